@@ -1,0 +1,22 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/envs.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/convert.smk"
+include: "workflow/rules/accuracy.smk"
+include: "workflow/rules/latency.smk"
+include: "workflow/rules/report.smk"
+
+
+# The whole study.
+rule all:
+    input:
+        paths.TABLES.values(),
+    default_target: True

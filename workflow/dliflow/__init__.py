@@ -1,0 +1,1 @@
+"""dliflow: the methodology of DNN inference performance analysis, as a workflow."""

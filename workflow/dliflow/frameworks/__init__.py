@@ -1,0 +1,90 @@
+"""Frameworks: one file each. The file's name is the framework's name in the config.
+
+To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; nothing is registered.
+
+`VARIANTS: tuple[str, ...]` (optional; default `("default",)`)
+    Ways of running the same converted model that deserve rows of their own.
+
+`version() -> str`
+    The version of the framework that is installed.
+
+`supports(precision: str, device: str) -> str | None`
+    None, or the reason why the framework cannot do it on any machine. Asked when the workflow is planned,
+    in the orchestrator's environment: it must not import the framework. What only the target machine can
+    tell is raised as `errors.Skip` by `convert` or `load`.
+
+`convert(source: Path, out: Path, precision: str, calibration: numpy.ndarray | None) -> None`
+    Writes the framework's own files into the existing, empty folder `out`. `source` is the folder of
+    interchange files that `stages/export.py` describes. `calibration` is a float32 array (images, *input
+    shape*), preprocessed like any input, where the precision needs it.
+
+`load(model: Path, *, precision, variant, device, batch_size, threads, options) -> Session`
+    `model` is the folder that `convert` filled. `threads` is a number, or None for the framework's own
+    default. `options` is the config's `options.<framework>`; an option that is not known is an error.
+
+`environment(threads: int | None) -> dict[str, str]` (optional)
+    Environment variables to be set before the framework is imported.
+
+`CONVERTER: dict[str, str]` (optional)
+    For a precision, the framework in whose environment `convert` runs; default: its own.
+
+The framework's own package is imported inside these functions only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any, Optional, Protocol
+
+import numpy as np
+
+from dliflow.errors import DliflowError
+
+
+class Session(Protocol):
+    """A loaded model, ready for requests."""
+
+    threads: Optional[int]
+    """Compute threads in effect, as the framework itself tells; None where it has no say."""
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        """One request: C-contiguous float32 (batch, *input shape*) in, float32 (batch, scores) out.
+
+        The scores lie in host memory when it returns. This call is what is timed.
+        """
+
+
+def names() -> list[str]:
+    """Every framework that has a file here."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(name: str) -> ModuleType:
+    """The module of a framework, by its name."""
+    if name not in names():
+        raise DliflowError(f"unknown framework '{name}'; there are {', '.join(names())}")
+    return importlib.import_module(f"dliflow.frameworks.{name}")
+
+
+def variants(name: str) -> tuple[str, ...]:
+    """The variants of a framework."""
+    return getattr(load(name), "VARIANTS", ("default",))
+
+
+def converter(name: str, precision: str) -> str:
+    """The framework in whose environment the conversion to this precision runs."""
+    return getattr(load(name), "CONVERTER", {}).get(precision, name)
+
+
+def take_options(framework: str, options: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    """The launch options with defaults filled in.
+
+    Raises `DliflowError` for an option that the framework does not know.
+    """
+    unknown = sorted(set(options) - set(defaults))
+    if unknown:
+        known = ", ".join(sorted(defaults)) or "none"
+        raise DliflowError(f"options.{framework}.{unknown[0]}: unknown option; known ones: {known}")
+    return {**defaults, **options}

@@ -1,0 +1,59 @@
+"""ONNX Runtime, CPU execution provider."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dliflow import machine
+from dliflow.frameworks import take_options
+
+MODEL = "model.onnx"
+
+
+def version():
+    """The installed version."""
+    import onnxruntime
+
+    return onnxruntime.__version__
+
+
+def supports(precision, device):
+    """FP32 on a CPU."""
+    if device != "cpu":
+        return f"the pinned onnxruntime package has no {device} provider"
+    if precision != "fp32":
+        return f"no {precision} model is made for ONNX Runtime yet"
+    return None
+
+
+def convert(source, out, precision, calibration):
+    """ONNX is the interchange format: the graph is taken as it is."""
+    shutil.copyfile(source / "model.onnx", out / MODEL)
+
+
+class OnnxRuntime:
+    """An inference session and the names of its only input and output."""
+
+    def __init__(self, session, threads: int):
+        self.session = session
+        self.threads = threads
+        self.input = session.get_inputs()[0].name
+        self.outputs = [session.get_outputs()[0].name]
+
+    def predict(self, batch):
+        """One synchronous run."""
+        return self.session.run(self.outputs, {self.input: batch})[0]
+
+
+def load(model: Path, *, precision, variant, device, batch_size, threads, options):
+    """Open the graph with the given number of intra-op threads; requests run one after another."""
+    import onnxruntime
+
+    take_options("onnxruntime", options)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads or 0  # 0: one for each physical core
+    session = onnxruntime.InferenceSession(
+        str(model / MODEL), settings, providers=["CPUExecutionProvider"]
+    )
+    return OnnxRuntime(session, threads or machine.physical_cores())

@@ -1,0 +1,57 @@
+"""OpenCV's DNN module, CPU target."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dliflow.frameworks import take_options
+
+MODEL = "model.onnx"
+
+
+def version():
+    """The installed version."""
+    import cv2
+
+    return cv2.__version__
+
+
+def supports(precision, device):
+    """FP32 on a CPU."""
+    if device != "cpu":
+        return f"the pinned OpenCV package has no DNN back end for {device}"
+    if precision == "fp16":
+        return "OpenCV's FP16 target of the CPU exists on ARM only"
+    if precision != "fp32":
+        return f"no {precision} model is made for OpenCV yet"
+    return None
+
+
+def convert(source, out, precision, calibration):
+    """OpenCV reads ONNX itself."""
+    shutil.copyfile(source / "model.onnx", out / MODEL)
+
+
+class OpenCv:
+    """A network of the DNN module."""
+
+    def __init__(self, net, threads: int):
+        self.net = net
+        self.threads = threads
+
+    def predict(self, batch):
+        """Set the input blob and run forward."""
+        self.net.setInput(batch)
+        return self.net.forward()
+
+
+def load(model: Path, *, precision, variant, device, batch_size, threads, options):
+    """Read the network; the number of threads is a setting of the whole process."""
+    import cv2
+
+    take_options("opencv", options)
+    if threads:
+        cv2.setNumThreads(threads)
+    net = cv2.dnn.readNetFromONNX(str(model / MODEL))
+    return OpenCv(net, cv2.getNumThreads())

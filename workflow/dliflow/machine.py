@@ -1,0 +1,102 @@
+"""The machine as found, and the lock that keeps measurements alone on it (Linux)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+LOCK_FILE = Path(tempfile.gettempdir()) / "dliflow-machine.lock"
+
+# Flags that decide which kernels a framework picks.
+TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None
+
+
+def cpu_info() -> dict[str, str]:
+    """The first processor's fields in /proc/cpuinfo; empty where there is no such file."""
+    text = _read("/proc/cpuinfo") or ""
+    pairs = (line.partition(":") for line in text.split("\n\n")[0].splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def physical_cores() -> int:
+    """Cores, not hardware threads, among the processors this process may use."""
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        siblings = _read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        cores.add(siblings or str(cpu))
+    return len(cores)
+
+
+def describe() -> dict[str, Any]:
+    """CPU, memory, limits and kernel; what cannot be read is None."""
+    cpu = cpu_info()
+    flags = set(cpu.get("flags", cpu.get("Features", "")).split())
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "hostname": platform.node(),
+        "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
+        "architecture": platform.machine(),
+        "logical_cpus": os.cpu_count(),
+        "usable_cpus": len(os.sched_getaffinity(0)),
+        "physical_cores": physical_cores(),
+        "flags": [flag for flag in TELLING_FLAGS if flag in flags],
+        "virtualised": "hypervisor" in flags,
+        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "cgroup_cpu_max": _read("/sys/fs/cgroup/cpu.max"),
+        "memory_mib": pages >> 20,
+        "load_1min": os.getloadavg()[0],
+        "kernel": platform.release(),
+        "os": platform.system(),
+        "python": sys.version.split()[0],
+    }
+
+
+def peak_rss_mib() -> float | None:
+    """Peak resident memory of this process in MiB.
+
+    From VmHWM, which starts anew with each program; `ru_maxrss` would carry over the parent's peak.
+    """
+    for line in (_read("/proc/self/status") or "").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return None
+
+
+@contextlib.contextmanager
+def lock(exclusive: bool) -> Iterator[int]:
+    """Hold the machine: alone for a measurement, shared for everything else; yields the descriptor.
+
+    The file is one for the whole machine, so that a second, independent run is kept apart too. A child that
+    inherits the descriptor keeps the lock when its parent dies.
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(LOCK_FILE, flags)
+    except FileNotFoundError:
+        descriptor = os.open(LOCK_FILE, flags | os.O_CREAT, 0o666)
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, 0o666)  # another user's run must be able to lock it, whatever our umask
+    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    try:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting: another dliflow job holds this machine", file=sys.stderr, flush=True)
+            fcntl.flock(descriptor, kind)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,60 @@
+"""Where each result lies. The rules' outputs and the plan both come from here.
+
+Snakemake tracks small files only: a big payload (a folder of model files, an array) lies beside a manifest of the
+same name that holds its checksums, so that whether something changed is decided by content and not by date.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RESULTS = "results"
+PLAN = f"{RESULTS}/plan.json"
+
+# Inputs: manifests beside the folder of what was fetched, or beside the array of what was prepared.
+MODEL_FILES = "resources/downloads/models/{model}.json"
+DATASET_FILES = "resources/downloads/datasets/{dataset}.json"
+IMAGES = f"{RESULTS}/data/{{dataset}}/images.csv"
+ARRAY = f"{RESULTS}/data/{{dataset}}/{{spec}}.json"
+CALIBRATION_IMAGES = f"{RESULTS}/calibration/images.csv"
+CALIBRATION_ARRAY = f"{RESULTS}/calibration/{{spec}}.json"
+
+# Models: manifests beside the folder of model files.
+INTERCHANGE = f"{RESULTS}/models/{{model}}/interchange.json"
+REFERENCE = f"{RESULTS}/models/{{model}}/reference.npy"
+CONVERTED = f"{RESULTS}/models/{{model}}/{{framework}}-{{precision}}.json"
+
+# Records.
+PARITY = f"{RESULTS}/parity/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}.json"
+ACCURACY = f"{RESULTS}/accuracy/{{model}}/{{dataset}}/{{framework}}-{{variant}}-{{precision}}-{{device}}.json"
+LATENCY = (
+    f"{RESULTS}/latency/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
+    "/batch{batch_size}-run{repetition}.json"
+)
+
+# What is derived from the records.
+TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("accuracy", "parity", "performance", "measurements")}
+PLOTS = f"{RESULTS}/plots"
+REPORT = f"{RESULTS}/report/index.html"
+SUMMARY = f"{RESULTS}/report/summary.txt"
+RUN = f"{RESULTS}/logs/run.json"
+
+
+def log(output: str) -> str:
+    """The log of the job that makes this output."""
+    return f"{RESULTS}/logs/" + output.removeprefix(f"{RESULTS}/").lstrip("/") + ".log"
+
+
+def timing(log_file: str) -> str:
+    """Beside a job's log: when it ran and for how long."""
+    return log_file.removesuffix(".log") + ".time.json"
+
+
+def failure(log_file: str) -> str:
+    """Beside a job's log: the reason when it failed; absent otherwise."""
+    return log_file.removesuffix(".log") + ".failed.json"
+
+
+def payload(manifest: str | Path, suffix: str = "") -> Path:
+    """What a manifest speaks of: the folder or file of the same name beside it."""
+    return Path(manifest).with_suffix(suffix)

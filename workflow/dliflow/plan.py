@@ -1,0 +1,87 @@
+"""The plan of a study: every configuration that its tables will have a row for.
+
+A pure function of the config and of what the frameworks declare. Snakemake asks it for targets, the tables
+stage for rows, so that a configuration without a record is seen and explained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from dliflow import frameworks, paths
+
+# Columns that tell configurations apart, in the order of the tables.
+IDENTITY = ("model", "framework", "variant", "precision", "device")
+
+
+def configurations(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every model × framework × variant × precision × device, with the declared reason where it is skipped."""
+    for model in config["models"]:
+        for framework in config["frameworks"]:
+            for precision in config["precisions"]:
+                for device in config["devices"]:
+                    reason = frameworks.load(framework).supports(precision, device)
+                    for variant in frameworks.variants(framework):
+                        values = (model, framework, variant, precision, device)
+                        yield {**dict(zip(IDENTITY, values)), "reason": reason}
+
+
+def build(config: dict[str, Any], specs: dict[str, str], environment: Callable[[str], str]) -> dict[str, Any]:
+    """The plan as plain data, ready for JSON.
+
+    `parity`, `accuracy` and `latency` each hold rows with the identity, the declared reason (or None), the
+    `record` that answers for it and the outputs that it `needs`, in the order in which they are made.
+
+    Args:
+        config: a checked config.
+        specs: for each model the name of its input spec.
+        environment: for a framework the output of the job that makes its environment.
+    """
+    dataset = config["dataset"]
+    parity, accuracy, latency = [], [], []
+    for row in configurations(config):
+        model, framework = row["model"], row["framework"]
+        needs = [
+            paths.MODEL_FILES.format(model=model),
+            paths.DATASET_FILES.format(dataset=dataset),
+            paths.IMAGES.format(dataset=dataset),
+            paths.ARRAY.format(dataset=dataset, spec=specs[model]),
+            environment(frameworks.converter(framework, row["precision"])),
+            environment(framework),
+            paths.INTERCHANGE.format(model=model),
+            paths.CONVERTED.format(**row),
+        ]
+        record = paths.PARITY.format(**row)
+        reference = paths.REFERENCE.format(model=model)
+        parity.append({**row, "record": record, "needs": [*needs, reference, record]})
+        record = paths.ACCURACY.format(**row, dataset=dataset)
+        accuracy.append({**row, "dataset": dataset, "record": record, "needs": [*needs, record]})
+        for batch_size in config["latency"]["batch_sizes"]:
+            for repetition in range(1, config["latency"]["repetitions"] + 1):
+                point = {
+                    **row,
+                    "node": config["node"],
+                    "scenario": "latency",
+                    "parameters": "default",
+                    "batch_size": batch_size,
+                    "repetition": repetition,
+                }
+                record = paths.LATENCY.format(**point)
+                latency.append({**point, "record": record, "needs": [*needs, record]})
+    return {"parity": parity, "accuracy": accuracy, "latency": latency}
+
+
+def records(plan: dict[str, Any], stage: str) -> list[str]:
+    """Records that jobs are to make: those of the rows that no framework declared it cannot do."""
+    return [row["record"] for row in plan[stage] if row["reason"] is None]
+
+
+def turn(record: str, repetition: int, repetitions: int, seed: int) -> int:
+    """Priority of a measurement: whole rounds one after the other, a seeded random order inside each round.
+
+    It depends on nothing but the measurement's own identity, so that adding others does not change it.
+    """
+    shuffled = int(hashlib.sha256(f"{seed}:{record}".encode()).hexdigest()[:6], 16)
+    return (repetitions - repetition) * 16**6 + shuffled

@@ -1,0 +1,54 @@
+"""Read what the jobs left: records, or the reason why there is none."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from dliflow import config, paths
+from dliflow.errors import DliflowError
+from dliflow.files import read_json
+
+
+@lru_cache(maxsize=1)
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(config.schema("record"))
+
+
+def read(path: str) -> dict[str, Any]:
+    """A record, checked against its schema.
+
+    Raises:
+        DliflowError: naming the record and the key, when it is not what this version of dliflow writes.
+    """
+    try:
+        record = read_json(Path(path))
+    except json.JSONDecodeError as error:
+        raise DliflowError(f"{path}: not JSON: {error}; delete it to measure again") from error
+    error = next(iter(_validator().iter_errors(record)), None)
+    if error is not None:
+        key = ".".join(map(str, error.absolute_path)) or "(top level)"
+        raise DliflowError(f"{path}: {key}: {error.message[:200]}; delete it to measure again")
+    return record
+
+
+def outcome(row: dict[str, Any]) -> dict[str, Any]:
+    """What became of a row of the plan: `status`, `reason` and, where there is one, its `record`.
+
+    A row whose record is missing failed; the reason is that of the first job it needs which left one.
+    """
+    if row["reason"] is not None:
+        return {"status": "skipped", "reason": row["reason"], "record": None}
+    if Path(row["record"]).exists():
+        record = read(row["record"])
+        return {"status": record["status"], "reason": record["reason"], "record": record}
+    for output in row["needs"]:
+        path = Path(paths.failure(paths.log(output)))
+        if path.exists():
+            failure = read_json(path)
+            return {"status": "failed", "reason": f"{failure['stage']}: {failure['reason']}", "record": None}
+    return {"status": "failed", "reason": "the job did not run or was killed from outside", "record": None}

@@ -1,0 +1,31 @@
+"""Source formats of models: one file each; its name is the `source.format` of a model's entry.
+
+`FRAMEWORK: str`
+    The framework in whose environment the module runs; it is the model's reference runtime.
+`load(path: Path, architecture: str) -> network`
+    The trained network.
+`predict(network, batch: numpy.ndarray) -> numpy.ndarray`
+    Reference scores, float32 (batch, scores).
+`export(network, shape: tuple[int, ...], out: Path) -> int`
+    Writes the interchange files (`stages/export.py` describes them) into `out`; returns the number of scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+
+def load(name: str) -> ModuleType:
+    """The module of a source format."""
+    return importlib.import_module(f"dliflow.sources.{name}")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that name a model's source."""
+    parser.add_argument("--files", type=Path, required=True, help="folder of the fetched files")
+    parser.add_argument("--file", required=True, help="the weights, below that folder")
+    parser.add_argument("--format", required=True)
+    parser.add_argument("--architecture", required=True)

@@ -1,0 +1,68 @@
+"""A PyTorch state dict and the name of its architecture (a file in `architectures/`)."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+from pathlib import Path
+
+import numpy as np
+
+from dliflow.errors import DliflowError
+
+FRAMEWORK = "pytorch"
+
+
+def load(path: Path, architecture: str):
+    """Build the architecture and fill in the weights, which are read as data only (`weights_only`)."""
+    import torch
+
+    if not path.exists():
+        raise DliflowError(f"{path}: the package holds no such file")
+    network = importlib.import_module(f"dliflow.architectures.{architecture}").build()
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        raise DliflowError(f"{path}: the weights do not fit {architecture}: {error}") from error
+    return network.eval()
+
+
+def predict(network, batch: np.ndarray) -> np.ndarray:
+    """Eager forward."""
+    import torch
+
+    with torch.inference_mode():
+        return network(torch.from_numpy(np.ascontiguousarray(batch))).numpy()
+
+
+def export(network, shape: tuple[int, ...], out: Path) -> int:
+    """Export once with torch.export, and that program to ONNX; both take any batch size."""
+    import torch
+
+    example = torch.zeros(2, *shape)
+    batch = torch.export.Dim("batch", min=1, max=65536)
+    program = torch.export.export(network, (example,), dynamic_shapes=({0: batch},))
+    torch.export.save(program, out / "model.pt2")
+    exported = torch.onnx.export(
+        program,
+        dynamo=True,
+        opset_version=18,
+        input_names=["input"],
+        output_names=["scores"],
+        external_data=False,
+        verbose=False,
+    )
+    model = exported.model_proto
+    _strip(model)
+    (out / "model.onnx").write_bytes(model.SerializeToString())
+    return int(model.graph.output[0].type.tensor_type.shape.dim[1].dim_value)
+
+
+def _strip(model) -> None:
+    """Take out the exporter's notes: they hold paths of this machine, and make equal graphs differ."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del graph.value_info[:]
+    del model.functions[:]

@@ -1,0 +1,46 @@
+"""Convert a model's interchange files to a framework's own format."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dliflow import frameworks, paths
+from dliflow.errors import Skip
+from dliflow.files import replacing, sha256, write_json
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--framework", required=True)
+    parser.add_argument("--precision", required=True)
+    parser.add_argument("--source", type=Path, required=True, help="manifest of the interchange files")
+    parser.add_argument("--calibration", type=Path, help="manifest of the calibration array")
+    parser.add_argument("--out", type=Path, required=True, help="the manifest; the files lie in a folder beside it")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert, and write the manifest; a skip is written there too, with its reason."""
+    framework = frameworks.load(args.framework)
+    calibration = None
+    if args.calibration:
+        calibration = np.load(paths.payload(args.calibration, ".npy"), mmap_mode="r")
+    target = paths.payload(args.out)
+    manifest = {"framework": args.framework, "precision": args.precision, "status": "ok", "reason": None}
+    started = time.perf_counter()
+    try:
+        with replacing(target) as folder:
+            folder.mkdir()
+            framework.convert(paths.payload(args.source), folder, args.precision, calibration)
+    except Skip as skip:
+        write_json(args.out, {**manifest, "status": "skipped", "reason": str(skip), "files": {}})
+        return
+    manifest["convert_s"] = time.perf_counter() - started
+    files = sorted(path for path in target.rglob("*") if path.is_file())
+    manifest["files"] = {
+        str(path.relative_to(target)): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files
+    }
+    write_json(args.out, manifest)

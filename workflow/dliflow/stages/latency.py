@@ -1,0 +1,73 @@
+"""Measure one configuration in one process: load, first request, warm-up, then requests one after another."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from dliflow import machine, measure, metrics, session
+from dliflow.errors import Skip
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    session.arguments(parser)
+    parser.add_argument("--node", required=True)
+    parser.add_argument("--scenario", required=True)
+    parser.add_argument("--parameters", required=True)
+    parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--repetition", type=int, required=True)
+    parser.add_argument("--requests", type=int, required=True, help="how many requests at most")
+    parser.add_argument("--limit", type=float, required=True, help="seconds after which no new request is made")
+    parser.add_argument("--warmup-requests", type=int, required=True)
+    parser.add_argument("--warmup-limit", type=float, required=True, help="seconds, likewise, for the warm-up")
+    parser.add_argument("--images", type=int, required=True, help="how many images the batches are made of, at most")
+
+
+def make_batches(array: np.ndarray, batch_size: int, images: int) -> list[np.ndarray]:
+    """Distinct batches in memory, C-contiguous; requests rotate over them. Few images are repeated to fill a batch."""
+    count = min(images, len(array))
+    chosen = np.arange(max(1, count // batch_size) * batch_size) % count
+    return [np.array(array[part]) for part in chosen.reshape(-1, batch_size)]
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the record with every sample in it."""
+    extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
+    batches = make_batches(session.images(args), args.batch_size, args.images)
+    try:
+        opened = session.open_model(args, args.batch_size)
+        before = time.perf_counter_ns()
+        scores = opened.predict(batches[0])
+        first_request_ms = (time.perf_counter_ns() - before) / 1e6
+    except Skip as skip:
+        session.write_skip(args, "latency", skip, extra)
+        return
+    metrics.check_scores(scores, args.batch_size, args.scores)
+    warmup = []
+    if args.warmup_requests:
+        warmup = measure.run(
+            opened.predict, batches, requests=args.warmup_requests, limit_s=args.warmup_limit
+        ).latency_ns
+    samples = measure.run(opened.predict, batches, requests=args.requests, limit_s=args.limit)
+    session.checked_predict(opened, batches[-1], args.scores)
+    session.write_record(
+        args,
+        "latency",
+        {**opened.identity, **extra},
+        figures={
+            "latency_ns": samples.latency_ns,
+            "warmup_ns": warmup,
+            "stopped_by": samples.stopped_by,
+            "wall_ms": samples.wall_ns / 1e6,
+            "import_ms": opened.import_ms,
+            "load_ms": opened.load_ms,
+            "first_request_ms": first_request_ms,
+            "peak_rss_mib": machine.peak_rss_mib(),
+            "model_bytes": opened.model_bytes,
+            "inputs_mib": sum(batch.nbytes for batch in batches) / 2**20,
+            "distinct_batches": len(batches),
+        },
+    )

@@ -1,0 +1,46 @@
+"""Compare a converted model's scores with the reference's, on the same batch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from dliflow import metrics, session
+from dliflow.errors import DliflowError, Skip
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    session.arguments(parser)
+    parser.add_argument("--reference", type=Path, required=True, help="scores of the reference, .npy")
+    parser.add_argument("--tolerance", required=True, help="largest absolute difference allowed, or 'none'")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the record.
+
+    Raises:
+        DliflowError: beyond the tolerance, with the figures.
+    """
+    reference = np.load(args.reference)
+    batch = np.array(session.images(args)[: len(reference)])
+    try:
+        opened = session.open_model(args, len(batch))
+        scores = session.checked_predict(opened, batch, args.scores)
+    except Skip as skip:
+        session.write_skip(args, "parity", skip)
+        return
+    found = metrics.compare(scores, reference)
+    tolerance = None if args.tolerance == "none" else float(args.tolerance)
+    if tolerance is not None and found["max_abs_score_diff"] > tolerance:
+        raise DliflowError(
+            f"{args.model} in {args.framework} {args.precision} is not the same network as its reference: scores "
+            f"differ by up to {found['max_abs_score_diff']:.3g} (relative {found['max_rel_score_diff']:.3g}), beyond "
+            f"parity.tolerance.{args.precision} = {tolerance:g}; top-1 agrees on {found['agreement']:.1%} of "
+            f"{len(batch)} images"
+        )
+    session.write_record(
+        args, "parity", opened.identity, figures={**found, "images": len(batch), "tolerance": tolerance}
+    )

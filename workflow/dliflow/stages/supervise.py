@@ -1,0 +1,110 @@
+"""Run one stage in a fresh process: alone on the machine or beside others, within a time, its output kept.
+
+Whatever happens to the child (an error, a crash, a hang, a kill) ends in one message, a file with the reason for the
+tables, and an exit status. While the child runs this process sleeps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from dliflow import machine, paths, threads
+from dliflow.files import write_json
+
+TAIL_LINES = 15
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--log", required=True, help="where the child's output goes")
+    parser.add_argument("--timeout", type=float, required=True, help="seconds after which the child is killed")
+    parser.add_argument("--exclusive", action="store_true", help="no other job of dliflow runs meanwhile")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="-- STAGE and its options")
+
+
+def _reason(status: int, timed_out: bool, timeout: float, lines: list[str]) -> str:
+    if timed_out:
+        return f"ran past its time bound of {timeout:g} s and was killed"
+    if status < 0:
+        name = signal.Signals(-status).name
+        hint = " (often: out of memory)" if name == "SIGKILL" else ""
+        return f"crashed: killed by {name}{hint}"
+    # Messages of dliflow itself may take several lines, from the one that is marked to the end.
+    marked = [index for index, line in enumerate(lines) if line.startswith("dliflow ") and ": error: " in line]
+    if marked:
+        message = "\n".join(lines[marked[-1] :])
+        return message.partition(": error: ")[2]
+    return lines[-1] if lines else f"exit status {status} without any output"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the stage after `--`; returns its exit status, 124 after the time bound, 128 + signal after a crash."""
+    stage = args.command[1:] if args.command[:1] == ["--"] else args.command
+    log, failure, timing = Path(args.log), Path(paths.failure(args.log)), Path(paths.timing(args.log))
+    failure.unlink(missing_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "dliflow", *stage]
+    environment, removed = threads.isolated(dict(os.environ))
+    environment["PYTHONFAULTHANDLER"] = "1"  # a crash leaves the stack in the log
+    environment["PYTHONUNBUFFERED"] = "1"
+
+    with machine.lock(args.exclusive) as descriptor, open(log, "w", encoding="utf-8") as output:
+        output.write(f"# PYTHONPATH={os.environ.get('PYTHONPATH', '')} {shlex.join(command)}\n")
+        output.writelines(f"# not passed on: {key}={value}\n" for key, value in removed.items())
+        output.flush()
+        started, clock = time.time(), time.monotonic()
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # a kill reaches its own children too
+            pass_fds=[descriptor],
+        )
+
+        def kill() -> None:
+            os.killpg(child.pid, signal.SIGKILL)
+
+        def stop(number, frame):
+            kill()
+            sys.exit(128 + number)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        # A timer and a blocking wait: Popen.wait(timeout=...) would wake up every few milliseconds.
+        timer = threading.Timer(args.timeout, kill)
+        timer.daemon = True
+        timer.start()
+        status = child.wait()
+        seconds = time.monotonic() - clock
+        timed_out = seconds >= args.timeout and status == -signal.SIGKILL
+        timer.cancel()
+
+    write_json(timing, {"stage": stage[0], "started": started, "seconds": seconds, "status": status})
+    if status == 0:
+        return 0
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("# ")]
+    reason = _reason(status, timed_out, args.timeout, lines)
+    write_json(
+        failure,
+        {
+            "stage": stage[0],
+            "reason": reason,
+            "output_tail": lines[-TAIL_LINES:],
+            "command": command,
+            "log": str(log),
+            "seconds": seconds,
+        },
+    )
+    print(f"dliflow {stage[0]}: {reason}\n  log: {log}", file=sys.stderr, flush=True)
+    return 124 if timed_out else 128 - status if status < 0 else status

@@ -1,0 +1,39 @@
+"""Make the tables of all records that the study's plan asks for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from dliflow import plan, tables
+from dliflow.files import replacing
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--study", type=json.loads, required=True, help="JSON: the checked config")
+    parser.add_argument("--specs", type=json.loads, required=True, help="JSON: for each model its input spec's name")
+    parser.add_argument("--environments", type=json.loads, required=True, help="JSON: for each framework its marker")
+    parser.add_argument("--references", type=json.loads, required=True, help="JSON: for each model its reference runtime")
+    parser.add_argument("--out", type=Path, required=True, help="folder")
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    with replacing(path) as scratch:
+        table.to_csv(scratch, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the four tables."""
+    study_plan = plan.build(args.study, args.specs, args.environments.__getitem__)
+    parity = tables.parity(study_plan)
+    accuracy = tables.accuracy(study_plan, parity, args.references)
+    measurements, samples = tables.measurements(study_plan)
+    performance = tables.performance(measurements, samples, parity)
+    _write(tables.frame(parity, tables.PARITY), args.out / "parity.csv")
+    _write(tables.frame(accuracy, tables.ACCURACY), args.out / "accuracy.csv")
+    _write(tables.frame(performance, tables.PERFORMANCE), args.out / "performance.csv")
+    _write(tables.frame(measurements, tables.MEASUREMENTS), args.out / "measurements.csv")

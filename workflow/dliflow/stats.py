@@ -1,0 +1,90 @@
+"""Estimators and intervals. Everything here is a pure function of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+Interval = Optional[tuple[float, float]]
+
+
+def percentile(values: np.ndarray, percent: float) -> Optional[float]:
+    """The percentile (linear interpolation), or None where the sample cannot support it.
+
+    At least five observations are asked for on the thinner side: p90 needs 50 of them, p95 100, p99 500.
+    """
+    thinner = min(percent, 100 - percent) / 100
+    if len(values) * thinner < 5 - 1e-9:
+        return None
+    return float(np.percentile(values, percent))
+
+
+def median_interval(repetitions: Sequence[np.ndarray], confidence: float = 0.95) -> Interval:
+    """Interval of the median latency over processes; None from fewer than two repetitions.
+
+    Processes differ by more than requests within one do, so the unit is the process: Student's t interval of the
+    logarithms of the repetitions' medians (T. Kalibera, R. Jones, "Rigorous Benchmarking in Reasonable Time", ISMM
+    2013, section 6: the interval comes from the highest level of repetition). It holds the pooled median always.
+
+    Args:
+        repetitions: for each process its durations, any one unit.
+    """
+    if len(repetitions) < 2:
+        return None
+    logs = np.log([np.median(values) for values in repetitions])
+    half = scipy_stats.t.ppf((1 + confidence) / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
+    pooled = float(np.median(np.concatenate(list(repetitions))))
+    low, high = np.exp(logs.mean() - half), np.exp(logs.mean() + half)
+    return min(float(low), pooled), max(float(high), pooled)
+
+
+def ratio_interval(
+    first: Sequence[np.ndarray], second: Sequence[np.ndarray], confidence: float = 0.95
+) -> Interval:
+    """Interval of the ratio first / second of median latencies; None where one has fewer than two repetitions.
+
+    Welch's t interval (B. L. Welch, Biometrika 34, 1947) of the difference of the logarithms of the repetitions'
+    medians. "A is faster than B" may be said when it excludes 1.
+    """
+    if min(len(first), len(second)) < 2:
+        return None
+    a, b = (np.log([np.median(values) for values in group]) for group in (first, second))
+    va, vb = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    if va + vb == 0:
+        ratio = float(np.exp(a.mean() - b.mean()))
+        return ratio, ratio
+    freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
+    half = scipy_stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(va + vb)
+    difference = a.mean() - b.mean()
+    return float(np.exp(difference - half)), float(np.exp(difference + half))
+
+
+def share_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a share (E. B. Wilson, JASA 22, 1927), right for few images and shares near 1."""
+    interval = scipy_stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def paired_change_interval(won: int, lost: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the change of a share when both were taken on the same images.
+
+    The adjusted Wald interval of D. G. Bonett and R. M. Price, J. Educ. Behav. Stat. 37, 2012, good for small samples.
+
+    Args:
+        won: images that are right now and were wrong in the baseline.
+        lost: images that were right in the baseline and are wrong now.
+        trials: all images.
+    """
+    gained, given = (won + 1) / (trials + 2), (lost + 1) / (trials + 2)
+    difference = gained - given
+    spread = np.sqrt((gained + given - difference**2) / (trials + 2))
+    half = scipy_stats.norm.ppf((1 + confidence) / 2) * spread
+    return max(-1.0, float(difference - half)), min(1.0, float(difference + half))
+
+
+def mcnemar_p(won: int, lost: int) -> float:
+    """Two-sided exact p-value of McNemar's test (Q. McNemar, Psychometrika 12, 1947): is the change chance?"""
+    return float(scipy_stats.binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0

@@ -1,0 +1,210 @@
+"""The tables: rows from the plan, figures from the records. Columns and units are described in docs/tables.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import pandas as pd
+
+from dliflow import plan, record, stats
+
+Rows = list[dict[str, Any]]
+
+PARITY = (
+    *("model", "framework", "framework_version", "variant", "precision", "device", "images"),
+    *("max_abs_score_diff", "max_rel_score_diff", "agreement", "tolerance", "status", "reason"),
+)
+ACCURACY = (
+    *("model", "dataset", "framework", "framework_version", "variant", "precision", "device", "images"),
+    *("top1", "top1_ci_low", "top1_ci_high", "top5", "top5_ci_low", "top5_ci_high"),
+    *("baseline", "top1_change", "top1_change_ci_low", "top1_change_ci_high", "mcnemar_p", "agreement"),
+    *("max_abs_score_diff", "status", "reason"),
+)
+CONFIGURATION = (
+    *("model", "framework", "variant", "precision", "device", "node"),
+    *("scenario", "parameters", "batch_size"),
+)
+PERFORMANCE = (
+    *("model", "framework", "framework_version", "variant", "precision", "device", "node"),
+    *("scenario", "parameters", "batch_size", "threads", "threads_in_effect", "status", "reason"),
+    *("latency_p50_ms", "latency_ci_low_ms", "latency_ci_high_ms", "latency_p90_ms", "latency_p95_ms"),
+    *("latency_p99_ms", "fps", "import_ms", "load_ms", "first_request_ms", "peak_rss_mib", "model_bytes"),
+    *("requests", "repetitions", "warnings"),
+)
+MEASUREMENTS = (
+    *("model", "framework", "framework_version", "variant", "precision", "device", "node"),
+    *("scenario", "parameters", "batch_size", "repetition", "threads", "threads_in_effect", "status", "reason"),
+    *("latency_p50_ms", "latency_mean_ms", "latency_mad_ms", "latency_min_ms", "latency_max_ms", "fps"),
+    *("fps_wall", "requests", "warmup_requests", "stopped_by", "import_ms", "load_ms", "first_request_ms"),
+    *("peak_rss_mib", "inputs_mib", "model_bytes", "cpu", "hostname", "finished_at", "record"),
+)
+
+
+def _identity(row: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The plan's identity, completed from the record where there is one."""
+    known = {key: value for key, value in row.items() if key not in ("needs", "record", "reason")}
+    recorded = found["record"]["identity"] if found["record"] else {}
+    return {**known, **recorded, "status": found["status"], "reason": found["reason"]}
+
+
+def _figures(found: dict[str, Any]) -> dict[str, Any]:
+    return found["record"]["figures"] if found["record"] and found["status"] == "ok" else {}
+
+
+def parity(study_plan: dict[str, Any]) -> Rows:
+    """One row for each configuration."""
+    outcomes = [(row, record.outcome(row)) for row in study_plan["parity"]]
+    return [{**_identity(row, found), **_figures(found)} for row, found in outcomes]
+
+
+def _key(row: dict[str, Any]) -> tuple:
+    return tuple(row[key] for key in plan.IDENTITY)
+
+
+def predictions(path: Path) -> pd.DataFrame:
+    """The per-image predictions that an accuracy job wrote."""
+    return pd.read_csv(path)
+
+
+def _baseline(row: dict[str, Any], good: dict[tuple, Any], references: dict[str, str]) -> Optional[tuple]:
+    """What a row's quality is compared with: FP32 of the same framework; for FP32, the reference runtime's."""
+    model, framework, variant, precision, device = _key(row)
+    if precision != "fp32":
+        key = (model, framework, variant, "fp32", device)
+        return key if key in good else None
+    reference = references[model]
+    key = (model, reference, "default", "fp32", device)
+    return key if key in good and framework != reference else None
+
+
+def accuracy(study_plan: dict[str, Any], parity_rows: Rows, references: dict[str, str]) -> Rows:
+    """One row for each configuration, with intervals, and the change against its baseline on the same images.
+
+    Args:
+        references: for each model its reference framework.
+    """
+    differences = {_key(row): row for row in parity_rows}
+    rows, good = [], {}
+    for planned in study_plan["accuracy"]:
+        found = record.outcome(planned)
+        row, figures = _identity(planned, found), _figures(found)
+        row["max_abs_score_diff"] = differences[_key(row)].get("max_abs_score_diff")
+        rows.append(row)
+        if figures:
+            images = figures["images"]
+            row["images"] = images
+            for name in ("top1", "top5"):
+                row[name] = figures[f"{name}_right"] / images
+                row[f"{name}_ci_low"], row[f"{name}_ci_high"] = stats.share_interval(figures[f"{name}_right"], images)
+            good[_key(row)] = predictions(Path(planned["record"]).with_name(figures["predictions"]))
+    for row in rows:
+        _fail_with_parity(row, differences[_key(row)])
+        key = _baseline(row, good, references)
+        if _key(row) not in good or key is None:
+            continue
+        own, base = good[_key(row)], good[key]
+        right, base_right = own["class1"] == own["label"], base["class1"] == base["label"]
+        lost, won = int((base_right & ~right).sum()), int((right & ~base_right).sum())
+        row["baseline"] = "-".join(key[1:4])
+        row["top1_change"] = (won - lost) / len(own)
+        row["top1_change_ci_low"], row["top1_change_ci_high"] = stats.paired_change_interval(won, lost, len(own))
+        row["mcnemar_p"] = stats.mcnemar_p(won, lost)
+        row["agreement"] = float((own["class1"] == base["class1"]).mean())
+    return rows
+
+
+def _fail_with_parity(row: dict[str, Any], parity_row: dict[str, Any]) -> None:
+    """Figures of what is not the same network are not believed: the row fails with parity's reason."""
+    if parity_row["status"] == "failed" and row["status"] == "ok":
+        row["status"], row["reason"] = "failed", parity_row["reason"]
+
+
+def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.ndarray]]]:
+    """One row for each measuring process; and the durations in ms by configuration, for the next table."""
+    rows: Rows = []
+    samples: dict[tuple, list[np.ndarray]] = {}
+    for planned in study_plan["latency"]:
+        found = record.outcome(planned)
+        row, figures = {**_identity(planned, found), "record": planned["record"]}, _figures(found)
+        rows.append(row)
+        if not figures:
+            continue
+        durations = np.array(figures["latency_ns"]) / 1e6
+        samples.setdefault(tuple(row[key] for key in CONFIGURATION), []).append(durations)
+        median = float(np.median(durations))
+        row.update(
+            {key: figures.get(key) for key in ("stopped_by", "import_ms", "load_ms", "first_request_ms")},
+            **{key: figures.get(key) for key in ("peak_rss_mib", "inputs_mib", "model_bytes")},
+            requests=len(durations),
+            warmup_requests=len(figures["warmup_ns"]),
+            latency_p50_ms=median,
+            latency_mean_ms=float(durations.mean()),
+            latency_mad_ms=float(np.median(np.abs(durations - median))),
+            latency_min_ms=float(durations.min()),
+            latency_max_ms=float(durations.max()),
+            fps=row["batch_size"] / median * 1e3,
+            fps_wall=row["batch_size"] * len(durations) / figures["wall_ms"] * 1e3,
+            cpu=found["record"]["machine"]["cpu"],
+            hostname=found["record"]["machine"]["hostname"],
+            finished_at=found["record"]["finished_at"],
+        )
+    return rows, samples
+
+
+def _warnings(repetitions: Sequence[np.ndarray], rows: Rows) -> str:
+    found = []
+    if len(repetitions) < 2:
+        found.append("one repetition: no interval; set latency.repetitions to 2 or more")
+    medians = [float(np.median(values)) for values in repetitions]
+    if max(medians) > 1.2 * min(medians):
+        found.append(f"repetitions differ: medians {min(medians):.2f} to {max(medians):.2f} ms; raise latency.repetitions")
+    fewest = min(map(len, repetitions))
+    if fewest < 20:
+        found.append(f"only {fewest} requests in a repetition; raise latency.limit_s")
+    if len({row["cpu"] for row in rows}) > 1:
+        found.append("repetitions come from different CPU models under one node name; give each machine its own")
+    return "; ".join(found)
+
+
+def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows: Rows) -> Rows:
+    """One row for each configuration and batch size, its repetitions pooled."""
+    differences = {_key(row): row for row in parity_rows}
+    groups: dict[tuple, Rows] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in CONFIGURATION), []).append(row)
+    table = []
+    for key, group in groups.items():
+        good = [row for row in group if row["status"] == "ok"]
+        failed = next((row for row in group if row["status"] == "failed"), None)
+        first = failed or (good or group)[0]
+        row = {name: first.get(name) for name in (*CONFIGURATION, "framework_version", "threads", "status", "reason")}
+        table.append(row)
+        if good:
+            durations = np.concatenate(samples[key])
+            interval = stats.median_interval(samples[key]) or (None, None)
+            median = float(np.median(durations))
+            row.update(
+                {name: good[0].get(name) for name in ("framework_version", "threads", "threads_in_effect", "model_bytes")},
+                **{f"latency_p{p}_ms": stats.percentile(durations, p) for p in (90, 95, 99)},
+                **{name: float(np.median([r[name] for r in good])) for name in ("import_ms", "load_ms", "first_request_ms")},
+                latency_p50_ms=median,
+                latency_ci_low_ms=interval[0],
+                latency_ci_high_ms=interval[1],
+                fps=row["batch_size"] / median * 1e3,
+                peak_rss_mib=max((r["peak_rss_mib"] for r in good if r["peak_rss_mib"] is not None), default=None),
+                requests=len(durations),
+                repetitions=len(good),
+                warnings=_warnings(samples[key], good),
+            )
+        if failed and good:
+            row["reason"] = f"{len(group) - len(good)} of {len(group)} repetitions: {failed['reason']}"
+        _fail_with_parity(row, differences[_key(row)])
+    return table
+
+
+def frame(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
+    """A table with exactly these columns."""
+    return pd.DataFrame(rows, columns=list(columns))
