@@ -17,6 +17,9 @@ include: "workflow/rules/report.smk"
 
 # The whole study.
 rule all:
-    input:
-        paths.TABLES.values(),
     default_target: True
+    input:
+        paths.REPORT,
+        paths.SUMMARY,
+        paths.TABLES.values(),
+        paths.PLOT_FILES,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import copy
 import difflib
+import pkgutil
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
-from dliflow import frameworks
+from dliflow import architectures, frameworks, sources
 from dliflow.errors import DliflowError
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
@@ -34,7 +35,7 @@ def _suggest(word: str, known: list[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f"; known ones: {', '.join(known)}"
 
 
-def _explain(error: jsonschema.ValidationError) -> str:
+def _explain(error: Any) -> str:
     """One problem as `key: value: what would be right`."""
     key = _key(list(error.absolute_path))
     hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
@@ -119,6 +120,17 @@ def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dic
     except yaml.YAMLError as error:
         raise DliflowError(f"{path}: not valid YAML: {error}") from error
     return {"name": name, **validated(entry, kind, str(path))}
+
+
+def model(folder: Path, name: str, origin: str, key: str) -> dict[str, Any]:
+    """A model's registry entry, whose source format and architecture exist too."""
+    entry = registered(folder, "model", name, origin, key)
+    for field, package in (("format", sources), ("architecture", architectures)):
+        known = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+        value = entry["source"][field]
+        if value not in known:
+            raise DliflowError(f"{folder / name}.yaml: source.{field}: '{value}' is unknown{_suggest(value, known)}")
+    return entry
 
 
 def class_names(path: Path, model: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -41,8 +40,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield scratch / path.name
         if (scratch / path.name).is_dir() and path.is_dir():
-            os.replace(path, scratch / "old")  # a folder cannot be renamed onto a full one
-        os.replace(scratch / path.name, path)
+            path.replace(scratch / "old")  # a folder cannot be renamed onto a full one
+        (scratch / path.name).replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 RESULTS = "results"
-PLAN = f"{RESULTS}/plan.json"
 
 # Inputs: manifests beside the folder of what was fetched, or beside the array of what was prepared.
 MODEL_FILES = "resources/downloads/models/{model}.json"
@@ -35,6 +34,9 @@ LATENCY = (
 # What is derived from the records.
 TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("accuracy", "parity", "performance", "measurements")}
 PLOTS = f"{RESULTS}/plots"
+PLOT_FILES = [
+    f"{PLOTS}/{name}.{kind}" for name in ("latency", "fps", "accuracy", "tradeoff") for kind in ("svg", "png")
+]
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
 RUN = f"{RESULTS}/logs/run.json"

@@ -29,10 +29,10 @@ def read(path: str) -> dict[str, Any]:
         record = read_json(Path(path))
     except json.JSONDecodeError as error:
         raise DliflowError(f"{path}: not JSON: {error}; delete it to measure again") from error
-    error = next(iter(_validator().iter_errors(record)), None)
-    if error is not None:
-        key = ".".join(map(str, error.absolute_path)) or "(top level)"
-        raise DliflowError(f"{path}: {key}: {error.message[:200]}; delete it to measure again")
+    problem = next(iter(_validator().iter_errors(record)), None)
+    if problem is not None:
+        key = ".".join(map(str, problem.absolute_path)) or "(top level)"
+        raise DliflowError(f"{path}: {key}: {problem.message[:200]}; delete it to measure again")
     return record
 
 

@@ -41,9 +41,7 @@ def median_interval(repetitions: Sequence[np.ndarray], confidence: float = 0.95)
     return min(float(low), pooled), max(float(high), pooled)
 
 
-def ratio_interval(
-    first: Sequence[np.ndarray], second: Sequence[np.ndarray], confidence: float = 0.95
-) -> Interval:
+def ratio_interval(first: Sequence[np.ndarray], second: Sequence[np.ndarray], confidence: float = 0.95) -> Interval:
     """Interval of the ratio first / second of median latencies; None where one has fewer than two repetitions.
 
     Welch's t interval (B. L. Welch, Biometrika 34, 1947) of the difference of the logarithms of the repetitions'

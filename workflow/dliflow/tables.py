@@ -160,7 +160,9 @@ def _warnings(repetitions: Sequence[np.ndarray], rows: Rows) -> str:
         found.append("one repetition: no interval; set latency.repetitions to 2 or more")
     medians = [float(np.median(values)) for values in repetitions]
     if max(medians) > 1.2 * min(medians):
-        found.append(f"repetitions differ: medians {min(medians):.2f} to {max(medians):.2f} ms; raise latency.repetitions")
+        found.append(
+            f"repetitions differ: medians {min(medians):.2f} to {max(medians):.2f} ms; raise latency.repetitions"
+        )
     fewest = min(map(len, repetitions))
     if fewest < 20:
         found.append(f"only {fewest} requests in a repetition; raise latency.limit_s")
@@ -187,9 +189,15 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
             interval = stats.median_interval(samples[key]) or (None, None)
             median = float(np.median(durations))
             row.update(
-                {name: good[0].get(name) for name in ("framework_version", "threads", "threads_in_effect", "model_bytes")},
+                {
+                    name: good[0].get(name)
+                    for name in ("framework_version", "threads", "threads_in_effect", "model_bytes")
+                },
                 **{f"latency_p{p}_ms": stats.percentile(durations, p) for p in (90, 95, 99)},
-                **{name: float(np.median([r[name] for r in good])) for name in ("import_ms", "load_ms", "first_request_ms")},
+                **{
+                    name: float(np.median([r[name] for r in good]))
+                    for name in ("import_ms", "load_ms", "first_request_ms")
+                },
                 latency_p50_ms=median,
                 latency_ci_low_ms=interval[0],
                 latency_ci_high_ms=interval[1],
@@ -207,4 +215,4 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
 
 def frame(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
     """A table with exactly these columns."""
-    return pd.DataFrame(rows, columns=list(columns))
+    return pd.DataFrame(rows, columns=list(columns)).convert_dtypes()  # whole numbers stay whole beside gaps

@@ -1,7 +1,10 @@
-# What every rule file uses: the checked config, the registries, the plan, and how a stage is run.
+# What the other files use: the checked config, the registries, the plan, and how a stage is run.
 
 import json
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -13,7 +16,7 @@ from dliflow import config as configuration
 from dliflow import dataset as datasets
 from dliflow import environments, frameworks, modules, paths, plan, preprocess, sources
 from dliflow.errors import DliflowError
-from dliflow.files import digest
+from dliflow.files import digest, write_json
 
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
@@ -29,7 +32,7 @@ def checked(function, *arguments):
 CONFIG_FILES = ", ".join(map(str, workflow.configfiles)) or "--config"
 STUDY = checked(configuration.study, config, CONFIG_FILES)
 MODELS = {
-    name: checked(configuration.registered, Path("config/models"), "model", name, CONFIG_FILES, f"models[{index}]")
+    name: checked(configuration.model, Path("config/models"), name, CONFIG_FILES, f"models[{index}]")
     for index, name in enumerate(STUDY["models"])
 }
 DATASETS = {
@@ -38,8 +41,8 @@ DATASETS = {
 }
 CLASSES = {name: checked(configuration.class_names, Path(model["classes"]), name) for name, model in MODELS.items()}
 # The preprocessed images are shared by all models that take the same input.
-INPUTS = {f"{model['input']['width']}px-{digest(model['input'], 8)}": model["input"] for model in MODELS.values()}
 SPECS = {name: f"{model['input']['width']}px-{digest(model['input'], 8)}" for name, model in MODELS.items()}
+INPUTS = {SPECS[name]: model["input"] for name, model in MODELS.items()}
 
 
 wildcard_constraints:
@@ -73,11 +76,162 @@ def python_of(framework):
     return "python" if CONDA else f"{Path(environment_of(framework)).parent}/bin/python"
 
 
-# The first half of every job's command: run a stage in a fresh process, within a time, with a log. In the shell part
-# and not in `params` stands what must not re-run anything: the place of the orchestrator's Python, the time bounds.
-ORCHESTRATOR = sys.executable
-HERE = "PYTHONPATH=workflow {ORCHESTRATOR:q} -m dliflow supervise --log {log:q}"
-THERE = "PYTHONPATH=workflow {params.python:q} -m dliflow supervise --log {log:q}"
+# What must not re-run anything stays out of `params`: the place of the orchestrator's Python, and the time bounds, which
+# are resources.
+os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
+
+
+def supervised(python, stage, *options):
+    """A job's command: run a stage in a fresh process, within a time, with a log."""
+    alone = " --exclusive" if stage == "latency" else ""
+    supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone} --log {{log:q}}"
+    return " ".join([f"PYTHONPATH=workflow {python} {supervisor} -- {stage}", *options])
+
+
+def here(stage, *options):
+    """The command of a stage that runs in the orchestrator's environment."""
+    return supervised('"$DLIFLOW_PYTHON"', stage, *options)
+
+
+def there(stage, *options):
+    """The command of a stage that runs in a framework's environment."""
+    return supervised("{params.python:q}", stage, *options)
 
 
 PLAN = checked(plan.build, STUDY, SPECS, environment_of)
+
+
+# Inputs.
+
+
+def dataset_folder(wildcards):
+    """Where a dataset's images lie: the user's folder, or that of the unpacked packages."""
+    source = DATASETS[wildcards.dataset]["source"]
+    return source.get("folder") or str(paths.payload(paths.DATASET_FILES.format(dataset=wildcards.dataset)))
+
+
+def dataset_manifest(wildcards):
+    """The manifest of what was fetched; none for a user's folder."""
+    fetched = "packages" in DATASETS[wildcards.dataset]["source"]
+    return paths.DATASET_FILES.format(dataset=wildcards.dataset) if fetched else []
+
+
+def dataset_listing(wildcards):
+    """For a user's folder what is in it, so that a new or replaced image is seen."""
+    entry = DATASETS[wildcards.dataset]
+    if "folder" not in entry["source"]:
+        return None
+    return checked(datasets.listing, Path(entry["source"]["folder"]), entry["images"])
+
+
+# Models.
+
+
+def source_of(model):
+    """The module of a model's source format."""
+    return sources.load(MODELS[model]["source"]["format"])
+
+
+def source_folder(wildcards):
+    """Where a model's source file lies: the user's folder, or that of the unpacked package."""
+    source = MODELS[wildcards.model]["source"]
+    return source.get("folder") or str(paths.payload(paths.MODEL_FILES.format(model=wildcards.model)))
+
+
+def source_file(wildcards):
+    """What changes when the source does: the manifest of the unpacked package, or the user's file."""
+    source = MODELS[wildcards.model]["source"]
+    if "folder" in source:
+        return str(Path(source["folder"]) / source["file"])
+    return paths.MODEL_FILES.format(model=wildcards.model)
+
+
+def source_code(stage):
+    """Input function: the code that decides a stage's result for a model, its source format's among it."""
+
+    def code(wildcards):
+        source = MODELS[wildcards.model]["source"]
+        return modules.sources(
+            f"stages.{stage}", f"sources.{source['format']}", f"architectures.{source['architecture']}"
+        )
+
+    return code
+
+
+def calibration_array(wildcards):
+    """The calibration images, for the precisions that need them."""
+    if wildcards.precision != "int8":
+        return []
+    return paths.CALIBRATION_ARRAY.format(spec=SPECS[wildcards.model])
+
+
+def array_of(wildcards):
+    """The preprocessed evaluation images of a model."""
+    return paths.ARRAY.format(dataset=STUDY["dataset"], spec=SPECS[wildcards.model])
+
+
+SOURCE_OPTIONS = (
+    "--folder {params.folder:q} --file {params.source[file]:q} --format {params.source[format]:q}"
+    " --architecture {params.source[architecture]:q}"
+)
+
+
+# Sessions.
+
+
+def scores_of(model):
+    """How many scores a model gives: its classes, and what stands before class 0."""
+    return len(CLASSES[model]) + MODELS[model]["label_offset"]
+
+
+def session_code(stage):
+    """Input function: the code that decides what a stage finds for a framework."""
+    return lambda w: modules.sources(f"stages.{stage}", f"frameworks.{w.framework}")
+
+
+def session_options(wildcards):
+    """The framework's launch options as JSON."""
+    return json.dumps(STUDY["options"].get(wildcards.framework, {}))
+
+
+def tolerance_of(wildcards):
+    """The largest difference of scores that is accepted for a precision."""
+    tolerance = STUDY["parity"]["tolerance"][wildcards.precision]
+    return "none" if tolerance is None else tolerance
+
+
+SESSION_OPTIONS = (
+    "--model {wildcards.model} --framework {wildcards.framework} --variant {wildcards.variant}"
+    " --precision {wildcards.precision} --device {wildcards.device} --threads {params.threads}"
+    " --options {params.options:q} --converted {input.converted:q} --array {input.array:q}"
+    " --scores {params.scores}"
+)
+
+
+# Order of measurements.
+
+
+def turn(wildcards):
+    """Priority of a measurement."""
+    latency = STUDY["latency"]
+    record = paths.LATENCY.format(**wildcards)
+    return plan.turn(record, int(wildcards.repetition), latency["repetitions"], latency["seed"])
+
+
+# What the tables are made from beside the records.
+
+
+def used_frameworks():
+    """The study's frameworks and those in whose environments something is converted for them."""
+    names = {frameworks.converter(f, p) for f in STUDY["frameworks"] for p in STUDY["precisions"]}
+    return sorted(names | set(STUDY["frameworks"]))
+
+
+TABLES_DATA = {
+    "study": json.dumps({key: STUDY[key] for key in sorted(STUDY) if key != "environments"}),
+    "specs": json.dumps(SPECS),
+    "environments": json.dumps({name: environment_of(name) for name in used_frameworks()}),
+    "references": json.dumps({name: source_of(name).FRAMEWORK for name in MODELS}),
+}
+TABLES_ARGUMENTS = [part for name, value in TABLES_DATA.items() for part in (f"--{name}", value)]
+STAGE_ENVIRONMENT = {**os.environ, "PYTHONPATH": "workflow"}

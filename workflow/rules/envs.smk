@@ -8,10 +8,15 @@ rule environment:
     output:
         f"{STUDY['environments']['folder']}/{{framework}}-{{digest}}/environment.json",
     log:
-        paths.log("envs/{framework}-{digest}"),
-    localrule: True
+        paths.log(f"{STUDY['environments']['folder']}/{{framework}}-{{digest}}/environment.json"),
     priority: 10**9
+    localrule: True
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=STUDY["environments"]["timeout_s"],
     shell:
-        HERE
-        + " --timeout {STUDY[environments][timeout_s]} --"
-        " environment --file {input.file:q} --out {output:q}"
+        here(
+            "environment",
+            "--file {input.file:q} --out {output:q}",
+        )

@@ -1,15 +1,5 @@
-# What people read: tables from the records, plots and the report from the tables.
-
-TABLES_OPTIONS = (
-    " --study {params.study:q} --specs {params.specs:q} --environments {params.environments:q}"
-    " --references {params.references:q}"
-)
-
-
-def used_frameworks():
-    """The study's frameworks and those in whose environments something is converted for them."""
-    names = {frameworks.converter(f, p) for f in STUDY["frameworks"] for p in STUDY["precisions"]}
-    return sorted(names | set(STUDY["frameworks"]))
+# What people read: tables from the records, plots and the report from the tables. When jobs failed, the same is made of
+# what there is, and the run still ends with an error.
 
 
 # Make the tables.
@@ -23,11 +13,71 @@ rule tables:
         paths.TABLES.values(),
     log:
         paths.log(f"{paths.RESULTS}/tables"),
-    params:
-        study=json.dumps({key: STUDY[key] for key in sorted(STUDY) if key != "environments"}),
-        specs=json.dumps(SPECS),
-        environments=json.dumps({name: environment_of(name) for name in used_frameworks()}),
-        references=json.dumps({name: source_of(name).FRAMEWORK for name in MODELS}),
     localrule: True
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=3600,
+    params:
+        **TABLES_DATA,
     shell:
-        HERE + " --timeout 3600 -- tables" + TABLES_OPTIONS + f" --out {paths.RESULTS}/tables"
+        here(
+            "tables",
+            "--study {params.study:q} --specs {params.specs:q}",
+            "--environments {params.environments:q} --references {params.references:q}",
+        )
+
+
+# Draw the plots.
+rule plots:
+    input:
+        code=modules.sources("stages.plots"),
+        tables=paths.TABLES.values(),
+    output:
+        paths.PLOT_FILES,
+    log:
+        paths.log(paths.PLOTS),
+    localrule: True
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=3600,
+    shell:
+        here(
+            "plots",
+        )
+
+
+# Write the report and the summary for the terminal.
+rule report:
+    input:
+        code=modules.sources("stages.report"),
+        template="workflow/dliflow/report/template.html.j2",
+        tables=paths.TABLES.values(),
+        plots=paths.PLOT_FILES,
+    output:
+        paths.REPORT,
+        paths.SUMMARY,
+    log:
+        paths.log(paths.REPORT),
+    localrule: True
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=3600,
+    shell:
+        here(
+            "report",
+        )
+
+
+onstart:
+    write_json(Path(paths.RUN), {"started": time.time(), "command": " ".join(["snakemake", *sys.argv[1:]])})
+
+
+onsuccess:
+    subprocess.run([sys.executable, "-m", "dliflow", "finish"], env=STAGE_ENVIRONMENT)
+
+
+onerror:
+    subprocess.run([sys.executable, "-m", "dliflow", "finish", "--failed", *TABLES_ARGUMENTS], env=STAGE_ENVIRONMENT)

@@ -53,7 +53,5 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     take_options("onnxruntime", options)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads or 0  # 0: one for each physical core
-    session = onnxruntime.InferenceSession(
-        str(model / MODEL), settings, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(str(model / MODEL), settings, providers=["CPUExecutionProvider"])
     return OnnxRuntime(session, threads or machine.physical_cores())

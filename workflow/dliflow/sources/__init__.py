@@ -25,7 +25,7 @@ def load(name: str) -> ModuleType:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that name a model's source."""
-    parser.add_argument("--files", type=Path, required=True, help="folder of the fetched files")
+    parser.add_argument("--folder", type=Path, required=True, help="where the model's files lie")
     parser.add_argument("--file", required=True, help="the weights, below that folder")
     parser.add_argument("--format", required=True)
     parser.add_argument("--architecture", required=True)

@@ -18,7 +18,7 @@ def load(path: Path, architecture: str):
     import torch
 
     if not path.exists():
-        raise DliflowError(f"{path}: the package holds no such file")
+        raise DliflowError(f"{path}: there is no such file")
     network = importlib.import_module(f"dliflow.architectures.{architecture}").build()
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

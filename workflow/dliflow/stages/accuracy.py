@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, required=True)
 
 
-def predict_all(predict, array: np.ndarray, batch_size: int, scores: int) -> np.ndarray:
+def predict_all(
+    predict: Callable[[np.ndarray], np.ndarray], array: np.ndarray, batch_size: int, scores: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Classes of the five highest scores and those scores, (images, 5) each, batch by batch.
 
     The last batch is filled up with copies of its last image, so that each request has the size that was loaded.

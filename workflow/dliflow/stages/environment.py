@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from dliflow import environments
 from dliflow.errors import DliflowError
@@ -44,12 +45,11 @@ def uv_environment() -> dict[str, str]:
     uv does not read pip's configuration, yet this is where a mirror, or a folder of wheels, usually stands.
     """
     environment = dict(os.environ)
-    if not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & set(environment):
-        if index := pip_setting("index-url"):
-            environment["UV_DEFAULT_INDEX"] = index
-    if "UV_FIND_LINKS" not in environment:
-        if links := pip_setting("find-links"):
-            environment["UV_FIND_LINKS"] = ",".join(links.split())
+    index, links = pip_setting("index-url"), pip_setting("find-links")
+    if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & set(environment):
+        environment["UV_DEFAULT_INDEX"] = index
+    if links and "UV_FIND_LINKS" not in environment:
+        environment["UV_FIND_LINKS"] = ",".join(links.split())
     environment.pop("VIRTUAL_ENV", None)
     return environment
 
@@ -99,15 +99,14 @@ def run(args: argparse.Namespace) -> None:
             )
         python = folder / "bin" / "python"
         install(python, folder / "requirements.txt", wanted["packages"])
-        version = subprocess.check_output([python, "-c", "import platform; print(platform.python_version())"], text=True)
-        frozen = installed(python)
-        write_json(args.out, {"python": version.strip(), "packages": frozen})
+        write_json(args.out, installed(python))
 
 
-def installed(python: Path) -> dict[str, str]:
-    """Names and versions of what is installed."""
+def installed(python: Path) -> dict[str, Any]:
+    """`{"python": version, "packages": {name: version}}` as that Python itself tells."""
     code = (
-        "import importlib.metadata as m, json;"
-        "print(json.dumps({d.metadata['Name'].lower(): d.version for d in m.distributions()}, sort_keys=True))"
+        "import importlib.metadata as m, json, platform;"
+        "packages = {d.metadata['Name'].lower(): d.version for d in m.distributions()};"
+        "print(json.dumps({'python': platform.python_version(), 'packages': packages}, sort_keys=True))"
     )
     return json.loads(subprocess.check_output([python, "-c", code], text=True))

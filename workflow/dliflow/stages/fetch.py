@@ -1,4 +1,7 @@
-"""Fetch wheels by name, version and checksum, and unpack them; nothing of them is run and nothing they depend on comes."""
+"""Fetch wheels by name, version and checksum, and unpack them.
+
+Nothing of them is run, and what they depend on does not come along.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
                 hint = (
                     "the file is not the one that is registered: do not use it, or correct sha256"
                     if "Hash mismatch" in result.stderr
-                    else "is the package index in reach (UV_DEFAULT_INDEX, UV_FIND_LINKS or pip's configuration name it)?"
+                    else "is the package index that uv or pip is configured for in reach?"
                 )
                 raise DliflowError(f"{pin} could not be fetched; {hint}\n{result.stderr.strip()}")
         (folder / ".lock").unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dliflow import plan, tables
+from dliflow import paths, plan, tables
 from dliflow.files import replacing
 
 
@@ -17,8 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=json.loads, required=True, help="JSON: the checked config")
     parser.add_argument("--specs", type=json.loads, required=True, help="JSON: for each model its input spec's name")
     parser.add_argument("--environments", type=json.loads, required=True, help="JSON: for each framework its marker")
-    parser.add_argument("--references", type=json.loads, required=True, help="JSON: for each model its reference runtime")
-    parser.add_argument("--out", type=Path, required=True, help="folder")
+    parser.add_argument("--references", type=json.loads, required=True, help="JSON: for each model its reference")
+    parser.add_argument("--out", type=Path, default=Path(paths.RESULTS, "tables"), help="folder")
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
