@@ -116,12 +116,12 @@ def dataset_manifest(wildcards):
     return paths.DATASET_FILES.format(dataset=wildcards.dataset) if fetched else []
 
 
-def dataset_listing(wildcards):
-    """For a user's folder what is in it, so that a new or replaced image is seen."""
-    entry = DATASETS[wildcards.dataset]
-    if "folder" not in entry["source"]:
-        return None
-    return checked(datasets.listing, Path(entry["source"]["folder"]), entry["images"])
+# For a user's folder what is in it, so that a new or replaced image is seen; a missing or empty one is told at once.
+LISTINGS = {
+    name: checked(datasets.listing, Path(entry["source"]["folder"]), entry["images"])
+    for name, entry in DATASETS.items()
+    if "folder" in entry["source"] and name == STUDY["dataset"]
+}
 
 
 # Models.

@@ -63,7 +63,7 @@ rule images:
         timeout_s=3600,
     params:
         folder=dataset_folder,
-        listing=dataset_listing,
+        listing=lambda w: LISTINGS.get(w.dataset),
         images=lambda w: json.dumps(DATASETS[w.dataset]["images"]),
         labels=lambda w: json.dumps(DATASETS[w.dataset]["labels"]),
         classes=min(map(len, CLASSES.values())),

@@ -27,7 +27,6 @@ rule latency:
         scores=lambda w: scores_of(w.model),
     shell:
         there(
-            "exclusive",
             "latency",
             SESSION_OPTIONS,
             "--node {wildcards.node} --scenario latency --parameters {wildcards.parameters}",

@@ -43,9 +43,7 @@ rule plots:
     resources:
         timeout_s=3600,
     shell:
-        here(
-            "plots",
-        )
+        here("plots")
 
 
 # Write the report and the summary for the terminal.
@@ -66,9 +64,7 @@ rule report:
     resources:
         timeout_s=3600,
     shell:
-        here(
-            "report",
-        )
+        here("report")
 
 
 onstart:
@@ -80,4 +76,4 @@ onsuccess:
 
 
 onerror:
-    subprocess.run([sys.executable, "-m", "dliflow", "finish", "--failed", *TABLES_ARGUMENTS], env=STAGE_ENVIRONMENT)
+    subprocess.run([sys.executable, "-m", "dliflow", "finish", "--failed", "--", *TABLES_ARGUMENTS], env=STAGE_ENVIRONMENT)

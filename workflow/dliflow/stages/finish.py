@@ -13,7 +13,7 @@ from dliflow import paths
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--failed", action="store_true", help="jobs failed; the rest are the options of `tables`")
+    parser.add_argument("--failed", action="store_true", help="jobs failed; -- and the options of `tables` follow")
     parser.add_argument("tables", nargs=argparse.REMAINDER)
 
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     if args.failed:
         if not any(Path(paths.RESULTS, "logs").rglob("*.failed.json")):
             return  # no job of ours failed: Snakemake has said what did
-        make("tables", args.tables)
+        make("tables", args.tables[1:])
         make("plots", [])
         make("report", [])
         for path in (*paths.TABLES.values(), *paths.PLOT_FILES, paths.REPORT, paths.SUMMARY):

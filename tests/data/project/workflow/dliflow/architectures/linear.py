@@ -1,0 +1,1 @@
+"""Named by the test model; the source format needs no more than its name."""

@@ -1,0 +1,69 @@
+"""A linear classifier in numpy, which can be told to break in every way that a framework breaks."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+
+import numpy as np
+
+from dliflow.errors import Skip
+from dliflow.frameworks import take_options
+
+NAME = __name__.rpartition(".")[2]
+
+
+def version():
+    """numpy's."""
+    return np.__version__
+
+
+def supports(precision, device):
+    """FP32 and FP16 weights on a CPU."""
+    if device != "cpu":
+        return f"{NAME} runs on the CPU only"
+    return None if precision in ("fp32", "fp16") else f"{NAME} has no {precision}"
+
+
+def convert(source, out, precision, calibration):
+    """Keep the weights, in half precision for fp16."""
+    with np.load(source / "model.npz") as weights:
+        np.save(out / "weights.npy", weights["weights"].astype({"fp32": "f4", "fp16": "f2"}[precision]))
+    if os.environ.get("DLIFLOW_TEST_CONVERT") == NAME:
+        raise RuntimeError("the converter does not like this graph")
+
+
+class Linear:
+    """Mean colour times weights."""
+
+    threads = 1
+
+    def __init__(self, weights, fault):
+        self.weights = weights
+        self.fault = fault
+
+    def predict(self, batch):
+        """One request, or one of the ways to fail."""
+        scores = (batch.mean(axis=(2, 3)) @ self.weights).astype(np.float32)
+        if self.fault == "segv":
+            ctypes.string_at(0)
+        elif self.fault == "hang":
+            time.sleep(600)
+        elif self.fault == "nan":
+            scores[0, 0] = np.nan
+        elif self.fault == "shape":
+            scores = scores[:, :-1]
+        elif self.fault == "error":
+            raise ValueError("this framework fails")
+        elif self.fault == "wrong":
+            scores = scores + 1
+        return scores
+
+
+def load(model, *, precision, variant, device, batch_size, threads, options):
+    """Load, break, or skip, as the options say."""
+    options = take_options(NAME, options, fault="", skip="")
+    if options["skip"]:
+        raise Skip(options["skip"])
+    return Linear(np.load(model / "weights.npy").astype(np.float32), options["fault"])

@@ -1,0 +1,114 @@
+"""Configs and registries: what stands in the repository is right, explained, and wrong things are named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dliflow import config, environments, frameworks
+from dliflow.errors import DliflowError
+
+ROOT = Path(__file__).parents[2]
+MINIMAL = {"models": ["m"], "dataset": "d", "frameworks": ["null"], "precisions": ["fp32"]}
+
+
+def default_config():
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def studies():
+    return sorted((ROOT / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", studies(), ids=lambda path: path.stem)
+def test_every_study_is_valid(path):
+    config.study({**default_config(), **yaml.safe_load(path.read_text())}, str(path))
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_every_registry_entry_is_valid(kind, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    folder = Path(f"config/{kind}s")
+    for path in folder.glob("*.yaml"):
+        entry = config.registered(folder, kind, path.stem, "test", "test")
+        if kind == "model":
+            assert config.model(folder, path.stem, "test", "test") == entry
+            assert config.class_names(ROOT / entry["classes"], path.stem)
+
+
+def keys(schema, prefix=""):
+    for key, entry in schema.get("properties", {}).items():
+        yield f"{prefix}{key}"
+        yield from keys(entry, f"{prefix}{key}.")
+
+
+def test_every_key_of_the_schema_stands_explained_in_the_default_config():
+    text = (ROOT / "config/config.yaml").read_text()
+    value = default_config()
+    for key in keys(config.schema("config")):
+        node = value
+        for part in key.split("."):
+            assert part in node, f"config/config.yaml lacks {key}"
+            node = node[part]
+        assert re.search(rf"^\s*{key.split('.')[-1]}:", text, re.MULTILINE)
+
+
+def test_the_schema_s_defaults_are_those_of_the_default_config():
+    minimal = config.study({key: default_config()[key] for key in MINIMAL}, "test")
+    assert config.study(default_config(), "test") == minimal
+
+
+def test_every_problem_is_told_at_once():
+    with pytest.raises(DliflowError) as caught:
+        config.study({**MINIMAL, "thread": 1, "threads": -1, "devices": ["tpu"]}, "my.yaml")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("my.yaml: ") for line in lines)
+
+
+@pytest.mark.parametrize("name", [*frameworks.names(), "dliflow"])
+def test_every_framework_has_an_environment_that_pins_everything(name):
+    described = environments.read(ROOT / f"envs/{name}.yaml")
+    assert described["packages"]
+    text = (ROOT / f"envs/{name}.yaml").read_text()
+    assert "://" not in text
+
+
+def test_a_comment_does_not_change_an_environment(tmp_path):
+    text = (ROOT / "envs/null.yaml").read_text()
+    (tmp_path / "a.yaml").write_text(text)
+    before = environments.folder(tmp_path / "a.yaml", "envs")
+    (tmp_path / "a.yaml").write_text("# a comment\n" + text.replace("channels: [conda-forge]\n", ""))
+    assert environments.folder(tmp_path / "a.yaml", "envs") == before
+    (tmp_path / "a.yaml").write_text(text.replace("python=3.11", "python=3.12"))
+    assert environments.folder(tmp_path / "a.yaml", "envs") != before
+
+
+def test_a_conda_only_package_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("dependencies: [python=3.11, mkl=2024, {pip: [numpy==2.0.0]}]")
+    with pytest.raises(DliflowError, match="'mkl=2024' can be had from conda only"):
+        environments.read(tmp_path / "a.yaml")
+
+
+def locked(path):
+    """Pins of a lock; a package has several where its newest version needs a newer Python."""
+    return set(re.findall(r"(?m)^([A-Za-z0-9_.-]+==[^ \\;\n]+)", path.read_text()))
+
+
+def test_locks_pin_with_hashes_and_name_no_address():
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert "--index" not in text and "--find-links" not in text
+        entries = re.split(r"(?m)^(?=[A-Za-z])", text)[1:]
+        assert len(entries) > 50
+        assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_the_locks_and_the_conda_file_of_the_orchestrator_agree():
+    lock = locked(ROOT / "requirements.lock")
+    assert lock <= locked(ROOT / "requirements-dev.lock")
+    assert set(environments.read(ROOT / "envs/dliflow.yaml")["packages"]) <= lock

@@ -1,0 +1,75 @@
+"""Estimators: against closed forms, published examples and simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dliflow import stats
+
+
+def test_percentiles_are_refused_where_the_sample_cannot_support_them():
+    values = np.arange(100.0)
+    assert stats.percentile(values, 90) == pytest.approx(89.1)
+    assert stats.percentile(values, 95) is not None
+    assert stats.percentile(values, 99) is None
+    assert stats.percentile(values[:49], 90) is None
+
+
+def test_wilson_interval_is_the_published_one():
+    # R. G. Newcombe, Statistics in Medicine 17, 1998, table I: 81 of 263, method 3.
+    assert stats.share_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert stats.share_interval(0, 20)[0] == 0
+    assert stats.share_interval(20, 20)[1] == 1
+
+
+def test_mcnemar_is_the_binomial_test():
+    assert stats.mcnemar_p(0, 0) == 1
+    assert stats.mcnemar_p(1, 5) == pytest.approx(2 * (1 + 6) / 2**6)
+
+
+def test_paired_interval_holds_the_change_and_narrows():
+    low, high = stats.paired_change_interval(3, 9, 100)
+    assert low < -0.06 < high
+    wide = stats.paired_change_interval(30, 90, 1000)
+    assert wide[1] - wide[0] < high - low
+
+
+def test_paired_interval_covers():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(2000):
+        won, lost, _ = rng.multinomial(50, [0.05, 0.10, 0.85])
+        low, high = stats.paired_change_interval(won, lost, 50)
+        hits += low <= -0.05 <= high
+    assert 0.93 <= hits / 2000 <= 0.99
+
+
+def test_no_interval_from_one_process():
+    assert stats.median_interval([np.arange(1.0, 9)]) is None
+    assert stats.ratio_interval([np.arange(1.0, 9)], [np.arange(1.0, 9)] * 2) is None
+
+
+def simulate(rng, level, repetitions=3, requests=50):
+    """Processes that differ by 10 %, requests within one by 3 %."""
+    return [
+        level * np.exp(rng.normal(0, 0.10)) * np.exp(rng.normal(0, 0.03, requests)) for _ in range(repetitions)
+    ]
+
+
+def test_intervals_cover_between_process_variation():
+    rng = np.random.default_rng(0)
+    medians = ratios = 0
+    for _ in range(1000):
+        low, high = stats.median_interval(simulate(rng, 5.0))
+        medians += low <= 5.0 <= high
+        low, high = stats.ratio_interval(simulate(rng, 5.0), simulate(rng, 4.0))
+        ratios += low <= 1.25 <= high
+    assert medians / 1000 >= 0.93
+    assert 0.93 <= ratios / 1000 <= 0.99
+
+
+def test_the_interval_holds_the_pooled_median():
+    repetitions = [np.full(5, 1.0), np.full(500, 2.0)]
+    low, high = stats.median_interval(repetitions)
+    assert low <= 2.0 <= high

@@ -1,0 +1,233 @@
+"""Bad input and breaking frameworks: one clear message, an exit status, and nothing finished is lost."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+# --- The config and the registries, before anything runs -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"frameworks": ["alpha", "betta"]}, ["config/config.yaml", "frameworks[1]", "'betta'", "did you mean 'beta'"]),
+        ({"precisions": ["fp31"]}, ["config/config.yaml", "precisions[0]", "'fp31'", "did you mean"]),
+        ({"latency": {"batch_sizes": [1, 0]}}, ["config/config.yaml", "latency.batch_sizes[1]", "0", "at least 1"]),
+        ({"latency": {"reqests": 3}}, ["config/config.yaml", "latency", "'reqests'", "did you mean 'requests'"]),
+        ({"thread": 1}, ["config/config.yaml", "'thread'", "did you mean 'threads'"]),
+        ({"threads": 0}, ["config/config.yaml", "threads", "0", "at least 1"]),
+        ({"models": ["tiney"]}, ["config/config.yaml", "models[0]", "'tiney'", "did you mean 'tiny'"]),
+        ({"dataset": "colors"}, ["config/config.yaml", "dataset", "'colors'", "did you mean 'colours'"]),
+        ({"models": []}, ["config/config.yaml", "models"]),
+    ],
+)
+def test_wrong_config(project, changes, expected):
+    project.configure(**changes)
+    output = project.fail("all")
+    for text in expected:
+        assert text in output
+    assert not (project.folder / "results").exists()
+
+
+def test_wrong_model_entry(project):
+    project.edit("config/models/tiny.yaml", "layout: NCHW", "layout: NCWH")
+    output = project.fail("all")
+    assert "config/models/tiny.yaml: input.layout: 'NCWH'" in output
+
+
+def test_unknown_source_format(project):
+    project.edit("config/models/tiny.yaml", "format: npz", "format: npy")
+    assert "config/models/tiny.yaml: source.format: 'npy' is unknown; did you mean 'npz'?" in project.fail("all")
+
+
+def test_broken_registry_file(project):
+    (project.folder / "config/models/tiny.yaml").write_text("title: [")
+    assert "config/models/tiny.yaml: not valid YAML" in project.fail("all")
+
+
+def test_unknown_launch_option_names_the_known_ones(project):
+    project.configure(options={"beta": {"streams": 2}})
+    assert "options.beta.streams: unknown option; known ones: fault, skip" in project.fail("all")
+
+
+# --- Images ----------------------------------------------------------------------------------------------------------
+
+
+def test_missing_image_folder(project):
+    shutil.rmtree(project.folder / "data/images")
+    assert "data/images: no such folder of images" in project.fail("all")
+
+
+def test_empty_image_folder(project):
+    for path in (project.folder / "data/images").iterdir():
+        path.unlink()
+    assert "data/images: no file matches *.png" in project.fail("all")
+
+
+def test_an_image_that_is_no_image(project):
+    (project.folder / "data/images/4_1.png").write_text("not an image")
+    output = project.fail("all")
+    assert "data/images/4_1.png: not an image" in output
+
+
+def test_a_cut_off_image(project):
+    path = project.folder / "data/images/4_1.png"
+    path.write_bytes(path.read_bytes()[:150])
+    assert "data/images/4_1.png: broken image" in project.fail("all")
+
+
+def test_a_label_outside_the_classes(project):
+    path = project.folder / "data/images/4_1.png"
+    path.rename(path.with_name("4_3.png"))
+    assert "4_3.png: label 3 is outside the model's classes 0 to 2" in project.fail("all")
+
+
+def test_calibration_images_must_not_be_evaluation_images(project):
+    project.configure(calibration={"dataset": "colours"})
+    output = project.fail("results/calibration/images.csv")
+    assert "is a calibration image and" in output
+
+
+def test_calibration_images_are_chosen_with_a_seed(project):
+    shutil.copytree(project.folder / "data/images", project.folder / "data/others")
+    for path in (project.folder / "data/others").iterdir():
+        path.write_bytes(path.read_bytes() + b"\0")  # another file by content
+    entry = (project.folder / "config/datasets/colours.yaml").read_text().replace("data/images", "data/others")
+    (project.folder / "config/datasets/others.yaml").write_text(entry)
+    project.configure(calibration={"dataset": "others", "images": 4, "seed": 5})
+    target = project.folder / "results/calibration/images.csv"
+    project.run("results/calibration/images.csv")
+    chosen = target.read_text()
+    assert len(chosen.splitlines()) == 5
+    project.run("results/calibration/images.csv", "--forcerun", "calibration_images")
+    assert target.read_text() == chosen
+    project.configure(calibration={"seed": 6})
+    project.run("results/calibration/images.csv")
+    assert target.read_text() != chosen
+
+
+# --- Downloads -------------------------------------------------------------------------------------------------------
+
+PACKAGES = """\
+title: From a package
+source:
+  packages:
+    - {{name: foolbox, version: 3.3.4, sha256: {sha256}}}
+images: ["foolbox/data/imagenet_*.jpg"]
+licence: MIT
+"""
+FOOLBOX = "11049d515d38e765e206a73ace9cc648b81a0d6d1da9ad9057e149ee117989cb"
+MANIFEST = "resources/downloads/datasets/packaged.json"
+
+
+def test_a_wheel_with_a_wrong_checksum(project):
+    (project.folder / "config/datasets/packaged.yaml").write_text(PACKAGES.format(sha256="0" * 64))
+    project.configure(dataset="packaged")
+    output = project.fail(MANIFEST)
+    assert "foolbox==3.3.4 could not be fetched; the file is not the one that is registered" in output
+    assert not (project.folder / MANIFEST).exists()
+
+
+def test_no_network_when_a_download_is_needed(project, tmp_path):
+    (project.folder / "config/datasets/packaged.yaml").write_text(PACKAGES.format(sha256=FOOLBOX))
+    project.configure(dataset="packaged")
+    output = project.fail(
+        MANIFEST, UV_DEFAULT_INDEX="http://127.0.0.1:9/simple", UV_CACHE_DIR=str(tmp_path / "cache"), UV_HTTP_RETRIES="0"
+    )
+    assert "foolbox==3.3.4 could not be fetched; is the package index" in output
+
+
+# --- Frameworks ------------------------------------------------------------------------------------------------------
+
+
+def test_an_environment_that_fails_to_build(project):
+    project.edit("envs/beta.yaml", "numpy==2.4.6", "numpy==0.0.999")
+    output = project.fail("all")
+    assert "environment: the environment could not be built" in output
+    assert {row["status"] for row in project.table("performance") if row["framework"] == "alpha"} == {"ok"}
+    beta = [row for row in project.table("performance") if row["framework"] == "beta"]
+    assert len(beta) == 2
+    assert {row["status"] for row in beta} == {"failed"}
+    assert all("numpy==0.0.999" in row["reason"] for row in beta)
+
+
+def test_an_environment_file_with_an_unpinned_package(project):
+    project.edit("envs/beta.yaml", "numpy==2.4.6", "numpy")
+    assert "envs/beta.yaml: dependencies: pip: 'numpy' is not pinned; write 'numpy==VERSION'" in project.fail("all")
+
+
+def test_a_missing_environment_file(project):
+    (project.folder / "envs/beta.yaml").unlink()
+    assert "envs/beta.yaml: there is no environment file for this framework" in project.fail("all")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("segv", "crashed: killed by SIGSEGV"),
+        ("hang", "ran past its time bound of 3 s and was killed"),
+        ("nan", "scores are NaN or infinite"),
+        ("shape", "the scores have shape"),
+        ("error", "ValueError: this framework fails"),
+    ],
+)
+def test_a_framework_that_breaks(project, fault, reason):
+    project.configure(options={"beta": {"fault": fault}}, latency={"repetitions": 1, "timeout_s": 3})
+    project.configure(accuracy={"timeout_s": 3}, parity={"timeout_s": 3})
+    output = project.fail("all")
+    assert reason in output
+    rows = {row["framework"]: row for row in project.table("performance") if row["batch_size"] == "2"}
+    assert rows["alpha"]["status"] == "ok"
+    assert float(rows["alpha"]["latency_p50_ms"]) > 0
+    assert rows["beta"]["status"] == "failed"
+    assert reason in rows["beta"]["reason"]
+    assert rows["beta"]["latency_p50_ms"] == ""
+    assert reason in (project.folder / "results/report/index.html").read_text()
+
+    kept = {path: path.stat().st_mtime_ns for path in project.records()}
+    assert len(kept) == 2
+    project.configure(options={"beta": {}})
+    project.run("all")
+    assert {row["status"] for row in project.table("performance")} == {"ok"}
+    assert all(path.stat().st_mtime_ns == date for path, date in kept.items())  # measured once, kept
+
+
+def test_a_conversion_that_breaks(project):
+    output = project.fail("all", DLIFLOW_TEST_CONVERT="beta")
+    assert "convert: RuntimeError: the converter does not like this graph" in output
+    rows = {row["framework"]: row for row in project.table("accuracy")}
+    assert rows["alpha"]["status"] == "ok"
+    assert rows["beta"]["reason"] == "convert: RuntimeError: the converter does not like this graph"
+
+
+def test_another_network_than_the_reference(project):
+    project.configure(options={"beta": {"fault": "wrong"}})
+    output = project.fail("all")
+    assert "is not the same network as its reference: scores differ by up to 1 " in output
+    assert "parity.tolerance.fp32 = 0.001" in output
+    for table in ("parity", "accuracy", "performance"):
+        beta = [row for row in project.table(table) if row["framework"] == "beta"]
+        assert {row["status"] for row in beta} == {"failed"}
+        assert all("is not the same network" in row["reason"] for row in beta)
+
+
+def test_declared_and_found_skips_are_rows_with_reasons(project):
+    project.configure(precisions=["fp32", "bf16"], options={"beta": {"skip": "this machine is too old"}})
+    project.run("all")
+    reasons = {(row["framework"], row["precision"]): row["reason"] for row in project.table("performance")}
+    assert reasons == {
+        ("alpha", "fp32"): "",
+        ("alpha", "bf16"): "alpha has no bf16",
+        ("beta", "fp32"): "this machine is too old",
+        ("beta", "bf16"): "beta has no bf16",
+    }
+    assert project.pending() == set()
+
+
+def test_everything_failing_still_makes_a_report(project):
+    project.configure(options={"alpha": {"fault": "error"}, "beta": {"fault": "error"}})
+    project.fail("all")
+    assert {row["status"] for row in project.table("performance")} == {"failed"}
+    assert (project.folder / "results/report/index.html").exists()

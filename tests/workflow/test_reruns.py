@@ -1,0 +1,125 @@
+"""What runs again, and what does not, on the real workflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from conftest import Project
+
+DERIVED = ("results/tables/", "results/plots/", "results/report/")
+
+
+def derived(outputs: set[str]) -> set[str]:
+    """The tables, plots and report among outputs."""
+    return {name for name in outputs if name.startswith(DERIVED)}
+
+
+def test_nothing_changed_runs_nothing(finished):
+    assert finished.pending() == set()
+
+
+def test_a_copy_elsewhere_and_new_dates_run_nothing(finished, tmp_path):
+    clone = tmp_path / "elsewhere"
+    shutil.copytree(finished.folder, clone, symlinks=True)
+    for folder, _, files in os.walk(clone):
+        if ".snakemake" not in folder and "/results" not in folder:
+            for name in files:
+                os.utime(os.path.join(folder, name))
+    assert Project(clone, finished.environments).pending() == set()
+
+
+def test_a_git_clone_with_the_results_copied_runs_nothing(finished, tmp_path):
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (finished.folder / ".gitignore").write_text("/results/\n/.snakemake/\n")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *command], cwd=finished.folder, check=True)
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(finished.folder), str(clone)], check=True)
+    for name in ("results", ".snakemake"):
+        shutil.copytree(finished.folder / name, clone / name, symlinks=True)
+    assert Project(clone, finished.environments).pending() == set()
+
+
+def test_one_framework_s_pin_changed(finished):
+    finished.edit("envs/beta.yaml", "numpy==2.4.6", "numpy==2.4.5")
+    pending = finished.pending()
+    others = pending - derived(pending)
+    assert derived(pending) == derived({str(p.relative_to(finished.folder)) for p in finished.records("results/**/*")})
+    assert {"convert", "parity", "accuracy", "latency", "environment"} == {
+        name.split("/")[1].replace("models", "convert") if name.startswith("results/") else "environment"
+        for name in others
+    }
+    assert all("beta" in name for name in others), others
+    assert sum(name.startswith("results/latency/") for name in others) == 4
+
+
+def test_one_framework_s_file_changed(finished):
+    finished.edit("workflow/dliflow/frameworks/beta.py", "Mean colour", "The mean colour")
+    pending = finished.pending()
+    others = pending - derived(pending)
+    assert derived(pending)
+    assert all("beta" in name for name in others), others
+    assert sum(name.startswith("results/latency/") for name in others) == 4
+    assert not any("environment.json" in name for name in others)
+
+
+def test_a_plot_changed(finished):
+    path = finished.folder / "workflow/dliflow/stages/plots.py"
+    path.write_text(path.read_text() + "\n# changed\n")
+    pending = finished.pending()
+    assert pending == derived(pending)
+    assert not any(name.startswith("results/tables/") for name in pending)
+    assert any(name.startswith("results/plots/") for name in pending)
+    assert "results/report/index.html" in pending
+
+
+def test_a_batch_size_added(finished):
+    finished.configure(latency={"batch_sizes": [1, 2, 4]})
+    pending = finished.pending()
+    others = pending - derived(pending)
+    assert len(others) == 4
+    assert all("/batch4-" in name for name in others)
+
+
+def test_a_repetition_added_keeps_the_others(finished):
+    finished.configure(latency={"repetitions": 3})
+    pending = finished.pending()
+    others = pending - derived(pending)
+    assert len(others) == 4
+    assert all(name.endswith("-run3.json") for name in others)
+
+
+def test_a_framework_removed(finished):
+    finished.configure(frameworks=["alpha"])
+    pending = finished.pending()
+    assert pending
+    assert pending == derived(pending)
+
+
+def test_a_comment_in_an_environment_file_runs_nothing(finished):
+    path = finished.folder / "envs/beta.yaml"
+    path.write_text("# Held back for no reason.\n" + path.read_text())
+    assert finished.pending() == set()
+
+
+def test_a_time_bound_runs_nothing(finished):
+    finished.configure(latency={"timeout_s": 33})
+    assert finished.pending() == set()
+
+
+def test_an_image_added_evaluates_again(finished):
+    shutil.copy(finished.folder / "data/images/0_0.png", finished.folder / "data/images/9_0.png")
+    assert any("/accuracy/" in name for name in finished.pending())
+
+
+def test_an_upgrade_carried_out_measures_that_framework_only(finished):
+    before = {path: path.read_bytes() for path in finished.records()}
+    finished.edit("envs/beta.yaml", "numpy==2.4.6", "numpy==2.4.5")
+    finished.run("all")
+    changed = {path for path in finished.records() if path.read_bytes() != before[path]}
+    assert changed == {path for path in before if "beta" in str(path)}
+    versions = {row["framework"]: row["framework_version"] for row in finished.table("performance")}
+    assert versions == {"alpha": "2.4.6", "beta": "2.4.5"}
+    assert finished.pending() == set()

@@ -1,0 +1,64 @@
+"""The machines and the versions behind the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dliflow.files import read_json
+from dliflow.report.read import Rows, Tables
+from dliflow.report.units import significant
+
+
+class Machine(NamedTuple):
+    """One machine of one node, and what its records tell of it."""
+
+    node: str
+    hostname: str
+    cpu: str
+    first: str
+    last: str
+    facts: list[tuple[str, str]]
+
+
+def _facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
+    """What decides speed, in words; what was not found is left out."""
+    cores, logical, usable = (machine.get(name) for name in ("physical_cores", "logical_cpus", "usable_cpus"))
+    processors = f"{cores} cores, {usable} of {logical} logical processors usable" if usable else None
+    found = {
+        "processors": processors,
+        "instruction sets": ", ".join(machine.get("flags") or []),
+        "memory": f"{significant(machine['memory_mib'] / 1024)} GiB" if machine.get("memory_mib") else None,
+        "virtual machine": {True: "yes", False: "no"}.get(machine.get("virtualised")),
+        "frequency governor": machine.get("governor"),
+        "CPU limit (cgroup)": machine.get("cgroup_cpu_max"),
+        "system": " ".join(filter(None, (machine.get("os"), machine.get("kernel"), machine.get("architecture")))),
+    }
+    return [(name, str(value)) for name, value in found.items() if value]
+
+
+def machines(measurements: Rows) -> list[Machine]:
+    """Every machine that measured, in the order of the table; its facts from the first record that can be read."""
+    rows: dict[tuple, Rows] = {}
+    for row in measurements:
+        if row["cpu"] or row["hostname"]:
+            rows.setdefault((row["node"], row["hostname"] or "", row["cpu"] or ""), []).append(row)
+    found = []
+    for (node, hostname, cpu), own in rows.items():
+        dates = sorted(row["finished_at"] for row in own if row["finished_at"])
+        first, last = (dates[0], dates[-1]) if dates else ("", "")
+        records = (Path(row["record"]) for row in own if row["record"])
+        record = next((path for path in records if path.exists()), None)
+        facts = _facts(read_json(record).get("machine", {})) if record else []
+        found.append(Machine(node, hostname, cpu, first, last, facts))
+    return found
+
+
+def versions(tables: Tables) -> dict[str, list[str]]:
+    """For each framework the versions that gave figures, in the order of the tables."""
+    found: dict[str, list[str]] = {}
+    for row in (*tables.parity, *tables.accuracy, *tables.performance):
+        known = found.setdefault(row["framework"], [])
+        if row["framework_version"] and row["framework_version"] not in known:
+            known.append(row["framework_version"])
+    return found

@@ -1,0 +1,98 @@
+"""What is missing and why: every row without figures, by reason, failed ones first."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from dliflow import paths
+from dliflow.files import read_json
+from dliflow.report import names
+from dliflow.report.read import Row, Tables
+
+TABLES = ("parity", "accuracy", "performance")
+
+
+class Failure(NamedTuple):
+    """What a job that broke left: the reason as the tables have it, its log, the log's last lines."""
+
+    reason: str
+    log: str
+    tail: list[str]
+
+
+class Missing(NamedTuple):
+    """One reason and all that it took away."""
+
+    status: str
+    reason: str
+    rows: int
+    models: list[str]
+    configurations: list[str]
+    tables: list[str]
+    logs: list[str]
+    tail: list[str]
+
+
+def failures(logs: Path) -> list[Failure]:
+    """The failures that lie below the folder of logs."""
+    found = []
+    for path in sorted(logs.rglob("*.failed.json")):
+        data = read_json(path)
+        log = str(path).replace(".failed.json", ".log")
+        found.append(Failure(f"{data['stage']}: {data['reason']}", log, data.get("output_tail", [])))
+    return found
+
+
+def plain(reason: str | None) -> str:
+    """The reason without how many repetitions it concerned, so that the same ones meet."""
+    return re.sub(r"^\d+ of \d+ repetitions: ", "", reason or "") or "no reason was recorded"
+
+
+def _own_log(table: str, row: Row, logs: Path) -> str | None:
+    """The log of the job that makes a row's record, where it exists."""
+    pattern = {"parity": paths.PARITY, "accuracy": paths.ACCURACY}.get(table)
+    record = pattern.format(**row) if pattern else row.get("record")
+    if not record:
+        return None
+    path = logs / Path(paths.log(record)).relative_to(f"{paths.RESULTS}/logs")
+    return str(path) if path.exists() else None
+
+
+def missing(tables: Tables, logs: Path) -> list[Missing]:
+    """Every row that is not ok, by status and reason; the most frequent reasons first."""
+    known: dict[str, list[Failure]] = {}
+    for failure in failures(logs):
+        known.setdefault(failure.reason, []).append(failure)
+    rows: dict[tuple[str, str], list[tuple[str, Row]]] = {}
+    for table in TABLES:
+        for row in getattr(tables, table):
+            if row["status"] != "ok":
+                rows.setdefault((row["status"], plain(row["reason"])), []).append((table, row))
+    own: dict[str, list[str]] = {}
+    for table in ("parity", "accuracy", "measurements"):
+        for row in getattr(tables, table):
+            if row["status"] == "failed" and plain(row["reason"]) not in known:
+                log = _own_log(table, row, logs)
+                own.setdefault(plain(row["reason"]), []).extend([log] if log else [])
+    found = []
+    for (status, reason), met in rows.items():
+        causes = known.get(reason, []) if status == "failed" else []
+        found.append(
+            Missing(
+                status,
+                reason,
+                len(met),
+                models=_unique(row["model"] for _, row in met),
+                configurations=_unique(names.configuration(row) for _, row in met),
+                tables=_unique(table for table, _ in met),
+                logs=_unique(cause.log for cause in causes) or _unique(own.get(reason, []) if status == "failed" else []),
+                tail=causes[0].tail if causes else [],
+            )
+        )
+    return sorted(found, key=lambda item: (item.status != "failed", -item.rows))
+
+
+def _unique(values) -> list[str]:
+    return list(dict.fromkeys(values))

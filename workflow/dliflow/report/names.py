@@ -1,0 +1,43 @@
+"""What things are called in plots and pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def configuration(row: dict[str, Any], framework: bool = True) -> str:
+    """`openvino fp16`; a variant or tuned parameters are named where they are not the default."""
+    variant, parameters = row.get("variant"), row.get("parameters")
+    words = [
+        row["framework"] if framework else None,
+        None if variant == "default" else variant,
+        row["precision"],
+        None if parameters == "default" else parameters,
+    ]
+    return " ".join(word for word in words if word)
+
+
+def baseline(text: str) -> str:
+    """The column `baseline` (`pytorch-default-fp32`) as a configuration is called."""
+    parts = text.split("-")
+    return configuration(dict(zip(("framework", "variant", "precision"), parts))) if len(parts) == 3 else text
+
+
+def setting(row: dict[str, Any]) -> str:
+    """Model, device and node; the scenario where it is not latency."""
+    words = [row["model"], row["device"], row["node"]]
+    if row.get("scenario") not in (None, "latency"):
+        words.append(row["scenario"])
+    return " · ".join(words)
+
+
+def listed(words: list[str], most: int = 0) -> str:
+    """`a, b and c`, or `a, b and 4 others` when there are more than `most`."""
+    if most and len(words) > most:
+        words = [*words[: most - 1], f"{len(words) - most + 1} others"]
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1] if words else "")))
+
+
+def count(number: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

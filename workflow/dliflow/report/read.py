@@ -1,0 +1,55 @@
+"""The tables as rows: a dict for each, numbers as numbers, None where a figure could not be had."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Row = dict[str, Any]
+Rows = list[Row]
+
+# What tells configurations of a model apart, and what one latency figure belongs to.
+CONFIGURATION = ("model", "framework", "variant", "precision", "device")
+SETTING = ("model", "device", "node", "scenario")
+POINT = (*CONFIGURATION, "node", "scenario", "parameters", "batch_size")
+
+TEXT = {
+    *("model", "dataset", "framework", "framework_version", "variant", "precision", "device", "node", "scenario"),
+    *("parameters", "threads", "status", "reason", "warnings", "baseline", "stopped_by"),
+    *("cpu", "hostname", "finished_at", "record"),
+}
+WHOLE = {"batch_size", "images", "repetition", "repetitions", "requests", "threads_in_effect", "model_bytes"}
+
+
+class Tables(NamedTuple):
+    """The four tables."""
+
+    parity: Rows
+    accuracy: Rows
+    performance: Rows
+    measurements: Rows
+
+
+def key(row: Row, columns: tuple[str, ...]) -> tuple:
+    """The values of these columns."""
+    return tuple(row.get(column) for column in columns)
+
+
+def _value(column: str, text: str) -> Any:
+    if text == "":
+        return None
+    if column in TEXT:
+        return text
+    return int(float(text)) if column in WHOLE else float(text)
+
+
+def table(path: Path) -> Rows:
+    """One table. A framework called `null` or a version `5.0` stays the text that it is."""
+    with open(path, newline="", encoding="utf-8") as stream:
+        return [{column: _value(column, text) for column, text in row.items()} for row in csv.DictReader(stream)]
+
+
+def tables(folder: Path) -> Tables:
+    """All four, from the folder where they lie."""
+    return Tables(*(table(folder / f"{name}.csv") for name in Tables._fields))

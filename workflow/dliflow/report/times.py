@@ -1,0 +1,99 @@
+"""Where the time went: the durations that every job leaves beside its log, by group."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from dliflow.files import read_json
+
+GROUPS = {
+    "environments": ("environment",),
+    "inputs": ("fetch", "images", "prepare", "calibration"),
+    "conversion": ("export", "reference", "convert"),
+    "evaluation": ("parity", "accuracy"),
+    "measuring": ("latency", "tune"),
+    "reporting": ("tables", "plots", "report"),
+}
+OTHER = "other"
+
+
+class Job(NamedTuple):
+    """One job: its stage, when it started (seconds since 1970) and how long it took."""
+
+    stage: str
+    started: float
+    seconds: float
+
+
+class Share(NamedTuple):
+    """One group of stages."""
+
+    group: str
+    stages: tuple[str, ...]
+    jobs: int
+    seconds: float
+    share: float
+
+
+class Run(NamedTuple):
+    """One call of the workflow, so far."""
+
+    command: str
+    wall: float
+    busy: float
+    shares: list[Share]
+
+    @property
+    def overhead(self) -> float:
+        """Time in which none of the jobs ran: the workflow engine itself and waiting."""
+        return max(0.0, self.wall - self.busy)
+
+
+def jobs(logs: Path) -> list[Job]:
+    """The last run of every job that left its times below the folder of logs."""
+    found = [read_json(path) for path in sorted(logs.rglob("*.time.json"))]
+    return [Job(data["stage"], data["started"], data["seconds"]) for data in found]
+
+
+def group_of(stage: str) -> str:
+    """The group of a stage."""
+    return next((group for group, stages in GROUPS.items() if stage in stages), OTHER)
+
+
+def shares(found: list[Job]) -> list[Share]:
+    """Seconds and jobs of every group, in the order of the workflow; groups without jobs are left out."""
+    total = sum(job.seconds for job in found)
+    result = []
+    for group in (*GROUPS, OTHER):
+        own = [job for job in found if group_of(job.stage) == group]
+        seconds = sum(job.seconds for job in own)
+        stages = tuple(dict.fromkeys(job.stage for job in own))
+        if own:
+            result.append(Share(group, stages, len(own), seconds, seconds / total if total else 0.0))
+    return result
+
+
+def busy(found: list[Job]) -> float:
+    """Seconds in which at least one job ran: jobs side by side count once."""
+    covered, end = 0.0, float("-inf")
+    for job in sorted(found, key=lambda job: job.started):
+        finish = job.started + job.seconds
+        covered += max(0.0, finish - max(job.started, end))
+        end = max(end, finish)
+    return covered
+
+
+def this_run(found: list[Job], run: Optional[dict[str, Any]], now: Optional[float] = None) -> Optional[Run]:
+    """The jobs that this call of the workflow ran, and what went by beside them.
+
+    Args:
+        run: when it was started and by what command, or None.
+        now: seconds since 1970; the present when None.
+    """
+    if run is None:
+        return None
+    own = [job for job in found if job.started >= run["started"]]
+    wall = (time.time() if now is None else now) - run["started"]
+    return Run(run.get("command", ""), wall, busy(own), shares(own))

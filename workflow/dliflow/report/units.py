@@ -1,0 +1,68 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+from typing import Optional
+
+Number = Optional[float]
+EMPTY = "–"
+
+
+def significant(value: Number, digits: int = 3) -> str:
+    """Three significant digits, no exponent, whole numbers never cut: 0.00123, 5.76, 134, 12,345."""
+    if value is None:
+        return EMPTY
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    # 9.996 rounds up into one digit more.
+    return f"{value:,.{max(0, decimals - 1)}f}" if decimals and float(text.replace(",", "")) >= 10 ** (digits - decimals) else text
+
+
+def interval(low: Number, high: Number, show=significant) -> str:
+    """`[4.68, 7.13]`, or nothing where there is none."""
+    return "" if low is None or high is None else f"[{show(low)}, {show(high)}]"
+
+
+def percent(share: Number) -> str:
+    """A share as `71.9 %`, with a second decimal where it could matter."""
+    return EMPTY if share is None else f"{share * 100:.1f} %"
+
+
+def bare_percent(share: Number) -> str:
+    """A share in percent without the sign."""
+    return EMPTY if share is None else f"{share * 100:.1f}"
+
+
+def points(change: Number) -> str:
+    """A change of a share in percentage points, always with its sign."""
+    if change is None:
+        return EMPTY
+    value = round(change * 100, 1)
+    return "±0.0" if value == 0 else f"{value:+.1f}".replace("-", "−")
+
+
+def mebibytes(size: Number) -> str:
+    """Bytes as MiB."""
+    return EMPTY if size is None else significant(size / 2**20)
+
+
+def scientific(value: Number) -> str:
+    """Small differences: `8.1e-06`."""
+    if value is None:
+        return EMPTY
+    return "0" if value == 0 else f"{value:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `38 s`, `2 min 05 s`, `3 h 20 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
