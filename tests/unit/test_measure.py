@@ -6,6 +6,7 @@ import gc
 import time
 
 import numpy as np
+import pytest
 
 from dliflow import measure
 
@@ -49,8 +50,6 @@ def test_collection_is_restored_after_an_error():
     def fail(batch):
         raise ValueError
 
-    try:
+    with pytest.raises(ValueError):
         measure.run(fail, BATCHES, requests=1, limit_s=60)
-    except ValueError:
-        pass
     assert gc.isenabled()

@@ -61,7 +61,7 @@ def test_exif_rotation_is_applied(tmp_path):
 
 def test_what_is_no_image_is_named(tmp_path):
     (tmp_path / "a.png").write_text("text")
-    with pytest.raises(DliflowError, match="a.png: not an image"):
+    with pytest.raises(DliflowError, match=r"a\.png: not an image"):
         decode(tmp_path / "a.png")
     with pytest.raises(DliflowError, match=r"b\.png: no such image"):
         decode(tmp_path / "b.png")

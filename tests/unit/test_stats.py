@@ -52,9 +52,7 @@ def test_no_interval_from_one_process():
 
 def simulate(rng, level, repetitions=3, requests=50):
     """Processes that differ by 10 %, requests within one by 3 %."""
-    return [
-        level * np.exp(rng.normal(0, 0.10)) * np.exp(rng.normal(0, 0.03, requests)) for _ in range(repetitions)
-    ]
+    return [level * np.exp(rng.normal(0, 0.10)) * np.exp(rng.normal(0, 0.03, requests)) for _ in range(repetitions)]
 
 
 def test_intervals_cover_between_process_variation():

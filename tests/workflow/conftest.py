@@ -2,110 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
+from project import ROOT, Project, copy_of_the_repository
 
-ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "tests" / "data" / "project"
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
-
-
-class Project:
-    """A checkout in which Snakemake can be run."""
-
-    def __init__(self, folder: Path, environments: Path):
-        self.folder = folder
-        self.environments = environments
-
-    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake as a user would; its output is both streams."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
-        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment}
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-        )
-
-    def run(self, *arguments: str, **environment: str) -> str:
-        """Run to a good end."""
-        result = self.snakemake(*arguments, **environment)
-        assert result.returncode == 0, result.stdout
-        return result.stdout
-
-    def fail(self, *arguments: str, **environment: str) -> str:
-        """Run to an end that must not be a good one."""
-        result = self.snakemake(*arguments, **environment)
-        assert result.returncode != 0, result.stdout
-        assert "Traceback" not in result.stdout, result.stdout
-        return result.stdout
-
-    def pending(self, *arguments: str) -> set[str]:
-        """Outputs that a run would make now."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "1", "--summary", *arguments]
-        result = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120)
-        assert result.returncode == 0, result.stderr
-        rows = csv.DictReader(result.stdout.splitlines(), delimiter="\t")
-        return {row["output_file"] for row in rows if row["plan"] != "no update"}
-
-    def edit(self, path: str, old: str, new: str) -> None:
-        """Replace text in a file of the project."""
-        text = (self.folder / path).read_text()
-        assert old in text
-        (self.folder / path).write_text(text.replace(old, new))
-
-    def configure(self, **changes) -> None:
-        """Change the study; a value that is a mapping changes only the keys in it."""
-        path = self.folder / "config/config.yaml"
-        config = yaml.safe_load(path.read_text())
-        for key, value in changes.items():
-            config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
-        path.write_text(yaml.safe_dump(config))
-
-    def table(self, name: str) -> list[dict[str, str]]:
-        """Rows of a table."""
-        with open(self.folder / f"results/tables/{name}.csv", newline="") as stream:
-            return list(csv.DictReader(stream))
-
-    def records(self, pattern: str = "results/latency/**/*.json") -> list[Path]:
-        """Records that match."""
-        return sorted(self.folder.glob(pattern))
-
-
-def tracked_files() -> list[str]:
-    """What a clone would hold, as the working tree has it."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
-    return [name for name in listed if (ROOT / name).is_file()]
-
-
-@pytest.fixture(scope="session")
-def environments(tmp_path_factory) -> Path:
-    """Virtual environments are shared by all projects of a test session."""
-    return tmp_path_factory.mktemp("environments")
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory, environments) -> Path:
     """The project before anything ran."""
     folder = tmp_path_factory.mktemp("template")
-    for name in tracked_files():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target)
+    project = copy_of_the_repository(folder, environments)
     shutil.copytree(OVERLAY, folder, dirs_exist_ok=True)
     rng = np.random.default_rng(0)
     (folder / "data/images").mkdir(parents=True)
@@ -115,7 +28,6 @@ def template(tmp_path_factory, environments) -> Path:
         Image.fromarray(pixels.astype(np.uint8)).save(folder / f"data/images/{index}_{index % 3}.png")
     np.savez(folder / "data/model/tiny.npz", weights=np.eye(3, dtype=np.float32) * 5)
     (folder / "data/model/classes.txt").write_text("red\ngreen\nblue\n")
-    project = Project(folder, environments)
     project.configure(environments={"folder": str(environments)})
     return folder
 

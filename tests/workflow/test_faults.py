@@ -123,7 +123,7 @@ MANIFEST = "resources/downloads/datasets/packaged.json"
 
 
 def test_a_wheel_with_a_wrong_checksum(project):
-    (project.folder / "config/datasets/packaged.yaml").write_text(PACKAGES.format(sha256="0" * 64))
+    (project.folder / "config/datasets/packaged.yaml").write_text(PACKAGES.format(sha256="f" * 64))
     project.configure(dataset="packaged")
     output = project.fail(MANIFEST)
     assert "foolbox==3.3.4 could not be fetched; the file is not the one that is registered" in output
@@ -134,7 +134,10 @@ def test_no_network_when_a_download_is_needed(project, tmp_path):
     (project.folder / "config/datasets/packaged.yaml").write_text(PACKAGES.format(sha256=FOOLBOX))
     project.configure(dataset="packaged")
     output = project.fail(
-        MANIFEST, UV_DEFAULT_INDEX="http://127.0.0.1:9/simple", UV_CACHE_DIR=str(tmp_path / "cache"), UV_HTTP_RETRIES="0"
+        MANIFEST,
+        UV_DEFAULT_INDEX="http://127.0.0.1:9/simple",
+        UV_CACHE_DIR=str(tmp_path / "cache"),
+        UV_HTTP_RETRIES="0",
     )
     assert "foolbox==3.3.4 could not be fetched; is the package index" in output
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from conftest import Project
+from project import Project
 
 DERIVED = ("results/tables/", "results/plots/", "results/report/")
 

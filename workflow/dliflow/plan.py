@@ -16,6 +16,13 @@ from dliflow import frameworks, paths
 IDENTITY = ("model", "framework", "variant", "precision", "device")
 
 
+def deciding(config: dict[str, Any]) -> dict[str, Any]:
+    """The part of a checked config that a plan is built from; nothing else may outdate the tables."""
+    keys = ("models", "dataset", "frameworks", "precisions", "devices", "node")
+    latency = {key: config["latency"][key] for key in ("batch_sizes", "repetitions")}
+    return {**{key: config[key] for key in keys}, "latency": latency}
+
+
 def configurations(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every model × framework × variant × precision × device, with the declared reason where it is skipped."""
     for model in config["models"]:
@@ -35,7 +42,7 @@ def build(config: dict[str, Any], specs: dict[str, str], environment: Callable[[
     `record` that answers for it and the outputs that it `needs`, in the order in which they are made.
 
     Args:
-        config: a checked config.
+        config: a checked config, or the deciding part of one.
         specs: for each model the name of its input spec.
         environment: for a framework the output of the job that makes its environment.
     """

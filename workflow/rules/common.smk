@@ -228,7 +228,7 @@ def used_frameworks():
 
 
 TABLES_DATA = {
-    "study": json.dumps({key: STUDY[key] for key in sorted(STUDY) if key != "environments"}),
+    "study": json.dumps(plan.deciding(STUDY)),
     "specs": json.dumps(SPECS),
     "environments": json.dumps({name: environment_of(name) for name in used_frameworks()}),
     "references": json.dumps({name: source_of(name).FRAMEWORK for name in MODELS}),

@@ -1,10 +1,10 @@
 # Environments: a uv virtual environment for each framework, from its conda file. With `--sdm conda` none is made.
 
 
-# Make a framework's virtual environment.
+# Make a framework's virtual environment. The digest of the pins in its path decides, not the date of the file.
 rule environment:
     input:
-        file="envs/{framework}.yaml",
+        file=ancient("envs/{framework}.yaml"),
     output:
         f"{STUDY['environments']['folder']}/{{framework}}-{{digest}}/environment.json",
     log:

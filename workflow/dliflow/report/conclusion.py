@@ -50,6 +50,11 @@ class Batch(NamedTuple):
         return [entry.name for entry in self.entries if entry.verdict == verdict]
 
     @property
+    def next_slower(self) -> Optional[Entry]:
+        """The first that is shown to be slower than the fastest."""
+        return next((entry for entry in self.entries if entry.verdict == SLOWER), None)
+
+    @property
     def alternative(self) -> Optional[Entry]:
         """The fastest without a shown loss of top-1, where the fastest has one."""
         if not self.fastest.cost.loss:

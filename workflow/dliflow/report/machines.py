@@ -29,7 +29,7 @@ def _facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
         "processors": processors,
         "instruction sets": ", ".join(machine.get("flags") or []),
         "memory": f"{significant(machine['memory_mib'] / 1024)} GiB" if machine.get("memory_mib") else None,
-        "virtual machine": {True: "yes", False: "no"}.get(machine.get("virtualised")),
+        "virtual machine": {True: "yes", False: "no"}.get(machine.get("virtualised", "")),
         "frequency governor": machine.get("governor"),
         "CPU limit (cgroup)": machine.get("cgroup_cpu_max"),
         "system": " ".join(filter(None, (machine.get("os"), machine.get("kernel"), machine.get("architecture")))),

@@ -87,7 +87,8 @@ def missing(tables: Tables, logs: Path) -> list[Missing]:
                 models=_unique(row["model"] for _, row in met),
                 configurations=_unique(names.configuration(row) for _, row in met),
                 tables=_unique(table for table, _ in met),
-                logs=_unique(cause.log for cause in causes) or _unique(own.get(reason, []) if status == "failed" else []),
+                logs=_unique(cause.log for cause in causes)
+                or _unique(own.get(reason, []) if status == "failed" else []),
                 tail=causes[0].tail if causes else [],
             )
         )

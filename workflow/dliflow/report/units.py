@@ -18,12 +18,24 @@ def significant(value: Number, digits: int = 3) -> str:
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{decimals}f}"
     # 9.996 rounds up into one digit more.
-    return f"{value:,.{max(0, decimals - 1)}f}" if decimals and float(text.replace(",", "")) >= 10 ** (digits - decimals) else text
+    return (
+        f"{value:,.{max(0, decimals - 1)}f}"
+        if decimals and float(text.replace(",", "")) >= 10 ** (digits - decimals)
+        else text
+    )
 
 
 def interval(low: Number, high: Number, show=significant) -> str:
     """`[4.68, 7.13]`, or nothing where there is none."""
     return "" if low is None or high is None else f"[{show(low)}, {show(high)}]"
+
+
+def ratio(value: Number) -> str:
+    """A ratio with two decimals, and as many more as tell it from 1."""
+    if value is None or value == 1:
+        return EMPTY if value is None else "1.00"
+    text = f"{value:.2f}" if value < 10 else significant(value)
+    return text if text != "1.00" else f"{value:.{min(6, 1 - math.floor(math.log10(abs(value - 1))))}f}"
 
 
 def percent(share: Number) -> str:

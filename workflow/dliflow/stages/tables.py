@@ -14,7 +14,7 @@ from dliflow.files import replacing
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--study", type=json.loads, required=True, help="JSON: the checked config")
+    parser.add_argument("--study", type=json.loads, required=True, help="JSON: the deciding part of the config")
     parser.add_argument("--specs", type=json.loads, required=True, help="JSON: for each model its input spec's name")
     parser.add_argument("--environments", type=json.loads, required=True, help="JSON: for each framework its marker")
     parser.add_argument("--references", type=json.loads, required=True, help="JSON: for each model its reference")

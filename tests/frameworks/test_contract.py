@@ -1,0 +1,94 @@
+"""One contract, every framework file, in its own environment, on the real model that the study converted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from project import ROOT
+
+from dliflow import environments as environment_files
+from dliflow import frameworks
+
+CONTRACT = Path(__file__).with_name("contract.py")
+CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+DEVICE = "cpu"
+CASES = [
+    (framework, variant, precision)
+    for framework in CONFIG["frameworks"]
+    for variant in frameworks.variants(framework)
+    for precision in CONFIG["precisions"]
+    if frameworks.load(framework).supports(precision, DEVICE) is None
+]
+# How far scores of this model, between -10 and 20, may move when the batch size changes the order of additions.
+BATCH_EFFECT = {"fp32": 1e-3, "fp16": 1e-3, "bf16": 2.0, "int8": 2.0}
+
+
+@pytest.fixture(scope="module")
+def found(study):
+    """What the contract's script tells of a case; asked once for each case and number of threads."""
+    cache = {}
+
+    def ask(framework, variant, precision, threads="default"):
+        key = (framework, variant, precision, threads)
+        if key not in cache:
+            folder = environment_files.folder(study.folder / f"envs/{framework}.yaml", str(study.environments))
+            (array,) = (study.folder / "results/data").rglob("*.npy")
+            model = study.folder / f"results/models/efficientnet_lite0/{framework}-{precision}"
+            result = subprocess.run(
+                [f"{folder}/bin/python", str(CONTRACT), framework, variant, precision, str(model), str(array), threads],
+                env={**os.environ, "PYTHONPATH": str(study.folder / "workflow")},
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+            assert result.returncode == 0, result.stderr
+            cache[key] = json.loads(result.stdout.splitlines()[-1])
+        if "skip" in cache[key]:
+            pytest.skip(cache[key]["skip"])
+        return cache[key]
+
+    return ask
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_scores_and_batches(found, case):
+    result = found(*case)
+    assert result["shape"] == [8, 1000]
+    assert result["dtype"] == "float32"
+    assert result["deterministic"]
+    assert result["input_untouched"]
+    assert result["batch_effect"] < BATCH_EFFECT[case[2]]
+    assert result["agreement"] >= 7 / 8
+    assert result["version"]
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_threads_are_as_many_as_asked_for(found, case, threads):
+    if (os.cpu_count() or 1) < int(threads):
+        pytest.skip("the machine has fewer cores")
+    result = found(*case, threads)
+    assert result["threads"] == int(threads)
+    assert result["busy_threads"] <= int(threads) * 1.1
+    if threads == "2":
+        assert found(*case, "1")["busy_threads"] <= 1.1 < result["busy_threads"]
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_an_unknown_option_is_refused(found, case):
+    assert f"options.{case[0]}.no_such_option: unknown option" in found(*case)["refused"]
+
+
+@pytest.mark.parametrize("framework", frameworks.names())
+def test_what_is_not_supported_has_a_reason(framework):
+    module = frameworks.load(framework)
+    assert module.supports("fp32", DEVICE) is None
+    for precision in ("fp32", "fp16", "bf16", "int8"):
+        reason = module.supports(precision, "gpu")
+        assert reason is None or len(reason) > 10
+    assert frameworks.variants(framework)

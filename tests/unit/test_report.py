@@ -1,0 +1,239 @@
+"""Plots, page and summary from tiny synthetic tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from dliflow import paths
+from dliflow import tables as columns
+from dliflow.report import canvas, conclusion, missing, names, page, plots, read, summary, times, tradeoff, units
+from dliflow.stages import report
+
+CPU = {"model": "tiny", "variant": "default", "device": "cpu", "node": "local", "scenario": "latency"}
+NASTY = "convert: <script>alert('x')</script> $x$ & more"
+
+
+def point(framework, batch_size, medians, precision="fp32", status="ok", reason=None):
+    """The measurements of one configuration and its row of the performance table."""
+    row = {**CPU, "framework": framework, "precision": precision, "parameters": "default", "batch_size": batch_size}
+    row.update(framework_version="1.0", threads="default", status=status, reason=reason)
+    runs = [
+        {**row, "repetition": number, "latency_p50_ms": value, "cpu": "a CPU", "hostname": "a host"}
+        for number, value in enumerate(medians, 1)
+    ]
+    if medians:
+        middle = sorted(medians)[len(medians) // 2]
+        row.update(latency_p50_ms=middle, fps=batch_size / middle * 1e3, requests=30, repetitions=len(medians))
+        if len(medians) > 1:
+            row.update(latency_ci_low_ms=min(medians), latency_ci_high_ms=max(medians))
+    return row, runs or [{**row, "repetition": 1, "record": "results/latency/none.json"}]
+
+
+def quality(framework, precision="fp32", status="ok", reason=None, change=None):
+    """A row of the accuracy table."""
+    row = {**CPU, "dataset": "few", "framework": framework, "precision": precision, "status": status, "reason": reason}
+    if status == "ok":
+        row.update(images=20, top1=0.9, top1_ci_low=0.7, top1_ci_high=0.97, top5=1.0, top5_ci_low=0.8, top5_ci_high=1.0)
+    if change:
+        low, middle, high = change
+        row.update(baseline=f"{framework}-default-fp32", top1_change=middle, mcnemar_p=0.5, agreement=0.95)
+        row.update(top1_change_ci_low=low, top1_change_ci_high=high)
+    return row
+
+
+def tables_of(points, accuracy, folder):
+    """The four tables, written and read again."""
+    performance = [row for row, _ in points]
+    measurements = [run for _, runs in points for run in runs]
+    parity = [{**row, "images": 8} for row in accuracy]
+    for name, rows in {
+        "parity": parity,
+        "accuracy": accuracy,
+        "performance": performance,
+        "measurements": measurements,
+    }.items():
+        columns.frame(rows, getattr(columns, name.upper())).to_csv(folder / f"{name}.csv", index=False)
+    return read.tables(folder)
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A framework called `null`, a tie, a slower one, a failed one and a skipped one."""
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    points = [
+        point("null", 1, [1.0, 1.1, 1.05], "int8"),
+        point("null", 1, [2.0, 2.1, 2.05]),
+        point("alpha", 1, [1.0, 1.2, 1.06]),
+        point("beta", 1, [], status="failed", reason=NASTY),
+        point("gamma", 1, [], status="skipped", reason="cannot"),
+    ]
+    accuracy = [
+        quality("null", "int8", change=(-0.3, -0.2, -0.1)),
+        quality("null"),
+        quality("alpha"),
+        quality("beta", status="failed", reason=NASTY),
+        quality("gamma", status="skipped", reason="cannot"),
+    ]
+    return tables_of(points, accuracy, folder)
+
+
+def test_the_reader_keeps_text_and_tells_gaps(study):
+    row = study.performance[0]
+    assert (row["framework"], row["framework_version"], row["batch_size"]) == ("null", "1.0", 1)
+    assert study.performance[3]["latency_p50_ms"] is None
+
+
+def test_the_conclusion_names_ties_losses_and_an_alternative(study):
+    (setting,) = conclusion.settings(study)
+    (batch,) = setting.batches
+    assert batch.fastest.name == "null int8"
+    assert batch.fastest.cost.loss
+    assert batch.named(conclusion.TIE) == ["alpha fp32"]
+    assert batch.named(conclusion.SLOWER) == ["null fp32"]
+    assert batch.alternative.name == "alpha fp32"
+    assert setting.counts == {"ok": 3, "failed": 1, "skipped": 1}
+
+
+def test_one_repetition_decides_nothing(tmp_path):
+    tables = tables_of([point("a", 1, [1.0]), point("b", 1, [9.0])], [quality("a"), quality("b")], tmp_path)
+    (batch,) = conclusion.settings(tables)[0].batches
+    assert batch.named(conclusion.UNDECIDED) == ["b fp32"]
+
+
+def test_missing_groups_by_reason_with_failed_ones_first_and_their_logs(study, tmp_path):
+    log = tmp_path / "logs/models/beta.json.log"
+    log.parent.mkdir(parents=True)
+    stage, _, reason = NASTY.partition(": ")
+    failure = {"stage": stage, "reason": reason, "output_tail": ["the <end>"]}
+    (log.parent / "beta.json.failed.json").write_text(json.dumps(failure))
+    failed, skipped = missing.missing(study, tmp_path / "logs")
+    assert (failed.status, failed.reason, failed.logs, failed.tail) == ("failed", NASTY, [str(log)], ["the <end>"])
+    assert failed.tables == ["parity", "accuracy", "performance"]
+    assert (skipped.configurations, skipped.logs) == (["gamma fp32"], [])
+
+
+def test_partial_failures_meet_the_whole_ones():
+    assert missing.plain("2 of 3 repetitions: latency: crashed") == "latency: crashed"
+
+
+def test_times_are_grouped_and_jobs_side_by_side_count_once(tmp_path):
+    jobs = [("fetch", 0.0, 9.0), ("latency", 100.0, 10.0), ("latency", 105.0, 10.0), ("new_stage", 120.0, 1.0)]
+    for number, (stage, started, seconds) in enumerate(jobs):
+        data = {"stage": stage, "started": started, "seconds": seconds, "status": 0}
+        (tmp_path / f"{number}.time.json").write_text(json.dumps(data))
+    found = times.jobs(tmp_path)
+    assert [(share.group, share.jobs, share.seconds) for share in times.shares(found)] == [
+        ("inputs", 1, 9.0),
+        ("measuring", 2, 20.0),
+        ("other", 1, 1.0),
+    ]
+    run = times.this_run(found, {"started": 95.0, "command": "snakemake"}, now=130.0)
+    assert (run.wall, run.busy, run.overhead) == (35.0, 16.0, 19.0)
+    assert [share.group for share in run.shares] == ["measuring", "other"]
+    assert times.this_run(found, None) is None
+
+
+def run_report(tmp_path, *options):
+    """Run the stage on what lies in a folder; the page and the summary."""
+    parser = argparse.ArgumentParser()
+    report.arguments(parser)
+    places = ["--tables", tmp_path / "tables", "--plots", tmp_path / "plots", "--logs", tmp_path / "logs"]
+    out = tmp_path / "report/index.html"
+    report.run(parser.parse_args([*map(str, places), "--run", str(tmp_path / "run.json"), "--out", str(out), *options]))
+    return out.read_text(), out.with_name("summary.txt").read_text()
+
+
+def test_page_escapes_what_comes_from_tables_and_needs_nothing_else(study, tmp_path):
+    plots.draw(study, tmp_path / "plots")
+    (tmp_path / "run.json").write_text(json.dumps({"started": 0, "command": "snakemake <all>"}))
+    text, short = run_report(tmp_path, "--title", "A & <B>")
+    assert "<script" not in text and "&lt;script&gt;" in text
+    assert "<title>A &amp; &lt;B&gt;</title>" in text
+    assert "snakemake &lt;all&gt;" in text
+    assert text.count("<svg") == 4
+    for outside in ('src="http', 'href="http', "url(http", "@import"):
+        assert outside not in text
+    assert short.startswith("FAILED\n  beta fp32: convert: <script>")
+    assert len(short.splitlines()) <= summary.LINES
+    assert max(map(len, short.splitlines())) <= summary.COLUMNS
+    assert "no difference shown: alpha fp32" in short
+
+
+def test_everything_failed_still_gives_plots_page_and_summary(tmp_path):
+    (tmp_path / "tables").mkdir()
+    points = [point("a", size, [], status="failed", reason="environment: $no$ network") for size in (1, 2)]
+    tables = tables_of(points, [quality("a", status="failed", reason="environment: $no$ network")], tmp_path / "tables")
+    plots.draw(tables, tmp_path / "plots")
+    assert "Most often: environment: $no$ network" in (tmp_path / "plots/fps.svg").read_text()
+    text, short = run_report(tmp_path)
+    assert "What failed" in text and "no figures: 2 failed" in short
+
+
+def test_empty_tables_still_give_everything(tmp_path):
+    (tmp_path / "tables").mkdir()
+    tables = tables_of([], [], tmp_path / "tables")
+    plots.draw(tables, tmp_path / "plots")
+    text, short = run_report(tmp_path)
+    assert "The tables have no rows." in text and "Report: " in short
+
+
+def test_unchanged_tables_give_identical_plots_under_the_declared_names(study, tmp_path):
+    plots.draw(study, tmp_path / "one")
+    plots.draw(study, tmp_path / "two")
+    first, second = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert {path.name for path in first} == {path.rsplit("/", 1)[1] for path in paths.PLOT_FILES}
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert all(path.stat().st_size < 150_000 for path in first)
+
+
+def test_many_series_are_drawn_framework_by_framework(tmp_path):
+    precisions = ("fp32", "fp16", "bf16", "int8")
+    points = [point(f, 1, [1.0 + i, 1.1 + i], p) for i, f in enumerate("abc") for p in precisions]
+    tables = tables_of(points, [quality(f, p) for f in "abc" for p in precisions], tmp_path)
+    for figure in plots.FIGURES.values():
+        assert figure(tables)
+    assert len(plots.FIGURES["latency"](tables).axes) == 3
+
+
+def test_labels_keep_their_distance_and_order():
+    places = canvas.spread([0.5, 0.5, 0.52, 0.9], 0.1)
+    assert places == sorted(places)
+    assert min(b - a for a, b in zip(places, places[1:])) >= 0.1 - 1e-9
+    assert places[3] == 0.9
+    assert canvas.within([-0.1, 0.2], 0.0, 1.0) == pytest.approx([0.0, 0.3])
+
+
+def test_front_holds_what_nothing_beats():
+    look = canvas.Look("#000000", "o", "-", "full")
+    make = [tradeoff.Point(name, name, name, look, x, y, None, None) for name, x, y in
+            [("slow", 5, 80), ("best", 1, 90), ("better", 2, 95), ("same", 3, 95)]]  # fmt: skip
+    assert [one.name for one in tradeoff.front(make)] == ["best", "better"]
+
+
+def test_names_and_units():
+    assert names.configuration({"framework": "mxnet", "variant": "hybrid", "precision": "int8"}) == "mxnet hybrid int8"
+    assert names.listed(["a", "b", "c", "d"], 3) == "a, b and 2 others"
+    assert [units.significant(x) for x in (0.001234, 9.996, 134.4, 12345, None)] == [
+        *("0.00123", "10.0", "134", "12,345", "–")
+    ]
+    assert (units.ratio(1.0043), units.ratio(1.09), units.ratio(0.9996)) == ("1.0043", "1.09", "0.99960")
+    assert (units.points(-0.0131), units.points(0.0), units.duration(125)) == ("−1.3", "±0.0", "2 min 05 s")
+
+
+def test_inline_plots_take_the_pages_colours_and_own_ids(study, tmp_path):
+    plots.draw(study, tmp_path)
+    text = str(page.inline((tmp_path / "latency.svg").read_text(), "latency"))
+    assert text.startswith("<svg ") and canvas.INK not in text and "var(--ink)" in text
+    assert 'id="figure_1"' not in text and 'id="latency-figure_1"' in text
+
+
+@pytest.mark.parametrize("name", ["parity", "accuracy", "performance", "measurements"])
+def test_every_column_is_described(name):
+    text = (Path(__file__).parents[2] / "docs/tables.md").read_text()
+    assert f"## {name}.csv" in text
+    assert [column for column in getattr(columns, name.upper()) if f"`{column}`" not in text] == []

@@ -1,0 +1,33 @@
+"""`--sdm conda`: the same environment files, made by Snakemake. Conda itself is a stand-in here (tests/data/conda)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from project import ROOT
+
+
+@pytest.fixture
+def conda(tmp_path) -> dict[str, str]:
+    """Environment variables with which Snakemake finds the stand-in."""
+    root = tmp_path / "conda"
+    (root / "bin").mkdir(parents=True)
+    script = (ROOT / "tests/data/conda").read_text().replace("#!/usr/bin/env python3", f"#!{sys.executable}", 1)
+    (root / "bin/conda").write_text(script)
+    (root / "bin/conda").chmod(0o755)
+    (root / "bin/activate").write_text('export CONDA_PREFIX="$1"\nexport PATH="$1/bin:$PATH"\n')
+    return {"DLIFLOW_TEST_CONDA": str(root), "PATH": f"{root}/bin:{os.environ['PATH']}"}
+
+
+def test_the_study_runs_with_environments_that_conda_makes(project, conda):
+    project.run("all", "--sdm", "conda", **conda)
+    created = (Path(conda["DLIFLOW_TEST_CONDA"]) / "created.txt").read_text().splitlines()
+    assert len(created) == 3  # alpha, beta and the orchestrator's stages
+    assert {row["status"] for row in project.table("performance")} == {"ok"}
+    prefixes = [line.split()[1] for line in created]
+    for path in (project.folder / "results/logs/latency").rglob("*.log"):
+        assert any(prefix in path.read_text().splitlines()[0] for prefix in prefixes)
+    assert "Nothing to be done" in project.run("all", "--sdm", "conda", **conda)

@@ -1,0 +1,170 @@
+"""Latency and FPS over batch size."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from dliflow.report import canvas, names
+from dliflow.report.canvas import FAINT, Block, Look, Sheet
+from dliflow.report.conclusion import grouped, usable
+from dliflow.report.marks import CROWD, Range, bars, explain, facets, limits, log_axis, marker, without
+from dliflow.report.read import SETTING, Row, Rows, Tables
+
+LINE = ("framework", "variant", "precision", "parameters")
+
+
+class Series(NamedTuple):
+    """One line: the middle, and the interval where there is one, for every batch size."""
+
+    name: str
+    short: str
+    framework: str
+    look: Look
+    x: list[int]
+    y: list[float]
+    intervals: list[Range]
+
+
+class Quantity(NamedTuple):
+    """What is drawn over batch size."""
+
+    label: str
+    column: str
+    zero: bool  # a linear axis from 0 will do as long as the values lie close together
+
+
+LATENCY = Quantity("Latency, ms", "latency_p50_ms", False)
+FPS = Quantity("FPS, images per second", "fps", True)
+
+
+def interval_of(row: Row, quantity: Quantity) -> Range:
+    """The interval of the median latency, or of the FPS that follow from it."""
+    low, high = row["latency_ci_low_ms"], row["latency_ci_high_ms"]
+    if low is None or high is None:
+        return None
+    return (low, high) if quantity is LATENCY else (row["batch_size"] / high * 1e3, row["batch_size"] / low * 1e3)
+
+
+def series_of(rows: Rows, quantity: Quantity, looks: dict[tuple, Look]) -> list[Series]:
+    """The lines of one setting, in the order of the table."""
+    found = []
+    for own in grouped(rows, LINE).values():
+        own = sorted(own, key=lambda row: row["batch_size"])
+        found.append(
+            Series(
+                names.configuration(own[0]),
+                names.configuration(own[0], framework=False),
+                own[0]["framework"],
+                looks[canvas.look_key(own[0])],
+                [row["batch_size"] for row in own],
+                [row[quantity.column] for row in own],
+                [interval_of(row, quantity) for row in own],
+            )
+        )
+    return found
+
+
+def line_axes(axes: Axes, drawn: list[Series], quantity: Quantity) -> None:
+    """Scales and ticks for these lines."""
+    middles = [value for one in drawn for value in one.y]
+    low, high = limits(middles, [pair for one in drawn for pair in one.intervals])
+    if quantity.zero and max(middles) / min(middles) < 6:
+        axes.set_ylim(0, high)
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    else:
+        axes.set_yscale("log")
+        axes.set_ylim(low, high)
+        log_axis(axes.yaxis, low, high)
+    sizes = sorted({x for one in drawn for x in one.x})
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(sizes[0] / 1.25, sizes[-1] * 1.25)
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(True, axis="y")
+
+
+def dodge(axes: Axes, count: int) -> list[float]:
+    """Factors that set series at one batch size side by side on its logarithmic axis."""
+    low, high = axes.get_xlim()
+    reach = 0.012 * min(count - 1, 8) * np.log(high / low)
+    return [float(factor) for factor in np.exp(np.linspace(-reach, reach, count))] if count > 1 else [1.0] * count
+
+
+def end_labels(axes: Axes, drawn: list[Series], texts: list[str], ends: list[float]) -> None:
+    """Names right of the axes, each joined to the end of its line."""
+    width, height = canvas.inches(axes)
+    to_axes = axes.transAxes.inverted()
+    tips = [to_axes.transform(axes.transData.transform((x, one.y[-1]))) for x, one in zip(ends, drawn)]
+    places = canvas.spread([float(tip[1]) for tip in tips], 0.145 / height)
+    places = canvas.within(places, 0.0, 1.0)
+    inch = 1 / width
+    for one, text, tip, place in zip(drawn, texts, tips, places):
+        start, symbol = float(tip[0]), 1 + 0.14 * inch
+        line = ([start + 0.05 * inch, 1.0, symbol - 0.06 * inch], [tip[1], tip[1], place])
+        axes.plot(*line, color=one.look.colour, lw=0.5, alpha=0.6, transform=axes.transAxes, clip_on=False)
+        axes.plot([symbol], [place], ls="", transform=axes.transAxes, clip_on=False, **marker(one.look, 4))
+        axes.text(symbol + 0.09 * inch, place, text, transform=axes.transAxes, va="center", fontsize=7.5)
+
+
+def lines(axes: Axes, drawn: list[Series], context: list[Series], quantity: Quantity, short: bool) -> None:
+    """One cell: its own lines with intervals and names, all others thin and grey behind them."""
+    line_axes(axes, [*drawn, *context], quantity)
+    if context:  # one path for all, with gaps
+        x = [value for one in context for value in (*one.x, np.nan)]
+        y = [value for one in context for value in (*one.y, np.nan)]
+        axes.plot(x, y, color=FAINT, lw=0.9, marker="." if max(len(one.x) for one in context) == 1 else "", zorder=1)
+    factors = dodge(axes, len(drawn))
+    for one, factor in zip(drawn, factors):
+        x = [value * factor for value in one.x]
+        axes.plot(x, one.y, ls=one.look.line, lw=1.3, zorder=3, **marker(one.look))
+        bars(axes, [(place, *pair) for place, pair in zip(x, one.intervals) if pair], one.look)
+    texts = [one.short if short else one.name for one in drawn]
+    end_labels(axes, drawn, texts, [one.x[-1] * factor for one, factor in zip(drawn, factors)])
+
+
+def interval_note(rows: Rows) -> str:
+    """What the bars are, or why there are none."""
+    if any(row["latency_ci_low_ms"] is not None for row in rows):
+        return "Bars: 95 % interval of the median over repetitions; a caret (▲ ▼) where it goes on beyond the axis."
+    return "No intervals: one repetition."
+
+
+def over_batch_size(tables: Tables, quantity: Quantity) -> Figure:
+    """Latency or FPS over batch size: one block for every model × device × node."""
+    rows = usable(tables.performance)
+    if not rows:
+        return canvas.blank(explain(tables.performance))
+    looks = canvas.looks(tables.performance)
+    found = [(own[0], series_of(own, quantity, looks)) for own in grouped(rows, SETTING).values()]
+    crowded = max(len(drawn) for _, drawn in found) > CROWD
+    cells = [facets(drawn, crowded) for _, drawn in found]
+    blocks = [Block(names.setting(row), [cell[0] for cell in own]) for (row, _), own in zip(found, cells)]
+    right = 0.36 + 0.062 * max(len(one.short if crowded else one.name) for _, drawn in found for one in drawn)
+    columns = canvas.columns_for(blocks) if crowded else 1
+    width = (canvas.WIDTH / columns if crowded else 9.2) - Sheet(1, 0, 0).left - right
+    sheet = Sheet(columns, width, 1.9 if crowded else 3.1, right=right)
+    figure, axes = canvas.grid(sheet, blocks)
+    for own, row in zip(cells, axes):
+        for (_, drawn, context), one in zip(own, row):
+            lines(one, drawn, context, quantity, short=crowded)
+            one.set_ylabel(quantity.label)
+            one.set_xlabel("Batch size")
+    canvas.footnote(figure, " ".join(filter(None, (interval_note(rows), without(tables.performance)))))
+    return figure
+
+
+def latency(tables: Tables) -> Figure:
+    """Latency over batch size."""
+    return over_batch_size(tables, LATENCY)
+
+
+def fps(tables: Tables) -> Figure:
+    """FPS over batch size."""
+    return over_batch_size(tables, FPS)

@@ -1,0 +1,25 @@
+"""The four figures by name. Each is a pure function of the tables, and says why when there is nothing to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from dliflow.report import canvas, curves, quality, tradeoff
+from dliflow.report.read import Tables
+
+FIGURES: dict[str, Callable[[Tables], Figure]] = {
+    "latency": curves.latency,
+    "fps": curves.fps,
+    "accuracy": quality.accuracy,
+    "tradeoff": tradeoff.tradeoff,
+}
+
+
+def draw(tables: Tables, out: Path) -> None:
+    """Write every figure as SVG and PNG into a folder."""
+    with canvas.style():
+        for name, figure in FIGURES.items():
+            canvas.save(figure(tables), out / name)

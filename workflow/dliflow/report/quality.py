@@ -1,0 +1,57 @@
+"""Top-1 and top-5 as bars."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dliflow.report import canvas, names, units
+from dliflow.report.canvas import INK, Block, Look, Sheet
+from dliflow.report.conclusion import grouped
+from dliflow.report.marks import explain, without
+from dliflow.report.read import Rows, Tables
+
+
+def accuracy_rows(axes: Axes, rows: Rows, looks: dict[tuple, Look]) -> None:
+    """Two bars for each configuration, with intervals, and the figures beside them."""
+    for index, row in enumerate(rows):
+        colour = looks[canvas.look_key(row)].colour
+        for place, name, alpha in ((index - 0.2, "top1", 1.0), (index + 0.2, "top5", 0.45)):
+            value, low, high = row[name], row[f"{name}_ci_low"], row[f"{name}_ci_high"]
+            axes.barh(place, value * 100, height=0.36, color=colour, alpha=alpha, lw=0)
+            if low is not None and high is not None:
+                ends = [[(value - low) * 100], [(high - value) * 100]]
+                axes.errorbar(value * 100, place, xerr=ends, fmt="none", ecolor=INK, elinewidth=0.9, capsize=1.8)
+        for x, name in ((1.02, "top1"), (1.02 + 0.175, "top5")):
+            low, high = row[f"{name}_ci_low"], row[f"{name}_ci_high"]
+            text = f"{units.bare_percent(row[name])} {units.interval(low, high, units.bare_percent)}"
+            axes.text(x, index, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
+    for x, text in ((1.02, "Top-1, %"), (1.02 + 0.175, "Top-5, %")):
+        axes.text(x, -0.75, text, transform=axes.get_yaxis_transform(), va="bottom", fontsize=7.5, fontweight="bold")
+    axes.set_yticks(range(len(rows)), [names.configuration(row) for row in rows])
+    axes.set_ylim(len(rows) - 0.45, -0.55)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("Accuracy, % of images (strong: top-1, pale: top-5)")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(True, axis="x")
+
+
+def accuracy(tables: Tables) -> Figure:
+    """Top-1 and top-5 bars: one block for every model × dataset × device."""
+    rows = [row for row in tables.accuracy if row["status"] == "ok" and row["top1"] is not None]
+    if not rows:
+        return canvas.blank(explain(tables.accuracy))
+    looks = canvas.looks(tables.accuracy)
+    groups = list(grouped(rows, ("model", "dataset", "device")).values())
+    blocks = []
+    for own in groups:
+        images = sorted({row["images"] for row in own if row["images"]})
+        counts = names.listed([f"{number:,}" for number in images])
+        blocks.append(Block(f"{own[0]['model']} · {own[0]['device']} · {own[0]['dataset']}, {counts} images", [""]))
+    widest = max(len(names.configuration(row)) for row in rows)
+    sheet = Sheet(1, 5.6, 0, left=0.35 + 0.075 * widest, right=2.15, between=0.55, heading=0.62)
+    figure, axes = canvas.grid(sheet, blocks, [0.3 * len(own) + 0.1 for own in groups])
+    for own, (one,) in zip(groups, axes):
+        accuracy_rows(one, own, looks)
+    canvas.footnote(figure, " ".join(filter(None, ("Bars: 95 % interval (Wilson).", without(tables.accuracy)))))
+    return figure
