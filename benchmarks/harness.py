@@ -2,8 +2,8 @@
 
     PYTHONPATH=workflow .venv/bin/python benchmarks/harness.py
 
-Per request: the timing loop against a bare loop over the same calls of the `null` framework, in alternating rounds. Per job: a
-whole supervised measurement of `null` with one request, against what its process spends inside the measurement.
+Per request: the timing loop against a bare loop over the same calls of the `null` framework, in alternating rounds. Per
+job: a whole supervised measurement of `null` with one request, against what its process spends inside the measurement.
 """
 
 from __future__ import annotations

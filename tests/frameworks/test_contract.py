@@ -74,9 +74,8 @@ def test_threads_are_as_many_as_asked_for(found, case, threads):
         pytest.skip("the machine has fewer cores")
     result = found(*case, threads)
     assert result["threads"] == int(threads)
-    assert result["busy_threads"] <= int(threads) * 1.1
-    if threads == "2":
-        assert found(*case, "1")["busy_threads"] <= 1.1 < result["busy_threads"]
+    assert result["busy_threads"] == int(threads)
+    assert result["processor_share"] <= int(threads) * 1.1
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)

@@ -60,3 +60,8 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def payload(manifest: str | Path, suffix: str = "") -> Path:
+    """What a manifest speaks of: the folder or file of the same name beside it."""
+    return Path(manifest).with_suffix(suffix)

@@ -6,8 +6,6 @@ same name that holds its checksums, so that whether something changed is decided
 
 from __future__ import annotations
 
-from pathlib import Path
-
 RESULTS = "results"
 
 # Inputs: manifests beside the folder of what was fetched, or beside the array of what was prepared.
@@ -55,8 +53,3 @@ def timing(log_file: str) -> str:
 def failure(log_file: str) -> str:
     """Beside a job's log: the reason when it failed; absent otherwise."""
     return log_file.removesuffix(".log") + ".failed.json"
-
-
-def payload(manifest: str | Path, suffix: str = "") -> Path:
-    """What a manifest speaks of: the folder or file of the same name beside it."""
-    return Path(manifest).with_suffix(suffix)

@@ -13,9 +13,9 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import frameworks, machine, metrics, paths, threads
+from dliflow import frameworks, machine, metrics, threads
 from dliflow.errors import DliflowError, Skip
-from dliflow.files import read_json, write_json
+from dliflow.files import payload, read_json, write_json
 
 SCHEMA_VERSION = 1
 
@@ -48,7 +48,7 @@ class Opened:
 
 def images(args: argparse.Namespace) -> np.ndarray:
     """The preprocessed images, float32 (images, *input shape), mapped into memory."""
-    return np.load(paths.payload(args.array, ".npy"), mmap_mode="r")
+    return np.load(payload(args.array, ".npy"), mmap_mode="r")
 
 
 def identity(args: argparse.Namespace) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def open_model(args: argparse.Namespace, batch_size: int) -> Opened:
     manifest = read_json(args.converted)
     if manifest["status"] == "skipped":
         raise Skip(manifest["reason"])
-    folder = paths.payload(args.converted)
+    folder = payload(args.converted)
     for name in manifest["files"]:
         if not (folder / name).exists():
             raise DliflowError(f"{folder / name} is gone; delete {args.converted} to convert the model again")

@@ -13,6 +13,8 @@ from dliflow import plan, record, stats
 
 Rows = list[dict[str, Any]]
 
+ACCEPTED_LOSS = 0.01  # of top-1, by compression; the bound that the methodology sets
+
 PARITY = (
     *("model", "framework", "framework_version", "variant", "precision", "device", "images"),
     *("max_abs_score_diff", "max_rel_score_diff", "agreement", "tolerance", "status", "reason"),
@@ -20,7 +22,7 @@ PARITY = (
 ACCURACY = (
     *("model", "dataset", "framework", "framework_version", "variant", "precision", "device", "images"),
     *("top1", "top1_ci_low", "top1_ci_high", "top5", "top5_ci_low", "top5_ci_high"),
-    *("baseline", "top1_change", "top1_change_ci_low", "top1_change_ci_high", "mcnemar_p", "agreement"),
+    *("baseline", "top1_change", "top1_change_ci_low", "top1_change_ci_high", "mcnemar_p", "agreement", "verdict"),
     *("max_abs_score_diff", "status", "reason"),
 )
 CONFIGURATION = (
@@ -113,7 +115,17 @@ def accuracy(study_plan: dict[str, Any], parity_rows: Rows, references: dict[str
         row["top1_change_ci_low"], row["top1_change_ci_high"] = stats.paired_change_interval(won, lost, len(own))
         row["mcnemar_p"] = stats.mcnemar_p(won, lost)
         row["agreement"] = float((own["class1"] == base["class1"]).mean())
+        row["verdict"] = verdict(row["top1_change_ci_low"], row["top1_change_ci_high"], len(own))
     return rows
+
+
+def verdict(low: float, high: float, images: int) -> str:
+    """Whether the loss of top-1 exceeds what the methodology accepts, as far as the interval of the change tells."""
+    if high < -ACCEPTED_LOSS:
+        return f"loses more than {ACCEPTED_LOSS:.0%}"
+    if low >= -ACCEPTED_LOSS:
+        return f"loses no more than {ACCEPTED_LOSS:.0%}"
+    return f"cannot tell with {images} images"
 
 
 def _fail_with_parity(row: dict[str, Any], parity_row: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from dliflow import config as configuration
 from dliflow import dataset as datasets
 from dliflow import environments, frameworks, modules, paths, plan, preprocess, sources
 from dliflow.errors import DliflowError
-from dliflow.files import digest, write_json
+from dliflow.files import digest, payload, write_json
 
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
@@ -107,7 +107,7 @@ PLAN = checked(plan.build, STUDY, SPECS, environment_of)
 def dataset_folder(wildcards):
     """Where a dataset's images lie: the user's folder, or that of the unpacked packages."""
     source = DATASETS[wildcards.dataset]["source"]
-    return source.get("folder") or str(paths.payload(paths.DATASET_FILES.format(dataset=wildcards.dataset)))
+    return source.get("folder") or str(payload(paths.DATASET_FILES.format(dataset=wildcards.dataset)))
 
 
 def dataset_manifest(wildcards):
@@ -135,7 +135,7 @@ def source_of(model):
 def source_folder(wildcards):
     """Where a model's source file lies: the user's folder, or that of the unpacked package."""
     source = MODELS[wildcards.model]["source"]
-    return source.get("folder") or str(paths.payload(paths.MODEL_FILES.format(model=wildcards.model)))
+    return source.get("folder") or str(payload(paths.MODEL_FILES.format(model=wildcards.model)))
 
 
 def source_file(wildcards):

@@ -76,4 +76,6 @@ onsuccess:
 
 
 onerror:
-    subprocess.run([sys.executable, "-m", "dliflow", "finish", "--failed", "--", *TABLES_ARGUMENTS], env=STAGE_ENVIRONMENT)
+    subprocess.run(
+        [sys.executable, "-m", "dliflow", "finish", "--failed", "--", *TABLES_ARGUMENTS], env=STAGE_ENVIRONMENT
+    )

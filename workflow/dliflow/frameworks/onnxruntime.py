@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from dliflow import machine
+from dliflow import machine, quantize_onnx
 from dliflow.frameworks import take_options
 
 MODEL = "model.onnx"
@@ -19,17 +19,24 @@ def version():
 
 
 def supports(precision, device):
-    """FP32 on a CPU."""
+    """FP32, FP16 weights and INT8 on a CPU."""
     if device != "cpu":
         return f"the pinned onnxruntime package has no {device} provider"
-    if precision != "fp32":
-        return f"no {precision} model is made for ONNX Runtime yet"
+    if precision == "bf16":
+        return "ONNX Runtime's CPU provider has no bf16 convolutions"
+    if precision not in ("fp32", "fp16", "int8"):
+        return f"no {precision} model is made for ONNX Runtime"
     return None
 
 
 def convert(source, out, precision, calibration):
-    """ONNX is the interchange format: the graph is taken as it is."""
-    shutil.copyfile(source / "model.onnx", out / MODEL)
+    """ONNX is the interchange format: the graph is taken as it is, with its weights halved, or quantized."""
+    if precision == "int8":
+        quantize_onnx.quantize(source / "model.onnx", out / MODEL, calibration)
+    elif precision == "fp16":
+        quantize_onnx.halve_weights(source / "model.onnx", out / MODEL)
+    else:
+        shutil.copyfile(source / "model.onnx", out / MODEL)
 
 
 class OnnxRuntime:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import dataset, metrics, paths, session
+from dliflow import dataset, metrics, session
 from dliflow.errors import DliflowError, Skip
-from dliflow.files import replacing
+from dliflow.files import payload, replacing
 
 KEPT = 5
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
         return
     classes -= args.label_offset
     right = classes == labels[:, None]
-    predictions = paths.payload(args.out, ".csv")
+    predictions = payload(args.out, ".csv")
     with replacing(predictions) as scratch, open(scratch, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         kept = range(1, classes.shape[1] + 1)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import frameworks, paths
+from dliflow import frameworks
 from dliflow.errors import Skip
-from dliflow.files import replacing, sha256, write_json
+from dliflow.files import payload, read_json, replacing, sha256, write_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,14 +27,16 @@ def run(args: argparse.Namespace) -> None:
     framework = frameworks.load(args.framework)
     calibration = None
     if args.calibration:
-        calibration = np.load(paths.payload(args.calibration, ".npy"), mmap_mode="r")
-    target = paths.payload(args.out)
+        calibration = np.load(payload(args.calibration, ".npy"), mmap_mode="r")
+    target = payload(args.out)
     manifest = {"framework": args.framework, "precision": args.precision, "status": "ok", "reason": None}
+    if args.calibration:
+        manifest["calibration"] = read_json(args.calibration)
     started = time.perf_counter()
     try:
         with replacing(target) as folder:
             folder.mkdir()
-            framework.convert(paths.payload(args.source), folder, args.precision, calibration)
+            framework.convert(payload(args.source), folder, args.precision, calibration)
     except Skip as skip:
         write_json(args.out, {**manifest, "status": "skipped", "reason": str(skip), "files": {}})
         return

@@ -11,8 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-from dliflow import paths, sources
-from dliflow.files import replacing, sha256, write_json
+from dliflow import sources
+from dliflow.files import payload, replacing, sha256, write_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Export, and write the manifest with checksums."""
     source = sources.load(args.format)
-    target = paths.payload(args.out)
+    target = payload(args.out)
     with replacing(target) as folder:
         folder.mkdir()
         network = source.load(args.folder / args.file, args.architecture)

@@ -9,9 +9,8 @@ import argparse
 import json
 from pathlib import Path
 
-from dliflow import paths
 from dliflow.errors import DliflowError
-from dliflow.files import replacing, write_json
+from dliflow.files import payload, replacing, write_json
 from dliflow.stages.environment import uv
 
 
@@ -27,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         DliflowError: when one cannot be had or its checksum is not the registered one.
     """
-    with replacing(paths.payload(args.out)) as folder:
+    with replacing(payload(args.out)) as folder:
         folder.mkdir()
         for package in args.packages:
             pin = f"{package['name']}=={package['version']}"

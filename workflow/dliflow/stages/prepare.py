@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import dataset, paths
-from dliflow.files import replacing, sha256, write_json
+from dliflow import dataset
+from dliflow.files import payload, replacing, sha256, write_json
 from dliflow.preprocess import decode, input_shape, preprocess
 
 
@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write float32 (images, *input shape), in the order of the list."""
     rows = dataset.read(args.images)
-    target = paths.payload(args.out, ".npy")
+    target = payload(args.out, ".npy")
     with replacing(target) as scratch:
         shape = (len(rows), *input_shape(args.input))
         array = np.lib.format.open_memmap(scratch, "w+", np.float32, shape)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import metrics, paths, sources
-from dliflow.files import replacing
+from dliflow import metrics, sources
+from dliflow.files import payload, replacing
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Predict one batch and keep the scores."""
     source = sources.load(args.format)
-    images = np.load(paths.payload(args.array, ".npy"), mmap_mode="r")[: args.count]
+    images = np.load(payload(args.array, ".npy"), mmap_mode="r")[: args.count]
     scores = source.predict(source.load(args.folder / args.file, args.architecture), np.array(images))
     metrics.check_scores(scores, len(images), args.scores)
     with replacing(args.out) as scratch, open(scratch, "wb") as stream:
