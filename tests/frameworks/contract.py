@@ -32,7 +32,7 @@ def main(name: str, variant: str, precision: str, model: str, array: str, count:
     framework = frameworks.load(name)
     asked = threads.parse(count)
     if hasattr(framework, "environment"):
-        threads.apply(framework.environment(asked))
+        threads.apply(framework.environment(asked, {}))
     images = np.load(array)[:8]
     common = {"precision": precision, "variant": variant, "device": "cpu", "threads": asked}
 

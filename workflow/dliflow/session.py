@@ -74,7 +74,7 @@ def open_model(args: argparse.Namespace, batch_size: int) -> Opened:
             raise DliflowError(f"{folder / name} is gone; delete {args.converted} to convert the model again")
     framework = frameworks.load(args.framework)
     if hasattr(framework, "environment"):
-        threads.apply(framework.environment(args.threads))
+        threads.apply(framework.environment(args.threads, args.options))
     started = time.perf_counter()
     version = framework.version()
     imported = time.perf_counter()

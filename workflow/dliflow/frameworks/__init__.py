@@ -6,7 +6,7 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
     Ways of running the same converted model that deserve rows of their own.
 
 `version() -> str`
-    The version of the framework that is installed.
+    The version of the framework that is installed; it imports the framework, and the time it takes is `import_ms`.
 
 `supports(precision: str, device: str) -> str | None`
     None, or the reason why the framework cannot do it on any machine. Asked when the workflow is planned,
@@ -22,7 +22,7 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
     `model` is the folder that `convert` filled. `threads` is a number, or None for the framework's own
     default. `options` is the config's `options.<framework>`; an option that is not known is an error.
 
-`environment(threads: int | None) -> dict[str, str]` (optional)
+`environment(threads: int | None, options: dict) -> dict[str, str]` (optional)
     Environment variables to be set before the framework is imported.
 
 `CONVERTER: dict[str, str]` (optional)

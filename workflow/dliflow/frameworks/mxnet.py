@@ -1,0 +1,134 @@
+"""MXNet: a symbol and its parameters, built operator by operator from the interchange graph.
+
+`imperative` runs the operators one after another from Python, as Gluon does without hybridization; `hybrid`
+is Gluon's `hybridize(static_alloc=True, static_shape=True)`. int8 takes oneDNN's fused operators, which exist
+in symbols only. The system's libgomp is needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from pathlib import Path
+
+from dliflow import graph, graph_mxnet
+from dliflow.errors import DliflowError, Skip
+from dliflow.frameworks import take_options
+
+VARIANTS = ("imperative", "hybrid")
+SYMBOL, PARAMETERS = "model-symbol.json", "model-0000.params"
+
+
+def version():
+    """The installed version."""
+    import mxnet
+
+    return mxnet.__version__
+
+
+def environment(threads, options):
+    """Threads are settings of the process that MXNet reads when it is imported."""
+    names = ("OMP_NUM_THREADS", "MXNET_OMP_MAX_THREADS", "OPENBLAS_NUM_THREADS") if threads else ()
+    return {"MXNET_CPU_WORKER_NTHREADS": "1", **{name: str(threads) for name in names}}
+
+
+def supports(precision, device):
+    """FP32 and INT8 on a CPU."""
+    if device != "cpu":
+        return f"the pinned mxnet package has no {device} kernels"
+    if precision == "fp16":
+        return "MXNet's FP16 operators are made for GPUs"
+    return None if precision in ("fp32", "int8") else f"no {precision} model is made for MXNet"
+
+
+def convert(source, out, precision, calibration):
+    """Build the symbol; int8 quantizes it to the extrema seen on the calibration images."""
+    import mxnet as mx
+
+    network = graph.read(source / "model.onnx", "mxnet")
+    builder = graph_mxnet.Builder(network)
+    symbol, parameters = builder.symbol(), builder.parameters
+    auxiliary: dict = {}
+    if precision == "int8":
+        if calibration is None:
+            raise DliflowError("mxnet: int8 needs calibration images")
+        if any(grouped(network, node) for node in network.nodes):
+            raise Skip("MXNet's INT8 convolutions return wrong values for groups of several channels")
+        symbol, parameters, auxiliary = mx.contrib.quantization.quantize_model_mkldnn(
+            symbol,
+            parameters,
+            auxiliary,
+            label_names=(),
+            ctx=mx.cpu(),
+            excluded_op_names=["elemwise_mul"],  # its INT8 operator fails on unsigned values
+            calib_mode="naive",
+            calib_data=mx.io.NDArrayIter(calibration, batch_size=1),
+            quantized_dtype="auto",
+            quantize_granularity="channel-wise",
+        )
+    mx.model.save_checkpoint(str(out / "model"), 0, symbol, parameters, auxiliary)
+
+
+def grouped(network, node) -> bool:
+    """Whether it is a convolution in groups of more than one channel."""
+    return node.op == "Conv" and 1 < node.attributes["group"] < network.shapes[node.inputs[0]][0]
+
+
+class MxNet:
+    """A callable network of one input."""
+
+    def __init__(self, mx, network, threads: int):
+        self.network = network
+        self.array = mx.nd.array
+        self.threads = threads
+
+    def predict(self, batch):
+        """Copy the batch in, run, wait for the scores and copy them out."""
+        return self.network(self.array(batch)).asnumpy()
+
+
+def load(model: Path, *, precision, variant, device, batch_size, threads, options):
+    """Open symbol and parameters; the threads are those of `environment`.
+
+    Option `backend: MKLDNN` fuses the hybrid variant's operators into oneDNN's, as int8 models are.
+    """
+    import mxnet as mx
+
+    backend = take_options("mxnet", options, backend=None)["backend"]
+    if backend not in (None, "MKLDNN"):
+        raise DliflowError(f"options.mxnet.backend: '{backend}' is neither null nor MKLDNN")
+    if variant == "imperative":
+        if precision == "int8":
+            raise Skip("MXNet's INT8 operators are parts of fused symbols and cannot run one by one")
+        network = imperative(mx, model)
+    else:
+        symbol = mx.sym.load(str(model / SYMBOL))
+        if backend and precision == "fp32":
+            symbol = symbol.get_backend_symbol(backend)
+        network = mx.gluon.SymbolBlock(symbol, mx.sym.Variable("data", dtype="float32"))
+        saved = {"cast_dtype": True, "dtype_source": "saved"}
+        network.collect_params().load(str(model / PARAMETERS), ctx=mx.cpu(), **saved)
+        network.hybridize(static_alloc=True, static_shape=True)
+    return MxNet(mx, network, ctypes.CDLL("libgomp.so.1").omp_get_max_threads())  # MXNet itself does not tell
+
+
+def imperative(mx, model: Path):
+    """A function that runs the operators of a symbol one by one, each in a call of its own into MXNet."""
+    nodes = json.loads((model / SYMBOL).read_text(encoding="utf-8"))["nodes"]
+    parameters = {key.split(":", 1)[1]: value for key, value in mx.nd.load(str(model / PARAMETERS)).items()}
+    constants = [parameters.get(node["name"]) for node in nodes]
+    data = [node["name"] for node in nodes].index("data")
+    steps = []
+    for number, node in enumerate(nodes):
+        if node["op"] != "null":
+            operator = getattr(mx.nd, node["op"], None) or getattr(mx.nd._internal, node["op"])
+            steps.append((number, operator, [entry[0] for entry in node["inputs"]], node.get("attrs", {})))
+
+    def run(x):
+        values = constants.copy()
+        values[data] = x
+        for number, operator, inputs, attributes in steps:
+            values[number] = operator(*[values[place] for place in inputs], **attributes)
+        return values[-1]
+
+    return run

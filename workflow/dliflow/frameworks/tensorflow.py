@@ -1,0 +1,90 @@
+"""TensorFlow: a SavedModel with constant weights, run through its concrete function.
+
+bf16 holds weights and activations in bfloat16; it runs only on CPUs that have instructions for it, since
+TensorFlow emulates it elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dliflow import graph, graph_tensorflow
+from dliflow.errors import Skip
+from dliflow.frameworks import take_options
+
+MODEL = "saved_model"
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
+
+
+def version():
+    """The installed version."""
+    import tensorflow
+
+    return tensorflow.__version__
+
+
+def environment(threads, options):
+    """oneDNN's kernels are turned on or off when the package is imported."""
+    onednn = options.get("onednn")
+    return {} if onednn is None else {"TF_ENABLE_ONEDNN_OPTS": str(int(onednn))}
+
+
+def supports(precision, device):
+    """FP32 and BF16 on a CPU."""
+    if device != "cpu":
+        return f"the pinned tensorflow-cpu package has no {device} kernels"
+    if precision == "fp16":
+        return "TensorFlow has no FP16 weights with FP32 arithmetic, and FP16 arithmetic is emulated on CPUs"
+    if precision == "int8":
+        return "TensorFlow has no post-training INT8 of its own for CPUs; TFLite has"
+    return None if precision in DTYPES else f"no {precision} model is made for TensorFlow"
+
+
+def convert(source, out, precision, calibration):
+    """Build the network from the graph and save it with a symbolic batch."""
+    import tensorflow as tf
+
+    network = graph.read(source / "model.onnx", "tensorflow")
+    run = graph_tensorflow.function(network, "tensorflow", DTYPES[precision])
+    # A function that is the module's attribute too would be saved, with its weights, a second time.
+    tf.saved_model.save(tf.Module(), str(out / MODEL), signatures=run)
+
+
+class TensorFlow:
+    """The concrete function of a SavedModel."""
+
+    def __init__(self, model, threads: int):
+        import tensorflow as tf
+
+        self.model = model  # the function does not keep what it needs alive
+        self.function = model.signatures["serving_default"]
+        self.tensor = tf.constant
+        self.threads = threads
+
+    def predict(self, batch):
+        """One call; the batch is copied into a tensor."""
+        return self.function(input=self.tensor(batch))["scores"].numpy()
+
+
+def load(model: Path, *, precision, variant, device, batch_size, threads, options):
+    """Open the SavedModel with the given number of intra-op threads; operations run one after another.
+
+    Option `onednn: true/false` turns oneDNN's kernels on or off; TensorFlow's own default depends on the CPU.
+    """
+    import tensorflow as tf
+
+    take_options("tensorflow", options, onednn=None)
+    if precision == "bf16" and not _has_bf16():
+        raise Skip("this CPU has no bf16 instructions (avx512_bf16, amx_bf16); TensorFlow would emulate them")
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    return TensorFlow(tf.saved_model.load(str(model / MODEL)), threads or len(os.sched_getaffinity(0)))
+
+
+def _has_bf16() -> bool:
+    """Whether the kernel lists instructions for bf16."""
+    info = Path("/proc/cpuinfo")
+    words = set(info.read_text(encoding="utf-8").split()) if info.exists() else set()
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})

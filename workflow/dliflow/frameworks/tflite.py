@@ -1,0 +1,79 @@
+"""TFLite: models of TensorFlow's converter, run by LiteRT, its runtime today, with XNNPACK.
+
+fp16 keeps the weights in half precision; arithmetic is float32 on x86. int8 is full-integer post-training
+quantization; input and output stay float32, so the conversion at both ends is part of a request.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dliflow import graph, graph_tensorflow
+from dliflow.errors import DliflowError
+from dliflow.frameworks import take_options
+
+CONVERTER = dict.fromkeys(("fp32", "fp16", "int8"), "tensorflow")  # so the environment that is measured stays small
+MODEL = "model.tflite"
+
+
+def version():
+    """The installed version of the runtime."""
+    from importlib.metadata import version as installed
+
+    import ai_edge_litert.interpreter  # noqa: F401 - it has no version of its own
+
+    return installed("ai-edge-litert")
+
+
+def supports(precision, device):
+    """FP32, FP16 weights and INT8 on a CPU."""
+    if device != "cpu":
+        return f"TFLite's {device} delegate is not wired; device 'cpu' is"
+    return None if precision in ("fp32", "fp16", "int8") else f"TFLite has no {precision} models"
+
+
+def convert(source, out, precision, calibration):
+    """Build the network in TensorFlow and hand it to the converter; the batch stays symbolic."""
+    import tensorflow as tf
+
+    network = graph.read(source / "model.onnx", "tflite")
+    run = graph_tensorflow.function(network, "tflite").get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([run])
+    if precision != "fp32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision == "int8":
+        if calibration is None:
+            raise DliflowError("tflite: int8 needs calibration images")
+        converter.representative_dataset = lambda: ([image[None]] for image in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    (out / MODEL).write_bytes(converter.convert())
+
+
+class TfLite:
+    """An interpreter whose tensors are allocated."""
+
+    def __init__(self, interpreter, threads: int):
+        self.interpreter = interpreter
+        self.input = interpreter.get_input_details()[0]["index"]
+        self.output = interpreter.get_output_details()[0]["index"]
+        self.threads = threads
+
+    def predict(self, batch):
+        """Copy the batch in, run, copy the scores out."""
+        self.interpreter.set_tensor(self.input, batch)
+        self.interpreter.invoke()
+        return self.interpreter.get_tensor(self.output)
+
+
+def load(model: Path, *, precision, variant, device, batch_size, threads, options):
+    """Open the model and give its input the batch size; XNNPACK is the runtime's default."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    take_options("tflite", options)
+    interpreter = Interpreter(model_path=str(model / MODEL), num_threads=threads)
+    details = interpreter.get_input_details()[0]
+    interpreter.resize_tensor_input(details["index"], (batch_size, *details["shape"][1:]), strict=True)
+    interpreter.allocate_tensors()
+    return TfLite(interpreter, threads or 1)
