@@ -33,6 +33,9 @@ def main(name: str, variant: str, precision: str, model: str, array: str, count:
     asked = threads.parse(count)
     if hasattr(framework, "environment"):
         threads.apply(framework.environment(asked, {}))
+    reason = framework.unavailable(precision, "cpu", variant) if hasattr(framework, "unavailable") else None
+    if reason is not None:
+        return {"skip": reason}
     images = np.load(array)[:8]
     common = {"precision": precision, "variant": variant, "device": "cpu", "threads": asked}
 

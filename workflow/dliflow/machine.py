@@ -65,6 +65,13 @@ def describe() -> dict[str, Any]:
     }
 
 
+def has_bf16() -> bool:
+    """Whether the CPU has instructions for bf16 (AVX512-BF16, AMX, or ARM's)."""
+    cpu = cpu_info()
+    flags = set(cpu.get("flags", cpu.get("Features", "")).split())
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
 def peak_rss_mib() -> float | None:
     """Peak resident memory of this process in MiB.
 

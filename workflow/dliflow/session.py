@@ -73,6 +73,10 @@ def open_model(args: argparse.Namespace, batch_size: int) -> Opened:
         if not (folder / name).exists():
             raise DliflowError(f"{folder / name} is gone; delete {args.converted} to convert the model again")
     framework = frameworks.load(args.framework)
+    if hasattr(framework, "unavailable"):
+        reason = framework.unavailable(args.precision, args.device, args.variant)
+        if reason is not None:
+            raise Skip(reason)
     if hasattr(framework, "environment"):
         threads.apply(framework.environment(args.threads, args.options))
     started = time.perf_counter()

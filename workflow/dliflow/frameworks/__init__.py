@@ -11,7 +11,7 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
 `supports(precision: str, device: str) -> str | None`
     None, or the reason why the framework cannot do it on any machine. Asked when the workflow is planned,
     in the orchestrator's environment: it must not import the framework. What only the target machine can
-    tell is raised as `errors.Skip` by `convert` or `load`.
+    tell is answered by `unavailable`, or raised as `errors.Skip` by `convert` or `load`.
 
 `convert(source: Path, out: Path, precision: str, calibration: numpy.ndarray | None) -> None`
     Writes the framework's own files into the existing, empty folder `out`. `source` is the folder of
@@ -21,6 +21,10 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
 `load(model: Path, *, precision, variant, device, batch_size, threads, options) -> Session`
     `model` is the folder that `convert` filled. `threads` is a number, or None for the framework's own
     default. `options` is the config's `options.<framework>`; an option that is not known is an error.
+
+`unavailable(precision: str, device: str, variant: str) -> str | None` (optional)
+    None, or the reason why this machine cannot do it, or this variant cannot: asked there before the framework is
+    imported, so that a configuration that is skipped costs no time.
 
 `environment(threads: int | None, options: dict) -> dict[str, str]` (optional)
     Environment variables to be set before the framework is imported.

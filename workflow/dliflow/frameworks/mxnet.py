@@ -41,6 +41,13 @@ def supports(precision, device):
     return None if precision in ("fp32", "int8") else f"no {precision} model is made for MXNet"
 
 
+def unavailable(precision, device, variant):
+    """INT8 exists in symbols only."""
+    if precision == "int8" and variant == "imperative":
+        return "MXNet's INT8 operators are parts of fused symbols and cannot run one by one"
+    return None
+
+
 def convert(source, out, precision, calibration):
     """Build the symbol; int8 quantizes it to the extrema seen on the calibration images."""
     import mxnet as mx
@@ -98,8 +105,6 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     if backend not in (None, "MKLDNN"):
         raise DliflowError(f"options.mxnet.backend: '{backend}' is neither null nor MKLDNN")
     if variant == "imperative":
-        if precision == "int8":
-            raise Skip("MXNet's INT8 operators are parts of fused symbols and cannot run one by one")
         network = imperative(mx, model)
     else:
         symbol = mx.sym.load(str(model / SYMBOL))

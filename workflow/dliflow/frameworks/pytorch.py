@@ -10,6 +10,7 @@ import platform
 import shutil
 from pathlib import Path
 
+from dliflow import machine
 from dliflow.errors import Skip
 from dliflow.frameworks import take_options
 
@@ -41,6 +42,13 @@ def supports(precision, device):
         return "PyTorch has no FP16 weights with FP32 arithmetic, and FP16 arithmetic is emulated on CPUs"
     if precision not in ("fp32", "bf16", "int8"):
         return f"no {precision} model is made for PyTorch"
+    return None
+
+
+def unavailable(precision, device, variant):
+    """BF16 without instructions for it would be emulated."""
+    if precision == "bf16" and not machine.has_bf16():
+        return "this CPU has no bf16 instructions (AVX512-BF16 or AMX); PyTorch would emulate them"
     return None
 
 
@@ -143,16 +151,13 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     take_options("pytorch", options)
     if threads:
         torch.set_num_threads(threads)
-    cpu = torch.cpu.get_capabilities()
     if precision == "int8":
-        if not cpu.get("avx2"):
+        if not torch.cpu.get_capabilities().get("avx2"):
             raise Skip("this CPU has no AVX2 instructions, which the int8 kernels need")
         # torch._inductor.aoti_load_package does the same, after importing the compiler for several seconds.
         package = torch._C._aoti.AOTIModelPackageLoader(str(model / MODEL), "model", False, 1, -1)
         return PyTorch(lambda batch: package.run([batch])[0], torch.float32)
     module = torch.export.load(model / MODEL).module()
     if precision == "bf16":
-        if not (cpu.get("avx512_bf16") or cpu.get("amx_bf16")):
-            raise Skip("this CPU has no bf16 instructions (AVX512-BF16 or AMX)")
         return PyTorch(module.to(torch.bfloat16), torch.bfloat16)
     return PyTorch(module, torch.float32)

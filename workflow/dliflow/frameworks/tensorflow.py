@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dliflow import graph, graph_tensorflow
-from dliflow.errors import Skip
+from dliflow import graph, graph_tensorflow, machine
 from dliflow.frameworks import take_options
 
 MODEL = "saved_model"
@@ -39,6 +38,13 @@ def supports(precision, device):
     if precision == "int8":
         return "TensorFlow has no post-training INT8 of its own for CPUs; TFLite has"
     return None if precision in DTYPES else f"no {precision} model is made for TensorFlow"
+
+
+def unavailable(precision, device, variant):
+    """BF16 without instructions for it would be emulated."""
+    if precision == "bf16" and not machine.has_bf16():
+        return "this CPU has no bf16 instructions (AVX512-BF16 or AMX); TensorFlow would emulate them"
+    return None
 
 
 def convert(source, out, precision, calibration):
@@ -75,16 +81,7 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     import tensorflow as tf
 
     take_options("tensorflow", options, onednn=None)
-    if precision == "bf16" and not _has_bf16():
-        raise Skip("this CPU has no bf16 instructions (avx512_bf16, amx_bf16); TensorFlow would emulate them")
     tf.config.threading.set_inter_op_parallelism_threads(1)
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     return TensorFlow(tf.saved_model.load(str(model / MODEL)), threads or len(os.sched_getaffinity(0)))
-
-
-def _has_bf16() -> bool:
-    """Whether the kernel lists instructions for bf16."""
-    info = Path("/proc/cpuinfo")
-    words = set(info.read_text(encoding="utf-8").split()) if info.exists() else set()
-    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})

@@ -54,22 +54,26 @@ def export(network, shape: tuple[int, ...], out: Path) -> int:
     )
     model = exported.model_proto
     _strip(model)
-    _keep_hard_sigmoid(model)
+    _spell_out(model)
     (out / "model.onnx").write_bytes(model.SerializeToString())
     return int(model.graph.output[0].type.tensor_type.shape.dim[1].dim_value)
 
 
-def _keep_hard_sigmoid(model) -> None:
-    """Make each HardSigmoid's slope one unit in the last place smaller.
+def _spell_out(model) -> None:
+    """Say the same in the way that every importer understands.
 
     OpenCV (4.14 and 5.0) takes any product with a HardSigmoid of slope 1/6 for a HardSwish, without a look at what
-    the other factor is, and so computes squeeze-and-excite blocks wrongly.
+    the other factor is, and so computes squeeze-and-excite blocks wrongly: the slope becomes one unit in the last
+    place smaller. It also counts, in windows of average pooling that reach over the edge (`ceil_mode`), what lies
+    beyond as padding: without padding, `count_include_pad` is said to be off.
     """
     slope = np.float32(1 / 6)
     for node in model.graph.node:
-        for attribute in node.attribute:
-            if node.op_type == "HardSigmoid" and attribute.name == "alpha" and np.float32(attribute.f) == slope:
-                attribute.f = float(np.nextafter(slope, np.float32(0)))
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type == "HardSigmoid" and np.float32(attributes["alpha"].f) == slope:
+            attributes["alpha"].f = float(np.nextafter(slope, np.float32(0)))
+        if node.op_type == "AveragePool" and "count_include_pad" in attributes and not any(attributes["pads"].ints):
+            attributes["count_include_pad"].i = 0
 
 
 def _strip(model) -> None:
