@@ -33,7 +33,7 @@ def found(study):
     """What the contract's script tells of a case; asked once for each case and number of threads."""
     cache = {}
 
-    def ask(framework, variant, precision, threads="default"):
+    def ask(framework, variant, precision, threads="2"):
         key = (framework, variant, precision, threads)
         if key not in cache:
             folder = environment_files.folder(study.folder / f"envs/{framework}.yaml", str(study.environments))

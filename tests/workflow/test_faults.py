@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
+
+from dliflow import machine
 
 # --- The config and the registries, before anything runs -------------------------------------------------------------
 
@@ -227,6 +234,37 @@ def test_declared_and_found_skips_are_rows_with_reasons(project):
         ("beta", "bf16"): "beta has no bf16",
     }
     assert project.pending() == set()
+
+
+def test_a_killed_run_goes_on_where_it_was(project):
+    """SIGKILL of everything while a measurement hangs: what is finished stays, nothing is left running."""
+    project.configure(options={"beta": {"fault": "hang"}}, parity={"timeout_s": 600}, accuracy={"timeout_s": 600})
+    project.configure(latency={"timeout_s": 600, "repetitions": 1})
+    targets = [
+        f"results/latency/local/tiny/{name}-default-fp32-cpu-default/batch1-run1.json" for name in ("alpha", "beta")
+    ]
+    project.run(targets[0])
+    kept = (project.folder / targets[0]).stat().st_mtime_ns
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *targets]
+    process = subprocess.Popen(
+        command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    log = project.folder / targets[1].replace("results/", "results/logs/").replace(".json", ".json.log")
+    for _ in range(600):
+        if log.exists():
+            break
+        time.sleep(0.1)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)
+    with machine.lock(exclusive=True):  # a measurement left behind would hold it for ten minutes
+        pass
+    project.configure(options={"beta": {}})
+    project.run("--unlock")
+    project.run(*targets)
+    assert (project.folder / targets[0]).stat().st_mtime_ns == kept
+    assert (project.folder / targets[1]).exists()
 
 
 def test_everything_failing_still_makes_a_report(project):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -163,6 +164,13 @@ def calibration_array(wildcards):
     if wildcards.precision != "int8":
         return []
     return paths.CALIBRATION_ARRAY.format(spec=SPECS[wildcards.model])
+
+
+def calibration_options(wildcards, input):
+    """The calibration images, and how they were chosen, for the manifest of the converted model."""
+    if not input.calibration:
+        return ""
+    return f"--calibration {input.calibration} --calibration-set {shlex.quote(json.dumps(STUDY['calibration']))}"
 
 
 def array_of(wildcards):

@@ -77,7 +77,7 @@ rule convert:
         timeout_s=STUDY["convert"]["timeout_s"],
     params:
         python=lambda w: python_of(frameworks.converter(w.framework, w.precision)),
-        calibration=lambda w, input: f"--calibration {input.calibration}" if input.calibration else "",
+        calibration=calibration_options,
     shell:
         there(
             "convert",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", required=True)
     parser.add_argument("--source", type=Path, required=True, help="manifest of the interchange files")
     parser.add_argument("--calibration", type=Path, help="manifest of the calibration array")
+    parser.add_argument("--calibration-set", type=json.loads, help="JSON: dataset, number and seed, to be recorded")
     parser.add_argument("--out", type=Path, required=True, help="the manifest; the files lie in a folder beside it")
 
 
@@ -31,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     target = payload(args.out)
     manifest = {"framework": args.framework, "precision": args.precision, "status": "ok", "reason": None}
     if args.calibration:
-        manifest["calibration"] = read_json(args.calibration)
+        manifest["calibration"] = {"chosen": args.calibration_set, **read_json(args.calibration)}
     started = time.perf_counter()
     try:
         with replacing(target) as folder:
