@@ -20,6 +20,8 @@ def template(tmp_path_factory, environments) -> Path:
     folder = tmp_path_factory.mktemp("template")
     project = copy_of_the_repository(folder, environments)
     shutil.copytree(OVERLAY, folder, dirs_exist_ok=True)
+    for name in ("envs/{}.yaml", "workflow/dliflow/frameworks/{}.py"):  # a second framework of the same kind
+        shutil.copy(folder / name.format("alpha"), folder / name.format("beta"))
     rng = np.random.default_rng(0)
     (folder / "data/images").mkdir(parents=True)
     (folder / "data/model").mkdir()
