@@ -88,7 +88,10 @@ def mobilenet_v2():
 
 def mobilenet_v3():
     """Squeeze-and-excite, hard and smooth swish, 5x5 kernels."""
-    smooth = lambda channels: SqueezeExcite(channels, nn.Sigmoid, nn.SiLU)  # noqa: E731
+
+    def smooth(channels):
+        return SqueezeExcite(channels, nn.Sigmoid, nn.SiLU)
+
     blocks = [
         inverted(8, 12, 2, 4, 3, nn.ReLU, SqueezeExcite),
         inverted(12, 16, 2, 4, 5, nn.Hardswish, SqueezeExcite),
