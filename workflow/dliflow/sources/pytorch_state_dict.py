@@ -64,8 +64,8 @@ def _spell_out(model) -> None:
 
     OpenCV (4.14 and 5.0) takes any product with a HardSigmoid of slope 1/6 for a HardSwish, without a look at what
     the other factor is, and so computes squeeze-and-excite blocks wrongly: the slope becomes one unit in the last
-    place smaller. OpenCV 5.0 also counts, in windows of average pooling that reach over the edge (`ceil_mode`), what lies
-    beyond as padding: without padding, `count_include_pad` is said to be off.
+    place smaller. OpenCV 5.0 also counts, in windows of average pooling that reach over the edge (`ceil_mode`), what
+    lies beyond as padding: without padding, `count_include_pad` is said to be off.
     """
     slope = np.float32(1 / 6)
     for node in model.graph.node:
