@@ -21,7 +21,8 @@ def template(tmp_path_factory, environments) -> Path:
     project = copy_of_the_repository(folder, environments)
     shutil.copytree(OVERLAY, folder, dirs_exist_ok=True)
     for name in ("envs/{}.yaml", "workflow/dliflow/frameworks/{}.py"):  # a second framework of the same kind
-        shutil.copy(folder / name.format("alpha"), folder / name.format("beta"))
+        text = (folder / name.format("alpha")).read_text()
+        (folder / name.format("beta")).write_text(text.replace("name: alpha", "name: beta"))
     rng = np.random.default_rng(0)
     (folder / "data/images").mkdir(parents=True)
     (folder / "data/model").mkdir()
