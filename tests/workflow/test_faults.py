@@ -39,7 +39,7 @@ def test_wrong_config(project, changes, expected):
 
 
 def test_wrong_model_entry(project):
-    project.edit("config/models/tiny.yaml", "layout: NCHW", "layout: NCWH")
+    project.edit("config/models/tiny.yaml", "mean: 0", "mean: 0, layout: NCWH")
     output = project.fail("all")
     assert "config/models/tiny.yaml: input.layout: 'NCWH'" in output
 
@@ -119,9 +119,7 @@ def test_calibration_images_are_chosen_with_a_seed(project):
 
 PACKAGES = """\
 title: From a package
-source:
-  packages:
-    - {{name: foolbox, version: 3.3.4, sha256: {sha256}}}
+source: {{from: [{{packages: [{{name: foolbox, version: 3.3.4, sha256: {sha256}}}]}}]}}
 images: ["foolbox/data/imagenet_*.jpg"]
 licence: MIT
 """
