@@ -203,7 +203,7 @@ def session_options(wildcards):
 
 
 def tolerance_of(wildcards):
-    """The largest difference of scores that is accepted for a precision."""
+    """The largest relative difference of scores that is accepted for a precision."""
     tolerance = STUDY["parity"]["tolerance"][wildcards.precision]
     return "none" if tolerance is None else tolerance
 
@@ -240,6 +240,7 @@ TABLES_DATA = {
     "specs": json.dumps(SPECS),
     "environments": json.dumps({name: environment_of(name) for name in used_frameworks()}),
     "references": json.dumps({name: source_of(name).FRAMEWORK for name in MODELS}),
+    "classes": json.dumps({name: len(classes) for name, classes in CLASSES.items()}),
 }
 TABLES_ARGUMENTS = [part for name, value in TABLES_DATA.items() for part in (f"--{name}", value)]
 STAGE_ENVIRONMENT = {**os.environ, "PYTHONPATH": "workflow"}
