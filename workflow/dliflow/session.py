@@ -123,6 +123,7 @@ def write_record(args: argparse.Namespace, stage: str, identity: dict[str, Any],
         "identity": identity,
         **figures,
         "machine": machine.describe(),
+        "packages": machine.packages(),
         "command": [Path(sys.executable).name, "-m", "dliflow", *sys.argv[1:]],
         "finished_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from dliflow import machine, measure, metrics, session
+from dliflow import disturbance, machine, measure, metrics, session
 from dliflow.errors import Skip
 
 
@@ -46,12 +46,16 @@ def run(args: argparse.Namespace) -> None:
         session.write_skip(args, "latency", skip, extra)
         return
     metrics.check_scores(scores, args.batch_size, args.scores)
+    probe_before = disturbance.probe()
     warmup = []
     if args.warmup_requests:
         warmup = measure.run(
             opened.predict, batches, requests=args.warmup_requests, limit_s=args.warmup_limit
         ).latency_ns
+    found_before = disturbance.snapshot()
     samples = measure.run(opened.predict, batches, requests=args.requests, limit_s=args.limit)
+    found_after = disturbance.snapshot()
+    probe_after = disturbance.probe()
     session.checked_predict(opened, batches[-1], args.scores)
     session.write_record(
         args,
@@ -69,5 +73,8 @@ def run(args: argparse.Namespace) -> None:
             "model_bytes": opened.model_bytes,
             "inputs_mib": sum(batch.nbytes for batch in batches) / 2**20,
             "distinct_batches": len(batches),
+            "disturbance": disturbance.between(found_before, found_after),
+            "probe_before_ns": probe_before,
+            "probe_after_ns": probe_after,
         },
     )
