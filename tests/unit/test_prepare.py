@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from project import ROOT
 
 from dliflow import dataset
 from dliflow.errors import DliflowError
@@ -107,6 +111,38 @@ def test_an_image_that_was_replaced_meanwhile_is_decoded_again(folder):
     listed(folder)
     assert run(folder)[0] == 2
     assert np.array_equal(np.load(folder / "array.npy"), expected(folder))
+
+
+KILLED = """
+import sys
+from dliflow import journal
+from dliflow.__main__ import main
+journal.EVERY_S = 0.05
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_killed_preparation_goes_on(folder):
+    """SIGKILL of the real stage in the middle: what is done is not done again, and the array is that of one go."""
+    rows = [{**row, "label": 0} for row in dataset.read(folder / "images.csv")] * 300
+    dataset.write(folder / "images.csv", rows)
+    out, state = folder / "array.json", folder / "array.partial/state.json"
+    options = ["--images", str(folder / "images.csv"), "--geometry", json.dumps(GEOMETRY), "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    process = subprocess.Popen([sys.executable, "-c", KILLED, "prepare", *options], env=environment)
+    done = 0
+    while not done and process.poll() is None:
+        done = json.loads(state.read_text())["records"] if state.exists() else 0
+    process.kill()
+    process.wait()
+    done = json.loads(state.read_text())["records"]
+    assert 0 < done < len(rows)
+    assert not out.exists()
+    command = [sys.executable, "-m", "dliflow", "prepare", *options]
+    again = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert f"goes on where it stopped: {done} of {len(rows)} images are done" in again.stdout
+    assert np.array_equal(np.load(folder / "array.npy"), np.tile(expected(folder), (300, 1, 1, 1)))
+    assert run(folder) == (len(rows), json.loads(out.read_text()))
 
 
 def test_another_geometry_begins_anew(folder):

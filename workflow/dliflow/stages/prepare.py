@@ -9,6 +9,7 @@ import json
 import math
 import os
 import shutil
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -74,15 +75,15 @@ def decoded(
             raise DliflowError(f"{files[index]}: its pixels could not be written; is the disk full?")
         return hashlib.sha256(pixels).digest()
 
-    pending = iter(indices)
+    pending, ahead = iter(indices), 512 * cores  # enough to keep the cores busy while the disk is waited for
     with ThreadPoolExecutor(cores) as pool:
-        queue: list[tuple[int, Future]] = []
+        queue: deque[tuple[int, Future]] = deque()
         while True:
-            for index in itertools.islice(pending, 16 * cores - len(queue)):
+            for index in itertools.islice(pending, ahead - len(queue)):
                 queue.append((index, pool.submit(one, index)))
             if not queue:
                 return
-            index, future = queue.pop(0)
+            index, future = queue.popleft()
             yield index, future.result()
 
 
