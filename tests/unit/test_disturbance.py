@@ -52,18 +52,19 @@ def test_a_change_between_processes_is_seen_too():
 
 
 def spin(seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    """Use so much processor time, however long it takes on a busy machine."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
         pass
 
 
 def test_another_process_s_time_is_seen_and_one_s_own_is_not():
     before = disturbance.snapshot()
-    spin(0.5)
+    spin(0.3)
     alone = disturbance.between(before, disturbance.snapshot())
-    assert 0.2 < alone["own_cpu_s"] <= alone["wall_s"] + 0.05
+    assert 0.29 < alone["own_cpu_s"]
     before = disturbance.snapshot()
-    other = multiprocessing.get_context("fork").Process(target=spin, args=(0.5,))
+    other = multiprocessing.get_context("fork").Process(target=spin, args=(0.3,))
     other.start()
     other.join()
     beside = disturbance.between(before, disturbance.snapshot())
