@@ -11,7 +11,7 @@ import numpy as np
 
 from dliflow import dataset, metrics, session
 from dliflow.errors import DliflowError, Skip
-from dliflow.files import payload, replacing
+from dliflow.files import payload, replacing, sha256
 
 KEPT = 5
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     labels = np.array([-1 if row["label"] is None else row["label"] for row in rows])
     if (labels < 0).any():
         raise DliflowError(f"{args.images}: there are no labels; accuracy needs a labelled dataset")
-    extra = {"dataset": args.dataset}
+    extra = {"dataset": args.dataset, "list_sha256": sha256(args.images)}
     try:
         opened = session.open_model(args, args.batch_size)
         classes, best = predict_all(

@@ -9,6 +9,7 @@ import numpy as np
 
 from dliflow import machine, measure, metrics, session
 from dliflow.errors import Skip
+from dliflow.files import read_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,7 @@ def make_batches(array: np.ndarray, batch_size: int, images: int) -> list[np.nda
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
+    extra["list_sha256"] = read_json(args.array)["list_sha256"]
     batches = make_batches(session.images(args), args.batch_size, args.images)
     try:
         opened = session.open_model(args, args.batch_size)

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
     """Predict one batch and keep the scores."""
     source = sources.load(args.format)
     images = np.load(payload(args.array, ".npy"), mmap_mode="r")[: args.count]
-    scores = source.predict(source.load(args.folder / args.file, args.architecture), np.array(images))
+    scores = source.predict(source.load(args.path, args.architecture), np.array(images))
     metrics.check_scores(scores, len(images), args.scores)
     with replacing(args.out) as scratch, open(scratch, "wb") as stream:
         np.save(stream, scores)
