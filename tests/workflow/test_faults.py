@@ -61,12 +61,14 @@ def test_unknown_launch_option_names_the_known_ones(project):
     assert "options.beta.streams: unknown option; known ones: fault, skip" in project.fail("all")
 
 
+LISTS = ("calibration/images", "data/colours/evaluation")
+
 # --- Images ----------------------------------------------------------------------------------------------------------
 
 
 def test_missing_image_folder(project):
     shutil.rmtree(project.folder / "data/images")
-    assert "data/images: no such folder of images" in project.fail("all")
+    assert "config/datasets/colours.yaml: source.from: there is no data/images" in project.fail("all")
 
 
 def test_empty_image_folder(project):
@@ -95,9 +97,14 @@ def test_a_label_outside_the_classes(project):
 
 
 def test_calibration_images_must_not_be_evaluation_images(project):
-    project.configure(calibration={"dataset": "colours"})
+    project.configure(calibration={"dataset": "colours"}, accuracy={"images": 6})
+    project.run("results/calibration/images.csv")
+    lists = [(project.folder / f"results/{name}.csv").read_text().splitlines()[1:] for name in LISTS]
+    assert sorted(map(len, lists)) == [3, 6]
+    assert not {line.rpartition(",")[2] for line in lists[0]} & {line.rpartition(",")[2] for line in lists[1]}
+    project.configure(accuracy={"images": None})
     output = project.fail("results/calibration/images.csv")
-    assert "is a calibration image and" in output
+    assert "each of the 9 images of results/data/colours/images.csv is an evaluation image too" in output
 
 
 def test_calibration_images_are_chosen_with_a_seed(project):

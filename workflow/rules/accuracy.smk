@@ -40,7 +40,7 @@ rule accuracy:
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
         array=array_of,
-        images=paths.IMAGES,
+        images=paths.EVALUATION_IMAGES,
     output:
         paths.ACCURACY,
     log:

@@ -8,7 +8,7 @@ rule latency:
         code=session_code("latency"),
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
-        array=array_of,
+        array=performance_array_of,
     output:
         paths.LATENCY,
     log:

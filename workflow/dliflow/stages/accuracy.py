@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> None:
     labels = np.array([-1 if row["label"] is None else row["label"] for row in rows])
     if (labels < 0).any():
         raise DliflowError(f"{args.images}: there are no labels; accuracy needs a labelled dataset")
-    extra = {"dataset": args.dataset}
+    extra = {"dataset": args.dataset, "list_sha256": sha256(args.images)}
     try:
         opened = session.open_model(args, args.batch_size)
         key = deciding(args, opened.identity["framework_version"])

@@ -10,6 +10,7 @@ import numpy as np
 
 from dliflow import disturbance, inputs, machine, measure, metrics, session
 from dliflow.errors import Skip
+from dliflow.files import read_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,7 @@ def make_batches(pixels: np.ndarray, entry: dict[str, Any], batch_size: int, ima
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
+    extra["list_sha256"] = read_json(args.array)["list_sha256"]
     batches = make_batches(inputs.read(args.array), args.input, args.batch_size, args.images)
     try:
         opened = session.open_model(args, args.batch_size)

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     """Predict one batch and keep the scores."""
     source = sources.load(args.format)
     batch = inputs.make(inputs.read(args.array)[: args.count], args.input)
-    scores = source.predict(source.load(args.folder / args.file, args.architecture), batch)
+    scores = source.predict(source.load(args.path, args.architecture), batch)
     metrics.check_scores(scores, len(batch), args.scores)
     with replacing(args.out) as scratch, open(scratch, "wb") as stream:
         np.save(stream, scores)
