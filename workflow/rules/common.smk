@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from dliflow import config as configuration
 from dliflow import dataset as datasets
-from dliflow import environments, frameworks, locations, modules, paths, plan, preprocess, sources
+from dliflow import environments, frameworks, inputs, locations, modules, paths, plan, sources
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, write_json
 
@@ -41,9 +41,11 @@ DATASETS = {
     for key, name in [("dataset", STUDY["dataset"]), ("calibration.dataset", STUDY["calibration"]["dataset"])]
 }
 CLASSES = {name: checked(configuration.class_names, Path(model["classes"]), name) for name, model in MODELS.items()}
-# The preprocessed images are shared by all models that take the same input.
-SPECS = {name: f"{model['input']['width']}px-{digest(model['input'], 8)}" for name, model in MODELS.items()}
-INPUTS = {SPECS[name]: model["input"] for name, model in MODELS.items()}
+# Pixels are shared by all models whose inputs have the same geometry.
+SPECS = {
+    name: f"{model['input']['width']}px-{digest(inputs.geometry(model['input']), 8)}" for name, model in MODELS.items()
+}
+GEOMETRIES = {SPECS[name]: inputs.geometry(model["input"]) for name, model in MODELS.items()}
 
 
 wildcard_constraints:
@@ -242,11 +244,17 @@ def calibration_options(wildcards, input):
     """The calibration images, and how they were chosen, for the manifest of the converted model."""
     if not input.calibration:
         return ""
-    return f"--calibration {input.calibration} --calibration-set {shlex.quote(json.dumps(STUDY['calibration']))}"
+    chosen, entry = json.dumps(STUDY["calibration"]), input_of(wildcards)
+    return f"--calibration {input.calibration} --calibration-set {shlex.quote(chosen)} --input {shlex.quote(entry)}"
+
+
+def input_of(wildcards):
+    """A model's input entry as JSON: what its inputs are made of pixels by."""
+    return json.dumps(MODELS[wildcards.model]["input"])
 
 
 def array_of(wildcards):
-    """The preprocessed evaluation images of a model."""
+    """The pixels of the evaluation images for a model."""
     return paths.ARRAY.format(dataset=STUDY["dataset"], spec=SPECS[wildcards.model])
 
 
@@ -288,7 +296,7 @@ SESSION_OPTIONS = (
     "--model {wildcards.model} --framework {wildcards.framework} --variant {wildcards.variant}"
     " --precision {wildcards.precision} --device {wildcards.device} --threads {params.threads}"
     " --options {params.options:q} --converted {input.converted:q} --array {input.array:q}"
-    " --scores {params.scores}"
+    " --input {params.input:q} --scores {params.scores}"
 )
 
 

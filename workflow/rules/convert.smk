@@ -20,7 +20,7 @@ rule export:
         python=lambda w: python_of(source_of(w.model).FRAMEWORK),
         path=source_path,
         source=lambda w: MODELS[w.model]["source"],
-        shape=lambda w: json.dumps(preprocess.input_shape(MODELS[w.model]["input"])),
+        shape=lambda w: json.dumps(inputs.shape(MODELS[w.model]["input"])),
     shell:
         there(
             "export",
@@ -49,13 +49,15 @@ rule reference:
         python=lambda w: python_of(source_of(w.model).FRAMEWORK),
         path=source_path,
         source=lambda w: MODELS[w.model]["source"],
+        input=input_of,
         size=STUDY["parity"]["images"],
         scores=lambda w: scores_of(w.model),
     shell:
         there(
             "reference",
             SOURCE_OPTIONS,
-            "--array {input.array:q} --count {params.size} --scores {params.scores} --out {output:q}",
+            "--array {input.array:q} --input {params.input:q} --count {params.size}",
+            "--scores {params.scores} --out {output:q}",
         )
 
 

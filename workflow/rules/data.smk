@@ -1,4 +1,4 @@
-# Inputs: fetch models and images, list the images, choose subsets, preprocess those once for each model input.
+# Inputs: fetch models and images, list the images, choose subsets, decode and resize those once for each geometry.
 
 
 # Fetch a model's files, or check the user's.
@@ -138,7 +138,7 @@ rule calibration_images:
         )
 
 
-# Preprocess a dataset for one model input.
+# Decode, resize and crop a dataset's images for one geometry.
 rule prepare:
     input:
         code=modules.sources("stages.prepare"),
@@ -153,15 +153,15 @@ rule prepare:
     resources:
         timeout_s=86400,
     params:
-        input=lambda w: json.dumps(INPUTS[w.spec]),
+        geometry=lambda w: json.dumps(GEOMETRIES[w.spec]),
     shell:
         here(
             "prepare",
-            "--images {input.images:q} --input {params.input:q} --out {output:q}",
+            "--images {input.images:q} --geometry {params.geometry:q} --out {output:q}",
         )
 
 
-# Preprocess the images that requests are made of.
+# Decode, resize and crop the images that requests are made of.
 use rule prepare as prepare_performance with:
     input:
         code=modules.sources("stages.prepare"),
@@ -172,7 +172,7 @@ use rule prepare as prepare_performance with:
         paths.log(paths.PERFORMANCE_ARRAY),
 
 
-# Preprocess the calibration images for one model input.
+# Decode, resize and crop the calibration images for one geometry.
 use rule prepare as prepare_calibration with:
     input:
         code=modules.sources("stages.prepare"),
