@@ -35,8 +35,67 @@ def test_every_registry_entry_is_valid(kind, monkeypatch):
     for path in folder.glob("*.yaml"):
         entry = config.registered(folder, kind, path.stem, "test", "test")
         if kind == "model":
-            assert config.model(folder, path.stem, "test", "test") == entry
+            completed = config.model(folder, path.stem, "test", "test")
+            assert {"height", "width", "layout", "resize"} <= set(completed["input"])
             assert config.class_names(ROOT / entry["classes"], path.stem)
+
+
+def registered_model(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    return config.model(tmp_path, "mine", "config.yaml", "models[0]")
+
+
+FIVE_LINES = """\
+source: {from: [{path: models/mine.bin}], format: pytorch_state_dict, architecture: efficientnet_lite0}
+input: {size: 192, mean: 127.5, scale: [1, 2, 3]}
+classes: models/classes.txt
+"""
+
+
+def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
+    entry = registered_model(tmp_path, FIVE_LINES)
+    assert entry["title"] == "mine"
+    assert entry["label_offset"] == 0
+    assert entry["input"] == {
+        "height": 192,
+        "width": 192,
+        "layout": "NCHW",
+        "channel_order": "RGB",
+        "dtype": "float32",
+        "mean": [127.5] * 3,
+        "scale": [1, 2, 3],
+        "resize": {"short_side": 219},
+        "interpolation": "bilinear",
+    }
+    entry = registered_model(tmp_path, FIVE_LINES.replace("192", "[10, 20]"))
+    assert (entry["input"]["height"], entry["input"]["width"]) == (10, 20)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (", format: pytorch_state_dict", "", r"source\.format: cannot be told from the name 'models/mine\.bin'"),
+        (
+            ", architecture: efficientnet_lite0",
+            "",
+            r"source\.architecture: the format pytorch_state_dict needs this key",
+        ),
+        ("efficientnet_lite0", "efficientnet_light0", r"did you mean 'efficientnet_lite0'"),
+        ("mean: 127.5", "mean: [0.485, 0.456, 0.406]", r"input\.mean: .* multiply both by 255 \(mean: \[123\.675, "),
+        ("[1, 2, 3]", "0", r"input\.scale: 0: pixels are divided by it"),
+        ("size: 192", "size: 0", r"input\.size: 0 is not valid\. Right would be: pixels, or \[height, width\]"),
+        ("path: models/mine.bin", "url: 'http://127.0.0.1/mine.bin'", r"source\.from\[0\]: .* with a checksum"),
+        (
+            "path: models/mine.bin",
+            "path: a, url: 'http://127.0.0.1/b'",
+            r"source\.from\[0\]: .* Right would be: one of",
+        ),
+    ],
+)
+def test_a_wrong_model_entry_is_told_with_what_would_be_right(tmp_path, old, new, message):
+    assert old in FIVE_LINES
+    with pytest.raises(DliflowError, match=message):
+        registered_model(tmp_path, FIVE_LINES.replace(old, new))
 
 
 def keys(schema, prefix=""):

@@ -9,9 +9,11 @@ import copy
 import difflib
 import pkgutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jsonschema
+import referencing
 import yaml
 
 from dliflow import architectures, frameworks, sources
@@ -23,6 +25,12 @@ SCHEMAS = Path(__file__).parents[1] / "schemas"
 def schema(name: str) -> dict[str, Any]:
     """A schema of `workflow/schemas`, by its name."""
     return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+
+
+def _validator(name: str) -> jsonschema.Draft202012Validator:
+    shared = referencing.Resource.from_contents(schema("files"))
+    registry = referencing.Registry().with_resource("files.schema.yaml", shared)
+    return jsonschema.Draft202012Validator(schema(name), registry=registry)
 
 
 def _key(path: list[Any]) -> str:
@@ -73,7 +81,7 @@ def validated(value: Any, schema_name: str, origin: str) -> Any:
     value = copy.deepcopy(value)
     described = schema(schema_name)
     _fill_defaults(value, described)
-    problems = sorted(jsonschema.Draft202012Validator(described).iter_errors(value), key=lambda e: str(e.path))
+    problems = sorted(_validator(schema_name).iter_errors(value), key=lambda e: str(e.path))
     if problems:
         raise DliflowError("\n".join(f"{origin}: {_explain(problem)}" for problem in problems))
     return value
@@ -119,18 +127,73 @@ def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dic
         entry = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise DliflowError(f"{path}: not valid YAML: {error}") from error
-    return {"name": name, **validated(entry, kind, str(path))}
+    if isinstance(entry, dict) and isinstance(entry.get("source"), str):
+        entry["source"] = {"from": [{"path": entry["source"]}]}
+    return {"name": name, "title": name, **validated(entry, kind, str(path))}
+
+
+def _modules(package: ModuleType) -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def _file_name(source: dict[str, Any]) -> str:
+    """The name of a model's file, as far as the entry tells."""
+    first = source["from"][0]
+    return str(source.get("file") or first.get("path") or first.get("url") or "")
+
+
+def _format(source: dict[str, Any], origin: str) -> str:
+    """The source format that the file's name ends like; the longest ending wins."""
+    name = _file_name(source)
+    known = {suffix: module for module in _modules(sources) for suffix in getattr(sources.load(module), "SUFFIXES", ())}
+    endings = [suffix for suffix in known if name.endswith(suffix)]
+    if not endings:
+        formats = ", ".join(_modules(sources))
+        raise DliflowError(f"{origin}: source.format: cannot be told from the name '{name}'; name one of {formats}")
+    return known[max(endings, key=len)]
+
+
+def _completed_source(source: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The source with its format, whose module exists and has all keys that it needs."""
+    source = {**source, "format": source.get("format") or _format(source, origin)}
+    for field, package in (("format", sources), ("architecture", architectures)):
+        value = source.get(field)
+        if value is not None and value not in _modules(package):
+            raise DliflowError(f"{origin}: source.{field}: '{value}' is unknown{_suggest(value, _modules(package))}")
+    for field in getattr(sources.load(source["format"]), "REQUIRED", ()):
+        if field not in source:
+            raise DliflowError(f"{origin}: source.{field}: the format {source['format']} needs this key")
+    return source
+
+
+def _completed_input(taken: dict[str, Any], layout: str, origin: str) -> dict[str, Any]:
+    """The input with `height` and `width` for `size`, three numbers each for `mean` and `scale`, and all keys."""
+    size = taken["size"]
+    height, width = size if isinstance(size, list) else (size, size)
+    channels = {
+        key: taken[key] if isinstance(taken[key], list) else [taken[key]] * 3  # one number stands for all three
+        for key in ("mean", "scale")
+    }
+    if 0 in channels["scale"]:
+        raise DliflowError(f"{origin}: input.scale: {taken['scale']}: pixels are divided by it, so it must not be 0")
+    if any(0 < value < 1 for value in channels["mean"]):
+        example = [round(value * 255, 3) for value in channels["mean"]]
+        raise DliflowError(
+            f"{origin}: input.mean: {taken['mean']} looks like a share of 255; mean and scale are in units of pixels "
+            f"from 0 to 255, so multiply both by 255 (mean: {example})"
+        )
+    rest = {key: value for key, value in taken.items() if key != "size"}
+    crop = {"layout": layout, "resize": {"short_side": round(max(height, width) / 0.875)}}
+    return {"height": height, "width": width, **crop, **rest, **channels}
 
 
 def model(folder: Path, name: str, origin: str, key: str) -> dict[str, Any]:
-    """A model's registry entry, whose source format and architecture exist too."""
+    """A model's registry entry, completed: `docs/add-a-model.md` tells what may be left out."""
     entry = registered(folder, "model", name, origin, key)
-    for field, package in (("format", sources), ("architecture", architectures)):
-        known = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-        value = entry["source"][field]
-        if value not in known:
-            raise DliflowError(f"{folder / name}.yaml: source.{field}: '{value}' is unknown{_suggest(value, known)}")
-    return entry
+    path = f"{folder / name}.yaml"
+    source = _completed_source(entry["source"], path)
+    layout = getattr(sources.load(source["format"]), "LAYOUT", "NCHW")
+    return {**entry, "source": source, "input": _completed_input(entry["input"], layout, path)}
 
 
 def class_names(path: Path, model: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 import pandas as pd
 
-from dliflow import plan, record, stats
+from dliflow import metrics, plan, record, stats
 
 Rows = list[dict[str, Any]]
 
@@ -23,7 +23,7 @@ ACCURACY = (
     *("model", "dataset", "framework", "framework_version", "variant", "precision", "device", "images"),
     *("top1", "top1_ci_low", "top1_ci_high", "top5", "top5_ci_low", "top5_ci_high"),
     *("baseline", "top1_change", "top1_change_ci_low", "top1_change_ci_high", "mcnemar_p", "agreement", "verdict"),
-    *("max_abs_score_diff", "status", "reason"),
+    *("max_abs_score_diff", "status", "reason", "warnings"),
 )
 CONFIGURATION = (
     *("model", "framework", "variant", "precision", "device", "node"),
@@ -82,11 +82,14 @@ def _baseline(row: dict[str, Any], good: dict[tuple, Any], references: dict[str,
     return key if key in good and framework != reference else None
 
 
-def accuracy(study_plan: dict[str, Any], parity_rows: Rows, references: dict[str, str]) -> Rows:
+def accuracy(
+    study_plan: dict[str, Any], parity_rows: Rows, references: dict[str, str], classes: dict[str, int]
+) -> Rows:
     """One row for each configuration, with intervals, and the change against its baseline on the same images.
 
     Args:
         references: for each model its reference framework.
+        classes: for each model how many classes it tells apart.
     """
     differences = {_key(row): row for row in parity_rows}
     rows, good = [], {}
@@ -98,6 +101,7 @@ def accuracy(study_plan: dict[str, Any], parity_rows: Rows, references: dict[str
         if figures:
             images = figures["images"]
             row["images"] = images
+            row["warnings"] = metrics.chance_warning(figures["top1_right"], images, classes[row["model"]]) or ""
             for name in ("top1", "top5"):
                 row[name] = figures[f"{name}_right"] / images
                 row[f"{name}_ci_low"], row[f"{name}_ci_high"] = stats.share_interval(figures[f"{name}_right"], images)

@@ -107,21 +107,21 @@ PLAN = checked(plan.build, STUDY, SPECS, environment_of)
 
 def dataset_folder(wildcards):
     """Where a dataset's images lie: the user's folder, or that of the unpacked packages."""
-    source = DATASETS[wildcards.dataset]["source"]
-    return source.get("folder") or str(payload(paths.DATASET_FILES.format(dataset=wildcards.dataset)))
+    location = DATASETS[wildcards.dataset]["source"]["from"][0]
+    return location.get("path") or str(payload(paths.DATASET_FILES.format(dataset=wildcards.dataset)))
 
 
 def dataset_manifest(wildcards):
     """The manifest of what was fetched; none for a user's folder."""
-    fetched = "packages" in DATASETS[wildcards.dataset]["source"]
+    fetched = "packages" in DATASETS[wildcards.dataset]["source"]["from"][0]
     return paths.DATASET_FILES.format(dataset=wildcards.dataset) if fetched else []
 
 
 # For a user's folder what is in it, so that a new or replaced image is seen; a missing or empty one is told at once.
 LISTINGS = {
-    name: checked(datasets.listing, Path(entry["source"]["folder"]), entry["images"])
+    name: checked(datasets.listing, Path(entry["source"]["from"][0]["path"]), entry["images"])
     for name, entry in DATASETS.items()
-    if "folder" in entry["source"] and name == STUDY["dataset"]
+    if "path" in entry["source"]["from"][0] and name == STUDY["dataset"]
 }
 
 
@@ -135,15 +135,15 @@ def source_of(model):
 
 def source_folder(wildcards):
     """Where a model's source file lies: the user's folder, or that of the unpacked package."""
-    source = MODELS[wildcards.model]["source"]
-    return source.get("folder") or str(payload(paths.MODEL_FILES.format(model=wildcards.model)))
+    location = MODELS[wildcards.model]["source"]["from"][0]
+    return location.get("path") or str(payload(paths.MODEL_FILES.format(model=wildcards.model)))
 
 
 def source_file(wildcards):
     """What changes when the source does: the manifest of the unpacked package, or the user's file."""
     source = MODELS[wildcards.model]["source"]
-    if "folder" in source:
-        return str(Path(source["folder"]) / source["file"])
+    if "path" in source["from"][0]:
+        return str(Path(source["from"][0]["path"]) / source["file"])
     return paths.MODEL_FILES.format(model=wildcards.model)
 
 
@@ -203,7 +203,7 @@ def session_options(wildcards):
 
 
 def tolerance_of(wildcards):
-    """The largest difference of scores that is accepted for a precision."""
+    """The largest relative difference of scores that is accepted for a precision."""
     tolerance = STUDY["parity"]["tolerance"][wildcards.precision]
     return "none" if tolerance is None else tolerance
 
@@ -240,6 +240,7 @@ TABLES_DATA = {
     "specs": json.dumps(SPECS),
     "environments": json.dumps({name: environment_of(name) for name in used_frameworks()}),
     "references": json.dumps({name: source_of(name).FRAMEWORK for name in MODELS}),
+    "classes": json.dumps({name: len(classes) for name, classes in CLASSES.items()}),
 }
 TABLES_ARGUMENTS = [part for name, value in TABLES_DATA.items() for part in (f"--{name}", value)]
 STAGE_ENVIRONMENT = {**os.environ, "PYTHONPATH": "workflow"}

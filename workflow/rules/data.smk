@@ -16,7 +16,7 @@ rule fetch_model:
     resources:
         timeout_s=3600,
     params:
-        packages=lambda w: json.dumps([MODELS[w.model]["source"]["package"]]),
+        packages=lambda w: json.dumps(MODELS[w.model]["source"]["from"][0]["packages"]),
     shell:
         here(
             "fetch",
@@ -39,7 +39,7 @@ rule fetch_dataset:
     resources:
         timeout_s=3600,
     params:
-        packages=lambda w: json.dumps(DATASETS[w.dataset]["source"]["packages"]),
+        packages=lambda w: json.dumps(DATASETS[w.dataset]["source"]["from"][0]["packages"]),
     shell:
         here(
             "fetch",

@@ -6,8 +6,9 @@ import textwrap
 from typing import Optional
 
 from dliflow.report import names, times, units
-from dliflow.report.conclusion import SLOWER, TIE, UNDECIDED, Batch, Setting
+from dliflow.report.conclusion import SLOWER, TIE, UNDECIDED, Batch, Setting, grouped
 from dliflow.report.missing import Missing
+from dliflow.report.read import Rows
 
 COLUMNS, LINES = 100, 30
 
@@ -27,6 +28,20 @@ def failed(missing: list[Missing], most: int = 4) -> list[str]:
     if len(found) > most:
         told = [*told[: most - 1], f"and {len(found) - most + 1} other reasons, all in the report"]
     return ["FAILED", *(f"  {line}" for line in told)]
+
+
+def doubtful(rows: Rows, most: int = 3) -> list[str]:
+    """Warnings of the quality table, each once, with the configurations that it is about."""
+    groups = grouped([row for row in rows if row["warnings"]], ("model", "warnings"))
+    if not groups:
+        return []
+    told = []
+    for (model, warning), own in groups.items():
+        who = names.listed([names.configuration(row) for row in own], 2)
+        told += textwrap.wrap(f"{model} ({who}): {warning}", COLUMNS - 2)
+        if len(told) >= 3 * most:
+            break
+    return ["DOUBTFUL", *(f"  {line}" for line in told)]
 
 
 def verdict(batch: Batch) -> str:
@@ -88,12 +103,16 @@ def spent(jobs: list[times.Job], run: Optional[times.Run]) -> list[str]:
 
 
 def render(
-    settings: list[Setting], missing: list[Missing], jobs: list[times.Job], run: Optional[times.Run], page: str
+    settings: list[Setting],
+    missing: list[Missing],
+    accuracy: Rows,
+    jobs: list[times.Job],
+    run: Optional[times.Run],
+    page: str,
 ) -> str:
     """The summary as text. What does not fit is left to the page; failures and the page's place always stay."""
     skipped = sum(item.rows for item in missing if item.status != "failed")
-    head = failed(missing)
-    head = [*head, ""] if head else []
+    head = [line for block in (failed(missing), doubtful(accuracy)) if block for line in (*block, "")]
     tail = [*spent(jobs, run), f"Report: {page}"]
     if skipped:
         tail.insert(0, f"Skipped, as the frameworks declare: {names.count(skipped, 'row')}; the report says why.")

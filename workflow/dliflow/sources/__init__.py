@@ -2,6 +2,12 @@
 
 `FRAMEWORK: str`
     The framework in whose environment the module runs; it is the model's reference runtime.
+`SUFFIXES: tuple[str, ...]` (optional)
+    Endings of file names by which the format is known.
+`LAYOUT: str` (optional; default "NCHW")
+    The layout of the format's models where an entry does not tell.
+`REQUIRED: tuple[str, ...]` (optional)
+    Keys that a model's `source` needs in this format.
 `load(path: Path, architecture: str) -> network`
     The trained network.
 `predict(network, batch: numpy.ndarray) -> numpy.ndarray`

@@ -11,6 +11,7 @@ import numpy as np
 from dliflow.errors import DliflowError
 
 FRAMEWORK = "pytorch"
+REQUIRED = ("architecture",)
 
 
 def load(path: Path, architecture: str):

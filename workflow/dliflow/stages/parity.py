@@ -15,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
     parser.add_argument("--reference", type=Path, required=True, help="scores of the reference, .npy")
-    parser.add_argument("--tolerance", required=True, help="largest absolute difference allowed, or 'none'")
+    parser.add_argument("--tolerance", required=True, help="largest relative difference allowed, or 'none'")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -34,11 +34,11 @@ def run(args: argparse.Namespace) -> None:
         return
     found = metrics.compare(scores, reference)
     tolerance = None if args.tolerance == "none" else float(args.tolerance)
-    if tolerance is not None and found["max_abs_score_diff"] > tolerance:
+    if tolerance is not None and found["max_rel_score_diff"] > tolerance:
         raise DliflowError(
             f"{args.model} in {args.framework} {args.precision} is not the same network as its reference: scores "
-            f"differ by up to {found['max_abs_score_diff']:.3g} (relative {found['max_rel_score_diff']:.3g}), beyond "
-            f"parity.tolerance.{args.precision} = {tolerance:g}; top-1 agrees on {found['agreement']:.1%} of "
+            f"differ by up to {found['max_abs_score_diff']:.3g}, {found['max_rel_score_diff']:.3g} of the largest, "
+            f"beyond parity.tolerance.{args.precision} = {tolerance:g}; top-1 agrees on {found['agreement']:.1%} of "
             f"{len(batch)} images"
         )
     session.write_record(

@@ -33,4 +33,5 @@ def run(args: argparse.Namespace) -> None:
     title = args.title or f"Inference of {', '.join(models) or 'no model'}"
     figures = page.plots(args.plots)
     write_text(args.out, page.render(title, tables, settings, gaps, figures, jobs, this_run))
-    write_text(args.out.with_name("summary.txt"), summary.render(settings, gaps, jobs, this_run, str(args.out)))
+    text = summary.render(settings, gaps, tables.accuracy, jobs, this_run, str(args.out))
+    write_text(args.out.with_name("summary.txt"), text)

@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--specs", type=json.loads, required=True, help="JSON: for each model its input spec's name")
     parser.add_argument("--environments", type=json.loads, required=True, help="JSON: for each framework its marker")
     parser.add_argument("--references", type=json.loads, required=True, help="JSON: for each model its reference")
+    parser.add_argument("--classes", type=json.loads, required=True, help="JSON: for each model how many classes")
     parser.add_argument("--out", type=Path, default=Path(paths.RESULTS, "tables"), help="folder")
 
 
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the four tables."""
     study_plan = plan.build(args.study, args.specs, args.environments.__getitem__)
     parity = tables.parity(study_plan)
-    accuracy = tables.accuracy(study_plan, parity, args.references)
+    accuracy = tables.accuracy(study_plan, parity, args.references, args.classes)
     measurements, samples = tables.measurements(study_plan)
     performance = tables.performance(measurements, samples, parity)
     _write(tables.frame(parity, tables.PARITY), args.out / "parity.csv")
