@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 import pandas as pd
 
-from dliflow import metrics, plan, record, stats
+from dliflow import chance, plan, record, stats
 
 Rows = list[dict[str, Any]]
 
@@ -101,7 +101,7 @@ def accuracy(
         if figures:
             images = figures["images"]
             row["images"] = images
-            row["warnings"] = metrics.chance_warning(figures["top1_right"], images, classes[row["model"]]) or ""
+            row["warnings"] = chance.warning(figures["top1_right"], images, classes[row["model"]]) or ""
             for name in ("top1", "top5"):
                 row[name] = figures[f"{name}_right"] / images
                 row[f"{name}_ci_low"], row[f"{name}_ci_high"] = stats.share_interval(figures[f"{name}_right"], images)
