@@ -105,8 +105,11 @@ def pytorch_exported(weights, out):
 
 def torchscript(weights, out):
     """A traced .pt file."""
+    import warnings
+
     import torch
 
+    warnings.simplefilter("ignore", torch.jit.TracerWarning)  # sizes become constants, and are meant to
     torch.jit.save(torch.jit.trace(pytorch_network(weights), torch.zeros(2, 3, SIZE, SIZE)), out)
 
 

@@ -26,7 +26,7 @@ def build(classes: int = 1000, padding: str = "symmetric"):
         """A convolution padded as TensorFlow does."""
 
         def forward(self, x):
-            shapes = zip(x.shape[-2:], self.stride, self.kernel_size)
+            shapes = zip(map(int, x.shape[-2:]), self.stride, self.kernel_size)
             total = [(-(-size // stride) - 1) * stride + kernel - size for size, stride, kernel in shapes]
             (top, bottom), (left, right) = [(amount // 2, amount - amount // 2) for amount in total]
             return super().forward(nn.functional.pad(x, (left, right, top, bottom)))
