@@ -17,14 +17,13 @@ from dliflow.errors import DliflowError
 OPSET = 18
 PASSES = [
     "eliminate_identity",
+    "fuse_consecutive_transposes",
     "eliminate_nop_transpose",
     "eliminate_nop_pad",
     "eliminate_nop_with_unit",
-    "fuse_consecutive_transposes",
     "fuse_pad_into_conv",
     "fuse_bn_into_conv",
     "fuse_add_bias_into_conv",
-    "fuse_matmul_add_bias_into_gemm",
     "eliminate_deadend",
     "eliminate_unused_initializer",
     "set_unique_name_for_nodes",
@@ -59,7 +58,8 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     _open_batch(model, batch)
     _ends(model.graph, layout)
     scores = _scores(model)
-    model = onnxoptimizer.optimize(model, PASSES, fixed_point=True)
+    _mean_before_transpose(model.graph)
+    model = onnxoptimizer.optimize(onnx.shape_inference.infer_shapes(model), PASSES, fixed_point=True)
     _spell_out(model)
     _strip(model)
     model.ir_version = 10
@@ -230,6 +230,34 @@ def _open_batch(model, batch: int) -> None:
                 f"the model's batch size is fixed{f' to {batch}' if batch else ''}{reason}; export it with a batch of "
                 "any size"
             )
+
+
+def _mean_before_transpose(graph) -> None:
+    """Average over the axes as they lie before a transpose, so that an NHWC model's pooling is NCHW again.
+
+    With `keepdims` the transpose comes after it, where it meets its opposite.
+    """
+    import onnx
+
+    constants = {item.name: item for item in graph.initializer}
+    transposes = {node.output[0]: node for node in graph.node if node.op_type == "Transpose"}
+    for node in [node for node in graph.node if node.op_type == "ReduceMean" and node.input[0] in transposes]:
+        if len(node.input) < 2 or node.input[1] not in constants:
+            continue
+        transpose, output = transposes[node.input[0]], node.output[0]
+        order = list(onnx.helper.get_node_attr_value(transpose, "perm"))
+        asked = {axis % len(order) for axis in onnx.numpy_helper.to_array(constants[node.input[1]]).tolist()}
+        kept = [place for axis, place in enumerate(order) if axis not in asked]
+        keepdims = next((attribute.i for attribute in node.attribute if attribute.name == "keepdims"), 1)
+        if not keepdims and kept != sorted(kept):
+            continue
+        axes = np.array(sorted(order[axis] for axis in asked), np.int64)
+        graph.initializer.append(onnx.numpy_helper.from_array(axes, f"{output}_axes"))
+        node.input[:] = [transpose.input[0], f"{output}_axes"]
+        if keepdims:
+            node.output[0] = f"{output}_before_transpose"
+            after = onnx.helper.make_node("Transpose", [node.output[0]], [output], perm=order)
+            graph.node.insert(list(graph.node).index(node) + 1, after)
 
 
 # Input and output.
