@@ -7,6 +7,7 @@ format that gives ONNX: numpy, onnx and onnxoptimizer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -17,14 +18,13 @@ from dliflow.errors import DliflowError
 OPSET = 18
 PASSES = [
     "eliminate_identity",
+    "fuse_consecutive_transposes",
     "eliminate_nop_transpose",
     "eliminate_nop_pad",
     "eliminate_nop_with_unit",
-    "fuse_consecutive_transposes",
     "fuse_pad_into_conv",
     "fuse_bn_into_conv",
     "fuse_add_bias_into_conv",
-    "fuse_matmul_add_bias_into_gemm",
     "eliminate_deadend",
     "eliminate_unused_initializer",
     "set_unique_name_for_nodes",
@@ -59,7 +59,8 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     _open_batch(model, batch)
     _ends(model.graph, layout)
     scores = _scores(model)
-    model = onnxoptimizer.optimize(model, PASSES, fixed_point=True)
+    _mean_before_transpose(model.graph)
+    model = onnxoptimizer.optimize(onnx.shape_inference.infer_shapes(model), PASSES, fixed_point=True)
     _spell_out(model)
     _strip(model)
     model.ir_version = 10
@@ -83,11 +84,15 @@ def _check(model, shape: tuple[int, ...], layout: str) -> int:
     for kind, values in (("input", graph.input), ("output", graph.output)):
         if len(values) != 1:
             names = ", ".join(value.name for value in values) or "none"
-            raise DliflowError(f"the model has {len(values)} {kind}s ({names}); set source.{kind} to one of them")
-        tensor = values[0].type.tensor_type
-        if tensor.elem_type != onnx.TensorProto.FLOAT:
-            name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-            raise DliflowError(f"the model's {kind} '{values[0].name}' is {name}; float32 models can be converted")
+            fix = "; set source.output to one" if kind == "output" else ", and an image classifier has one"
+            raise DliflowError(f"the model's {kind}s are {names}{fix}")
+        value = values[0]
+        if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+            name = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+            raise DliflowError(
+                f"the model's {kind} '{value.name}' is {name}, and only float32 is converted; a quantized model "
+                "runs as it is with source.precision: int8"
+            )
     for domain in sorted({node.domain for node in graph.node} - {"", "ai.onnx"}):
         operators = sorted({node.op_type for node in graph.node if node.domain == domain})
         raise DliflowError(f"the model uses {operators[0]} of the domain {domain}, which not every framework knows")
@@ -96,21 +101,63 @@ def _check(model, shape: tuple[int, ...], layout: str) -> int:
         raise DliflowError(f"the model is quantized ({quantized[0]}): set source.precision: int8 to run it as it is")
     dims = inputs[0].type.tensor_type.shape.dim
     found = [dim.dim_value for dim in dims]  # 0 for a symbol
-    wanted, other = (shape, (*shape[1:], shape[0])) if layout == "NCHW" else ((*shape[1:], shape[0]), shape)
-
-    def fits(expected):
-        return len(found) == 4 and all(size in (0, value) for size, value in zip(found[1:], expected))
-
-    if not fits(wanted):
-        told = ", ".join(str(size or "any") for size in found)
-        if fits(other):
-            fix = f"set input.layout: {'NHWC' if layout == 'NCHW' else 'NCHW'}"
-        else:
-            fix = f"input.size and input.layout say ({', '.join(map(str, ('batch', *wanted)))})"
-        raise DliflowError(f"the model's input is ({told}): {fix}")
-    for dim, size in zip(list(dims)[1:], wanted):
+    for dim, size in zip(list(dims)[1:], check_input(found, shape, layout)):
         dim.dim_value = size
     return found[0]
+
+
+def check_input(found: Sequence[Optional[int]], shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    """Compare the input's shape in a model's file with the entry's.
+
+    Args:
+        found: the shape in the file, the batch first; 0 or None where any size is taken.
+        shape: (C, H, W) of one input, as the entry says.
+        layout: the entry's, "NCHW" or "NHWC".
+
+    Returns:
+        The shape of one input in that layout.
+
+    Raises:
+        DliflowError: with what to set, when they do not agree.
+    """
+    shapes = {"NCHW": tuple(shape), "NHWC": (*shape[1:], shape[0])}
+
+    def fits(expected):
+        return len(found) == 4 and all(not size or size == wanted for size, wanted in zip(found[1:], expected))
+
+    if fits(shapes[layout]):
+        return shapes[layout]
+    other = "NHWC" if layout == "NCHW" else "NCHW"
+    told = f"the model's input is ({', '.join(str(size or 'any') for size in found)})"
+    if fits(shapes[other]):
+        raise DliflowError(f"{told}: set input.layout: {other}")
+    wanted = ", ".join(map(str, shapes[layout]))
+    raise DliflowError(f"{told}, the entry's input.size and input.layout say (batch, {wanted})")
+
+
+def chosen(kind: str, names: Sequence[str], wanted: Optional[str]) -> str:
+    """The name of the model's input or output: what the entry tells, or the only one there is.
+
+    Args:
+        kind: "input" or "output".
+        names: those in the file.
+        wanted: the entry's `source.input` or `source.output`.
+    """
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted is None or wanted not in names:
+        told = "" if wanted is None else f"source.{kind}: there is no '{wanted}'; "
+        raise DliflowError(f"{told}the model's {kind}s are {', '.join(names) or 'none'}; set source.{kind} to one")
+    return wanted
+
+
+def choose_output(model: Any, wanted: Optional[str]) -> None:
+    """Keep only the output that an entry's `source.output` names; None keeps all."""
+    outputs = model.graph.output
+    if wanted is not None:
+        chosen("output", [value.name for value in outputs], wanted)
+        for value in [value for value in outputs if value.name != wanted]:
+            outputs.remove(value)
 
 
 def _at_opset(model):
@@ -230,6 +277,34 @@ def _open_batch(model, batch: int) -> None:
                 f"the model's batch size is fixed{f' to {batch}' if batch else ''}{reason}; export it with a batch of "
                 "any size"
             )
+
+
+def _mean_before_transpose(graph) -> None:
+    """Average over the axes as they lie before a transpose, so that an NHWC model's pooling is NCHW again.
+
+    With `keepdims` the transpose comes after it, where it meets its opposite.
+    """
+    import onnx
+
+    constants = {item.name: item for item in graph.initializer}
+    transposes = {node.output[0]: node for node in graph.node if node.op_type == "Transpose"}
+    for node in [node for node in graph.node if node.op_type == "ReduceMean" and node.input[0] in transposes]:
+        if len(node.input) < 2 or node.input[1] not in constants:
+            continue
+        transpose, output = transposes[node.input[0]], node.output[0]
+        order = list(onnx.helper.get_node_attr_value(transpose, "perm"))
+        asked = {axis % len(order) for axis in onnx.numpy_helper.to_array(constants[node.input[1]]).tolist()}
+        kept = [place for axis, place in enumerate(order) if axis not in asked]
+        keepdims = next((attribute.i for attribute in node.attribute if attribute.name == "keepdims"), 1)
+        if not keepdims and kept != sorted(kept):
+            continue
+        axes = np.array(sorted(order[axis] for axis in asked), np.int64)
+        graph.initializer.append(onnx.numpy_helper.from_array(axes, f"{output}_axes"))
+        node.input[:] = [transpose.input[0], f"{output}_axes"]
+        if keepdims:
+            node.output[0] = f"{output}_before_transpose"
+            after = onnx.helper.make_node("Transpose", [node.output[0]], [output], perm=order)
+            graph.node.insert(list(graph.node).index(node) + 1, after)
 
 
 # Input and output.
