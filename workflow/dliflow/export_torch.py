@@ -46,8 +46,8 @@ def program(module, shape: tuple[int, ...]):
     except Exception as error:  # torch names no narrower class
         text = str(error).strip().splitlines()
         raise DliflowError(
-            f"the network cannot be exported for any batch size of inputs {list(shape)}: {text[0] if text else error!r}; "
-            "does the input's size fit, and is a batch size built in?"
+            f"the network cannot be exported for any batch size of inputs {list(shape)}: "
+            f"{text[0] if text else error!r}; does the input's size fit, and is a batch size built in?"
         ) from error
 
 

@@ -10,10 +10,11 @@ import sys
 import tempfile
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dliflow import architectures, interchange
+from dliflow import architectures, interchange, sources
 from dliflow.errors import DliflowError
 
 FRAMEWORK = "mxnet"
@@ -57,6 +58,7 @@ def load(path: Path, source: dict):
     """
     import mxnet as mx
 
+    sources.only_nchw(source)
     if not path.exists():
         raise DliflowError(f"{path}: there is no such file")
     try:
@@ -94,7 +96,7 @@ def _restore_onnx_mapping() -> None:
     import onnx
 
     numbers = range(1, max(onnx.TensorProto.DataType.values()) + 1)
-    mapping = types.ModuleType("onnx.mapping")
+    mapping: Any = types.ModuleType("onnx.mapping")
     dtypes = {number: np.dtype(onnx.helper.tensor_dtype_to_np_dtype(number)) for number in numbers}
     mapping.TENSOR_TYPE_TO_NP_TYPE = dtypes
     mapping.NP_TYPE_TO_TENSOR_TYPE = {dtype: number for number, dtype in reversed(dtypes.items())}

@@ -12,7 +12,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from dliflow import export_torch
+from dliflow import export_torch, sources
 from dliflow.errors import DliflowError
 
 FRAMEWORK = "pytorch"
@@ -88,6 +88,7 @@ def load(path: Path, source: dict):
     """Read the program, once it is seen to be data only."""
     import torch
 
+    sources.only_nchw(source)
     if not path.exists():
         raise DliflowError(f"{path}: there is no such file")
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # the example inputs are a pickle that must hold tensors only

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-from dliflow import architectures, export_torch
+from dliflow import architectures, export_torch, sources
 from dliflow.errors import DliflowError
 
 FRAMEWORK = "pytorch"
@@ -20,6 +20,7 @@ def load(path: Path, source: dict):
     """Build the architecture and fill in the weights, which are read as data only (`weights_only`)."""
     import torch
 
+    sources.only_nchw(source)
     network = architectures.build(source["architecture"], source["options"])
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dliflow import export_torch
+from dliflow import export_torch, sources
 from dliflow.errors import DliflowError
 
 FRAMEWORK = "pytorch"
@@ -21,6 +21,7 @@ def load(path: Path, source: dict):
     """Read the program; TorchScript's reader makes no Python objects."""
     import torch
 
+    sources.only_nchw(source)
     if not path.exists():
         raise DliflowError(f"{path}: there is no such file")
     try:
