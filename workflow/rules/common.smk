@@ -268,7 +268,10 @@ def performance_array_of(wildcards):
     return paths.PERFORMANCE_ARRAY.format(dataset=STUDY["dataset"], spec=SPECS[wildcards.model])
 
 
-SOURCE_OPTIONS = "--path {params.path:q} --source {params.source:q} --input {params.input:q}"
+SOURCE_OPTIONS = (
+    "--path {params.path:q} --source {params.source:q} --input {params.input:q}"
+    " --scores {params.scores} --label-offset {params.label_offset}"
+)
 
 
 # Sessions.
