@@ -8,6 +8,7 @@ job: a whole supervised measurement of `null` with one request, against what its
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import measure
+from dliflow import measure, stats
 from dliflow.files import read_json, write_json
 from dliflow.frameworks import null
 
@@ -44,6 +45,13 @@ def interval(values: list[float]) -> str:
     """Median and 95 % interval of rounds, from order statistics."""
     low, high = np.percentile(values, [2.5, 97.5])
     return f"{np.median(values):8.1f}   (rounds: {low:.1f} to {high:.1f})"
+
+
+def ratio(first: list[float], second: list[float]) -> str:
+    """Median of the ratio first / second of each round, and its 95 % interval."""
+    found = np.array(first) / np.array(second)
+    low, high = stats.median_interval(found[:, None]) or (np.nan, np.nan)
+    return f"{np.median(found):8.3f}   (95 % interval: {low:.3f} to {high:.3f})"
 
 
 def per_request() -> None:
@@ -83,7 +91,15 @@ def per_job() -> None:
         write_json(folder / "model" / null.CLASSES_FILE, 1000)
         manifest = {"status": "ok", "reason": None, "files": {null.CLASSES_FILE: {"bytes": 5, "sha256": ""}}}
         write_json(folder / "model.json", manifest)
-        np.save(folder / "array.npy", np.zeros((8, 3, 224, 224), np.float32))
+        np.save(folder / "array.npy", np.zeros((8, 224, 224, 3), np.uint8))
+        entry = {
+            "height": 224,
+            "width": 224,
+            "layout": "NCHW",
+            "channel_order": "RGB",
+            "mean": [0] * 3,
+            "scale": [1] * 3,
+        }
         identity = {"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"}
         options = {
             **identity,
@@ -92,6 +108,7 @@ def per_job() -> None:
                 "options": "{}",
                 "converted": folder / "model.json",
                 "array": folder / "array.json",
+                "input": json.dumps(entry),
             },
             **{"scores": 1000, "node": "local", "scenario": "latency", "parameters": "default", "batch-size": 1},
             **{"repetition": 1, "requests": 1, "limit": 1, "warmup-requests": 0, "warmup-limit": 1, "images": 8},

@@ -1,6 +1,6 @@
 """Try a framework file against its contract, in the framework's own environment; prints what was found as JSON.
 
-Usage: python contract.py FRAMEWORK VARIANT PRECISION MODEL_FOLDER ARRAY.npy THREADS
+Usage: python contract.py FRAMEWORK VARIANT PRECISION MODEL_FOLDER ARRAY.json INPUT THREADS
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import frameworks, threads
+from dliflow import frameworks, inputs, threads
 from dliflow.errors import DliflowError, Skip
 
 
@@ -27,7 +27,7 @@ def thread_seconds() -> dict[str, float]:
     return found
 
 
-def main(name: str, variant: str, precision: str, model: str, array: str, count: str) -> dict:
+def main(name: str, variant: str, precision: str, model: str, array: str, entry: str, count: str) -> dict:
     """Load at batch 1 and 8, predict, look."""
     framework = frameworks.load(name)
     asked = threads.parse(count)
@@ -36,7 +36,7 @@ def main(name: str, variant: str, precision: str, model: str, array: str, count:
     reason = framework.unavailable(precision, "cpu", variant) if hasattr(framework, "unavailable") else None
     if reason is not None:
         return {"skip": reason}
-    images = np.load(array)[:8]
+    images = inputs.make(inputs.read(Path(array))[:8], json.loads(entry))
     common = {"precision": precision, "variant": variant, "device": "cpu", "threads": asked}
 
     def load(batch_size, **options):

@@ -37,10 +37,22 @@ def found(study):
         key = (framework, variant, precision, threads)
         if key not in cache:
             folder = environment_files.folder(study.folder / f"envs/{framework}.yaml", str(study.environments))
-            (array,) = (study.folder / "results/data").rglob("*.npy")
+            (array,) = (study.folder / "results/data").rglob("*px-*.json")
+            entry = yaml.safe_load((ROOT / "config/models/efficientnet_lite0.yaml").read_text())["input"]
+            python = f"{folder}/bin/python"
             model = study.folder / f"results/models/efficientnet_lite0/{framework}-{precision}"
             result = subprocess.run(
-                [f"{folder}/bin/python", str(CONTRACT), framework, variant, precision, str(model), str(array), threads],
+                [
+                    python,
+                    str(CONTRACT),
+                    framework,
+                    variant,
+                    precision,
+                    str(model),
+                    str(array),
+                    json.dumps(entry),
+                    threads,
+                ],
                 env={**os.environ, "PYTHONPATH": str(study.folder / "workflow")},
                 capture_output=True,
                 text=True,

@@ -20,22 +20,13 @@ SCRIPT = ROOT / "tests/data/networks.py"
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 MODEL = """\
 title: {name} with random weights
-source: {{format: pytorch_state_dict, architecture: {name}, folder: data/models, file: {name}.pth}}
-licence: CC0-1.0
-input:
-  height: 64
-  width: 64
-  layout: NCHW
-  channel_order: RGB
-  mean: [127.5, 127.5, 127.5]
-  scale: [63.75, 63.75, 63.75]
-  resize: squash
-  interpolation: nearest
+source: {{from: [{{path: data/models}}], file: {name}.pth, format: pytorch_state_dict, architecture: {name}}}
+input: {{size: 64, mean: 127.5, scale: 63.75, resize: squash, interpolation: nearest}}
 classes: data/classes.txt
 """
 DATASET = """\
 title: Noise
-source: {folder: data/images}
+source: data/images
 images: ["*.png"]
 labels: {from: file_name, pattern: '\\d+_(?P<label>\\d+)\\.png'}
 licence: CC0-1.0

@@ -24,3 +24,10 @@ def test_top_k_breaks_ties_in_class_order():
 def test_compare():
     found = metrics.compare(np.array([[1.0, 2.5], [4.0, 3.0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     assert found == {"max_abs_score_diff": 1.0, "max_rel_score_diff": 0.25, "agreement": 0.5}
+
+
+def test_top_k_is_that_of_a_stable_sort_whatever_is_equal():
+    rng = np.random.default_rng(0)
+    for k, kinds in ((1, 2), (5, 3), (5, 7), (5, 1000), (12, 4)):
+        scores = rng.integers(0, kinds, (50, 12)).astype(np.float32)
+        assert np.array_equal(metrics.top_k(scores, k), np.argsort(-scores, axis=1, kind="stable")[:, :k])

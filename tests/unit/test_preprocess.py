@@ -1,4 +1,4 @@
-"""Images to inputs."""
+"""Images to pixels."""
 
 from __future__ import annotations
 
@@ -9,16 +9,7 @@ from PIL import Image
 from dliflow.errors import DliflowError
 from dliflow.preprocess import decode, preprocess
 
-SPEC = {
-    "height": 4,
-    "width": 4,
-    "layout": "NCHW",
-    "channel_order": "RGB",
-    "mean": [0, 0, 0],
-    "scale": [1, 1, 1],
-    "resize": {"short_side": 4},
-    "interpolation": "nearest",
-}
+GEOMETRY = {"height": 4, "width": 4, "resize": {"short_side": 4}, "interpolation": "nearest"}
 
 
 def image(width, height):
@@ -26,21 +17,33 @@ def image(width, height):
     return Image.fromarray(pixels)
 
 
-def test_centre_crop_channel_order_and_normalisation():
+def test_centre_crop_after_the_short_side():
     picture = image(8, 4)
-    plain = preprocess(picture, SPEC)
-    assert plain.shape == (3, 4, 4)
-    assert plain.dtype == np.float32
-    assert plain.flags.c_contiguous
-    assert np.array_equal(plain, np.asarray(picture)[:, 2:6].transpose(2, 0, 1))
-    assert np.array_equal(preprocess(picture, {**SPEC, "channel_order": "BGR"}), plain[::-1])
-    scaled = preprocess(picture, {**SPEC, "mean": [1, 2, 3], "scale": [2, 4, 8]})
-    assert scaled[2, 0, 0] == (plain[2, 0, 0] - 3) / 8
-    assert np.array_equal(preprocess(picture, {**SPEC, "layout": "NHWC"}), plain.transpose(1, 2, 0))
+    pixels = preprocess(picture, GEOMETRY)
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels, np.asarray(picture)[:, 2:6])
 
 
 def test_squash_takes_the_whole_image():
-    assert preprocess(image(8, 4), {**SPEC, "resize": "squash"}).shape == (3, 4, 4)
+    picture = image(8, 4)
+    assert np.array_equal(preprocess(picture, {**GEOMETRY, "resize": "squash"}), np.asarray(picture.resize((4, 4), 0)))
+
+
+@pytest.mark.parametrize(("side", "left"), [(100, 88), (224, 196), (15, 15), (16, 14), (17, 15), (331, 291), (47, 43)])
+def test_a_central_crop_is_tensorflow_s(side, left):
+    """What is left of a side, as `tf.image.central_crop(image, 0.875)` of TensorFlow 2.21 leaves it."""
+    geometry = {"height": left, "width": left, "resize": {"central_fraction": 0.875}, "interpolation": "bilinear"}
+    offset = (side - left) // 2
+    picture = image(side, side)
+    cut = np.asarray(picture)[offset : offset + left, offset : offset + left]
+    assert np.array_equal(preprocess(picture, geometry), cut)  # resized to its own size
+
+
+def test_a_central_crop_is_resized_without_what_lies_around_it():
+    pixels = np.zeros((16, 32, 3), np.uint8)
+    pixels[1:15, 2:30] = 200
+    geometry = {"height": 5, "width": 5, "resize": {"central_fraction": 0.875}, "interpolation": "bicubic"}
+    assert (preprocess(Image.fromarray(pixels), geometry) == 200).all()
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA", "1", "I;16"])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from dliflow import machine
+from dliflow import machine, paths
 
 # --- The config and the registries, before anything runs -------------------------------------------------------------
 
@@ -59,12 +61,14 @@ def test_unknown_launch_option_names_the_known_ones(project):
     assert "options.beta.streams: unknown option; known ones: fault, skip" in project.fail("all")
 
 
+LISTS = ("calibration/images", "data/colours/evaluation")
+
 # --- Images ----------------------------------------------------------------------------------------------------------
 
 
 def test_missing_image_folder(project):
     shutil.rmtree(project.folder / "data/images")
-    assert "data/images: no such folder of images" in project.fail("all")
+    assert "config/datasets/colours.yaml: source.from: there is no data/images" in project.fail("all")
 
 
 def test_empty_image_folder(project):
@@ -83,6 +87,7 @@ def test_a_cut_off_image(project):
     path = project.folder / "data/images/4_1.png"
     path.write_bytes(path.read_bytes()[:150])
     assert "data/images/4_1.png: broken image" in project.fail("all")
+    assert not list(project.records("results/data/colours/*.json"))
 
 
 def test_a_label_outside_the_classes(project):
@@ -92,9 +97,14 @@ def test_a_label_outside_the_classes(project):
 
 
 def test_calibration_images_must_not_be_evaluation_images(project):
-    project.configure(calibration={"dataset": "colours"})
+    project.configure(calibration={"dataset": "colours"}, accuracy={"images": 6})
+    project.run("results/calibration/images.csv")
+    lists = [(project.folder / f"results/{name}.csv").read_text().splitlines()[1:] for name in LISTS]
+    assert sorted(map(len, lists)) == [3, 6]
+    assert not {line.rpartition(",")[2] for line in lists[0]} & {line.rpartition(",")[2] for line in lists[1]}
+    project.configure(accuracy={"images": None})
     output = project.fail("results/calibration/images.csv")
-    assert "is a calibration image and" in output
+    assert "each of the 9 images of results/data/colours/images.csv is an evaluation image too" in output
 
 
 def test_calibration_images_are_chosen_with_a_seed(project):
@@ -274,6 +284,44 @@ def test_a_killed_run_goes_on_where_it_was(project):
     project.run(*targets)
     assert (project.folder / targets[0]).stat().st_mtime_ns == kept
     assert (project.folder / targets[1]).exists()
+
+
+def test_a_killed_evaluation_goes_on_where_it_was(project):
+    """SIGKILL of everything in the middle; the record is that of an evaluation in one go."""
+    project.configure(options={"beta": {"fault": "slow"}}, accuracy={"batch_size": 1})
+    record = "results/accuracy/tiny/colours/beta-default-fp32-cpu.json"
+    state = project.folder / record.replace(".json", ".partial/state.json")
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", record]
+    process = subprocess.Popen(
+        command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    done = 0
+    for _ in range(1200):
+        done = json.loads(state.read_text())["records"] if state.exists() else 0
+        if done:
+            break
+        time.sleep(0.1)
+    assert 0 < done < 9
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)
+    assert not (project.folder / record).exists()
+    project.run("--unlock")
+    project.run(record)
+    log = project.folder / paths.log(record)
+    assert f"goes on where it stopped: {done} of 9 images are done" in log.read_text()
+    seconds = json.loads(Path(paths.timing(str(log))).read_text())["seconds"]
+    assert 9 - done <= seconds < 9
+    assert not state.parent.exists()
+
+    def found():
+        path = project.folder / record
+        content = json.loads(path.read_text())
+        return content["identity"], content["figures"], path.with_suffix(".csv").read_text()
+
+    resumed = found()
+    project.run(record, "--forcerun", "accuracy")
+    assert found() == resumed
 
 
 def test_everything_failing_still_makes_a_report(project):

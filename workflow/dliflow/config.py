@@ -196,16 +196,28 @@ def model(folder: Path, name: str, origin: str, key: str) -> dict[str, Any]:
     return {**entry, "source": source, "input": _completed_input(entry["input"], layout, path)}
 
 
+def lines(path: str, key: str) -> list[str]:
+    """The lines of a file of names.
+
+    Args:
+        key: where the path stands (`config/models/x.yaml: classes`), for the message.
+
+    Raises:
+        DliflowError: when the file is missing or empty.
+    """
+    if not Path(path).is_file():
+        raise DliflowError(f"{key}: there is no file {path}")
+    names = Path(path).read_text(encoding="utf-8").split("\n")
+    names = names[:-1] if names[-1] == "" else names
+    if not names:
+        raise DliflowError(f"{key}: {path} is empty")
+    return names
+
+
 def class_names(path: Path, model: str) -> list[str]:
     """The class names of a model, one on each line.
 
     Raises:
         DliflowError: when the file is missing or empty.
     """
-    if not path.exists():
-        raise DliflowError(f"config/models/{model}.yaml: classes: there is no file {path}")
-    names = path.read_text(encoding="utf-8").split("\n")
-    names = names[:-1] if names[-1] == "" else names
-    if not names:
-        raise DliflowError(f"config/models/{model}.yaml: classes: {path} is empty")
-    return names
+    return lines(str(path), f"config/models/{model}.yaml: classes")

@@ -41,11 +41,55 @@ def physical_cores() -> int:
     return len(cores)
 
 
+def _caches() -> dict[str, str]:
+    """Sizes of the first processor's caches: `L1 Data`, `L2 Unified` ... as the kernel writes them (`32K`)."""
+    found = {}
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = (_read(str(folder / name)) for name in ("level", "type", "size"))
+        if level and kind and size:
+            found[f"L{level} {kind}"] = size
+    return found
+
+
+def _temperatures() -> dict[str, float]:
+    """Degrees Celsius by thermal zone; empty where there are none."""
+    found = {}
+    for folder in sorted(Path("/sys/class/thermal").glob("thermal_zone*")):
+        value = _read(str(folder / "temp"))
+        if value and value.lstrip("-").isdigit():
+            found[_read(str(folder / "type")) or folder.name] = int(value) / 1000
+    return found
+
+
+def _container() -> str | None:
+    """The kind of container that this runs in, as far as it shows."""
+    if Path("/.dockerenv").exists():
+        return "docker"
+    if Path("/run/.containerenv").exists():
+        return "podman"
+    named = os.environ.get("container")  # noqa: SIM112 - systemd's name for it
+    return named or ("singularity" if "SINGULARITY_NAME" in os.environ else None)
+
+
+def memory_info() -> dict[str, int]:
+    """/proc/meminfo in KiB; empty where there is no such file."""
+    lines = (line.split() for line in (_read("/proc/meminfo") or "").splitlines())
+    return {words[0].rstrip(":"): int(words[1]) for words in lines if len(words) > 1}
+
+
+def packages() -> dict[str, str]:
+    """Versions of every package in this process's environment."""
+    from importlib.metadata import distributions
+
+    return dict(sorted((item.metadata["Name"], item.version) for item in distributions()))
+
+
 def describe() -> dict[str, Any]:
-    """CPU, memory, limits and kernel; what cannot be read is None."""
+    """CPU, memory, limits, kernel and settings that decide speed; what cannot be read is None or empty."""
     cpu = cpu_info()
     flags = set(cpu.get("flags", cpu.get("Features", "")).split())
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    processors, memory = Path("/sys/devices/system/cpu"), memory_info()
     return {
         "hostname": platform.node(),
         "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
@@ -57,7 +101,21 @@ def describe() -> dict[str, Any]:
         "virtualised": "hypervisor" in flags,
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "cgroup_cpu_max": _read("/sys/fs/cgroup/cpu.max"),
+        "affinity": sorted(os.sched_getaffinity(0)),
+        "smt": {"1": True, "0": False}.get(_read(str(processors / "smt/active")) or ""),
+        "caches": _caches(),
+        "microcode": cpu.get("microcode"),
+        "numa_nodes": len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) or None,
+        "boost": _read(str(processors / "cpufreq/boost")),
+        "no_turbo": _read(str(processors / "intel_pstate/no_turbo")),
+        "temperatures_c": _temperatures(),
+        "container": _container(),
+        "clock": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "transparent_hugepages": _read("/sys/kernel/mm/transparent_hugepage/enabled"),
+        "cgroup_memory_max": _read("/sys/fs/cgroup/memory.max"),
         "memory_mib": pages >> 20,
+        "memory_available_mib": memory["MemAvailable"] >> 10 if "MemAvailable" in memory else None,
+        "swap_used_mib": (memory["SwapTotal"] - memory["SwapFree"]) >> 10 if "SwapTotal" in memory else None,
         "load_1min": os.getloadavg()[0],
         "kernel": platform.release(),
         "os": platform.system(),

@@ -6,6 +6,8 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from dliflow.files import digest, sha256
+
 PACKAGE = Path(__file__).parent
 
 
@@ -45,3 +47,8 @@ def sources(*names: str) -> list[str]:
             pending.extend(_imports(path))
     here = Path.cwd()
     return sorted(str(path.relative_to(here) if path.is_relative_to(here) else path) for path in found)
+
+
+def contents(*names: str) -> str:
+    """Digest of the contents of those files."""
+    return digest([sha256(Path(path)) for path in sources(*names)], 64)

@@ -9,10 +9,19 @@ from __future__ import annotations
 RESULTS = "results"
 
 # Inputs: manifests beside the folder of what was fetched, or beside the array of what was prepared.
+DOWNLOADS = "resources/downloads/files"  # as they came, before they are unpacked; files put there by hand count too
 MODEL_FILES = "resources/downloads/models/{model}.json"
 DATASET_FILES = "resources/downloads/datasets/{dataset}.json"
+LABEL_FILES = "resources/downloads/labels/{dataset}.json"
+
+# Image lists: of all images, and of the subsets that quality and speed are measured on; the arrays of the subsets.
 IMAGES = f"{RESULTS}/data/{{dataset}}/images.csv"
+SUBSET = f"{RESULTS}/data/{{dataset}}/{{subset}}.csv"
+SUBSET_MANIFEST = f"{SUBSET}.json"
+EVALUATION_IMAGES = SUBSET.replace("{subset}", "evaluation")
+PERFORMANCE_IMAGES = SUBSET.replace("{subset}", "performance")
 ARRAY = f"{RESULTS}/data/{{dataset}}/{{spec}}.json"
+PERFORMANCE_ARRAY = f"{RESULTS}/data/{{dataset}}/performance/{{spec}}.json"
 CALIBRATION_IMAGES = f"{RESULTS}/calibration/images.csv"
 CALIBRATION_ARRAY = f"{RESULTS}/calibration/{{spec}}.json"
 

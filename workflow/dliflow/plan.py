@@ -50,21 +50,29 @@ def build(config: dict[str, Any], specs: dict[str, str], environment: Callable[[
     parity, accuracy, latency = [], [], []
     for row in configurations(config):
         model, framework = row["model"], row["framework"]
-        needs = [
+        inputs = [
             paths.MODEL_FILES.format(model=model),
-            paths.DATASET_FILES.format(dataset=dataset),
-            paths.IMAGES.format(dataset=dataset),
-            paths.ARRAY.format(dataset=dataset, spec=specs[model]),
+            *(path.format(dataset=dataset) for path in (paths.DATASET_FILES, paths.LABEL_FILES, paths.IMAGES)),
+        ]
+        evaluation, performance = (
+            [listed.format(dataset=dataset), array.format(dataset=dataset, spec=specs[model])]
+            for listed, array in (
+                (paths.EVALUATION_IMAGES, paths.ARRAY),
+                (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY),
+            )
+        )
+        converted = [
             environment(frameworks.converter(framework, row["precision"])),
             environment(framework),
             paths.INTERCHANGE.format(model=model),
             paths.CONVERTED.format(**row),
         ]
+        quality, speed = [*inputs, *evaluation, *converted], [*inputs, *performance, *converted]
         record = paths.PARITY.format(**row)
         reference = paths.REFERENCE.format(model=model)
-        parity.append({**row, "record": record, "needs": [*needs, reference, record]})
+        parity.append({**row, "record": record, "needs": [*quality, reference, record]})
         record = paths.ACCURACY.format(**row, dataset=dataset)
-        accuracy.append({**row, "dataset": dataset, "record": record, "needs": [*needs, record]})
+        accuracy.append({**row, "dataset": dataset, "record": record, "needs": [*quality, record]})
         for batch_size in config["latency"]["batch_sizes"]:
             for repetition in range(1, config["latency"]["repetitions"] + 1):
                 point = {
@@ -76,7 +84,7 @@ def build(config: dict[str, Any], specs: dict[str, str], environment: Callable[[
                     "repetition": repetition,
                 }
                 record = paths.LATENCY.format(**point)
-                latency.append({**point, "record": record, "needs": [*needs, record]})
+                latency.append({**point, "record": record, "needs": [*speed, record]})
     return {"parity": parity, "accuracy": accuracy, "latency": latency}
 
 

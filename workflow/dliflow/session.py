@@ -30,7 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=threads.parse, required=True, help="a number, or 'default'")
     parser.add_argument("--options", type=json.loads, required=True, help="JSON: the framework's launch options")
     parser.add_argument("--converted", type=Path, required=True, help="manifest of the converted model")
-    parser.add_argument("--array", type=Path, required=True, help="manifest of the preprocessed images")
+    parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
+    parser.add_argument("--input", type=json.loads, required=True, help="JSON: the model's input entry")
     parser.add_argument("--scores", type=int, required=True, help="how many scores the model must give")
     parser.add_argument("--out", type=Path, required=True, help="the record")
 
@@ -44,11 +45,6 @@ class Opened:
     import_ms: float
     load_ms: float
     model_bytes: int
-
-
-def images(args: argparse.Namespace) -> np.ndarray:
-    """The preprocessed images, float32 (images, *input shape), mapped into memory."""
-    return np.load(payload(args.array, ".npy"), mmap_mode="r")
 
 
 def identity(args: argparse.Namespace) -> dict[str, Any]:
@@ -123,6 +119,7 @@ def write_record(args: argparse.Namespace, stage: str, identity: dict[str, Any],
         "identity": identity,
         **figures,
         "machine": machine.describe(),
+        "packages": machine.packages(),
         "command": [Path(sys.executable).name, "-m", "dliflow", *sys.argv[1:]],
         "finished_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 import pandas as pd
 
-from dliflow import chance, plan, record, stats
+from dliflow import chance, doubts, plan, record, stats
 
 Rows = list[dict[str, Any]]
 
@@ -41,8 +41,12 @@ MEASUREMENTS = (
     *("scenario", "parameters", "batch_size", "repetition", "threads", "threads_in_effect", "status", "reason"),
     *("latency_p50_ms", "latency_mean_ms", "latency_mad_ms", "latency_min_ms", "latency_max_ms", "fps"),
     *("fps_wall", "requests", "warmup_requests", "stopped_by", "import_ms", "load_ms", "first_request_ms"),
-    *("peak_rss_mib", "inputs_mib", "model_bytes", "cpu", "hostname", "finished_at", "record"),
+    *("peak_rss_mib", "inputs_mib", "model_bytes", "others_cpu_s", "steal_s", "involuntary_switches"),
+    *("major_faults", "probe_before_ms", "probe_after_ms", "cpu", "hostname", "finished_at", "record"),
 )
+
+
+DISTURBANCES = ("others_cpu_s", "steal_s", "involuntary_switches", "major_faults")
 
 
 def _identity(row: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
@@ -163,6 +167,10 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
             latency_max_ms=float(durations.max()),
             fps=row["batch_size"] / median * 1e3,
             fps_wall=row["batch_size"] * len(durations) / figures["wall_ms"] * 1e3,
+            **{key: figures["disturbance"][key] for key in DISTURBANCES},
+            probe_before_ms=doubts.probe_ms(figures["probe_before_ns"]),
+            probe_after_ms=doubts.probe_ms(figures["probe_after_ns"]),
+            doubts={**figures, "usable_cpus": found["record"]["machine"]["usable_cpus"]},
             cpu=found["record"]["machine"]["cpu"],
             hostname=found["record"]["machine"]["hostname"],
             finished_at=found["record"]["finished_at"],
@@ -184,6 +192,7 @@ def _warnings(repetitions: Sequence[np.ndarray], rows: Rows) -> str:
         found.append(f"only {fewest} requests in a repetition; raise latency.limit_s")
     if len({row["cpu"] for row in rows}) > 1:
         found.append("repetitions come from different CPU models under one node name; give each machine its own")
+    found += doubts.disturbances([row["doubts"] for row in rows])
     return "; ".join(found)
 
 

@@ -22,6 +22,7 @@ rule parity:
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         options=session_options,
+        input=input_of,
         scores=lambda w: scores_of(w.model),
         tolerance=tolerance_of,
     shell:
@@ -39,7 +40,7 @@ rule accuracy:
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
         array=array_of,
-        images=paths.IMAGES,
+        images=paths.EVALUATION_IMAGES,
     output:
         paths.ACCURACY,
     log:
@@ -53,6 +54,7 @@ rule accuracy:
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         options=session_options,
+        input=input_of,
         scores=lambda w: scores_of(w.model),
         label_offset=lambda w: MODELS[w.model]["label_offset"],
         batch_size=STUDY["accuracy"]["batch_size"],

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from dliflow import config as configuration
 from dliflow import dataset as datasets
-from dliflow import environments, frameworks, modules, paths, plan, preprocess, sources
+from dliflow import environments, frameworks, inputs, locations, modules, paths, plan, sources
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, write_json
 
@@ -41,14 +41,17 @@ DATASETS = {
     for key, name in [("dataset", STUDY["dataset"]), ("calibration.dataset", STUDY["calibration"]["dataset"])]
 }
 CLASSES = {name: checked(configuration.class_names, Path(model["classes"]), name) for name, model in MODELS.items()}
-# The preprocessed images are shared by all models that take the same input.
-SPECS = {name: f"{model['input']['width']}px-{digest(model['input'], 8)}" for name, model in MODELS.items()}
-INPUTS = {SPECS[name]: model["input"] for name, model in MODELS.items()}
+# Pixels are shared by all models whose inputs have the same geometry.
+SPECS = {
+    name: f"{model['input']['width']}px-{digest(inputs.geometry(model['input']), 8)}" for name, model in MODELS.items()
+}
+GEOMETRIES = {SPECS[name]: inputs.geometry(model["input"]) for name, model in MODELS.items()}
 
 
 wildcard_constraints:
     model="[a-z0-9_]+",
     dataset="[a-z0-9_]+",
+    subset="evaluation|performance",
     spec="[a-z0-9-]+",
     framework="[a-z0-9_]+",
     variant="[a-z0-9_]+",
@@ -105,23 +108,103 @@ PLAN = checked(plan.build, STUDY, SPECS, environment_of)
 # Inputs.
 
 
+def needed_datasets():
+    """The study's dataset, and that of the calibration images when something is quantized."""
+    return {STUDY["dataset"], *([STUDY["calibration"]["dataset"]] if "int8" in STUDY["precisions"] else [])}
+
+
+def label_source(name):
+    """Where a dataset's file of labels comes from; None when it lies in the dataset's folder, or there is none."""
+    file = DATASETS[name]["labels"].get("file")
+    return file if isinstance(file, dict) else None
+
+
+def check_sources():
+    """Refuse, before anything runs, files that cannot be had."""
+    for name, model in MODELS.items():
+        checked(locations.check, model["source"], f"config/models/{name}.yaml: source")
+        checked(locations.check_file, model["source"], f"config/models/{name}.yaml: source")
+    for name in needed_datasets():
+        checked(locations.check, DATASETS[name]["source"], f"config/datasets/{name}.yaml: source")
+        if label_source(name):
+            checked(locations.check, label_source(name), f"config/datasets/{name}.yaml: labels.file")
+        for path in labels_beside(name):
+            if not Path(path).exists():
+                raise WorkflowError(f"config/datasets/{name}.yaml: labels.file: there is no {path}")
+        if "classes" in DATASETS[name]["labels"]:
+            checked(
+                configuration.lines, DATASETS[name]["labels"]["classes"], f"config/datasets/{name}.yaml: labels.classes"
+            )
+
+
 def dataset_folder(wildcards):
-    """Where a dataset's images lie: the user's folder, or that of the unpacked packages."""
-    location = DATASETS[wildcards.dataset]["source"]["from"][0]
-    return location.get("path") or str(payload(paths.DATASET_FILES.format(dataset=wildcards.dataset)))
+    """Where a dataset's images lie: the user's folder, or that of what was fetched."""
+    return str(
+        locations.path_of(DATASETS[wildcards.dataset]["source"], payload(paths.DATASET_FILES.format(**wildcards)))
+    )
 
 
-def dataset_manifest(wildcards):
-    """The manifest of what was fetched; none for a user's folder."""
-    fetched = "packages" in DATASETS[wildcards.dataset]["source"]["from"][0]
-    return paths.DATASET_FILES.format(dataset=wildcards.dataset) if fetched else []
+def fetched_part(source):
+    """The part of a source that decides what is fetched, as JSON."""
+    return json.dumps({key: source[key] for key in ("from", "file", "sha256") if key in source})
 
+
+def archives_of(source):
+    """The user's archives of images whose change must be noticed; for a folder of images LISTINGS does that."""
+    return [] if locations.in_place(source) else locations.inputs_of(source)
+
+
+def labels_input(wildcards):
+    """What changes when a dataset's labels do: the manifest of what was fetched, or the user's file beside the images."""
+    if label_source(wildcards.dataset):
+        return paths.LABEL_FILES.format(**wildcards)
+    return labels_beside(wildcards.dataset)
+
+
+def labels_beside(name):
+    """The file of labels in a user's folder of images, as a list."""
+    folder = locations.in_place(DATASETS[name]["source"])
+    file = DATASETS[name]["labels"].get("file")
+    return [str(folder / file)] if folder and isinstance(file, str) else []
+
+
+def labels_option(wildcards):
+    """The option that names the file of labels, or nothing."""
+    file = DATASETS[wildcards.dataset]["labels"].get("file")
+    if file is None:
+        return ""
+    fetched = payload(paths.LABEL_FILES.format(**wildcards))
+    path = locations.path_of(file, fetched) if isinstance(file, dict) else Path(dataset_folder(wildcards), file)
+    return f"--labels-path {shlex.quote(str(path))}"
+
+
+def class_names_file(wildcards):
+    """The file with what a dataset's labels may call the classes: its own, or the models' when they all agree."""
+    labels = DATASETS[wildcards.dataset]["labels"]
+    if labels["from"] not in ("folder", "csv", "list"):
+        return []
+    if "classes" in labels:
+        return labels["classes"]
+    first, *others = CLASSES.values()
+    return next(iter(MODELS.values()))["classes"] if all(other == first for other in others) else []
+
+
+def names_option(wildcards, input):
+    """The option that names it, or nothing."""
+    return f"--names {shlex.quote(str(input.names))}" if input.names else ""
+
+
+check_sources()
 
 # For a user's folder what is in it, so that a new or replaced image is seen; a missing or empty one is told at once.
 LISTINGS = {
-    name: checked(datasets.listing, Path(entry["source"]["from"][0]["path"]), entry["images"])
-    for name, entry in DATASETS.items()
-    if "path" in entry["source"]["from"][0] and name == STUDY["dataset"]
+    name: checked(datasets.listing, folder, DATASETS[name]["images"])
+    for name in needed_datasets()
+    if (folder := locations.in_place(DATASETS[name]["source"])) is not None
+}
+SUBSET_OPTIONS = {
+    "evaluation": "" if STUDY["accuracy"]["images"] is None else f"--exactly {STUDY['accuracy']['images']}",
+    "performance": f"--at-most {STUDY['latency']['images']}",
 }
 
 
@@ -133,18 +216,9 @@ def source_of(model):
     return sources.load(MODELS[model]["source"]["format"])
 
 
-def source_folder(wildcards):
-    """Where a model's source file lies: the user's folder, or that of the unpacked package."""
-    location = MODELS[wildcards.model]["source"]["from"][0]
-    return location.get("path") or str(payload(paths.MODEL_FILES.format(model=wildcards.model)))
-
-
-def source_file(wildcards):
-    """What changes when the source does: the manifest of the unpacked package, or the user's file."""
-    source = MODELS[wildcards.model]["source"]
-    if "path" in source["from"][0]:
-        return str(Path(source["from"][0]["path"]) / source["file"])
-    return paths.MODEL_FILES.format(model=wildcards.model)
+def source_path(wildcards):
+    """Where a model's file (or its folder of files) lies: the user's own, or what was fetched."""
+    return str(locations.path_of(MODELS[wildcards.model]["source"], payload(paths.MODEL_FILES.format(**wildcards))))
 
 
 def source_code(stage):
@@ -170,17 +244,27 @@ def calibration_options(wildcards, input):
     """The calibration images, and how they were chosen, for the manifest of the converted model."""
     if not input.calibration:
         return ""
-    return f"--calibration {input.calibration} --calibration-set {shlex.quote(json.dumps(STUDY['calibration']))}"
+    chosen, entry = json.dumps(STUDY["calibration"]), input_of(wildcards)
+    return f"--calibration {input.calibration} --calibration-set {shlex.quote(chosen)} --input {shlex.quote(entry)}"
+
+
+def input_of(wildcards):
+    """A model's input entry as JSON: what its inputs are made of pixels by."""
+    return json.dumps(MODELS[wildcards.model]["input"])
 
 
 def array_of(wildcards):
-    """The preprocessed evaluation images of a model."""
+    """The pixels of the evaluation images for a model."""
     return paths.ARRAY.format(dataset=STUDY["dataset"], spec=SPECS[wildcards.model])
 
 
+def performance_array_of(wildcards):
+    """The preprocessed images that requests are made of."""
+    return paths.PERFORMANCE_ARRAY.format(dataset=STUDY["dataset"], spec=SPECS[wildcards.model])
+
+
 SOURCE_OPTIONS = (
-    "--folder {params.folder:q} --file {params.source[file]:q} --format {params.source[format]:q}"
-    " --architecture {params.source[architecture]:q}"
+    "--path {params.path:q} --format {params.source[format]:q}" " --architecture {params.source[architecture]:q}"
 )
 
 
@@ -212,7 +296,7 @@ SESSION_OPTIONS = (
     "--model {wildcards.model} --framework {wildcards.framework} --variant {wildcards.variant}"
     " --precision {wildcards.precision} --device {wildcards.device} --threads {params.threads}"
     " --options {params.options:q} --converted {input.converted:q} --array {input.array:q}"
-    " --scores {params.scores}"
+    " --input {params.input:q} --scores {params.scores}"
 )
 
 

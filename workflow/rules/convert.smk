@@ -6,7 +6,7 @@ rule export:
     input:
         code=source_code("export"),
         environment=lambda w: needs_environment(source_of(w.model).FRAMEWORK),
-        source=source_file,
+        source=paths.MODEL_FILES,
     output:
         paths.INTERCHANGE,
     log:
@@ -18,9 +18,9 @@ rule export:
         timeout_s=STUDY["convert"]["timeout_s"],
     params:
         python=lambda w: python_of(source_of(w.model).FRAMEWORK),
-        folder=source_folder,
+        path=source_path,
         source=lambda w: MODELS[w.model]["source"],
-        shape=lambda w: json.dumps(preprocess.input_shape(MODELS[w.model]["input"])),
+        shape=lambda w: json.dumps(inputs.shape(MODELS[w.model]["input"])),
     shell:
         there(
             "export",
@@ -34,7 +34,7 @@ rule reference:
     input:
         code=source_code("reference"),
         environment=lambda w: needs_environment(source_of(w.model).FRAMEWORK),
-        source=source_file,
+        source=paths.MODEL_FILES,
         array=array_of,
     output:
         paths.REFERENCE,
@@ -47,15 +47,17 @@ rule reference:
         timeout_s=STUDY["parity"]["timeout_s"],
     params:
         python=lambda w: python_of(source_of(w.model).FRAMEWORK),
-        folder=source_folder,
+        path=source_path,
         source=lambda w: MODELS[w.model]["source"],
+        input=input_of,
         size=STUDY["parity"]["images"],
         scores=lambda w: scores_of(w.model),
     shell:
         there(
             "reference",
             SOURCE_OPTIONS,
-            "--array {input.array:q} --count {params.size} --scores {params.scores} --out {output:q}",
+            "--array {input.array:q} --input {params.input:q} --count {params.size}",
+            "--scores {params.scores} --out {output:q}",
         )
 
 

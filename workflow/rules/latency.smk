@@ -8,7 +8,7 @@ rule latency:
         code=session_code("latency"),
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
-        array=array_of,
+        array=performance_array_of,
     output:
         paths.LATENCY,
     log:
@@ -24,6 +24,7 @@ rule latency:
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         options=session_options,
+        input=input_of,
         scores=lambda w: scores_of(w.model),
     shell:
         there(

@@ -15,8 +15,8 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
 
 `convert(source: Path, out: Path, precision: str, calibration: numpy.ndarray | None) -> None`
     Writes the framework's own files into the existing, empty folder `out`. `source` is the folder of
-    interchange files that `stages/export.py` describes. `calibration` is a float32 array (images, *input
-    shape*), preprocessed like any input, where the precision needs it.
+    interchange files that `stages/export.py` describes. `calibration` is an array (images, *input
+    shape*), made like any input, where the precision needs it.
 
 `load(model: Path, *, precision, variant, device, batch_size, threads, options) -> Session`
     `model` is the folder that `convert` filled. `threads` is a number, or None for the framework's own

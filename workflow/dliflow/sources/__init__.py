@@ -31,7 +31,6 @@ def load(name: str) -> ModuleType:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that name a model's source."""
-    parser.add_argument("--folder", type=Path, required=True, help="where the model's files lie")
-    parser.add_argument("--file", required=True, help="the weights, below that folder")
+    parser.add_argument("--path", type=Path, required=True, help="the model's file, or its folder of files")
     parser.add_argument("--format", required=True)
     parser.add_argument("--architecture", required=True)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dliflow import dataset, metrics, session
+from dliflow import dataset, inputs, machine, metrics, modules, progress, session
 from dliflow.errors import DliflowError, Skip
-from dliflow.files import payload, replacing
+from dliflow.files import digest, payload, read_json, replacing, sha256
+from dliflow.journal import Journal
 
 KEPT = 5
+
+# How many images are mapped into memory at a time: what was read counts as memory in use until it is unmapped.
+WINDOW = 256
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,54 +31,107 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, required=True)
 
 
-def predict_all(
-    predict: Callable[[np.ndarray], np.ndarray], array: np.ndarray, batch_size: int, scores: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Classes of the five highest scores and those scores, (images, 5) each, batch by batch.
+def predictions(scores: int) -> np.dtype:
+    """What is kept of an image: the classes of the highest scores, best first, and these scores."""
+    kept = min(KEPT, scores)
+    return np.dtype([("class", "<i8", (kept,)), ("score", "<f4", (kept,))])
+
+
+def evaluate(
+    predict: Callable[[np.ndarray], np.ndarray],
+    array: Path,
+    entry: dict[str, Any],
+    *,
+    batch_size: int,
+    scores: int,
+    first: int = 0,
+) -> Iterator[np.ndarray]:
+    """The `predictions` of each batch, from image `first` on, in memory that does not grow with the number of images.
 
     The last batch is filled up with copies of its last image, so that each request has the size that was loaded.
+
+    Args:
+        predict: one request, (batch_size, *input shape) to (batch_size, scores).
+        array: manifest of the pixels.
+        entry: the model's `input` entry.
     """
-    kept = min(KEPT, scores)
-    classes = np.empty((len(array), kept), np.int64)
-    best = np.empty((len(array), kept), np.float32)
-    for start in range(0, len(array), batch_size):
-        batch = np.array(array[start : start + batch_size])
-        missing = batch_size - len(batch)
-        if missing:
-            batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-        found = predict(batch)[: batch_size - missing]
-        top = metrics.top_k(found, kept)
-        classes[start : start + len(found)] = top
-        best[start : start + len(found)] = np.take_along_axis(found, top, 1)
-    return classes, best
+    kind = predictions(scores)
+    batch = np.empty((batch_size, *inputs.shape(entry)), inputs.dtype(entry))
+    window = max(1, WINDOW // batch_size) * batch_size
+    images = len(inputs.read(array))
+    for start in range(first, images, batch_size):
+        if (start - first) % window == 0:
+            pixels = inputs.read(array)[start : start + window]
+        part = pixels[(start - first) % window :][:batch_size]
+        inputs.make(part, entry, batch[: len(part)])
+        batch[len(part) :] = batch[len(part) - 1]
+        found = predict(batch)[: len(part)]
+        best = np.empty(len(part), kind)
+        best["class"] = metrics.top_k(found, kind["class"].shape[0])
+        best["score"] = np.take_along_axis(found, best["class"], 1)
+        yield best
+
+
+def deciding(args: argparse.Namespace, version: str) -> str:
+    """Digest of everything that decides the predictions; what an interrupted run left under another one is dropped."""
+    keys = ("framework", "variant", "precision", "device", "threads", "options", "input", "scores", "batch_size")
+    code = modules.contents("stages.accuracy", f"frameworks.{args.framework}")
+    given = {key: getattr(args, key) for key in keys}
+    made = {"converted": read_json(args.converted)["files"], "array": sha256(args.array)}
+    cpu = machine.describe()
+    where = {"environment": Path(sys.prefix).name, "cpu": cpu["cpu"], "flags": cpu["flags"]}
+    return digest({**given, **made, **where, "version": version, "code": code}, 64)
+
+
+def predict_all(args: argparse.Namespace, opened: session.Opened, journal: Journal, images: int) -> np.ndarray:
+    """The `predictions` of all images; those that an interrupted run left in the journal are not made again."""
+    first = journal.count
+    if first:
+        print(f"goes on where it stopped: {first:,} of {images:,} images are done", flush=True)
+    variant = "" if args.variant == "default" else f" {args.variant}"
+    report = progress.meter(f"accuracy {args.model} {args.framework}{variant} {args.precision}", images, first)
+    batches = evaluate(
+        lambda batch: session.checked_predict(opened, batch, args.scores),
+        args.array,
+        args.input,
+        batch_size=args.batch_size,
+        scores=args.scores,
+        first=first,
+    )
+    for best in batches:
+        journal.add(best)
+        report(journal.count)
+        if journal.due():
+            journal.sync()
+    return journal.records()
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the record and, beside it, a CSV with a line for each image."""
+    """Write the record and, beside it, a CSV with a line for each image; an interrupted run goes on."""
     rows = dataset.read(args.images)
-    array = session.images(args)
-    if len(rows) != len(array):
-        raise DliflowError(f"{args.images} lists {len(rows)} images, {args.array} holds {len(array)}")
+    held = len(inputs.read(args.array))
+    if len(rows) != held:
+        raise DliflowError(f"{args.images} lists {len(rows)} images, {args.array} holds {held}")
     labels = np.array([-1 if row["label"] is None else row["label"] for row in rows])
     if (labels < 0).any():
         raise DliflowError(f"{args.images}: there are no labels; accuracy needs a labelled dataset")
-    extra = {"dataset": args.dataset}
+    extra = {"dataset": args.dataset, "list_sha256": sha256(args.images)}
     try:
         opened = session.open_model(args, args.batch_size)
-        classes, best = predict_all(
-            lambda batch: session.checked_predict(opened, batch, args.scores), array, args.batch_size, args.scores
-        )
+        key = deciding(args, opened.identity["framework_version"])
+        with Journal(payload(args.out, ".partial"), key, predictions(args.scores)) as journal:
+            found = predict_all(args, opened, journal, len(rows))
     except Skip as skip:
         session.write_skip(args, "accuracy", skip, extra)
         return
-    classes -= args.label_offset
+    classes = found["class"] - args.label_offset
     right = classes == labels[:, None]
-    predictions = payload(args.out, ".csv")
-    with replacing(predictions) as scratch, open(scratch, "w", newline="", encoding="utf-8") as stream:
+    table = payload(args.out, ".csv")
+    with replacing(table) as scratch, open(scratch, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         kept = range(1, classes.shape[1] + 1)
         writer.writerow(["file", "label", *(f"class{k}" for k in kept), *(f"score{k}" for k in kept)])
-        for row, top, values in zip(rows, classes.tolist(), best.tolist()):
+        for row, top, values in zip(rows, classes.tolist(), found["score"].tolist()):
             writer.writerow([row["file"], row["label"], *top, *(f"{value:.6g}" for value in values)])
     session.write_record(
         args,
@@ -82,6 +141,7 @@ def run(args: argparse.Namespace) -> None:
             "images": len(rows),
             "top1_right": int(right[:, 0].sum()),
             "top5_right": int(right.any(1).sum()),
-            "predictions": predictions.name,
+            "predictions": table.name,
         },
     )
+    journal.remove()

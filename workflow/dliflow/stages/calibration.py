@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import random
 from pathlib import Path
 
-from dliflow import dataset
+from dliflow import dataset, subset
 from dliflow.errors import DliflowError
 
 
@@ -20,19 +19,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Sample without replacement, in list order.
+    """Choose among the images that are not evaluation images, by content, whatever they are called.
 
     Raises:
-        DliflowError: when an image is in both lists, by content, whatever its name.
+        DliflowError: when none is left.
     """
     candidates = dataset.read(args.candidates)
-    evaluation = {row["sha256"]: row["file"] for row in dataset.read(args.evaluation)}
-    for row in candidates:
-        if row["sha256"] in evaluation:
-            raise DliflowError(
-                f"{row['file']} is a calibration image and, as {evaluation[row['sha256']]}, an evaluation image; "
-                "choose another calibration.dataset"
-            )
-    count = min(args.count, len(candidates))
-    chosen = sorted(random.Random(args.seed).sample(range(len(candidates)), count))
-    dataset.write(args.out, [{**candidates[i], "label": candidates[i]["label"] or ""} for i in chosen])
+    evaluation = {row["sha256"] for row in dataset.read(args.evaluation)}
+    apart = [row for row in candidates if row["sha256"] not in evaluation]
+    if not apart:
+        raise DliflowError(
+            f"each of the {len(candidates):,} images of {args.candidates} is an evaluation image too; choose another "
+            "calibration.dataset, or set accuracy.images to fewer than all"
+        )
+    print(f"{len(candidates) - len(apart):,} of {len(candidates):,} images are evaluation images", flush=True)
+    dataset.write(args.out, subset.order(apart, args.seed)[: args.count])

@@ -7,9 +7,7 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
-
-from dliflow import frameworks
+from dliflow import frameworks, inputs
 from dliflow.errors import Skip
 from dliflow.files import payload, read_json, replacing, sha256, write_json
 
@@ -19,7 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--framework", required=True)
     parser.add_argument("--precision", required=True)
     parser.add_argument("--source", type=Path, required=True, help="manifest of the interchange files")
-    parser.add_argument("--calibration", type=Path, help="manifest of the calibration array")
+    parser.add_argument("--calibration", type=Path, help="manifest of the calibration images' pixels")
+    parser.add_argument("--input", type=json.loads, help="JSON: the model's input entry, which makes inputs of them")
     parser.add_argument("--calibration-set", type=json.loads, help="JSON: dataset, number and seed, to be recorded")
     parser.add_argument("--out", type=Path, required=True, help="the manifest; the files lie in a folder beside it")
 
@@ -29,11 +28,11 @@ def run(args: argparse.Namespace) -> None:
     framework = frameworks.load(args.framework)
     calibration = None
     if args.calibration:
-        calibration = np.load(payload(args.calibration, ".npy"), mmap_mode="r")
+        calibration = inputs.make(inputs.read(args.calibration), args.input)
     target = payload(args.out)
     manifest = {"framework": args.framework, "precision": args.precision, "status": "ok", "reason": None}
     if args.calibration:
-        manifest["calibration"] = {"chosen": args.calibration_set, **read_json(args.calibration)}
+        manifest["calibration"] = {"chosen": args.calibration_set, "input": args.input, **read_json(args.calibration)}
     started = time.perf_counter()
     try:
         with replacing(target) as folder:

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     target = payload(args.out)
     with replacing(target) as folder:
         folder.mkdir()
-        network = source.load(args.folder / args.file, args.architecture)
+        network = source.load(args.path, args.architecture)
         scores = source.export(network, tuple(args.shape), folder)
         described = {"scores": scores, "input": {"name": "input", "shape": args.shape}}
         write_json(folder / "interchange.json", described)

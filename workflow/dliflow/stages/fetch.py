@@ -1,50 +1,173 @@
-"""Fetch wheels by name, version and checksum, and unpack them.
+"""Fetch the files of a source (of a model, a dataset, labels) from the first of its locations that has them.
 
-Nothing of them is run, and what they depend on does not come along.
+Archives and wheels are unpacked into the folder beside the manifest; nothing of them is run. A file or folder of the
+user's that is used in place is checked only.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
+import time
 from pathlib import Path
+from typing import Any, Optional
 
+from dliflow import archive, checksums, download, locations, paths
 from dliflow.errors import DliflowError
-from dliflow.files import payload, replacing, write_json
+from dliflow.files import digest, payload, replacing, sha256, write_json
 from dliflow.stages.environment import uv
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--packages", type=json.loads, required=True, help="JSON list of {name, version, sha256}")
+    parser.add_argument("--source", type=json.loads, required=True, help="JSON: from, and perhaps file and sha256")
+    parser.add_argument(
+        "--contents", action="store_true", help="record the checksum of every file, not of archives only"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the manifest; the files lie in a folder beside it")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Unpack every package into one folder.
+def unpack_packages(packages: list[dict[str, str]], folder: Path) -> None:
+    """Unpack wheels, each of the registered checksum, into one folder; what they depend on does not come along."""
+    for package in packages:
+        pin = f"{package['name']}=={package['version']}"
+        wanted = folder.with_name("wanted.txt")
+        wanted.write_text(f"{pin} --hash=sha256:{package['sha256']}\n", encoding="utf-8")
+        platform = ["--python-platform", package["platform"]] if "platform" in package else []
+        version = ["--python-version", package["python"]] if "python" in package else []
+        result = uv(
+            *("pip", "install", "--no-deps", "--only-binary", ":all:", "--require-hashes"),
+            *(*platform, *version, "--link-mode", "copy", "--target", str(folder), "-r", str(wanted)),
+        )
+        print(result.stderr, flush=True)
+        if result.returncode:
+            hint = (
+                "the file is not the one that is registered: do not use it, or correct sha256"
+                if "Hash mismatch" in result.stderr
+                else "is the package index that uv or pip is configured for in reach?"
+            )
+            raise DliflowError(f"{pin} could not be fetched; {hint}\n{result.stderr.strip()}")
+    (folder / ".lock").unlink(missing_ok=True)
+
+
+def _place(file: Path, folder: Path, source: dict[str, Any], *, ours: bool) -> None:
+    """Unpack a file, or put it where the source's file is looked for: by a link, so that nothing is there twice."""
+    if archive.is_archive(file):
+        archive.extract(file, folder, source.get("file"))
+        return
+    target = folder / (locations.name_of(source) or file.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not ours:
+        target.symlink_to(file.resolve())
+        return
+    try:
+        os.link(file, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(file, target)
+
+
+def _progress(url: str):
+    """A line every ten seconds."""
+    started = shown = time.monotonic()
+
+    def report(done: int, total: Optional[int]) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown >= 10:
+            shown = now
+            of = f" of {total / 2**20:,.0f}" if total else ""
+            print(f"{url}: {done / 2**20:,.0f}{of} MiB, {now - started:.0f} s", flush=True)
+
+    return report
+
+
+def fill(folder: Path, location: dict[str, Any], source: dict[str, Any]) -> None:
+    """Make the folder with what one location holds.
 
     Raises:
-        DliflowError: when one cannot be had or its checksum is not the registered one.
+        DliflowError: when the location does not have it, or has something else.
     """
-    with replacing(payload(args.out)) as folder:
+    if "packages" in location:
         folder.mkdir()
-        for package in args.packages:
-            pin = f"{package['name']}=={package['version']}"
-            wanted = folder.with_name("wanted.txt")
-            wanted.write_text(f"{pin} --hash=sha256:{package['sha256']}\n", encoding="utf-8")
-            platform = ["--python-platform", package["platform"]] if "platform" in package else []
-            version = ["--python-version", package["python"]] if "python" in package else []
-            result = uv(
-                *("pip", "install", "--no-deps", "--only-binary", ":all:", "--require-hashes"),
-                *(*platform, *version, "--link-mode", "copy", "--target", str(folder), "-r", str(wanted)),
-            )
-            print(result.stderr, flush=True)
-            if result.returncode:
-                hint = (
-                    "the file is not the one that is registered: do not use it, or correct sha256"
-                    if "Hash mismatch" in result.stderr
-                    else "is the package index that uv or pip is configured for in reach?"
-                )
-                raise DliflowError(f"{pin} could not be fetched; {hint}\n{result.stderr.strip()}")
-        (folder / ".lock").unlink(missing_ok=True)
-    write_json(args.out, {"packages": args.packages})
+        unpack_packages(location["packages"], folder)
+    elif "url" in location:
+        file = download.fetch(location, Path(paths.DOWNLOADS), report=_progress(location["url"]))
+        folder.mkdir()
+        _place(file, folder, source, ours=True)
+    else:
+        path = Path(location["path"])
+        if not path.exists():
+            raise DliflowError(f"{path}: there is no such file or folder")
+        _verify_path(location)
+        if path.is_dir():
+            folder.symlink_to(path.resolve())
+        else:
+            folder.mkdir()
+            _place(path, folder, source, ours=False)
+
+
+def _verify_path(location: dict[str, Any]) -> None:
+    path = Path(location["path"])
+    if path.is_file():
+        checksums.verify(path, location, "source.from")
+    elif checksums.wanted(location):
+        raise DliflowError(
+            f"{path}: is a folder, which has no checksum; leave {next(iter(checksums.wanted(location)))} out"
+        )
+
+
+def check_file(path: Path, source: dict[str, Any]) -> None:
+    """Whether the source's file is there, and the registered one.
+
+    Raises:
+        DliflowError: when it is not.
+    """
+    if not path.exists():
+        raise DliflowError(f"{source['file']}: there is no such file among what was fetched (source.file)")
+    if "sha256" in source:
+        if path.is_dir():
+            raise DliflowError(f"{path}: is a folder, which has no checksum; leave source.sha256 out")
+        checksums.verify(path, {"sha256": source["sha256"]}, "source.sha256")
+
+
+def _described(path: Path, contents: bool) -> dict[str, Any]:
+    """What the manifest tells of a file or folder: its checksum, or that of all names and contents in it."""
+    if path.is_file():
+        return {"sha256": sha256(path)}
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if contents else []
+    return {"contents": digest([[str(file.relative_to(path)), sha256(file)] for file in files], 64)} if files else {}
+
+
+def run(args: argparse.Namespace) -> None:
+    """Try the locations in order, check, and write the manifest, which names the one that was used.
+
+    Raises:
+        DliflowError: when none has the registered file; each is named with its reason.
+    """
+    source, used = args.source, locations.in_place(args.source)
+    if used is not None:
+        location = source["from"][0]
+        _verify_path(location)
+        check_file(used, source)
+        write_json(args.out, {"location": location, **_described(used, args.contents)})
+        return
+    problems = []
+    for location in source["from"]:
+        try:
+            with replacing(payload(args.out)) as folder:
+                fill(folder, location, source)
+                found = folder / locations.name_of(source)
+                check_file(found, source)
+                described = _described(found, args.contents)
+            write_json(args.out, {"location": location, **described})
+            return
+        except DliflowError as error:
+            problems.append(str(error))
+            if location is not source["from"][-1]:
+                print(f"{error}\ntrying the next location", flush=True)
+    if len(problems) == 1:
+        raise DliflowError(problems[0])
+    told = "\n".join(f"{index}. {problem}" for index, problem in enumerate(problems, 1))
+    raise DliflowError(f"none of the {len(problems)} locations has what is registered:\n{told}")

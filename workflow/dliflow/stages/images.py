@@ -6,21 +6,25 @@ import argparse
 import json
 from pathlib import Path
 
-from dliflow import dataset
+from dliflow import dataset, labels
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--images", type=json.loads, required=True, help="JSON list of glob patterns")
+    parser.add_argument("--patterns", type=json.loads, required=True, help="JSON list of glob patterns, or null")
     parser.add_argument("--labels", type=json.loads, required=True, help="JSON: the dataset's rule for labels")
+    parser.add_argument("--labels-path", type=Path, help="the rule's file or folder")
     parser.add_argument("--classes", type=int, required=True, help="labels must be below this")
+    parser.add_argument("--names", type=Path, help="file with what the classes are called in folders and labels")
     parser.add_argument("--out", type=Path, required=True)
 
 
 def run(args: argparse.Namespace) -> None:
     """Find, label, check, write."""
-    files = dataset.find(args.folder, args.images)
-    labels = dataset.label_images(files, args.folder, args.labels)
-    dataset.check_labels(files, labels, args.classes)
-    dataset.write(args.out, dataset.rows(files, labels))
+    names = list(dataset.find(args.folder, args.patterns))
+    called = args.names.read_text(encoding="utf-8").splitlines() if args.names else []
+    classes = labels.Classes(args.classes, called)
+    found = labels.of_images(names, args.labels, args.labels_path, classes)
+    dataset.write(args.out, dataset.rows(args.folder, names, found))
+    print(f"{len(names):,} images, {len(set(found) - {None}):,} classes", flush=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 
-from dliflow import machine, measure, metrics, session
+from dliflow import disturbance, inputs, machine, measure, metrics, session
 from dliflow.errors import Skip
+from dliflow.files import read_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,17 +28,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, required=True, help="how many images the batches are made of, at most")
 
 
-def make_batches(array: np.ndarray, batch_size: int, images: int) -> list[np.ndarray]:
-    """Distinct batches in memory, C-contiguous; requests rotate over them. Few images are repeated to fill a batch."""
-    count = min(images, len(array))
+def make_batches(pixels: np.ndarray, entry: dict[str, Any], batch_size: int, images: int) -> list[np.ndarray]:
+    """Distinct batches in memory, over which requests rotate. Few images are repeated to fill a batch."""
+    count = min(images, len(pixels))
     chosen = np.arange(max(1, count // batch_size) * batch_size) % count
-    return [np.array(array[part]) for part in chosen.reshape(-1, batch_size)]
+    return [inputs.make(pixels[part], entry) for part in chosen.reshape(-1, batch_size)]
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
-    batches = make_batches(session.images(args), args.batch_size, args.images)
+    extra["list_sha256"] = read_json(args.array)["list_sha256"]
+    batches = make_batches(inputs.read(args.array), args.input, args.batch_size, args.images)
     try:
         opened = session.open_model(args, args.batch_size)
         before = time.perf_counter_ns()
@@ -46,12 +49,16 @@ def run(args: argparse.Namespace) -> None:
         session.write_skip(args, "latency", skip, extra)
         return
     metrics.check_scores(scores, args.batch_size, args.scores)
+    probe_before = disturbance.probe()
     warmup = []
     if args.warmup_requests:
         warmup = measure.run(
             opened.predict, batches, requests=args.warmup_requests, limit_s=args.warmup_limit
         ).latency_ns
+    found_before = disturbance.snapshot()
     samples = measure.run(opened.predict, batches, requests=args.requests, limit_s=args.limit)
+    found_after = disturbance.snapshot()
+    probe_after = disturbance.probe()
     session.checked_predict(opened, batches[-1], args.scores)
     session.write_record(
         args,
@@ -69,5 +76,8 @@ def run(args: argparse.Namespace) -> None:
             "model_bytes": opened.model_bytes,
             "inputs_mib": sum(batch.nbytes for batch in batches) / 2**20,
             "distinct_batches": len(batches),
+            "disturbance": disturbance.between(found_before, found_after),
+            "probe_before_ns": probe_before,
+            "probe_after_ns": probe_after,
         },
     )

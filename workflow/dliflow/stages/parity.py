@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import metrics, session
+from dliflow import inputs, metrics, session
 from dliflow.errors import DliflowError, Skip
 
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
         DliflowError: beyond the tolerance, with the figures.
     """
     reference = np.load(args.reference)
-    batch = np.array(session.images(args)[: len(reference)])
+    batch = inputs.make(inputs.read(args.array)[: len(reference)], args.input)
     try:
         opened = session.open_model(args, len(batch))
         scores = session.checked_predict(opened, batch, args.scores)

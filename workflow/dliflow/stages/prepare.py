@@ -1,42 +1,160 @@
-"""Decode and preprocess images once for each model input, into an array that all frameworks map into memory."""
+"""Decode, resize and crop images once for each geometry, into an array that all frameworks map into memory."""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import itertools
 import json
+import math
 import os
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, Union
 
 import numpy as np
+import PIL
 
-from dliflow import dataset
-from dliflow.files import payload, replacing, sha256, write_json
-from dliflow.preprocess import decode, input_shape, preprocess
+from dliflow import dataset, modules, progress
+from dliflow.errors import DliflowError
+from dliflow.files import digest, payload, sha256, write_json
+from dliflow.journal import Journal
+from dliflow.preprocess import decode, preprocess
+
+SHOWN = 10
+
+# An image that is done: its place in the array, the digests of its file and of its pixels.
+DONE = np.dtype([("index", "<i8"), ("file", "V32"), ("pixels", "V32")])
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--images", type=Path, required=True, help="image list")
-    parser.add_argument("--input", type=json.loads, required=True, help="JSON: the model's input entry")
+    parser.add_argument("--geometry", type=json.loads, required=True, help="JSON: what decides the pixels")
     parser.add_argument("--out", type=Path, required=True, help="the manifest; the array is a .npy file beside it")
 
 
+def allocate(path: Path, shape: tuple[int, ...]) -> int:
+    """Offset of the pixels in the .npy file, which is made where it is missing, with its place on the disk.
+
+    Raises:
+        DliflowError: when the disk is too small.
+    """
+    if not path.exists():
+        scratch = path.with_name(f"{path.name}.new")
+        try:
+            np.lib.format.open_memmap(scratch, "w+", np.uint8, shape)
+            with open(scratch, "r+b") as stream:
+                os.posix_fallocate(stream.fileno(), 0, scratch.stat().st_size)
+        except OSError as error:
+            scratch.unlink(missing_ok=True)
+            raise DliflowError(f"{path}: no place for {math.prod(shape):,} bytes: {error.strerror}") from error
+        scratch.replace(path)
+    return np.load(path, mmap_mode="r").offset
+
+
+def decoded(
+    files: list[str], indices: Iterable[int], geometry: dict[str, Any], descriptor: int, offset: int
+) -> Iterator[tuple[int, Union[bytes, DliflowError]]]:
+    """Write the pixels of the given images to their places; yields each index with the pixels' SHA-256 or the error.
+
+    On all usable cores: Pillow decodes and resizes without the interpreter's lock.
+    """
+    size = geometry["height"] * geometry["width"] * 3
+    cores = len(os.sched_getaffinity(0))
+
+    def one(index: int) -> Union[bytes, DliflowError]:
+        try:
+            pixels = preprocess(decode(Path(files[index])), geometry).tobytes()
+        except DliflowError as error:
+            return error
+        if os.pwrite(descriptor, pixels, offset + index * size) != size:
+            raise DliflowError(f"{files[index]}: its pixels could not be written; is the disk full?")
+        return hashlib.sha256(pixels).digest()
+
+    pending, ahead = iter(indices), 512 * cores  # enough to keep the cores busy while the disk is waited for
+    with ThreadPoolExecutor(cores) as pool:
+        queue: deque[tuple[int, Future]] = deque()
+        while True:
+            for index in itertools.islice(pending, ahead - len(queue)):
+                queue.append((index, pool.submit(one, index)))
+            if not queue:
+                return
+            index, future = queue.popleft()
+            yield index, future.result()
+
+
+def begin(journal: Journal, contents: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """The digests of the pixels that are done, by index, and the indices of the other images."""
+    records = journal.records()
+    last = np.full(len(contents), -1)
+    last[records["index"]] = np.arange(len(records))
+    known = records[last[last >= 0]]
+    right = contents[known["index"]] == known["file"]
+    # The pixels of an image that was replaced are about to be overwritten, whatever becomes of this run.
+    journal.add(np.array([(index, bytes(32), bytes(32)) for index in known["index"][~right]], DONE))
+    journal.sync()
+    pixels = np.zeros(len(contents), "V32")
+    pixels[known["index"][right]] = known["pixels"][right]
+    return pixels, np.setdiff1d(np.arange(len(contents)), known["index"][right]).tolist()
+
+
 def run(args: argparse.Namespace) -> None:
-    """Write float32 (images, *input shape), in the order of the list."""
+    """Write uint8 (images, height, width, 3), in the order of the list. An interrupted run goes on where it stopped.
+
+    Raises:
+        DliflowError: naming the images that cannot be used, after all others were done.
+    """
     rows = dataset.read(args.images)
-    target = payload(args.out, ".npy")
-    with replacing(target) as scratch:
-        shape = (len(rows), *input_shape(args.input))
-        array = np.lib.format.open_memmap(scratch, "w+", np.float32, shape)
-
-        def one(index: int) -> None:
-            array[index] = preprocess(decode(Path(rows[index]["file"])), args.input)
-
-        # Pillow decodes and resizes without the interpreter's lock, so threads keep every core busy.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for _ in pool.map(one, range(len(rows))):
-                pass
-        array.flush()
-    manifest = {"images": len(rows), "shape": list(shape), "input": args.input, "list_sha256": sha256(args.images)}
-    write_json(args.out, {**manifest, "array_sha256": sha256(target)})
+    files = [row["file"] for row in rows]
+    contents = np.array([bytes.fromhex(row["sha256"]) for row in rows], "V32")
+    shape = (len(rows), args.geometry["height"], args.geometry["width"], 3)
+    code = modules.contents("stages.prepare")
+    key = digest({"shape": shape, "geometry": args.geometry, "code": code, "pillow": PIL.__version__}, 64)
+    partial = payload(args.out, ".partial")
+    array = partial / "pixels.npy"
+    if not array.exists():
+        shutil.rmtree(partial, ignore_errors=True)
+    broken = []
+    with Journal(partial, key, DONE) as journal:
+        pixels, todo = begin(journal, contents)
+        done = len(rows) - len(todo)
+        if done:
+            print(f"goes on where it stopped: {done} of {len(rows)} images are done", flush=True)
+        report = progress.meter(f"prepare {args.out.parent.name}", len(rows), done)
+        offset = allocate(array, shape)
+        with open(array, "r+b", buffering=0) as stream:
+            for index, found in decoded(files, todo, args.geometry, stream.fileno(), offset):
+                if isinstance(found, DliflowError):
+                    broken.append(str(found))
+                else:
+                    pixels[index] = np.void(found)
+                    journal.add(np.array([(index, contents[index], pixels[index])], DONE))
+                done += 1
+                report(done)
+                if journal.due():
+                    os.fdatasync(stream.fileno())
+                    journal.sync()
+            os.fdatasync(stream.fileno())
+    if broken:
+        more = f"\nand {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+        listed = "\n".join(broken[:SHOWN])
+        raise DliflowError(
+            f"{len(broken)} of {len(rows)} images cannot be used; replace or remove them:\n{listed}{more}"
+        )
+    array.replace(payload(args.out, ".npy"))
+    write_json(
+        args.out,
+        {
+            "images": len(rows),
+            "shape": shape,
+            "geometry": args.geometry,
+            "list_sha256": sha256(args.images),
+            # Of the SHA-256 of each image's pixels, which were taken when they were written.
+            "pixels_sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
+        },
+    )
+    shutil.rmtree(partial)

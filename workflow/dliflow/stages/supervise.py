@@ -17,7 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-from dliflow import machine, paths, threads
+from dliflow import machine, paths, progress, threads
 from dliflow.files import write_json
 
 TAIL_LINES = 15
@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     environment, removed = threads.isolated(dict(os.environ))
     environment["PYTHONFAULTHANDLER"] = "1"  # a crash leaves the stack in the log
     environment["PYTHONUNBUFFERED"] = "1"
+    terminal = os.dup(sys.stderr.fileno())  # where long jobs tell their progress, beside the log
+    environment[progress.DESCRIPTOR] = str(terminal)
 
     with machine.lock(args.exclusive) as descriptor, open(log, "w", encoding="utf-8") as output:
         output.write(f"# PYTHONPATH={os.environ.get('PYTHONPATH', '')} {shlex.join(command)}\n")
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             env=environment,
             start_new_session=True,  # a kill reaches its own children too
             preexec_fn=_die_with_parent,
-            pass_fds=[descriptor],
+            pass_fds=[descriptor, terminal],
         )
 
         def kill() -> None:

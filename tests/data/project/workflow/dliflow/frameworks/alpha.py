@@ -50,6 +50,8 @@ class Linear:
             ctypes.string_at(0)
         elif self.fault == "hang":
             time.sleep(600)
+        elif self.fault == "slow":
+            time.sleep(1)
         elif self.fault == "nan":
             scores[0, 0] = np.nan
         elif self.fault == "shape":

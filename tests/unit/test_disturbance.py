@@ -1,0 +1,110 @@
+"""What happens beside a measurement is seen, and told in words that help."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from dliflow import disturbance, doubts, machine
+from dliflow.stages import doctor
+
+QUIET = {
+    "usable_cpus": 2,
+    "probe_before_ns": {"0": [1_000_000, 1_010_000, 990_000], "1": [1_000_000] * 3},
+    "probe_after_ns": {"0": [1_000_000] * 3, "1": [1_020_000] * 3},
+    "disturbance": {
+        **{"wall_s": 1.0, "own_cpu_s": 2.0, "others_cpu_s": 0.01, "steal_s": 0.0, "major_faults": 0},
+        **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {"0": 3000.0}},
+    },
+}
+
+
+def changed(**changes):
+    return {**QUIET, **changes.pop("figures", {}), "disturbance": {**QUIET["disturbance"], **changes}}
+
+
+def test_a_quiet_process_raises_no_doubt():
+    assert doubts.disturbances([QUIET, QUIET]) == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        (changed(others_cpu_s=0.5), "other processes took 25% of the processors' time"),
+        (changed(steal_s=0.1), "the hypervisor gave 5% of the processors' time"),
+        (changed(major_faults=7), "7 page faults read from disk"),
+        (changed(frequencies_before_mhz={"0": 1500.0}), "frequencies went from 1500 to 3000 MHz"),
+        (changed(figures={"probe_after_ns": {"0": [1_300_000] * 3, "1": [1_000_000] * 3}}), "took 1.00 to 1.30 ms"),
+        (changed(others_cpu_s=None, steal_s=None), None),
+    ],
+)
+def test_what_disturbs_is_told(figures, told):
+    found = doubts.disturbances([figures])
+    assert [told in line for line in found] == ([True] if told else [])
+
+
+def test_a_change_between_processes_is_seen_too():
+    slow = changed(figures={"probe_before_ns": {"0": [2_000_000], "1": [2_000_000]}})
+    assert "took 1.00 to 2.00 ms" in doubts.disturbances([QUIET, slow])[0]
+
+
+def spin(seconds):
+    """Use so much processor time, however long it takes on a busy machine."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+def test_another_process_s_time_is_seen_and_one_s_own_is_not():
+    before = disturbance.snapshot()
+    spin(0.3)
+    alone = disturbance.between(before, disturbance.snapshot())
+    assert alone["own_cpu_s"] > 0.29
+    before = disturbance.snapshot()
+    other = multiprocessing.get_context("fork").Process(target=spin, args=(0.3,))
+    other.start()
+    other.join()
+    beside = disturbance.between(before, disturbance.snapshot())
+    assert beside["others_cpu_s"] > 0.2
+    assert beside["own_cpu_s"] < 0.2
+
+
+def test_the_probe_reaches_every_processor_and_leaves_the_affinity_alone():
+    before = os.sched_getaffinity(0)
+    found = disturbance.probe()
+    assert {int(cpu) for cpu in found} == before == os.sched_getaffinity(0)
+    assert all(len(values) == disturbance.PROBES and min(values) > 0 for values in found.values())
+
+
+GOOD = {
+    **{"governor": "performance", "no_turbo": "1", "boost": None, "smt": False, "virtualised": False, "clock": "tsc"},
+    **{"usable_cpus": 8, "logical_cpus": 8, "cgroup_cpu_max": "max 100000", "numa_nodes": 1, "swap_used_mib": 0},
+    "memory_available_mib": 16000,
+}
+
+
+def test_the_doctor_finds_nothing_on_a_good_machine_and_each_fault_alone():
+    assert doctor.settings(GOOD) == []
+    faults = {
+        "governor": ("powersave", "cpupower frequency-set -g performance"),
+        "no_turbo": ("0", "echo 1 | sudo tee"),
+        "boost": ("1", "echo 0 | sudo tee"),
+        "smt": (True, "smt/control"),
+        "virtualised": (True, "virtual machine"),
+        "usable_cpus": (4, "only 4 of 8 processors"),
+        "cgroup_cpu_max": ("200000 100000", "cpu.max 200000 100000"),
+        "numa_nodes": (2, "numactl"),
+        "swap_used_mib": (12, "12 MiB are swapped out"),
+        "memory_available_mib": (512, "only 512 MiB"),
+        "clock": ("hpet", "clocksource=tsc"),
+    }
+    for key, (value, told) in faults.items():
+        (line,) = doctor.settings({**GOOD, key: value})
+        assert told in line
+
+
+def test_the_doctor_takes_this_machine_as_it_is():
+    assert all(isinstance(line, str) for line in doctor.settings(machine.describe()))

@@ -1,0 +1,48 @@
+"""Checksums that publishers give for their files: SHA-256 (or its beginning), SHA-1, MD5."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from dliflow.errors import DliflowError
+
+ALGORITHMS = ("sha256", "sha1", "md5")
+
+
+def checksum(path: Path, algorithm: str) -> str:
+    """A file's checksum as lower-case hex."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def wanted(location: dict[str, Any]) -> dict[str, str]:
+    """The checksums that a location names, by algorithm."""
+    return {algorithm: location[algorithm] for algorithm in ALGORITHMS if algorithm in location}
+
+
+def mismatch(path: Path, location: dict[str, Any]) -> str:
+    """The first checksum that is not as wanted, as `md5 is ..., wanted ...`; '' when all are right."""
+    for algorithm, digest in wanted(location).items():
+        found = checksum(path, algorithm)
+        if not found.startswith(digest):
+            return f"{algorithm} is {found}, wanted {digest}"
+    return ""
+
+
+def verify(path: Path, location: dict[str, Any], key: str) -> None:
+    """Refuse a file of the user's that is not the registered one.
+
+    Args:
+        key: where the checksum stands, for the message.
+
+    Raises:
+        DliflowError: with both checksums.
+    """
+    problem = mismatch(path, location)
+    if problem:
+        raise DliflowError(f"{path}: {problem} ({key}); it is another file than the registered one, or broken")

@@ -1,0 +1,72 @@
+"""What weakens the figures of a configuration: what was seen, and what to do about it. Pure functions of records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
+# spread between processes that the interval already shows.
+OTHERS, STEAL, SPEED, FREQUENCY = 0.02, 0.01, 1.15, 1.10
+
+
+def probe_ms(probe: dict[str, list[int]]) -> float | None:
+    """The probe's figure for the whole machine: mean over the processors of their median, in ms."""
+    return float(np.mean([np.median(values) for values in probe.values()])) / 1e6 if probe else None
+
+
+def _share(found: list[dict[str, Any]], key: str) -> float | None:
+    """Share of the usable processors' time, over all processes; None where one could not tell."""
+    spent = [figures["disturbance"][key] for figures in found]
+    room = sum(figures["disturbance"]["wall_s"] * figures["usable_cpus"] for figures in found)
+    return None if None in spent or room == 0 else sum(spent) / room
+
+
+def _speed(found: list[dict[str, Any]]) -> str | None:
+    """Did a fixed piece of work take the same time on all processors, before and after, in all processes?"""
+    medians = [
+        float(np.median(values)) / 1e6
+        for figures in found
+        for probe in (figures["probe_before_ns"], figures["probe_after_ns"])
+        for values in probe.values()
+    ]
+    if not medians or max(medians) <= SPEED * min(medians):
+        return None
+    return (
+        f"the machine's speed changed: a fixed piece of work took {min(medians):.2f} to {max(medians):.2f} ms on its "
+        "processors; trust comparisons with configurations that took turns with it, or use a quieter machine"
+    )
+
+
+def _frequency(found: list[dict[str, Any]]) -> str | None:
+    values = [
+        value
+        for figures in found
+        for when in ("frequencies_before_mhz", "frequencies_after_mhz")
+        for value in figures["disturbance"][when].values()
+    ]
+    if not values or max(values) <= FREQUENCY * min(values):
+        return None
+    return (
+        f"processor frequencies went from {min(values):.0f} to {max(values):.0f} MHz; set the governor to performance"
+    )
+
+
+def disturbances(found: list[dict[str, Any]]) -> list[str]:
+    """Warnings about a configuration's processes.
+
+    Args:
+        found: for each process the record's figures (`disturbance`, `probe_before_ns`, `probe_after_ns`) and the
+            machine's `usable_cpus`.
+    """
+    told = [_speed(found), _frequency(found)]
+    others, steal = _share(found, "others_cpu_s"), _share(found, "steal_s")
+    if others is not None and others > OTHERS:
+        told.append(f"other processes took {others:.0%} of the processors' time; stop them")
+    if steal is not None and steal > STEAL:
+        told.append(f"the hypervisor gave {steal:.0%} of the processors' time to other machines; use another host")
+    faults = sum(figures["disturbance"]["major_faults"] for figures in found)
+    if faults:
+        told.append(f"{faults} page faults read from disk during requests; free some memory")
+    return [warning for warning in told if warning]

@@ -1,0 +1,207 @@
+"""The label of each image of a dataset, by the rule of its entry (`labels: {from: ...}`).
+
+A label is a class index from 0. Files of labels may give it as such, as a synset or as the name of a class.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from dliflow import devkit
+from dliflow.errors import DliflowError
+
+SHOWN = 3
+
+Pairs = Iterable[tuple[int, str, str]]  # line number, file, label
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What classes can be called, beside their indices.
+
+    Attributes:
+        count: labels must be below it.
+        names: in class order: the synsets of `labels.classes`, or the names of the model's classes; [] when the study's
+            models name them differently.
+    """
+
+    count: int
+    names: list[str]
+
+    def index(self, name: str) -> int:
+        """The index of a class by its name.
+
+        Raises:
+            LookupError: with the reason, when there is none, or more than one.
+        """
+        found = [index for index, known in enumerate(self.names) if known == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise LookupError(f"'{name}' is the name of {len(found)} classes ({', '.join(map(str, found))})")
+        if not self.names:
+            raise LookupError(f"'{name}': the models of this study name their classes differently; set labels.classes")
+        raise LookupError(f"'{name}' is no class; classes are called {', '.join(self.names[:SHOWN])} ...")
+
+
+def _some(items: list[str]) -> str:
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return ", ".join(items[:SHOWN]) + more
+
+
+def _by_file_name(names: list[str], rule: dict[str, Any]) -> list[int]:
+    matches = {name: re.fullmatch(rule["pattern"], name.rpartition("/")[2]) for name in names}
+    unknown = [name for name, match in matches.items() if not match]
+    if unknown:
+        raise DliflowError(f"{_some(unknown)}: no label from labels.pattern {rule['pattern']!r}")
+    return [int(match["label"]) for match in matches.values() if match]
+
+
+def _by_folder(names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
+    folders = {name: name.rpartition("/")[0].rpartition("/")[2] for name in names}
+    loose = [name for name, folder in folders.items() if not folder]
+    if loose:
+        raise DliflowError(f"{_some(loose)}: lies in no folder that could name its class (labels.from: folder)")
+    known = sorted(set(folders.values()))
+    if rule.get("sorted", False):
+        if len(known) != classes.count:
+            raise DliflowError(
+                f"labels.sorted: there are {len(known)} folders of images, the model has {classes.count} classes; the "
+                "alphabetical order tells the class only when every class has its folder"
+            )
+        index = {folder: position for position, folder in enumerate(known)}
+    else:
+        index, problems = {}, []
+        for folder in known:
+            try:
+                index[folder] = classes.index(folder)
+            except LookupError as error:
+                problems.append(error.args[0])
+        if problems:
+            raise DliflowError(
+                f"{len(problems)} of {len(known)} folders of images are named like no class: "
+                f"{'; '.join(problems[:SHOWN])}. "
+                "Set labels.classes to a file with the folders' names in class order (resources/imagenet_synsets.txt), "
+                "or labels.sorted: true"
+            )
+    return [index[folder] for folder in folders.values()]
+
+
+def _csv_pairs(path: Path, rule: dict[str, Any]) -> Pairs:
+    columns = {"file": "file", "label": "label", **rule.get("columns", {})}
+    with open(path, newline="", encoding="utf-8-sig") as stream:
+        rows = csv.DictReader(stream, skipinitialspace=True)
+        missing = {columns["file"], columns["label"]} - set(rows.fieldnames or ())
+        if missing:
+            raise DliflowError(
+                f"{path}: the first line must name the columns {columns['file']} and {columns['label']}; it names "
+                f"{', '.join(rows.fieldnames or ['nothing'])} (labels.columns)"
+            )
+        for row in rows:
+            yield rows.line_num, row[columns["file"]] or "", row[columns["label"]] or ""
+
+
+def _list_pairs(path: Path, rule: dict[str, Any]) -> Pairs:
+    """Lines `file label`; neither a name's blanks nor those of a class's name matter once the file's suffix is seen."""
+    with open(path, encoding="utf-8-sig") as stream:
+        for number, line in enumerate(stream, 1):
+            match = re.fullmatch(r"(.+?\.\w+)\s+(\S.*)", line.strip()) or re.fullmatch(r"(.+)\s+(\S+)", line.strip())
+            if match:
+                yield number, match[1], match[2]
+            elif line.strip():
+                raise DliflowError(f"{path}: line {number}: {line.strip()!r} is no 'file label'")
+
+
+def _number(text: str, rule: dict[str, Any], classes: Classes) -> int:
+    return int(text) - rule.get("first", 0) if re.fullmatch(r"-?\d+", text) else classes.index(text)
+
+
+def _in_file(path: Path, names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
+    """Labels from a CSV or a list, whose files are paths in the dataset's folder."""
+    read: Callable[[Path, dict[str, Any]], Pairs] = _csv_pairs if rule["from"] == "csv" else _list_pairs
+    known: dict[str, tuple[int, int]] = {}
+    try:
+        for line, name, text in read(path, rule):
+            name = name.strip().removeprefix("./")
+            try:
+                label = _number(text.strip(), rule, classes)
+            except LookupError as error:
+                raise DliflowError(f"{path}: line {line}: label {error.args[0]}") from error
+            if name in known:
+                raise DliflowError(
+                    f"{path}: line {line}: {name} is named again (label {text.strip()}), after line {known[name][0]}; "
+                    "is this two files in one?"
+                )
+            known[name] = (line, label)
+    except UnicodeDecodeError as error:
+        raise DliflowError(f"{path}: is no text in UTF-8: {error}") from error
+    wanted = set(names)
+    without = [name for name in names if name not in known]
+    if without:
+        raise DliflowError(
+            f"{path}: there is no label for {len(without)} of {len(names)} images: {_some(without)}; it names "
+            f"{_some(list(known)) or 'nothing'}"
+        )
+    absent = [name for name in known if name not in wanted]
+    if absent:
+        raise DliflowError(
+            f"{path}: names {len(absent)} images that are not among the dataset's: {_some(absent)}; is the dataset "
+            "complete, and do `images` and the paths in the file fit together?"
+        )
+    return [known[name][1] for name in names]
+
+
+def _only_file(path: Path) -> Path:
+    """The file of labels: the path, or what was fetched into that folder when it is one file."""
+    if path.is_file():
+        return path
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    if len(files) != 1:
+        held = _some([str(file.relative_to(path)) for file in files]) or "nothing"
+        raise DliflowError(f"{path}: one file of labels is wanted here; there is {held}")
+    return files[0]
+
+
+def of_images(names: list[str], rule: dict[str, Any], path: Optional[Path], classes: Classes) -> list[Optional[int]]:
+    """The label of each image, None for all by the rule `none`.
+
+    Args:
+        names: paths in the dataset's folder.
+        rule: the dataset's `labels` entry.
+        path: the rule's file or folder of labels, for `csv`, `list` and `devkit`.
+
+    Raises:
+        DliflowError: naming the rule or the file, and images, when an image gets no label, a label no image, or a label
+            lies outside of the classes.
+    """
+    if rule["from"] == "none":
+        return [None] * len(names)
+    found: list[int]
+    if rule["from"] == "file_name":
+        found = _by_file_name(names, rule)
+    elif rule["from"] == "folder":
+        found = _by_folder(names, rule, classes)
+    else:
+        assert path is not None
+        if not path.exists():
+            raise DliflowError(f"{path}: no such file of labels")
+        found = (
+            devkit.labels(path, names) if rule["from"] == "devkit" else _in_file(_only_file(path), names, rule, classes)
+        )
+    _check(names, found, classes.count)
+    return list(found)
+
+
+def _check(names: list[str], labels: list[int], count: int) -> None:
+    outside = [f"{name}: label {label}" for name, label in zip(names, labels) if not 0 <= label < count]
+    if not outside:
+        return
+    hint = ""
+    if min(labels) == 1 and max(labels) == count:
+        hint = ". Labels begin with 1: are they off by one? In csv and list files labels.first: 1 sets that right"
+    raise DliflowError(f"{_some(outside)} is outside the model's classes 0 to {count - 1}{hint}")

@@ -1,0 +1,81 @@
+"""Where the files of a `source` (of a model, a dataset, labels) lie, as far as can be told before anything is fetched.
+
+A source holds `from`, its locations in order of preference, and for a model perhaps `file`, the path inside of them,
+and `sha256` of that file. A leading `path` that exists is used in place unless it is an archive; everything else is
+fetched into the folder beside a manifest, where the file has the same path whatever the location was.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Optional
+
+from dliflow.archive import is_archive
+from dliflow.download import file_name
+from dliflow.errors import DliflowError
+
+
+def in_place(source: dict[str, Any]) -> Optional[Path]:
+    """The user's file or folder that is used where it lies; None when the source is fetched."""
+    path = Path(source["from"][0].get("path", ""))
+    if "path" not in source["from"][0] or not path.exists() or is_archive(path):
+        return None
+    return path / source["file"] if path.is_dir() and "file" in source else path
+
+
+def name_of(source: dict[str, Any]) -> str:
+    """The path of the source's file in the folder of what is fetched; '' for all of the folder."""
+    if "file" in source:
+        return source["file"]
+    names = [
+        file_name(location["url"]) if "url" in location else location.get("path", "") for location in source["from"]
+    ]
+    single = [Path(name).name for name in names if name and not is_archive(name) and not Path(name).is_dir()]
+    return single[0] if single else ""
+
+
+def path_of(source: dict[str, Any], fetched: Path) -> Path:
+    """Where the source's file or folder lies, or will lie once it was fetched into the folder `fetched`."""
+    return in_place(source) or fetched / name_of(source)
+
+
+def inputs_of(source: dict[str, Any]) -> list[str]:
+    """The user's files whose change must be noticed: archives, or the file and those beside it that begin like it."""
+    path = in_place(source)
+    if path is None:
+        return [location["path"] for location in source["from"] if Path(location.get("path", "")).is_file()]
+    if path.is_dir():
+        return sorted(os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    if not path.exists():
+        return [str(path)]
+    return sorted(
+        entry.path for entry in os.scandir(path.parent) if entry.name.startswith(path.stem) and entry.is_file()
+    )
+
+
+def check(source: dict[str, Any], key: str) -> None:
+    """Refuse, before anything runs, a source that cannot be had.
+
+    Args:
+        key: where the source stands (`config/models/x.yaml: source`), for the message.
+
+    Raises:
+        DliflowError: when every location is a path and none exists, or a folder of the user's lacks the file.
+    """
+    paths = [location["path"] for location in source["from"] if "path" in location]
+    if len(paths) == len(source["from"]) and not any(Path(path).exists() for path in paths):
+        raise DliflowError(f"{key}.from: there is no {' and no '.join(paths)}; put it there, or correct the path")
+    path = in_place(source)
+    if path is not None and not path.exists():
+        raise DliflowError(f"{key}.file: there is no {source['file']} in {source['from'][0]['path']}")
+
+
+def check_file(source: dict[str, Any], key: str) -> None:
+    """Refuse a model's source that does not tell which file of an archive or of packages is the model.
+
+    Raises:
+        DliflowError: naming the missing key.
+    """
+    if in_place(source) is None and not name_of(source):
+        raise DliflowError(f"{key}.file: is missing; name the model's path inside the archive or the packages")

@@ -1,0 +1,48 @@
+"""Progress of long jobs: a line every ten seconds, in the job's log and on the terminal of whoever started the run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+
+EVERY_S = 10.0
+
+# The supervisor hands its own standard error to the stage by this variable: a descriptor's number.
+DESCRIPTOR = "DLIFLOW_PROGRESS_FD"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _show(line: str) -> None:
+    print(line, flush=True)
+    if DESCRIPTOR in os.environ:
+        with contextlib.suppress(OSError):  # a terminal that is gone must not end the job
+            os.write(int(os.environ[DESCRIPTOR]), f"{line}\n".encode())
+
+
+def meter(what: str, total: int, done: int = 0) -> Callable[[int], None]:
+    """A function to be called with the number of images done, as often as one likes.
+
+    The first line comes after ten seconds, so short jobs print nothing. Images that were `done` before the job began
+    do not count for the rate.
+    """
+    started = shown = time.monotonic()
+
+    def report(count: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown < EVERY_S or count <= done:
+            return
+        shown = now
+        rate = (count - done) / (now - started)
+        left = _duration((total - count) / rate)
+        _show(f"{what}: {count:,} of {total:,} images, {rate:.3g}/s, {left} left")
+
+    return report
