@@ -2,6 +2,8 @@
 
 `FRAMEWORK: str`
     The framework in whose environment the module runs; it is the model's reference runtime.
+`EXPORTER: str` (optional; default `FRAMEWORK`)
+    The framework in whose environment `export` runs; `load` then has to do in both.
 `SUFFIXES: tuple[str, ...]` (optional)
     Endings of file names by which the format is known.
 `LAYOUT: str` (optional; default "NCHW")
@@ -27,6 +29,12 @@ from types import ModuleType
 def load(name: str) -> ModuleType:
     """The module of a source format."""
     return importlib.import_module(f"dliflow.sources.{name}")
+
+
+def exporter(name: str) -> str:
+    """The framework in whose environment a source format's `export` runs."""
+    module = load(name)
+    return getattr(module, "EXPORTER", module.FRAMEWORK)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
