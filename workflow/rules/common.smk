@@ -222,14 +222,19 @@ def source_path(wildcards):
     return str(locations.path_of(MODELS[wildcards.model]["source"], payload(paths.MODEL_FILES.format(**wildcards))))
 
 
+def source_of_file(wildcards):
+    """What a model's entry says of its file, wherever that comes from, as JSON."""
+    source = MODELS[wildcards.model]["source"]
+    return json.dumps({key: value for key, value in source.items() if key not in ("from", "file", "sha256")})
+
+
 def source_code(stage):
     """Input function: the code that decides a stage's result for a model, its source format's among it."""
 
     def code(wildcards):
         source = MODELS[wildcards.model]["source"]
-        return modules.sources(
-            f"stages.{stage}", f"sources.{source['format']}", f"architectures.{source['architecture']}"
-        )
+        architecture = [f"architectures.{source['architecture']}"] if "architecture" in source else []
+        return modules.sources(f"stages.{stage}", f"sources.{source['format']}", *architecture)
 
     return code
 
@@ -298,9 +303,7 @@ def performance_array_of(wildcards):
     return paths.PERFORMANCE_ARRAY.format(dataset=STUDY["dataset"], spec=SPECS[wildcards.model])
 
 
-SOURCE_OPTIONS = (
-    "--path {params.path:q} --format {params.source[format]:q}" " --architecture {params.source[architecture]:q}"
-)
+SOURCE_OPTIONS = "--path {params.path:q} --source {params.source:q} --input {params.input:q}"
 
 
 # Sessions.

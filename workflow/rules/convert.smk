@@ -19,13 +19,13 @@ rule export:
     params:
         python=lambda w: python_of(exporter_of(w.model)),
         path=source_path,
-        source=lambda w: MODELS[w.model]["source"],
-        shape=lambda w: json.dumps(inputs.shape(MODELS[w.model]["input"])),
+        source=source_of_file,
+        input=input_of,
     shell:
         there(
             "export",
             SOURCE_OPTIONS,
-            "--shape {params.shape:q} --out {output:q}",
+            "--out {output:q}",
         )
 
 
@@ -48,7 +48,7 @@ rule reference:
     params:
         python=lambda w: python_of(source_of(w.model).FRAMEWORK),
         path=source_path,
-        source=lambda w: MODELS[w.model]["source"],
+        source=source_of_file,
         input=input_of,
         size=STUDY["parity"]["images"],
         scores=lambda w: scores_of(w.model),
@@ -56,8 +56,7 @@ rule reference:
         there(
             "reference",
             SOURCE_OPTIONS,
-            "--array {input.array:q} --input {params.input:q} --count {params.size}",
-            "--scores {params.scores} --out {output:q}",
+            "--array {input.array:q} --count {params.size} --scores {params.scores} --out {output:q}",
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     sources.arguments(parser)
     parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
-    parser.add_argument("--input", type=json.loads, required=True, help="JSON: the model's input entry")
     parser.add_argument("--count", type=int, required=True, help="how many images, from the first on")
     parser.add_argument("--scores", type=int, required=True, help="how many scores the model must give")
     parser.add_argument("--out", type=Path, required=True, help="float32 (images, scores)")
@@ -24,9 +22,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Predict one batch and keep the scores."""
-    source = sources.load(args.format)
     batch = inputs.make(inputs.read(args.array)[: args.count], args.input)
-    scores = source.predict(source.load(args.path, args.architecture), batch)
+    if batch.dtype == np.float32 and args.input["layout"] == "NHWC":  # what all frameworks share is NCHW
+        batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+    scores = sources.load(args.source["format"]).predict(sources.read(args), batch)
     metrics.check_scores(scores, len(batch), args.scores)
     with replacing(args.out) as scratch, open(scratch, "wb") as stream:
         np.save(stream, scores)
