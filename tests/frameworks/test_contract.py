@@ -37,7 +37,7 @@ def found(study):
         key = (framework, variant, precision, threads)
         if key not in cache:
             folder = environment_files.folder(study.folder / f"envs/{framework}.yaml", str(study.environments))
-            (array,) = (study.folder / "results/data").rglob("*px-*.json")
+            (array,) = (study.folder / "results/data").glob("*/*px-*.json")
             entry = yaml.safe_load((ROOT / "config/models/efficientnet_lite0.yaml").read_text())["input"]
             python = f"{folder}/bin/python"
             model = study.folder / f"results/models/efficientnet_lite0/{framework}-{precision}"

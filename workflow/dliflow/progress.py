@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from typing import Optional
 
 EVERY_S = 10.0
 
@@ -27,11 +28,11 @@ def _show(line: str) -> None:
             os.write(int(os.environ[DESCRIPTOR]), f"{line}\n".encode())
 
 
-def meter(what: str, total: int, done: int = 0) -> Callable[[int], None]:
-    """A function to be called with the number of images done, as often as one likes.
+def meter(what: str, total: Optional[int], done: int = 0, unit: str = "images") -> Callable[[int], None]:
+    """A function to be called with the number of images (or of another unit) done, as often as one likes.
 
     The first line comes after ten seconds, so short jobs print nothing. Images that were `done` before the job began
-    do not count for the rate.
+    do not count for the rate. A `total` that is not known is None.
     """
     started = shown = time.monotonic()
 
@@ -42,7 +43,7 @@ def meter(what: str, total: int, done: int = 0) -> Callable[[int], None]:
             return
         shown = now
         rate = (count - done) / (now - started)
-        left = _duration((total - count) / rate)
-        _show(f"{what}: {count:,} of {total:,} images, {rate:.3g}/s, {left} left")
+        of, left = ("", "") if total is None else (f" of {total:,}", f", {_duration((total - count) / rate)} left")
+        _show(f"{what}: {count:,}{of} {unit}, {rate:.3g}/s{left}")
 
     return report

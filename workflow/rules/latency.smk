@@ -20,7 +20,7 @@ rule latency:
         timeout_s=STUDY["latency"]["timeout_s"],
         machine=1000,
     params:
-        **{key: STUDY["latency"][key] for key in ("requests", "limit_s", "warmup_requests", "warmup_limit_s", "images")},
+        **{key: STUDY["latency"][key] for key in ("requests", "limit_s", "warmup_requests", "warmup_limit_s")},
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         options=session_options,
@@ -34,5 +34,5 @@ rule latency:
             "--batch-size {wildcards.batch_size} --repetition {wildcards.repetition}",
             "--requests {params.requests} --limit {params.limit_s}",
             "--warmup-requests {params.warmup_requests} --warmup-limit {params.warmup_limit_s}",
-            "--images {params.images} --out {output:q}",
+            "--out {output:q}",
         )

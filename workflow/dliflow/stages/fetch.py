@@ -10,11 +10,11 @@ import argparse
 import json
 import os
 import shutil
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow import archive, checksums, download, locations, paths
+from dliflow import archive, checksums, download, locations, paths, progress
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, replacing, sha256, write_json
 from dliflow.stages.environment import uv
@@ -68,19 +68,18 @@ def _place(file: Path, folder: Path, source: dict[str, Any], *, ours: bool) -> N
         shutil.copyfile(file, target)
 
 
-def _progress(url: str):
-    """A line every ten seconds."""
-    started = shown = time.monotonic()
+def _progress(url: str) -> download.Report:
+    """Lines with the MiB so far; the total is known once the server has answered."""
+    report: Optional[Callable[[int], None]] = None
 
-    def report(done: int, total: Optional[int]) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if now - shown >= 10:
-            shown = now
-            of = f" of {total / 2**20:,.0f}" if total else ""
-            print(f"{url}: {done / 2**20:,.0f}{of} MiB, {now - started:.0f} s", flush=True)
+    def show(done: int, total: Optional[int]) -> None:
+        nonlocal report
+        if report is None:
+            name = download.file_name(url)
+            report = progress.meter(f"download {name}", None if total is None else total >> 20, done >> 20, "MiB")
+        report(done >> 20)
 
-    return report
+    return show
 
 
 def fill(folder: Path, location: dict[str, Any], source: dict[str, Any]) -> None:

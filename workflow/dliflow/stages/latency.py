@@ -25,12 +25,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=float, required=True, help="seconds after which no new request is made")
     parser.add_argument("--warmup-requests", type=int, required=True)
     parser.add_argument("--warmup-limit", type=float, required=True, help="seconds, likewise, for the warm-up")
-    parser.add_argument("--images", type=int, required=True, help="how many images the batches are made of, at most")
 
 
-def make_batches(pixels: np.ndarray, entry: dict[str, Any], batch_size: int, images: int) -> list[np.ndarray]:
+def make_batches(pixels: np.ndarray, entry: dict[str, Any], batch_size: int) -> list[np.ndarray]:
     """Distinct batches in memory, over which requests rotate. Few images are repeated to fill a batch."""
-    count = min(images, len(pixels))
+    count = len(pixels)
     chosen = np.arange(max(1, count // batch_size) * batch_size) % count
     return [inputs.make(pixels[part], entry) for part in chosen.reshape(-1, batch_size)]
 
@@ -39,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
     extra["list_sha256"] = read_json(args.array)["list_sha256"]
-    batches = make_batches(inputs.read(args.array), args.input, args.batch_size, args.images)
+    batches = make_batches(inputs.read(args.array), args.input, args.batch_size)
     try:
         opened = session.open_model(args, args.batch_size)
         before = time.perf_counter_ns()
