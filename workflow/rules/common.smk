@@ -102,7 +102,8 @@ def there(stage, *options):
     return supervised("{params.python:q}", stage, *options)
 
 
-PLAN = checked(plan.build, STUDY, SPECS, environment_of)
+PLANNED = {name: plan.described(model, SPECS[name]) for name, model in MODELS.items()}
+PLAN = checked(plan.build, STUDY, PLANNED, environment_of)
 
 
 # Inputs.
@@ -238,9 +239,43 @@ def source_code(stage):
     return code
 
 
+def exporter_of(model):
+    """The framework in whose environment a model is exported."""
+    return sources.exporter(MODELS[model]["source"]["format"])
+
+
+def as_it_is(model):
+    """Whether a model's file is run without a conversion."""
+    return "precision" in MODELS[model]["source"]
+
+
+def batch_size_of(model):
+    """The only batch size that a model's file takes; None for any."""
+    return MODELS[model]["source"].get("batch_size")
+
+
+def converter_of(wildcards):
+    """The framework in whose environment a model is converted."""
+    if as_it_is(wildcards.model):
+        return wildcards.framework
+    return frameworks.converter(wildcards.framework, wildcards.precision)
+
+
+def converted_from(wildcards):
+    """What a model is converted from: the interchange files, or its own file."""
+    return (paths.MODEL_FILES if as_it_is(wildcards.model) else paths.INTERCHANGE).format(**wildcards)
+
+
+def convert_source(wildcards, input):
+    """The option that names it."""
+    if as_it_is(wildcards.model):
+        return f"--adopt {shlex.quote(source_path(wildcards))}"
+    return f"--source {shlex.quote(str(input.source))}"
+
+
 def calibration_array(wildcards):
     """The calibration images, for the precisions that need them."""
-    if wildcards.precision != "int8":
+    if wildcards.precision != "int8" or as_it_is(wildcards.model):
         return []
     return paths.CALIBRATION_ARRAY.format(spec=SPECS[wildcards.model])
 
@@ -327,7 +362,7 @@ def used_frameworks():
 
 TABLES_DATA = {
     "study": json.dumps(plan.deciding(STUDY)),
-    "specs": json.dumps(SPECS),
+    "models": json.dumps(PLANNED),
     "environments": json.dumps({name: environment_of(name) for name in used_frameworks()}),
     "references": json.dumps({name: source_of(name).FRAMEWORK for name in MODELS}),
     "classes": json.dumps({name: len(classes) for name, classes in CLASSES.items()}),

@@ -2,6 +2,8 @@
 
 `FRAMEWORK: str`
     The framework in whose environment the module runs; it is the model's reference runtime.
+`EXPORTER: str` (optional; default `FRAMEWORK`)
+    The framework in whose environment `export` runs; `load` then has to do in both.
 `SUFFIXES: tuple[str, ...]` (optional)
     Endings of file names by which the format is known; the longest one that fits wins.
 `LAYOUT: "NCHW" or "NHWC"`
@@ -35,6 +37,12 @@ from dliflow.errors import DliflowError
 def load(name: str) -> ModuleType:
     """The module of a source format."""
     return importlib.import_module(f"dliflow.sources.{name}")
+
+
+def exporter(name: str) -> str:
+    """The framework in whose environment a source format's `export` runs."""
+    module = load(name)
+    return getattr(module, "EXPORTER", module.FRAMEWORK)
 
 
 def only_nchw(source: dict[str, Any]) -> None:
