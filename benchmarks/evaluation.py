@@ -76,8 +76,9 @@ def prepared(args: argparse.Namespace, entry: dict[str, Any], folder: Path) -> P
     from dliflow import dataset
     from dliflow.stages import prepare
 
-    found = list(dataset.find(args.images, None))
-    rows = list(itertools.islice(itertools.cycle(dataset.rows(args.images, found, [None] * len(found))), args.count))
+    names = list(dataset.find(args.images, None))
+    found = dataset.rows(args.images, names, [None] * len(names))
+    rows = list(itertools.islice(itertools.cycle(found), args.count))
     dataset.write(folder / "images.csv", rows)
     manifest = folder / "array.json"
     prepare.run(

@@ -61,8 +61,9 @@ def main() -> None:
     args = parser.parse_args()
     entry = config.model(Path("config/models"), args.model, "--model", "--model")["input"]
     geometry = inputs.geometry(entry)
-    found = list(dataset.find(args.images, None))
-    rows = list(itertools.islice(itertools.cycle(dataset.rows(args.images, found, [None] * len(found))), args.count))
+    names = list(dataset.find(args.images, None))
+    found = dataset.rows(args.images, names, [None] * len(names))
+    rows = list(itertools.islice(itertools.cycle(found), args.count))
     files = [row["file"] for row in rows]
     rates: dict[str, list[float]] = {"plain": [], "real": []}
     with tempfile.TemporaryDirectory() as name:

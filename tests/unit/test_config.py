@@ -46,7 +46,7 @@ def registered_model(tmp_path, text):
 
 
 FIVE_LINES = """\
-source: {from: [{path: models/mine.bin}], format: pytorch_state_dict, architecture: efficientnet_lite0}
+source: {from: [{path: models/mine.bin}], format: pytorch_state_dict, architecture: efficientnet_lite}
 input: {size: 192, mean: 127.5, scale: [1, 2, 3]}
 classes: models/classes.txt
 """
@@ -76,11 +76,11 @@ def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
     [
         (", format: pytorch_state_dict", "", r"source\.format: cannot be told from the name 'models/mine\.bin'"),
         (
-            ", architecture: efficientnet_lite0",
+            ", architecture: efficientnet_lite",
             "",
             r"source\.architecture: the format pytorch_state_dict needs this key",
         ),
-        ("efficientnet_lite0", "efficientnet_light0", r"did you mean 'efficientnet_lite0'"),
+        ("efficientnet_lite", "efficientnet_light", r"did you mean 'efficientnet_lite'"),
         ("mean: 127.5", "mean: [0.485, 0.456, 0.406]", r"input\.mean: .* multiply both by 255 \(mean: \[123\.675, "),
         ("[1, 2, 3]", "0", r"input\.scale: 0: pixels are divided by it"),
         ("size: 192", "size: 0", r"input\.size: 0 is not valid\. Right would be: pixels, or \[height, width\]"),

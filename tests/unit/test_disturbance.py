@@ -62,7 +62,7 @@ def test_another_process_s_time_is_seen_and_one_s_own_is_not():
     before = disturbance.snapshot()
     spin(0.3)
     alone = disturbance.between(before, disturbance.snapshot())
-    assert 0.29 < alone["own_cpu_s"]
+    assert alone["own_cpu_s"] > 0.29
     before = disturbance.snapshot()
     other = multiprocessing.get_context("fork").Process(target=spin, args=(0.3,))
     other.start()

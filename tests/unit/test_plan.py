@@ -11,9 +11,11 @@ from dliflow import config, modules, plan
 ROOT = Path(__file__).parents[2]
 STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["null", "openvino"], "precisions": ["fp32", "fp16"]}
 
+MODEL = plan.described({"source": {"format": "onnx"}}, "spec")
+
 
 def build(**changes):
-    return plan.build(config.study({**STUDY, **changes}, "test"), {"m": "spec"}, lambda name: f"envs/{name}")
+    return plan.build(config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}")
 
 
 def test_every_configuration_has_its_rows():
@@ -24,6 +26,24 @@ def test_every_configuration_has_its_rows():
     skipped = {(row["framework"], row["precision"]) for row in found["accuracy"] if row["reason"]}
     assert skipped == {("null", "fp16")}
     assert len(plan.records(found, "latency")) == 18
+
+
+def test_a_model_that_is_quantized_already_runs_in_the_framework_of_its_format_only():
+    source = {"format": "tflite", "precision": "int8", "batch_size": 1}
+    changes = {"frameworks": ["null", "tflite"], "precisions": ["fp32", "int8"], "latency": {"batch_sizes": [1, 8]}}
+    checked = config.study({**STUDY, **changes}, "test")
+    found = plan.build(checked, {"m": plan.described({"source": source}, "spec")}, lambda name: f"envs/{name}")
+    (row,) = (row for row in found["parity"] if row["reason"] is None)
+    assert (row["framework"], row["precision"]) == ("tflite", "int8")
+    assert "envs/tensorflow" not in row["needs"]
+    assert not any("interchange" in path for path in row["needs"])
+    assert "runs as it is, in tflite" in found["accuracy"][0]["reason"]
+    run = {
+        row["batch_size"]: row["reason"]
+        for row in found["latency"]
+        if (row["framework"], row["precision"]) == ("tflite", "int8")
+    }
+    assert run == {1: None, 8: "the model's file takes batches of 1 only (source.batch_size)"}
 
 
 def test_turns_are_whole_rounds_in_a_seeded_order():

@@ -32,8 +32,8 @@ def folder(tmp_path):
 
 
 def listed(folder):
-    files = list(dataset.find(folder / "images", ["*.png"]))
-    dataset.write(folder / "images.csv", dataset.rows(folder / "images", files, [0] * len(files)))
+    names = list(dataset.find(folder / "images", ["*.png"]))
+    dataset.write(folder / "images.csv", dataset.rows(folder / "images", names, [0] * len(names)))
 
 
 def run(folder, geometry=GEOMETRY):

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -68,6 +68,20 @@ def read(path: Path, framework: str) -> Graph:
 
     model = onnx.shape_inference.infer_shapes(onnx.load(str(path)), data_prop=True)
     return _Reader(model, framework).graph()
+
+
+def symmetric(before, after, kernel, strides, dilations, pads) -> Optional[tuple[int, ...]]:
+    """The padding of a window for frameworks that take one number for both ends; None if that gives another size.
+
+    Args:
+        before: height and width of the input.
+        after: those of the output.
+        kernel, strides, dilations, pads: as in the table of operations.
+    """
+    for size, wanted, k, s, d, (begin, _) in zip(before, after, kernel, strides, dilations, pads):
+        if (size + 2 * begin - (k - 1) * d - 1) // s + 1 != wanted:
+            return None
+    return tuple(begin for begin, _ in pads)
 
 
 class _Reader:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dliflow.errors import Skip
-from dliflow.graph import Graph
+from dliflow.graph import Graph, symmetric
 
 LARGE = float(np.finfo(np.float32).max)
 
@@ -51,12 +51,8 @@ class Builder:
         return named if bias is None else {**named, "bias": self.parameter(bias, "bias")}
 
     def symmetric(self, kernel, strides, dilations, pads):
-        """The padding, if the same number at both ends gives the wanted size: MXNet takes no other."""
-        sizes = zip(self.shapes[0][1:], self.shapes[-1][1:], kernel, strides, dilations, pads)
-        for size, wanted, k, s, d, (begin, _) in sizes:
-            if (size + 2 * begin - (k - 1) * d - 1) // s + 1 != wanted:
-                return None
-        return tuple(begin for begin, _ in pads)
+        """The padding of the operation at hand, as MXNet takes it, or None."""
+        return symmetric(self.shapes[0][1:], self.shapes[-1][1:], kernel, strides, dilations, pads)
 
 
 def _padded(b, F, x, pads, value):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Optional
 
-from dliflow import frameworks, paths
+from dliflow import frameworks, paths, sources
 
 # Columns that tell configurations apart, in the order of the tables.
 IDENTITY = ("model", "framework", "variant", "precision", "device")
@@ -23,19 +23,42 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
     return {**{key: config[key] for key in keys}, "latency": latency}
 
 
-def configurations(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def described(entry: dict[str, Any], spec: str) -> dict[str, Any]:
+    """What a plan has to know of a model.
+
+    Args:
+        entry: the model's checked registry entry.
+        spec: the name of its input spec.
+    """
+    return {"spec": spec, **{key: entry["source"].get(key) for key in ("format", "precision", "batch_size")}}
+
+
+def elsewhere(model: dict[str, Any], framework: str, precision: str) -> Optional[str]:
+    """Why a model whose file runs as it is does not run here; None where it does, and for all other models."""
+    if model["precision"] is None:
+        return None
+    home = sources.load(model["format"]).FRAMEWORK
+    if (framework, precision) == (home, model["precision"]):
+        return None
+    return f"the model's {model['format']} file is {model['precision']} already: it runs as it is, in {home}"
+
+
+def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Every model × framework × variant × precision × device, with the declared reason where it is skipped."""
     for model in config["models"]:
         for framework in config["frameworks"]:
             for precision in config["precisions"]:
                 for device in config["devices"]:
-                    reason = frameworks.load(framework).supports(precision, device)
+                    reason = elsewhere(models[model], framework, precision)
+                    reason = reason or frameworks.load(framework).supports(precision, device)
                     for variant in frameworks.variants(framework):
                         values = (model, framework, variant, precision, device)
                         yield {**dict(zip(IDENTITY, values)), "reason": reason}
 
 
-def build(config: dict[str, Any], specs: dict[str, str], environment: Callable[[str], str]) -> dict[str, Any]:
+def build(
+    config: dict[str, Any], models: dict[str, dict[str, Any]], environment: Callable[[str], str]
+) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
     `parity`, `accuracy` and `latency` each hold rows with the identity, the declared reason (or None), the
@@ -43,30 +66,35 @@ def build(config: dict[str, Any], specs: dict[str, str], environment: Callable[[
 
     Args:
         config: a checked config, or the deciding part of one.
-        specs: for each model the name of its input spec.
+        models: for each model what `described` tells.
         environment: for a framework the output of the job that makes its environment.
     """
     dataset = config["dataset"]
     parity, accuracy, latency = [], [], []
-    for row in configurations(config):
+    for row in configurations(config, models):
         model, framework = row["model"], row["framework"]
         inputs = [
             paths.MODEL_FILES.format(model=model),
             *(path.format(dataset=dataset) for path in (paths.DATASET_FILES, paths.LABEL_FILES, paths.IMAGES)),
         ]
         evaluation, performance = (
-            [listed.format(dataset=dataset), array.format(dataset=dataset, spec=specs[model])]
+            [listed.format(dataset=dataset), array.format(dataset=dataset, spec=models[model]["spec"])]
             for listed, array in (
                 (paths.EVALUATION_IMAGES, paths.ARRAY),
                 (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY),
             )
         )
-        converted = [
+        interchange = [
             environment(frameworks.converter(framework, row["precision"])),
-            environment(framework),
             paths.INTERCHANGE.format(model=model),
+        ]
+        as_it_is = models[model]["precision"] is not None
+        converted = [
+            *([] if as_it_is else interchange),
+            environment(framework),
             paths.CONVERTED.format(**row),
         ]
+        fixed = models[model]["batch_size"]
         quality, speed = [*inputs, *evaluation, *converted], [*inputs, *performance, *converted]
         record = paths.PARITY.format(**row)
         reference = paths.REFERENCE.format(model=model)
@@ -74,9 +102,12 @@ def build(config: dict[str, Any], specs: dict[str, str], environment: Callable[[
         record = paths.ACCURACY.format(**row, dataset=dataset)
         accuracy.append({**row, "dataset": dataset, "record": record, "needs": [*quality, record]})
         for batch_size in config["latency"]["batch_sizes"]:
+            other = fixed is not None and batch_size != fixed
+            unfit = f"the model's file takes batches of {fixed} only (source.batch_size)" if other else None
             for repetition in range(1, config["latency"]["repetitions"] + 1):
                 point = {
                     **row,
+                    "reason": row["reason"] or unfit,
                     "node": config["node"],
                     "scenario": "latency",
                     "parameters": "default",

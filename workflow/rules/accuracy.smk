@@ -25,11 +25,13 @@ rule parity:
         input=input_of,
         scores=lambda w: scores_of(w.model),
         tolerance=tolerance_of,
+        batch_size=lambda w: batch_size_of(w.model) or STUDY["parity"]["images"],
     shell:
         there(
             "parity",
             SESSION_OPTIONS,
-            "--reference {input.reference:q} --tolerance {params.tolerance} --out {output:q}",
+            "--reference {input.reference:q} --tolerance {params.tolerance}",
+            "--batch-size {params.batch_size} --out {output:q}",
         )
 
 
@@ -57,7 +59,7 @@ rule accuracy:
         input=input_of,
         scores=lambda w: scores_of(w.model),
         label_offset=lambda w: MODELS[w.model]["label_offset"],
-        batch_size=STUDY["accuracy"]["batch_size"],
+        batch_size=lambda w: batch_size_of(w.model) or STUDY["accuracy"]["batch_size"],
     shell:
         there(
             "accuracy",

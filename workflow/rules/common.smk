@@ -102,7 +102,8 @@ def there(stage, *options):
     return supervised("{params.python:q}", stage, *options)
 
 
-PLAN = checked(plan.build, STUDY, SPECS, environment_of)
+PLANNED = {name: plan.described(model, SPECS[name]) for name, model in MODELS.items()}
+PLAN = checked(plan.build, STUDY, PLANNED, environment_of)
 
 
 # Inputs.
@@ -221,21 +222,60 @@ def source_path(wildcards):
     return str(locations.path_of(MODELS[wildcards.model]["source"], payload(paths.MODEL_FILES.format(**wildcards))))
 
 
+def source_of_file(wildcards):
+    """What a model's entry says of its file, wherever that comes from, as JSON."""
+    source = MODELS[wildcards.model]["source"]
+    return json.dumps({key: value for key, value in source.items() if key not in ("from", "file", "sha256")})
+
+
 def source_code(stage):
     """Input function: the code that decides a stage's result for a model, its source format's among it."""
 
     def code(wildcards):
         source = MODELS[wildcards.model]["source"]
-        return modules.sources(
-            f"stages.{stage}", f"sources.{source['format']}", f"architectures.{source['architecture']}"
-        )
+        architecture = [f"architectures.{source['architecture']}"] if "architecture" in source else []
+        return modules.sources(f"stages.{stage}", f"sources.{source['format']}", *architecture)
 
     return code
 
 
+def exporter_of(model):
+    """The framework in whose environment a model is exported."""
+    return sources.exporter(MODELS[model]["source"]["format"])
+
+
+def as_it_is(model):
+    """Whether a model's file is run without a conversion."""
+    return "precision" in MODELS[model]["source"]
+
+
+def batch_size_of(model):
+    """The only batch size that a model's file takes; None for any."""
+    return MODELS[model]["source"].get("batch_size")
+
+
+def converter_of(wildcards):
+    """The framework in whose environment a model is converted."""
+    if as_it_is(wildcards.model):
+        return wildcards.framework
+    return frameworks.converter(wildcards.framework, wildcards.precision)
+
+
+def converted_from(wildcards):
+    """What a model is converted from: the interchange files, or its own file."""
+    return (paths.MODEL_FILES if as_it_is(wildcards.model) else paths.INTERCHANGE).format(**wildcards)
+
+
+def convert_source(wildcards, input):
+    """The option that names it."""
+    if as_it_is(wildcards.model):
+        return f"--adopt {shlex.quote(source_path(wildcards))}"
+    return f"--source {shlex.quote(str(input.source))}"
+
+
 def calibration_array(wildcards):
     """The calibration images, for the precisions that need them."""
-    if wildcards.precision != "int8":
+    if wildcards.precision != "int8" or as_it_is(wildcards.model):
         return []
     return paths.CALIBRATION_ARRAY.format(spec=SPECS[wildcards.model])
 
@@ -264,7 +304,8 @@ def performance_array_of(wildcards):
 
 
 SOURCE_OPTIONS = (
-    "--path {params.path:q} --format {params.source[format]:q}" " --architecture {params.source[architecture]:q}"
+    "--path {params.path:q} --source {params.source:q} --input {params.input:q}"
+    " --scores {params.scores} --label-offset {params.label_offset}"
 )
 
 
@@ -321,7 +362,7 @@ def used_frameworks():
 
 TABLES_DATA = {
     "study": json.dumps(plan.deciding(STUDY)),
-    "specs": json.dumps(SPECS),
+    "models": json.dumps(PLANNED),
     "environments": json.dumps({name: environment_of(name) for name in used_frameworks()}),
     "references": json.dumps({name: source_of(name).FRAMEWORK for name in MODELS}),
     "classes": json.dumps({name: len(classes) for name, classes in CLASSES.items()}),

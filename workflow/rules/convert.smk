@@ -5,7 +5,7 @@
 rule export:
     input:
         code=source_code("export"),
-        environment=lambda w: needs_environment(source_of(w.model).FRAMEWORK),
+        environment=lambda w: needs_environment(exporter_of(w.model)),
         source=paths.MODEL_FILES,
     output:
         paths.INTERCHANGE,
@@ -13,19 +13,21 @@ rule export:
         paths.log(paths.INTERCHANGE),
     priority: 10**9
     conda:
-        lambda w: f"../../envs/{source_of(w.model).FRAMEWORK}.yaml"
+        lambda w: f"../../envs/{exporter_of(w.model)}.yaml"
     resources:
         timeout_s=STUDY["convert"]["timeout_s"],
     params:
-        python=lambda w: python_of(source_of(w.model).FRAMEWORK),
+        python=lambda w: python_of(exporter_of(w.model)),
         path=source_path,
-        source=lambda w: MODELS[w.model]["source"],
-        shape=lambda w: json.dumps(inputs.shape(MODELS[w.model]["input"])),
+        source=source_of_file,
+        input=input_of,
+        scores=lambda w: scores_of(w.model),
+        label_offset=lambda w: MODELS[w.model]["label_offset"],
     shell:
         there(
             "export",
             SOURCE_OPTIONS,
-            "--shape {params.shape:q} --out {output:q}",
+            "--out {output:q}",
         )
 
 
@@ -36,6 +38,7 @@ rule reference:
         environment=lambda w: needs_environment(source_of(w.model).FRAMEWORK),
         source=paths.MODEL_FILES,
         array=array_of,
+        images=paths.EVALUATION_IMAGES.format(dataset=STUDY["dataset"]),
     output:
         paths.REFERENCE,
     log:
@@ -48,16 +51,16 @@ rule reference:
     params:
         python=lambda w: python_of(source_of(w.model).FRAMEWORK),
         path=source_path,
-        source=lambda w: MODELS[w.model]["source"],
+        source=source_of_file,
         input=input_of,
         size=STUDY["parity"]["images"],
         scores=lambda w: scores_of(w.model),
+        label_offset=lambda w: MODELS[w.model]["label_offset"],
     shell:
         there(
             "reference",
             SOURCE_OPTIONS,
-            "--array {input.array:q} --input {params.input:q} --count {params.size}",
-            "--scores {params.scores} --out {output:q}",
+            "--array {input.array:q} --images {input.images:q} --count {params.size} --out {output:q}",
         )
 
 
@@ -65,8 +68,8 @@ rule reference:
 rule convert:
     input:
         code=lambda w: modules.sources("stages.convert", f"frameworks.{w.framework}"),
-        environment=lambda w: needs_environment(frameworks.converter(w.framework, w.precision)),
-        interchange=paths.INTERCHANGE,
+        environment=lambda w: needs_environment(converter_of(w)),
+        source=converted_from,
         calibration=calibration_array,
     output:
         paths.CONVERTED,
@@ -74,15 +77,16 @@ rule convert:
         paths.log(paths.CONVERTED),
     priority: 10**9
     conda:
-        lambda w: f"../../envs/{frameworks.converter(w.framework, w.precision)}.yaml"
+        lambda w: f"../../envs/{converter_of(w)}.yaml"
     resources:
         timeout_s=STUDY["convert"]["timeout_s"],
     params:
-        python=lambda w: python_of(frameworks.converter(w.framework, w.precision)),
+        python=lambda w: python_of(converter_of(w)),
+        source=convert_source,
         calibration=calibration_options,
     shell:
         there(
             "convert",
             "--framework {wildcards.framework}",
-            "--precision {wildcards.precision} --source {input.interchange:q} {params.calibration} --out {output:q}",
+            "--precision {wildcards.precision} {params.source} {params.calibration} --out {output:q}",
         )

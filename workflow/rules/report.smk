@@ -23,7 +23,7 @@ rule tables:
     shell:
         here(
             "tables",
-            "--study {params.study:q} --specs {params.specs:q}",
+            "--study {params.study:q} --models {params.models:q}",
             "--environments {params.environments:q} --references {params.references:q} --classes {params.classes:q}",
         )
 

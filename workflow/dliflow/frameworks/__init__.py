@@ -18,6 +18,9 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
     interchange files that `stages/export.py` describes. `calibration` is an array (images, *input
     shape*), made like any input, where the precision needs it.
 
+`adopt(file: Path, out: Path) -> None` (optional)
+    Takes a model's own file (of the source format whose `FRAMEWORK` this is) as it is, in place of `convert`.
+
 `load(model: Path, *, precision, variant, device, batch_size, threads, options) -> Session`
     `model` is the folder that `convert` filled. `threads` is a number, or None for the framework's own
     default. `options` is the config's `options.<framework>`; an option that is not known is an error.
@@ -56,6 +59,7 @@ class Session(Protocol):
     def predict(self, batch: np.ndarray) -> np.ndarray:
         """One request: C-contiguous float32 (batch, *input shape*) in, float32 (batch, scores) out.
 
+        A model that runs as it is gets the dtype and layout of its entry; its scores are float32 all the same.
         The scores lie in host memory when it returns. This call is what is timed.
         """
 

@@ -39,6 +39,13 @@ def convert(source, out, precision, calibration):
         shutil.copyfile(source / "model.onnx", out / MODEL)
 
 
+def adopt(file, out):
+    """An ONNX file is taken as it is; its external data, where it has some, comes into the file."""
+    import onnx
+
+    onnx.save(onnx.load(file), out / MODEL)
+
+
 class OnnxRuntime:
     """An inference session and the names of its only input and output."""
 

@@ -10,7 +10,7 @@ import platform
 import shutil
 from pathlib import Path
 
-from dliflow import machine
+from dliflow import graph, graph_pytorch, machine
 from dliflow.errors import Skip
 from dliflow.frameworks import take_options
 
@@ -53,17 +53,24 @@ def unavailable(precision, device, variant):
 
 
 def convert(source, out, precision, calibration):
-    """Take the program that was exported with the model; int8 is quantized and compiled."""
-    program = source / "model.pt2"
-    if not program.exists():
-        raise Skip("the model's source format gives no PyTorch program")
+    """Take the program that was exported with the model, or make one of the graph; int8 is quantized and compiled."""
+    import torch
+
+    exported = source / "model.pt2"
+    if precision != "int8" and exported.exists():
+        shutil.copyfile(exported, out / MODEL)
+        return
+    if exported.exists():
+        program = torch.export.load(exported)
+    else:
+        program = graph_pytorch.program(graph.read(source / "model.onnx", "pytorch"))
     if precision == "int8":
         _compile(_quantize(program, calibration), out / MODEL)
     else:
-        shutil.copyfile(program, out / MODEL)
+        torch.export.save(program, out / MODEL)
 
 
-def _quantize(program: Path, calibration):
+def _quantize(program, calibration):
     """Post-training quantization (pt2e) of what oneDNN computes in int8, for any batch size."""
     if platform.machine() not in ("x86_64", "AMD64"):
         raise Skip(f"the int8 model is made for x86-64 CPUs, and this one is {platform.machine()}")
@@ -71,7 +78,7 @@ def _quantize(program: Path, calibration):
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
-    module = torch.export.load(program).module()
+    module = program.module()
     _name_sources(module)
     # CPUs without VNNI add pairs of products in 16 bits, which overflow with 8-bit activations: on such a CPU
     # the error of EfficientNet-Lite0's scores was three times that with 7 bits.

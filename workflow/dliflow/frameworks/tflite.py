@@ -6,7 +6,10 @@ quantization; input and output stay float32, so the conversion at both ends is p
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+
+import numpy as np
 
 from dliflow import graph, graph_tensorflow
 from dliflow.errors import DliflowError
@@ -51,6 +54,11 @@ def convert(source, out, precision, calibration):
     (out / MODEL).write_bytes(converter.convert())
 
 
+def adopt(file, out):
+    """A TFLite file is taken as it is."""
+    shutil.copyfile(file, out / MODEL)
+
+
 class TfLite:
     """An interpreter whose tensors are allocated."""
 
@@ -67,6 +75,19 @@ class TfLite:
         return self.interpreter.get_tensor(self.output)
 
 
+class Quantized(TfLite):
+    """An interpreter whose scores are integers; what they stand for is computed in each request."""
+
+    def __init__(self, interpreter, threads: int):
+        super().__init__(interpreter, threads)
+        scale, zero = interpreter.get_output_details()[0]["quantization"]
+        self.scale, self.zero = np.float32(scale), np.float32(zero)
+
+    def predict(self, batch):
+        """Copy the batch in, run, and take the scores out as float32."""
+        return (super().predict(batch).astype(np.float32) - self.zero) * self.scale
+
+
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Open the model and give its input the batch size; XNNPACK is the runtime's default."""
     from ai_edge_litert.interpreter import Interpreter
@@ -74,6 +95,8 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     take_options("tflite", options)
     interpreter = Interpreter(model_path=str(model / MODEL), num_threads=threads)
     details = interpreter.get_input_details()[0]
-    interpreter.resize_tensor_input(details["index"], (batch_size, *details["shape"][1:]), strict=True)
+    if details["shape"][0] != batch_size:
+        interpreter.resize_tensor_input(details["index"], (batch_size, *details["shape"][1:]), strict=True)
     interpreter.allocate_tensors()
-    return TfLite(interpreter, threads or 1)
+    floating = interpreter.get_output_details()[0]["dtype"] == np.float32
+    return (TfLite if floating else Quantized)(interpreter, threads or 1)

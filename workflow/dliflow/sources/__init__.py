@@ -2,26 +2,36 @@
 
 `FRAMEWORK: str`
     The framework in whose environment the module runs; it is the model's reference runtime.
+`EXPORTER: str` (optional; default `FRAMEWORK`)
+    The framework in whose environment `export` runs; `load` then has to do in both.
 `SUFFIXES: tuple[str, ...]` (optional)
-    Endings of file names by which the format is known.
-`LAYOUT: str` (optional; default "NCHW")
+    Endings of file names by which the format is known; the longest one that fits wins.
+`LAYOUT: "NCHW" or "NHWC"`
     The layout of the format's models where an entry does not tell.
 `REQUIRED: tuple[str, ...]` (optional)
     Keys that a model's `source` needs in this format.
-`load(path: Path, architecture: str) -> network`
-    The trained network.
+`load(path: Path, source: dict) -> network`
+    The trained network. `source` is the checked `source` of the model's entry (`format`, `options`, and `architecture`,
+    `input`, `output` ... where given), with the input's `layout`. Reading runs nothing that the file brings.
 `predict(network, batch: numpy.ndarray) -> numpy.ndarray`
-    Reference scores, float32 (batch, scores).
-`export(network, shape: tuple[int, ...], out: Path) -> int`
-    Writes the interchange files (`stages/export.py` describes them) into `out`; returns the number of scores.
+    Reference scores, float32 (batch, scores), of inputs in the model's own layout and dtype.
+`export(network, shape: tuple[int, int, int], out: Path) -> int`
+    Writes the interchange files (`stages/export.py` describes them) into the folder `out`; returns the number of
+    scores. `shape` is (channels, height, width) whatever the layout.
+
+What a file cannot give is a `DliflowError` that names the file, or the key of the entry, and what would be right.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+from dliflow.errors import DliflowError
 
 
 def load(name: str) -> ModuleType:
@@ -29,8 +39,40 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"dliflow.sources.{name}")
 
 
+def exporter(name: str) -> str:
+    """The framework in whose environment a source format's `export` runs."""
+    module = load(name)
+    return getattr(module, "EXPORTER", module.FRAMEWORK)
+
+
+def only_nchw(source: dict[str, Any]) -> None:
+    """Refuse a model that is said to be NHWC, for formats whose layers take NCHW."""
+    if source["layout"] != "NCHW":
+        raise DliflowError(f"input.layout: {source['layout']}: networks of the format {source['format']} take NCHW")
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that name a model's source."""
     parser.add_argument("--path", type=Path, required=True, help="the model's file, or its folder of files")
-    parser.add_argument("--format", required=True)
-    parser.add_argument("--architecture", required=True)
+    parser.add_argument(
+        "--source", type=json.loads, required=True, help="JSON: the entry's source: format, options ..."
+    )
+    parser.add_argument("--input", type=json.loads, required=True, help="JSON: the model's input entry")
+    parser.add_argument("--scores", type=int, required=True, help="how many scores the model must give")
+    parser.add_argument("--label-offset", type=int, required=True, help="index of class 0 among the scores")
+
+
+def check_count(found: int, args: argparse.Namespace) -> None:
+    """Refuse a model that gives another number of scores than its entry's classes and label offset say."""
+    if found != args.scores:
+        classes = args.scores - args.label_offset
+        hint = "; is the first one a background class? then set label_offset: 1" if found == classes + 1 else ""
+        raise DliflowError(
+            f"the model gives {found} scores; its entry says {args.scores} ({classes} names in the file of classes, "
+            f"label_offset {args.label_offset}){hint}"
+        )
+
+
+def read(args: argparse.Namespace) -> Any:
+    """The network that these options name."""
+    return load(args.source["format"]).load(args.path, {**args.source, "layout": args.input["layout"]})

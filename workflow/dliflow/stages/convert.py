@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from dliflow import frameworks, inputs
-from dliflow.errors import Skip
+from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json, replacing, sha256, write_json
 
 
@@ -16,7 +16,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--framework", required=True)
     parser.add_argument("--precision", required=True)
-    parser.add_argument("--source", type=Path, required=True, help="manifest of the interchange files")
+    taken = parser.add_mutually_exclusive_group(required=True)
+    taken.add_argument("--source", type=Path, help="manifest of the interchange files")
+    taken.add_argument("--adopt", type=Path, help="a model's file that runs as it is")
     parser.add_argument("--calibration", type=Path, help="manifest of the calibration images' pixels")
     parser.add_argument("--input", type=json.loads, help="JSON: the model's input entry, which makes inputs of them")
     parser.add_argument("--calibration-set", type=json.loads, help="JSON: dataset, number and seed, to be recorded")
@@ -37,7 +39,12 @@ def run(args: argparse.Namespace) -> None:
     try:
         with replacing(target) as folder:
             folder.mkdir()
-            framework.convert(payload(args.source), folder, args.precision, calibration)
+            if args.adopt is None:
+                framework.convert(payload(args.source), folder, args.precision, calibration)
+            elif hasattr(framework, "adopt"):
+                framework.adopt(args.adopt, folder)
+            else:
+                raise DliflowError(f"{args.framework} takes no file as it is; remove source.precision from the entry")
     except Skip as skip:
         write_json(args.out, {**manifest, "status": "skipped", "reason": str(skip), "files": {}})
         return

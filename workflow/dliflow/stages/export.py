@@ -8,7 +8,6 @@ folder's `interchange.json` tells the input's name and shape and the number of s
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from dliflow import sources
@@ -18,19 +17,18 @@ from dliflow.files import payload, replacing, sha256, write_json
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     sources.arguments(parser)
-    parser.add_argument("--shape", type=json.loads, required=True, help="JSON: one input's shape, without the batch")
     parser.add_argument("--out", type=Path, required=True, help="the manifest")
 
 
 def run(args: argparse.Namespace) -> None:
     """Export, and write the manifest with checksums."""
-    source = sources.load(args.format)
+    module, shape = sources.load(args.source["format"]), (3, args.input["height"], args.input["width"])
     target = payload(args.out)
     with replacing(target) as folder:
         folder.mkdir()
-        network = source.load(args.path, args.architecture)
-        scores = source.export(network, tuple(args.shape), folder)
-        described = {"scores": scores, "input": {"name": "input", "shape": args.shape}}
+        scores = module.export(sources.read(args), shape, folder)
+        sources.check_count(scores, args)
+        described = {"scores": scores, "input": {"name": "input", "shape": shape}}
         write_json(folder / "interchange.json", described)
     files = {path.name: sha256(path) for path in sorted(target.iterdir())}
     write_json(args.out, {**described, "files": files})

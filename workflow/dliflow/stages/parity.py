@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import inputs, metrics, session
+from dliflow import batches, inputs, metrics, session
 from dliflow.errors import DliflowError, Skip
 
 
@@ -16,6 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     session.arguments(parser)
     parser.add_argument("--reference", type=Path, required=True, help="scores of the reference, .npy")
     parser.add_argument("--tolerance", required=True, help="largest relative difference allowed, or 'none'")
+    parser.add_argument("--batch-size", type=int, required=True, help="images in one request, at most")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -27,8 +28,10 @@ def run(args: argparse.Namespace) -> None:
     reference = np.load(args.reference)
     batch = inputs.make(inputs.read(args.array)[: len(reference)], args.input)
     try:
-        opened = session.open_model(args, len(batch))
-        scores = session.checked_predict(opened, batch, args.scores)
+        size = min(args.batch_size, len(batch))
+        opened = session.open_model(args, size)
+        parts = [session.checked_predict(opened, part, args.scores) for part in batches.parts(batch, size)]
+        scores = np.concatenate(parts)[: len(batch)]
     except Skip as skip:
         session.write_skip(args, "parity", skip)
         return

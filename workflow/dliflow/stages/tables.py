@@ -15,7 +15,7 @@ from dliflow.files import replacing
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--study", type=json.loads, required=True, help="JSON: the deciding part of the config")
-    parser.add_argument("--specs", type=json.loads, required=True, help="JSON: for each model its input spec's name")
+    parser.add_argument("--models", type=json.loads, required=True, help="JSON: for each model what the plan knows")
     parser.add_argument("--environments", type=json.loads, required=True, help="JSON: for each framework its marker")
     parser.add_argument("--references", type=json.loads, required=True, help="JSON: for each model its reference")
     parser.add_argument("--classes", type=json.loads, required=True, help="JSON: for each model how many classes")
@@ -29,7 +29,7 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the four tables."""
-    study_plan = plan.build(args.study, args.specs, args.environments.__getitem__)
+    study_plan = plan.build(args.study, args.models, args.environments.__getitem__)
     parity = tables.parity(study_plan)
     accuracy = tables.accuracy(study_plan, parity, args.references, args.classes)
     measurements, samples = tables.measurements(study_plan)

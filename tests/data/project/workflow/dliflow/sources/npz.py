@@ -7,9 +7,10 @@ import shutil
 import numpy as np
 
 FRAMEWORK = "alpha"
+LAYOUT = "NCHW"
 
 
-def load(path, architecture):
+def load(path, source):
     """The file and its weights."""
     with np.load(path) as archive:
         return path, archive["weights"]

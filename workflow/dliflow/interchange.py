@@ -1,0 +1,423 @@
+"""The one form in which every ONNX graph is handed to the frameworks, whatever source it comes from.
+
+Opset 18; one input `input`, float32 NCHW, and one output `scores` of two axes, for batches of any size; constants
+and reshapes settled, batch norm folded into convolutions, padding explicit. It runs in the environment of each source
+format that gives ONNX: numpy, onnx and onnxoptimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from dliflow.errors import DliflowError
+
+OPSET = 18
+PASSES = [
+    "eliminate_identity",
+    "fuse_consecutive_transposes",
+    "eliminate_nop_transpose",
+    "eliminate_nop_pad",
+    "eliminate_nop_with_unit",
+    "fuse_pad_into_conv",
+    "fuse_bn_into_conv",
+    "fuse_add_bias_into_conv",
+    "eliminate_deadend",
+    "eliminate_unused_initializer",
+    "set_unique_name_for_nodes",
+]
+"""What onnxoptimizer does to a graph. Its other passes are for transformers, or make graphs that importers refuse."""
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
+    """Bring an ONNX model into that form and write it to `out / "model.onnx"`.
+
+    Args:
+        model: an `onnx.ModelProto`; it is used up.
+        shape: (C, H, W) of one input.
+        layout: of the model's input, "NCHW" or "NHWC"; `input` is NCHW in any case.
+        out: an existing folder.
+
+    Returns:
+        The number of scores.
+
+    Raises:
+        DliflowError: for a model that is not one float32 image in, one row of scores out, or whose batch size is
+            fixed by more than reshapes.
+    """
+    import onnx
+    import onnxoptimizer
+
+    batch = _check(model, shape, layout)
+    model = _at_opset(model)
+    _fold(model.graph)
+    _open_batch(model, batch)
+    _ends(model.graph, layout)
+    scores = _scores(model)
+    _mean_before_transpose(model.graph)
+    model = onnxoptimizer.optimize(onnx.shape_inference.infer_shapes(model), PASSES, fixed_point=True)
+    _fold(model.graph)  # a folded batch norm is left as arithmetic on constants
+    _spell_out(model)
+    _strip(model)
+    model.ir_version = 10
+    onnx.checker.check_model(model)
+    (out / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    return scores
+
+
+# What is taken.
+
+
+def _check(model, shape: tuple[int, ...], layout: str) -> int:
+    """Refuse what cannot be taken; make the input's shape the entry's. Returns the file's batch size, 0 for any."""
+    import onnx
+
+    graph = model.graph
+    initialized = {item.name for item in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in initialized]  # older files list the weights too
+    del graph.input[:]
+    graph.input.extend(inputs)
+    for kind, values in (("input", graph.input), ("output", graph.output)):
+        if len(values) != 1:
+            names = ", ".join(value.name for value in values) or "none"
+            fix = "; set source.output to one" if kind == "output" else ", and an image classifier has one"
+            raise DliflowError(f"the model's {kind}s are {names}{fix}")
+        value = values[0]
+        if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+            name = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+            raise DliflowError(
+                f"the model's {kind} '{value.name}' is {name}, and only float32 is converted; a quantized model "
+                "runs as it is with source.precision: int8"
+            )
+    for domain in sorted({node.domain for node in graph.node} - {"", "ai.onnx"}):
+        operators = sorted({node.op_type for node in graph.node if node.domain == domain})
+        raise DliflowError(f"the model uses {operators[0]} of the domain {domain}, which not every framework knows")
+    quantized = sorted({node.op_type for node in graph.node if "Quantize" in node.op_type or "QLinear" in node.op_type})
+    if quantized:
+        raise DliflowError(f"the model is quantized ({quantized[0]}): set source.precision: int8 to run it as it is")
+    dims = inputs[0].type.tensor_type.shape.dim
+    found = [dim.dim_value for dim in dims]  # 0 for a symbol
+    for dim, size in zip(list(dims)[1:], check_input(found, shape, layout)):
+        dim.dim_value = size
+    return found[0]
+
+
+def check_input(found: Sequence[Optional[int]], shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    """Compare the input's shape in a model's file with the entry's.
+
+    Args:
+        found: the shape in the file, the batch first; 0 or None where any size is taken.
+        shape: (C, H, W) of one input, as the entry says.
+        layout: the entry's, "NCHW" or "NHWC".
+
+    Returns:
+        The shape of one input in that layout.
+
+    Raises:
+        DliflowError: with what to set, when they do not agree.
+    """
+    shapes = {"NCHW": tuple(shape), "NHWC": (*shape[1:], shape[0])}
+
+    def fits(expected):
+        return len(found) == 4 and all(not size or size == wanted for size, wanted in zip(found[1:], expected))
+
+    if fits(shapes[layout]):
+        return shapes[layout]
+    other = "NHWC" if layout == "NCHW" else "NCHW"
+    told = f"the model's input is ({', '.join(str(size or 'any') for size in found)})"
+    if fits(shapes[other]):
+        raise DliflowError(f"{told}: set input.layout: {other}")
+    wanted = ", ".join(map(str, shapes[layout]))
+    raise DliflowError(f"{told}, the entry's input.size and input.layout say (batch, {wanted})")
+
+
+def chosen(kind: str, names: Sequence[str], wanted: Optional[str]) -> str:
+    """The name of the model's input or output: what the entry tells, or the only one there is.
+
+    Args:
+        kind: "input" or "output".
+        names: those in the file.
+        wanted: the entry's `source.input` or `source.output`.
+    """
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted is None or wanted not in names:
+        told = "" if wanted is None else f"source.{kind}: there is no '{wanted}'; "
+        raise DliflowError(f"{told}the model's {kind}s are {', '.join(names) or 'none'}; set source.{kind} to one")
+    return wanted
+
+
+def choose_output(model: Any, wanted: Optional[str]) -> None:
+    """Keep only the output that an entry's `source.output` names; None keeps all."""
+    outputs = model.graph.output
+    if wanted is not None:
+        chosen("output", [value.name for value in outputs], wanted)
+        for value in [value for value in outputs if value.name != wanted]:
+            outputs.remove(value)
+
+
+def _at_opset(model):
+    """The model in the operators of `OPSET`."""
+    import onnx
+
+    model.ir_version = max(model.ir_version, 4)  # from here on initializers need not be inputs
+    version = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
+    if version == OPSET:
+        return model
+    del model.graph.value_info[:]
+    try:
+        return onnx.version_converter.convert_version(model, OPSET)
+    except Exception as error:  # its C++ code raises several kinds
+        raise DliflowError(
+            f"the model, of ONNX opset {version}, cannot be brought to opset {OPSET}: {error}"
+        ) from error
+
+
+# Constants and the batch.
+
+
+def _fold(graph) -> None:
+    """Compute what depends on constants only, and take Dropout and Identity for what they are."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    constants = {item.name: item for item in graph.initializer}
+    kept = []
+    for node in graph.node:
+        if node.op_type == "Dropout" and not any(node.output[1:]):
+            node.op_type = "Identity"
+            del node.input[1:], node.attribute[:], node.output[1:]
+        nested = any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute)
+        known = all(name in constants for name in node.input if name)
+        if nested or not known or node.op_type.startswith("Random"):
+            kept.append(node)
+            continue
+        operands = [constants[name] for name in node.input if name]
+        outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
+        alone = onnx.helper.make_graph([node], "constant", [], outputs, operands)
+        opsets = [onnx.helper.make_opsetid("", OPSET)]
+        values = ReferenceEvaluator(onnx.helper.make_model(alone, opset_imports=opsets)).run(None, {})
+        for output, value in zip(outputs, values):
+            constants[output.name] = onnx.numpy_helper.from_array(np.asarray(value), output.name)
+    ends = {value.name for value in graph.output} & set(constants)
+    if ends:
+        raise DliflowError(f"the model's output '{min(ends)}' does not depend on its input")
+    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(kept)
+    graph.initializer.extend(constants.values())
+
+
+def _shapes(model, batch: int) -> Shapes:
+    """Shapes of all values at one batch size, 0 where unknown; sizes that are computed in the graph are followed.
+
+    Raises `DliflowError` where the graph does not hold together at this size.
+    """
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    graph = copy.graph
+    graph.output[0].type.tensor_type.ClearField("shape")
+    graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+    while True:
+        del graph.value_info[:]
+        try:
+            inferred = onnx.shape_inference.infer_shapes(copy, check_type=True, strict_mode=True).graph
+        except onnx.shape_inference.InferenceError as error:
+            raise DliflowError(f"the model cannot take a batch of {batch}: {' '.join(str(error).split())}") from error
+        values = [*inferred.input, *inferred.value_info, *inferred.output]
+        shapes = {value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim) for value in values}
+        asked = [node for node in graph.node if node.op_type == "Shape" and all(shapes.get(node.input[0], (0,)))]
+        if not asked:
+            return shapes
+        for node in asked:
+            ends = {attribute.name: attribute.i for attribute in node.attribute}
+            sizes = np.array(shapes[node.input[0]][ends.get("start", 0) : ends.get("end")], np.int64)
+            graph.initializer.append(onnx.numpy_helper.from_array(sizes, node.output[0]))
+            graph.node.remove(node)
+        _fold(graph)
+
+
+def _open_batch(model, batch: int) -> None:
+    """Free the graph of a batch size: each reshape that leaves the batch first says so, with the other sizes fixed.
+
+    Args:
+        model: changed in place.
+        batch: the size in the file, 0 for any.
+    """
+    import onnx
+
+    graph = model.graph
+    shapes = _shapes(model, batch or 2)
+    for number, node in enumerate(graph.node):
+        if node.op_type != "Reshape":
+            continue
+        before, after = shapes.get(node.input[0], ()), shapes.get(node.output[0], ())
+        if all(after) and before[:1] == after[:1] == (batch or 2,):
+            target = np.array([-1, *after[1:]], np.int64)
+            name = f"reshape_{number}_shape"
+            graph.initializer.append(onnx.numpy_helper.from_array(target, name))
+            node.input[1] = name
+            del node.attribute[:]
+    graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    output = graph.output[0].name
+    for size in (3, 5):
+        try:
+            found = _shapes(model, size).get(output, ())
+        except DliflowError as error:
+            found, reason = (), f": {error}"
+        else:
+            reason = f": a batch of {size} gives scores of the shape {found}"
+        if found[:1] != (size,):
+            raise DliflowError(
+                f"the model's batch size is fixed{f' to {batch}' if batch else ''}{reason}; export it with a batch of "
+                "any size"
+            )
+
+
+def _mean_before_transpose(graph) -> None:
+    """Average over the axes as they lie before a transpose, so that an NHWC model's pooling is NCHW again.
+
+    With `keepdims` the transpose comes after it, where it meets its opposite.
+    """
+    import onnx
+
+    constants = {item.name: item for item in graph.initializer}
+    transposes = {node.output[0]: node for node in graph.node if node.op_type == "Transpose"}
+    for node in [node for node in graph.node if node.op_type == "ReduceMean" and node.input[0] in transposes]:
+        if len(node.input) < 2 or node.input[1] not in constants:
+            continue
+        transpose, output = transposes[node.input[0]], node.output[0]
+        order = list(onnx.helper.get_node_attr_value(transpose, "perm"))
+        asked = {axis % len(order) for axis in onnx.numpy_helper.to_array(constants[node.input[1]]).tolist()}
+        kept = [place for axis, place in enumerate(order) if axis not in asked]
+        keepdims = next((attribute.i for attribute in node.attribute if attribute.name == "keepdims"), 1)
+        if not keepdims and kept != sorted(kept):
+            continue
+        axes = np.array(sorted(order[axis] for axis in asked), np.int64)
+        graph.initializer.append(onnx.numpy_helper.from_array(axes, f"{output}_axes"))
+        node.input[:] = [transpose.input[0], f"{output}_axes"]
+        if keepdims:
+            node.output[0] = f"{output}_before_transpose"
+            after = onnx.helper.make_node("Transpose", [node.output[0]], [output], perm=order)
+            graph.node.insert(list(graph.node).index(node) + 1, after)
+
+
+# Input and output.
+
+
+def _rename(graph, old: str, new: str) -> None:
+    """Call a value `new`; what had that name gets another."""
+    if old == new:
+        return
+    names = {new: f"{new}_of_the_file", old: new}
+    for node in graph.node:
+        for field in (node.input, node.output):
+            for index, name in enumerate(field):
+                field[index] = names.get(name, name)
+    for item in [*graph.initializer, *graph.input, *graph.output]:
+        item.name = names.get(item.name, item.name)
+
+
+def _ends(graph, layout: str) -> None:
+    """Name the input and the output; a transpose in front of a graph whose layout is another."""
+    import onnx
+
+    _rename(graph, graph.input[0].name, "input")
+    if layout == "NHWC":
+        for node in graph.node:
+            node.input[:] = ["input_nhwc" if name == "input" else name for name in node.input]
+        graph.node.insert(0, onnx.helper.make_node("Transpose", ["input"], ["input_nhwc"], perm=[0, 2, 3, 1]))
+        dims = graph.input[0].type.tensor_type.shape.dim
+        height, width, channels = (dim.dim_value for dim in list(dims)[1:])
+        for dim, size in zip(list(dims)[1:], (channels, height, width)):
+            dim.dim_value = size
+    _rename(graph, graph.output[0].name, "scores")
+
+
+def _scores(model) -> int:
+    """Make the output (batch, scores); axes of size 1 go. Returns the number of scores."""
+    import onnx
+
+    graph = model.graph
+    found = _shapes(model, 1)["scores"]
+    sizes = [size for size in found[1:] if size != 1] or list(found[1:2])
+    if len(sizes) != 1 or sizes[0] == 0:
+        told = ", ".join(str(size or "any") for size in found[1:])
+        raise DliflowError(f"the model's output is (batch, {told}), not a row of scores for each image")
+    if len(found) > 2:
+        _rename(graph, "scores", "scores_unflattened")
+        graph.output[0].name = "scores"
+        graph.node.append(onnx.helper.make_node("Flatten", ["scores_unflattened"], ["scores"], axis=1))
+    described = onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["batch", sizes[0]])
+    graph.output[0].CopyFrom(described)
+    return sizes[0]
+
+
+# What importers understand differently.
+
+
+def _spell_out(model) -> None:
+    """Say the same in the way that every importer understands.
+
+    Padding is given in numbers, where the file says SAME. OpenCV (4.14 and 5.0) takes any product with a HardSigmoid
+    of slope 1/6 for a HardSwish, without a look at what the other factor is, and so computes squeeze-and-excite blocks
+    wrongly: the slope becomes one unit in the last place smaller. OpenCV 5.0 also counts, in windows of average
+    pooling that reach over the edge (`ceil_mode`), what lies beyond as padding: without padding, `count_include_pad`
+    is said to be off.
+    """
+    slope = np.float32(1 / 6)
+    shapes: Optional[Shapes] = None
+    weights = {item.name: tuple(item.dims) for item in model.graph.initializer}
+    for node in model.graph.node:
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if "auto_pad" in attributes:
+            shapes = shapes or _shapes(model, 1)
+            _pad_in_numbers(node, attributes, shapes[node.input[0]], weights)
+            attributes = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type == "HardSigmoid" and "alpha" in attributes and np.float32(attributes["alpha"].f) == slope:
+            attributes["alpha"].f = float(np.nextafter(slope, np.float32(0)))
+        if node.op_type == "AveragePool" and "count_include_pad" in attributes:
+            pads = attributes.get("pads")
+            if pads is None or not any(pads.ints):
+                attributes["count_include_pad"].i = 0
+
+
+def _pad_in_numbers(node, attributes: dict[str, Any], size: tuple[int, ...], weights: Shapes) -> None:
+    """Replace `auto_pad` by `pads`; `size` is the shape of the node's input."""
+    import onnx
+
+    mode = attributes["auto_pad"].s
+    node.attribute.remove(attributes["auto_pad"])
+    if mode not in (b"SAME_UPPER", b"SAME_LOWER"):
+        return
+    spatial = size[2:]
+    kernel = attributes["kernel_shape"].ints if "kernel_shape" in attributes else weights[node.input[1]][2:]
+    ones = [1] * len(spatial)
+    strides = attributes["strides"].ints if "strides" in attributes else ones
+    dilations = attributes["dilations"].ints if "dilations" in attributes else ones
+    totals = [
+        max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0) for n, k, s, d in zip(spatial, kernel, strides, dilations)
+    ]
+    begins = [(total + (mode == b"SAME_LOWER")) // 2 for total in totals]
+    if "pads" in attributes:
+        node.attribute.remove(attributes["pads"])
+    ends = [total - begin for total, begin in zip(totals, begins)]
+    node.attribute.append(onnx.helper.make_attribute("pads", [*begins, *ends]))
+
+
+def _strip(model) -> None:
+    """Take out the exporter's notes: they hold paths of this machine, and make equal graphs differ."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del graph.value_info[:]
+    del model.functions[:]
+    graph.name = "network"
+    model.producer_name = model.producer_version = model.domain = ""

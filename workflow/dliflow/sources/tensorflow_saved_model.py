@@ -1,0 +1,44 @@
+"""A SavedModel of TensorFlow 1 or 2: a folder with `saved_model.pb` and `variables`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dliflow import tensorflow_network
+from dliflow.errors import DliflowError
+from dliflow.interchange import chosen
+from dliflow.tensorflow_network import export, predict
+
+__all__ = ["export", "load", "predict"]
+
+FRAMEWORK = "tensorflow"
+SUFFIXES = ("saved_model.pb", "saved_model")
+LAYOUT = "NHWC"
+
+
+def load(path: Path, source: dict) -> tensorflow_network.Network:
+    """Open the folder, or that of `saved_model.pb`, and take `source.options.signature` (default: serving_default)."""
+    tf = tensorflow_network.tensorflow()
+    folder = path.parent if path.name == "saved_model.pb" else path
+    if not (folder / "saved_model.pb").exists():
+        raise DliflowError(f"{folder}: not a SavedModel: there is no saved_model.pb in it")
+    try:
+        model = tf.saved_model.load(str(folder))
+    except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise DliflowError(f"{folder}: TensorFlow cannot load the SavedModel: {error}") from error
+    known = sorted(model.signatures)
+    signature = source.get("options", {}).get("signature", "serving_default")
+    if signature not in known:
+        told = f"{folder}: there is no signature '{signature}'"
+        raise DliflowError(f"{told}; set source.options.signature to one of: {', '.join(known) or 'none'}")
+    function = model.signatures[signature]
+    inputs = function.structured_input_signature[1]
+    name = chosen("input", sorted(inputs), source.get("input"))
+    output = chosen("output", sorted(function.structured_outputs), source.get("output"))
+
+    def call(x):
+        # The function does not keep the model, which holds its variables, alive.
+        return model.signatures[signature](**{name: x})[output]
+
+    shape = inputs[name].shape
+    return tensorflow_network.Network(call, tuple(shape) if shape.rank else (None,) * 4, source["layout"])

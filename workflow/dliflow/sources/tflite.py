@@ -1,0 +1,86 @@
+"""A TFLite file. Its reference is LiteRT's interpreter with the reference kernels, without XNNPACK.
+
+A float32 file is exported by tf2onnx, which needs TensorFlow. A quantized one (`source.precision: int8`) runs as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dliflow import batches, interchange
+from dliflow.errors import DliflowError
+
+FRAMEWORK = "tflite"
+EXPORTER = "tensorflow"
+SUFFIXES = (".tflite",)
+LAYOUT = "NHWC"
+MAGIC = b"TFL3"
+
+
+@dataclass
+class Network:
+    """A file that was looked at, not yet read."""
+
+    path: Path
+    source: dict
+
+
+def load(path: Path, source: dict) -> Network:
+    """See that it is a TFLite file."""
+    if not path.exists():
+        raise DliflowError(f"{path}: there is no such file")
+    with open(path, "rb") as stream:
+        if stream.read(8)[4:] != MAGIC:
+            raise DliflowError(f"{path}: not a TFLite file")
+    return Network(path, source)
+
+
+def predict(network: Network, batch: np.ndarray) -> np.ndarray:
+    """Scores of the reference kernels; those of a quantized model as the numbers that they stand for."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    try:
+        interpreter = Interpreter(
+            model_path=str(network.path), experimental_op_resolver_type=OpResolverType.BUILTIN_REF, num_threads=2
+        )
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise DliflowError(f"{network.path}: LiteRT cannot open the model: {error}") from error
+    ends = []
+    for kind, found in (("input", interpreter.get_input_details()), ("output", interpreter.get_output_details())):
+        names = [detail["name"] for detail in found]
+        ends.append(found[names.index(interchange.chosen(kind, names, network.source.get(kind)))])
+    taken, given = ends
+    if taken["dtype"] != batch.dtype:
+        raise DliflowError(f"{network.path}: the input is {np.dtype(taken['dtype'])}: set input.dtype to that")
+    shape = tuple(int(size) for size in taken["shape"])
+    if shape[1:] != batch.shape[1:]:
+        raise DliflowError(
+            f"{network.path}: the input is (batch, {', '.join(map(str, shape[1:]))}), the entry's input.size and "
+            f"input.layout make it (batch, {', '.join(map(str, batch.shape[1:]))})"
+        )
+    scores = []
+    for part in batches.parts(batch, shape[0]):
+        interpreter.set_tensor(taken["index"], part)
+        interpreter.invoke()
+        scores.append(interpreter.get_tensor(given["index"]).reshape(len(part), -1))
+    values = np.concatenate(scores)[: len(batch)].astype(np.float32)
+    if given["dtype"] != np.float32:
+        scale, zero = given["quantization"]
+        values = (values - np.float32(zero)) * np.float32(scale)
+    return values
+
+
+def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
+    """Let tf2onnx translate the file, and write the interchange file."""
+    import tf2onnx
+
+    try:
+        model, _ = tf2onnx.convert.from_tflite(str(network.path), opset=interchange.OPSET)
+    except Exception as error:  # tf2onnx raises what its many translators raise
+        raise DliflowError(f"{network.path}: tf2onnx cannot translate the model: {error}") from error
+    interchange.choose_output(model, network.source.get("output"))
+    return interchange.write(model, shape, network.source["layout"], out)

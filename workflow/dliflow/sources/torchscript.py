@@ -1,0 +1,51 @@
+"""A TorchScript file (`torch.jit.save`), traced or scripted.
+
+It becomes an exported program, so that it takes the same way as every other PyTorch model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dliflow import export_torch, sources
+from dliflow.errors import DliflowError
+
+FRAMEWORK = "pytorch"
+SUFFIXES = (".pt", ".ts", ".torchscript")
+LAYOUT = "NCHW"
+
+predict = export_torch.predict
+
+
+def load(path: Path, source: dict):
+    """Read the program; TorchScript's reader makes no Python objects."""
+    import torch
+
+    sources.only_nchw(source)
+    if not path.exists():
+        raise DliflowError(f"{path}: there is no such file")
+    try:
+        return export_torch.quietly(torch.jit.load, path, map_location="cpu").eval()
+    except (RuntimeError, ValueError) as error:
+        raise DliflowError(
+            f"{path}: no TorchScript file, or cut off (a state dict is read with source.format: pytorch_state_dict): "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def export(network, shape: tuple[int, ...], out: Path) -> int:
+    """Translate the program to one of torch.export, for any batch size."""
+    import torch
+    from torch._export.converter import TS2EPConverter
+
+    try:
+        converter = export_torch.quietly(TS2EPConverter, network, (torch.zeros(2, *shape),))
+        converted = export_torch.quietly(converter.convert)
+    except Exception as error:  # torch names no narrower class
+        text = (str(error).splitlines() or [repr(error)])[0]
+        raise DliflowError(
+            f"the TorchScript program cannot be translated for inputs {list(shape)}: {text}; save it with "
+            "torch.export.save, or as a state dict with its architecture"
+        ) from error
+    # The translation has its batch size fixed; its module has not.
+    return export_torch.write(export_torch.program(converted.module(check_guards=False), shape), shape, out)
