@@ -15,6 +15,8 @@ import yaml
 from dliflow import environments as environment_files
 
 ROOT = Path(__file__).parents[1]
+# Real models and images that tests use where they are there; they skip without.
+DATA = Path(os.environ.get("DLIFLOW_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
 class Project:
