@@ -15,7 +15,6 @@ import yaml
 from dliflow import environments as environment_files
 
 ROOT = Path(__file__).parents[1]
-# Real models and images that tests use where they are there; they skip without.
 DATA = Path(os.environ.get("DLIFLOW_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -37,7 +36,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=1800,
         )
 
     def run(self, *arguments: str, **environment: str) -> str:
@@ -98,10 +97,9 @@ def python_of(framework: str, environments: Path) -> str:
 
 def shared_data() -> Path:
     """Real images and networks that lie outside the repository; the test is skipped where there are none."""
-    folder = Path(os.environ.get("DLIFLOW_TEST_DATA", ROOT.parent / "shared/data"))
-    if not (folder / "imagenet-sample").is_dir():
-        pytest.skip(f"there is no test data in {folder} (DLIFLOW_TEST_DATA)")
-    return folder
+    if not (DATA / "imagenet-sample").is_dir():
+        pytest.skip(f"there is no test data in {DATA} (DLIFLOW_TEST_DATA)")
+    return DATA
 
 
 def tracked_files() -> list[str]:
