@@ -26,7 +26,6 @@ PASSES = [
     "fuse_bn_into_conv",
     "fuse_add_bias_into_conv",
     "eliminate_deadend",
-    "eliminate_unused_initializer",
     "set_unique_name_for_nodes",
 ]
 """What onnxoptimizer does to a graph. Its other passes are for transformers, or make graphs that importers refuse."""
@@ -64,6 +63,9 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     _fold(model.graph)  # a folded batch norm is left as arithmetic on constants
     _spell_out(model)
     _strip(model)
+    used = {name for node in model.graph.node for name in node.input}
+    for unused in [item for item in model.graph.initializer if item.name not in used]:
+        model.graph.initializer.remove(unused)
     model.ir_version = 10
     onnx.checker.check_model(model)
     (out / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
