@@ -12,6 +12,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
+# Real models and images that tests use where they are there; they skip without.
+DATA = Path(os.environ.get("DLIFLOW_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
 class Project:
