@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
-from project import ROOT, python_of
 
 HERE = Path(__file__).parent
 SHAPE = "3,64,64"
@@ -39,33 +37,6 @@ BAD = [
     ("mobilenet.params", {"format": "gluon"}, "name its architecture (source.architecture)"),
     ("small-0000.params", GLUONCV, "broken, or graph and parameters do not fit"),
 ]
-COMPARE = """
-import sys, numpy, onnxruntime
-folder = sys.argv[1]
-session = onnxruntime.InferenceSession(f"{folder}/model.onnx", providers=["CPUExecutionProvider"])
-found = [session.run(["scores"], {"input": numpy.load(f"{folder}/batch.npy")[:size]})[0] for size in (1, 5)]
-expected = numpy.load(f"{folder}/scores.npy")
-numpy.testing.assert_allclose(found[1], expected, atol=1e-4 * abs(expected).max())
-numpy.testing.assert_allclose(found[0], expected[:1], atol=1e-4 * abs(expected).max())
-"""
-
-
-@pytest.fixture(scope="module")
-def python(environments):
-    """Run a script in a framework's environment, with the workflow and the random networks at hand."""
-
-    def run(framework, *arguments):
-        result = subprocess.run(
-            [python_of(framework, environments), *map(str, arguments)],
-            env={"PYTHONPATH": f"{ROOT / 'workflow'}:{ROOT / 'tests/data'}", "PATH": "/usr/bin:/bin"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert result.returncode == 0, result.stderr
-        return result.stdout
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +60,7 @@ def tried(python, files, out, name, source):
 def test_the_interchange_graph_gives_the_scores_of_the_source(python, files, tmp_path, name, source):
     found = tried(python, files, tmp_path, name, source)
     assert found == {"count": 16, "shape": [5, 16], "dtype": "float32"}
-    python("onnxruntime", "-c", COMPARE, tmp_path)
+    python("onnxruntime", HERE / "compare.py", tmp_path)
     assert (tmp_path / "model.pt2").exists() == (source["format"] != "gluon")
 
 

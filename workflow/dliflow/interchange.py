@@ -26,7 +26,6 @@ PASSES = [
     "fuse_bn_into_conv",
     "fuse_add_bias_into_conv",
     "eliminate_deadend",
-    "eliminate_unused_initializer",
     "set_unique_name_for_nodes",
 ]
 """What onnxoptimizer does to a graph. Its other passes are for transformers, or make graphs that importers refuse."""
@@ -65,7 +64,12 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     model = onnxoptimizer.optimize(model, ["eliminate_unused_initializer"])
     _spell_out(model)
     _strip(model)
+    used = {name for node in model.graph.node for name in node.input}
+    for unused in [item for item in model.graph.initializer if item.name not in used]:
+        model.graph.initializer.remove(unused)
     model.ir_version = 10
+    del model.opset_import[:]
+    model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     onnx.checker.check_model(model)
     (out / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
     return scores
@@ -213,6 +217,18 @@ def _fold(graph) -> None:
     graph.initializer.extend(constants.values())
 
 
+def _constant(graph, name: str, value: np.ndarray) -> str:
+    """Add a constant; returns its name, which is another where that one is taken by another value."""
+    import onnx
+
+    taken = {item.name: item for item in graph.initializer}
+    while name in taken and not np.array_equal(onnx.numpy_helper.to_array(taken[name]), value):
+        name += "_"
+    if name not in taken:
+        graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    return name
+
+
 def _shapes(model, batch: int) -> Shapes:
     """Shapes of all values at one batch size, 0 where unknown; sizes that are computed in the graph are followed.
 
@@ -251,19 +267,16 @@ def _open_batch(model, batch: int) -> None:
         model: changed in place.
         batch: the size in the file, 0 for any.
     """
-    import onnx
 
     graph = model.graph
     shapes = _shapes(model, batch or 2)
-    for number, node in enumerate(graph.node):
+    for node in graph.node:
         if node.op_type != "Reshape":
             continue
         before, after = shapes.get(node.input[0], ()), shapes.get(node.output[0], ())
         if all(after) and before[:1] == after[:1] == (batch or 2,):
             target = np.array([-1, *after[1:]], np.int64)
-            name = f"reshape_{number}_shape"
-            graph.initializer.append(onnx.numpy_helper.from_array(target, name))
-            node.input[1] = name
+            node.input[1] = _constant(graph, f"{node.output[0]}_shape", target)
             del node.attribute[:]
     graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
     output = graph.output[0].name
@@ -301,8 +314,7 @@ def _mean_before_transpose(graph) -> None:
         if not keepdims and kept != sorted(kept):
             continue
         axes = np.array(sorted(order[axis] for axis in asked), np.int64)
-        graph.initializer.append(onnx.numpy_helper.from_array(axes, f"{output}_axes"))
-        node.input[:] = [transpose.input[0], f"{output}_axes"]
+        node.input[:] = [transpose.input[0], _constant(graph, f"{output}_axes", axes)]
         if keepdims:
             node.output[0] = f"{output}_before_transpose"
             after = onnx.helper.make_node("Transpose", [node.output[0]], [output], perm=order)

@@ -51,6 +51,27 @@ def refuse_outward(graph, path: Path) -> None:
             raise DliflowError(f"{path}: refused: operation {node.op} '{node.name}' reaches outside of the network")
 
 
+def converter():
+    """The module `tf2onnx.convert`, without a fault of 1.17.0.
+
+    Its transpose optimizer takes a scalar that is added to a convolution (a hard swish has one) for a bias, fails, and
+    leaves all transposes between NHWC and NCHW in the graph.
+    """
+    import tf2onnx
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer as Optimizer
+
+    whole = Optimizer._add_handler
+
+    def handler(self, transpose, node):
+        constant = node.inputs[1] if node.inputs[1].is_const() else None
+        if constant is not None and constant.get_tensor_value(as_list=False).ndim == 0:
+            return self._handle_node_having_branches(transpose, node)
+        return whole(self, transpose, node)
+
+    Optimizer._add_handler = handler
+    return tf2onnx.convert
+
+
 def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     """Scores in TensorFlow itself, float32 (batch, scores); batch by batch where the file's batch size is fixed."""
     tf = tensorflow()
@@ -63,14 +84,13 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
 def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
     """Make the weights constants, let tf2onnx translate the graph, and write the interchange file."""
     tf = tensorflow()
-    import tf2onnx
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     wanted = (network.shape[0], *interchange.check_input(network.shape, shape, network.layout))
     function = tf.function(network.call, autograph=False)
     concrete = function.get_concrete_function(tf.TensorSpec(wanted, tf.float32, "input"))
     frozen = convert_variables_to_constants_v2(concrete)
-    model, _ = tf2onnx.convert.from_graph_def(
+    model, _ = converter().from_graph_def(
         frozen.graph.as_graph_def(),
         input_names=[frozen.inputs[0].name],
         output_names=[frozen.outputs[0].name],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import batches, interchange
+from dliflow import batches, interchange, tensorflow_network
 from dliflow.errors import DliflowError
 
 FRAMEWORK = "tflite"
@@ -76,10 +76,8 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
 
 def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
     """Let tf2onnx translate the file, and write the interchange file."""
-    import tf2onnx
-
     try:
-        model, _ = tf2onnx.convert.from_tflite(str(network.path), opset=interchange.OPSET)
+        model, _ = tensorflow_network.converter().from_tflite(str(network.path), opset=interchange.OPSET)
     except Exception as error:  # tf2onnx raises what its many translators raise
         raise DliflowError(f"{network.path}: tf2onnx cannot translate the model: {error}") from error
     interchange.choose_output(model, network.source.get("output"))

@@ -1,0 +1,56 @@
+"""Write a small network in every format of TensorFlow, and files that must be refused.
+
+Usage: python make_keras.py FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+
+def network():
+    """SAME padding with strides, batch norm, hard swish, squeeze and excite, pooling at the edge."""
+    x = inputs = layers.Input((64, 64, 3))
+    x = layers.Conv2D(8, 3, 2, "same", use_bias=False)(x)
+    x = layers.Activation("hard_silu")(layers.BatchNormalization()(x))
+    x = layers.ReLU(6)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, 2, "same", use_bias=False)(x)))
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    gate = layers.Conv2D(8, 1, activation="sigmoid")(gate)
+    x = layers.Multiply()([x, gate])
+    x = layers.Concatenate()([layers.MaxPooling2D(3, 2, "same")(x), layers.AveragePooling2D(3, 2, "same")(x)])
+    x = layers.Dropout(0.5)(layers.Dense(16, "relu")(layers.Flatten()(x)))
+    return keras.Model(inputs, layers.Dense(16, "softmax")(x))
+
+
+def main(folder: Path) -> None:
+    """The files."""
+    keras.utils.set_random_seed(0)
+    rng, model = np.random.default_rng(0), network()
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, value.shape) for value in layer.get_weights()])
+    model.save(folder / "good.keras")
+    model.save(folder / "good.h5")
+    model.save_weights(folder / "only.weights.h5")
+    model.export(folder / "saved", verbose=False)
+    run = tf.function(lambda x: model(x, training=False)).get_concrete_function(
+        tf.TensorSpec((1, 64, 64, 3), tf.float32, "x")
+    )
+    frozen = convert_variables_to_constants_v2(run)
+    (folder / "one_image.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
+    (folder / "good.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x)]).save(folder / "code.keras")
+    for name in ("good.keras", "one_image.pb", "good.tflite"):
+        whole = (folder / name).read_bytes()
+        (folder / f"cut_{name}").write_bytes(whole[: len(whole) // 2])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
