@@ -62,6 +62,7 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     _mean_before_transpose(model.graph)
     model = onnxoptimizer.optimize(onnx.shape_inference.infer_shapes(model), PASSES, fixed_point=True)
     _fold(model.graph)  # a folded batch norm is left as arithmetic on constants
+    model = onnxoptimizer.optimize(model, ["eliminate_unused_initializer"])
     _spell_out(model)
     _strip(model)
     model.ir_version = 10

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -97,6 +98,10 @@ def load(path: Path, source: dict):
         program = export_torch.quietly(torch.export.load, path)
     except _Refused as refused:
         raise DliflowError(f"{path}: not read, since reading could run code that it brings: it has {refused}") from None
+    except pickle.UnpicklingError:
+        raise DliflowError(
+            f"{path}: not read, since reading could run code that it brings: its example inputs"
+        ) from None
     except Exception as error:  # torch names no narrower class
         text = (str(error).splitlines() or [repr(error)])[0]
         raise DliflowError(f"{path}: no file of torch.export.save, or cut off: {text}") from error
