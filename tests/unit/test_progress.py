@@ -26,6 +26,15 @@ def test_a_line_every_ten_seconds_in_the_log_and_on_the_terminal(monkeypatch, ca
         assert stream.read().splitlines() == lines
 
 
+def test_a_total_that_is_not_known(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    report = progress.meter("download a.tar", None, 100, "MiB")
+    now[0] = 20.0
+    report(140)
+    assert capsys.readouterr().out == "download a.tar: 140 MiB, 2/s\n"
+
+
 def test_a_terminal_that_is_gone_ends_nothing(monkeypatch, capsys):
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])

@@ -61,6 +61,23 @@ def test_unknown_launch_option_names_the_known_ones(project):
     assert "options.beta.streams: unknown option; known ones: fault, skip" in project.fail("all")
 
 
+def test_a_missing_model_is_told_before_anything_runs(project):
+    (project.folder / "data/model/tiny.npz").unlink()
+    assert "config/models/tiny.yaml: source.file: there is no tiny.npz in data/model" in project.fail("all")
+    project.edit("config/models/tiny.yaml", "data/model}", "data/modle}")
+    assert "config/models/tiny.yaml: source.from: there is no data/modle; put it there" in project.fail("all")
+    assert not (project.folder / "results").exists()
+
+
+def test_another_model_than_the_registered_one(project):
+    project.edit("config/models/tiny.yaml", "file: tiny.npz", "file: tiny.npz, sha256: '01234567'")
+    output = project.fail("all")
+    assert "data/model/tiny.npz: sha256 is " in output
+    assert {row["reason"].partition(": sha256")[0] for row in project.table("performance")} == {
+        "fetch: data/model/tiny.npz"
+    }
+
+
 LISTS = ("calibration/images", "data/colours/evaluation")
 
 # --- Images ----------------------------------------------------------------------------------------------------------
