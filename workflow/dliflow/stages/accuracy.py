@@ -142,6 +142,7 @@ def run(args: argparse.Namespace) -> None:
             "top1_right": int(right[:, 0].sum()),
             "top5_right": int(right.any(1).sum()),
             "predictions": table.name,
+            "peak_rss_mib": machine.peak_rss_mib(),
         },
     )
     journal.remove()
