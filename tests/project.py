@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
+
+from dliflow import environments as environment_files
 
 ROOT = Path(__file__).parents[1]
 # Real models and images that tests use where they are there; they skip without.
@@ -80,6 +83,25 @@ class Project:
     def records(self, pattern: str = "results/latency/**/*.json") -> list[Path]:
         """Records that match."""
         return sorted(self.folder.glob(pattern))
+
+
+def python_of(framework: str, environments: Path) -> str:
+    """The Python of a framework's environment, which is made where it is missing."""
+    file = ROOT / f"envs/{framework}.yaml"
+    folder = environment_files.folder(file, str(environments))
+    if not Path(folder, "environment.json").exists():
+        command = [sys.executable, "-m", "dliflow", "environment", "--file", str(file)]
+        variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+        subprocess.run([*command, "--out", f"{folder}/environment.json"], env=variables, check=True, timeout=900)
+    return f"{folder}/bin/python"
+
+
+def shared_data() -> Path:
+    """Real images and networks that lie outside the repository; the test is skipped where there are none."""
+    folder = Path(os.environ.get("DLIFLOW_TEST_DATA", ROOT.parent / "shared/data"))
+    if not (folder / "imagenet-sample").is_dir():
+        pytest.skip(f"there is no test data in {folder} (DLIFLOW_TEST_DATA)")
+    return folder
 
 
 def tracked_files() -> list[str]:

@@ -98,6 +98,27 @@ def test_a_wrong_model_entry_is_told_with_what_would_be_right(tmp_path, old, new
         registered_model(tmp_path, FIVE_LINES.replace(old, new))
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("{from: cvs, file: a.csv}", r"labels\.from: 'cvs' is unknown; did you mean 'csv'\?"),
+        ("{from: csv}", r"labels: the key 'file' is missing"),
+        ("{from: csv, file: a.csv, column: b}", r"labels: unknown key 'column'; did you mean 'columns'\?"),
+        ("{from: folder, file: a.csv}", r"labels: unknown key 'file'"),
+        ("{from: file_name, pattern: '('}", r"labels\.pattern: '\('"),
+        (
+            "{from: list, file: {from: [{url: 'https://h/a'}]}}",
+            r"labels\.file: .* Right would be: a path in the dataset",
+        ),
+        ("{pattern: a}", r"labels: the key 'from' is missing"),
+    ],
+)
+def test_a_wrong_rule_of_labels_is_told_with_what_would_be_right(tmp_path, labels, message):
+    (tmp_path / "mine.yaml").write_text(f"source: images\nlabels: {labels}\n")
+    with pytest.raises(DliflowError, match=message):
+        config.registered(tmp_path, "dataset", "mine", "config.yaml", "dataset")
+
+
 def keys(schema, prefix=""):
     for key, entry in schema.get("properties", {}).items():
         yield f"{prefix}{key}"

@@ -21,6 +21,12 @@ def test_none():
 def test_file_name():
     rule = {"from": "file_name", "pattern": r".*_(?P<label>\d+)\.jpg"}
     assert of_images(["x/a_2.jpg", "b_0.jpg"], rule, None, ANIMALS) == [2, 0]
+    named = {"from": "file_name", "pattern": r"(?P<label>\w+)-.*"}
+    assert of_images(["dog-1.jpg", "cat-1.jpg"], named, None, ANIMALS) == [1, 0]
+    with pytest.raises(DliflowError, match=r"cow-1\.jpg: label 'cow' is no class"):
+        of_images(["cow-1.jpg"], named, None, ANIMALS)
+    with pytest.raises(DliflowError, match=r"labels\.pattern: '\.\*' has no group"):
+        of_images(["cow-1.jpg"], {"from": "file_name", "pattern": ".*"}, None, ANIMALS)
     with pytest.raises(DliflowError, match=r"a\.jpg, sub/b\.jpg, with space\.jpg: no label from labels\.pattern"):
         of_images(NAMES, rule, None, ANIMALS)
 

@@ -237,9 +237,25 @@ def test_labels_in_another_order_than_the_scores_look_like_chance(project):
         path.rename(path.with_name(f"{number}_{(int(label) + 1) % 3}.png"))
     output = project.run("all")
     doubt = "top-1 looks like chance (0 of 9 right, 3 classes)"
-    assert doubt in output
+    assert f"reference: WARNING: {doubt}" in output
+    told = (project.folder / "results/models/tiny/reference.npy").stat().st_mtime
+    assert told < min(path.stat().st_mtime for path in project.records())  # before anything is measured
+    assert f"DOUBTFUL\n  tiny (alpha fp32 and beta fp32): {doubt}" in output
     assert all(doubt in row["warnings"] for row in project.table("accuracy"))
     assert doubt in (project.folder / "results/report/index.html").read_text()
+
+
+def test_another_number_of_classes_than_of_scores(project):
+    (project.folder / "data/model/classes.txt").write_text("red\ngreen\nblue\nwhite\n")
+    told = "the model gives 3 scores; its entry says 4 (4 names in the file of classes, label_offset 0)"
+    assert told in project.fail("all")
+    (project.folder / "data/model/classes.txt").write_text("red\ngreen\n")
+    for path in (project.folder / "data/images").glob("*_2.png"):
+        path.unlink()
+    output = project.fail("all")
+    assert "the model gives 3 scores; its entry says 2 (2 names" in output
+    assert "is the first one a background class? then set label_offset: 1" in output
+    assert not (project.folder / "results/latency").exists()
 
 
 def test_declared_and_found_skips_are_rows_with_reasons(project):

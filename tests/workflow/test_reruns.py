@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
 
+import numpy as np
 from project import Project
 
 DERIVED = ("results/tables/", "results/plots/", "results/report/")
@@ -18,6 +21,16 @@ def derived(outputs: set[str]) -> set[str]:
 
 def test_nothing_changed_runs_nothing(finished):
     assert finished.pending() == set()
+
+
+def test_records_name_the_list_of_their_images(finished):
+    for stage, subset in (("accuracy", "evaluation"), ("latency", "performance")):
+        path = finished.folder / f"results/data/colours/{subset}.csv"
+        manifest = json.loads(path.with_name(f"{subset}.csv.json").read_text())
+        assert manifest["list_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert (manifest["images"], manifest["classes"], manifest["images_of_a_class"]) == (9, 3, [3, 3])
+        records = [json.loads(record.read_text()) for record in finished.records(f"results/{stage}/**/*.json")]
+        assert {record["identity"]["list_sha256"] for record in records} == {manifest["list_sha256"]}
 
 
 def test_a_copy_elsewhere_and_new_dates_run_nothing(finished, tmp_path):
@@ -123,3 +136,26 @@ def test_an_upgrade_carried_out_measures_that_framework_only(finished):
     versions = {row["framework"]: row["framework_version"] for row in finished.table("performance")}
     assert versions == {"alpha": "2.4.6", "beta": "2.4.5"}
     assert finished.pending() == set()
+
+
+def test_other_images_for_quality_measure_nothing_again(finished):
+    finished.configure(accuracy={"images": 3})
+    pending = finished.pending()
+    assert any(name.startswith("results/accuracy/") for name in pending)
+    assert not any(name.startswith("results/latency/") for name in pending)
+
+
+def test_other_images_for_requests_evaluate_nothing_again(finished):
+    finished.configure(latency={"images": 3})
+    pending = finished.pending()
+    assert any(name.startswith("results/latency/") for name in pending)
+    assert not any(name.startswith("results/accuracy/") for name in pending)
+
+
+def test_another_model_at_the_same_place_runs_all_again(finished):
+    path = finished.folder / "data/model/tiny.npz"
+    np.savez(path, weights=np.eye(3, dtype=np.float32) * 4)
+    pending = finished.pending()
+    assert {"resources/downloads/models/tiny.json", "results/models/tiny/reference.npy"} <= pending
+    assert any(name.startswith("results/latency/") for name in pending)
+    assert not any(name.startswith("results/data/") for name in pending)

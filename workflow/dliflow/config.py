@@ -30,7 +30,8 @@ def schema(name: str) -> dict[str, Any]:
 def _validator(name: str) -> jsonschema.Draft202012Validator:
     shared = referencing.Resource.from_contents(schema("files"))
     registry = referencing.Registry().with_resource("files.schema.yaml", shared)
-    return jsonschema.Draft202012Validator(schema(name), registry=registry)
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    return jsonschema.Draft202012Validator(schema(name), registry=registry, format_checker=checker)
 
 
 def _key(path: list[Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import glob
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Optional
@@ -21,22 +22,28 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", "
 LITTER = ("thumbs.db", "desktop.ini")  # left by file managers; theirs that begin with a dot are hidden ones
 
 
-def _names(folder: Path, patterns: Optional[list[str]]) -> set[str]:
-    """Relative paths of the images; hidden files and folders and what file managers leave do not count."""
-    if patterns is not None:
-        found = {name for pattern in patterns for name in glob.glob(pattern, root_dir=folder, recursive=True)}
-        return {name for name in found if os.path.basename(name).lower() not in LITTER}
-    found = set()
-    for where, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        below = os.path.relpath(where, folder)
-        images = [name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
-        found.update(images if below == "." else (f"{below}/{name}" for name in images))
-    return found
+def _matching(folder: Path, patterns: list[str]) -> Iterator[tuple[str, int]]:
+    for name in {name for pattern in patterns for name in glob.glob(pattern, root_dir=folder, recursive=True)}:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path) and os.path.basename(name).lower() not in LITTER:
+            yield name, os.path.getsize(path)
+
+
+def _named_like_images(folder: Path | str, below: str = "") -> Iterator[tuple[str, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _named_like_images(entry.path, f"{below}{entry.name}/")
+            elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
+                yield below + entry.name, entry.stat().st_size
 
 
 def find(folder: Path, patterns: Optional[list[str]]) -> dict[str, int]:
     """Size in bytes of each image below `folder`, by its path in it, sorted.
+
+    Hidden files and folders, and what file managers leave, are no images.
 
     Args:
         patterns: glob patterns; None for every file that is named like an image.
@@ -46,11 +53,7 @@ def find(folder: Path, patterns: Optional[list[str]]) -> dict[str, int]:
     """
     if not folder.is_dir():
         raise DliflowError(f"{folder}: no such folder of images")
-    files = {}
-    for name in sorted(_names(folder, patterns)):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            files[name] = os.path.getsize(path)
+    files = dict(sorted(_named_like_images(folder) if patterns is None else _matching(folder, patterns)))
     if not files:
         raise DliflowError(f"{folder}: no file matches {', '.join(patterns or [f'*{suffix}' for suffix in SUFFIXES])}")
     return files

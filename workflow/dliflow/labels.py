@@ -54,12 +54,21 @@ def _some(items: list[str]) -> str:
     return ", ".join(items[:SHOWN]) + more
 
 
-def _by_file_name(names: list[str], rule: dict[str, Any]) -> list[int]:
-    matches = {name: re.fullmatch(rule["pattern"], name.rpartition("/")[2]) for name in names}
-    unknown = [name for name, match in matches.items() if not match]
+def _by_file_name(names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
+    pattern = re.compile(rule["pattern"])
+    if "label" not in pattern.groupindex:
+        raise DliflowError(f"labels.pattern: {rule['pattern']!r} has no group (?P<label>...)")
+    matches = {name: match for name in names if (match := pattern.fullmatch(name.rpartition("/")[2]))}
+    unknown = [name for name in names if name not in matches]
     if unknown:
         raise DliflowError(f"{_some(unknown)}: no label from labels.pattern {rule['pattern']!r}")
-    return [int(match["label"]) for match in matches.values() if match]
+    found = []
+    for name, match in matches.items():
+        try:
+            found.append(_number(match["label"], rule, classes))
+        except LookupError as error:
+            raise DliflowError(f"{name}: label {error.args[0]} (labels.pattern)") from error
+    return found
 
 
 def _by_folder(names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
@@ -183,7 +192,7 @@ def of_images(names: list[str], rule: dict[str, Any], path: Optional[Path], clas
         return [None] * len(names)
     found: list[int]
     if rule["from"] == "file_name":
-        found = _by_file_name(names, rule)
+        found = _by_file_name(names, rule, classes)
     elif rule["from"] == "folder":
         found = _by_folder(names, rule, classes)
     else:
@@ -203,5 +212,8 @@ def _check(names: list[str], labels: list[int], count: int) -> None:
         return
     hint = ""
     if min(labels) == 1 and max(labels) == count:
-        hint = ". Labels begin with 1: are they off by one? In csv and list files labels.first: 1 sets that right"
+        hint = (
+            ". Labels begin with 1: if they are off by one, labels.first: 1 sets a csv or list right; if they are the "
+            "numbers of ImageNet's development kit, whose order is another one, labels.from: devkit does"
+        )
     raise DliflowError(f"{_some(outside)} is outside the model's classes 0 to {count - 1}{hint}")

@@ -21,7 +21,8 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _show(line: str) -> None:
+def say(line: str) -> None:
+    """Print a line to the job's log and to the terminal."""
     print(line, flush=True)
     if DESCRIPTOR in os.environ:
         with contextlib.suppress(OSError):  # a terminal that is gone must not end the job
@@ -44,6 +45,6 @@ def meter(what: str, total: Optional[int], done: int = 0, unit: str = "images") 
         shown = now
         rate = (count - done) / (now - started)
         of, left = ("", "") if total is None else (f" of {total:,}", f", {_duration((total - count) / rate)} left")
-        _show(f"{what}: {count:,}{of} {unit}, {rate:.3g}/s{left}")
+        say(f"{what}: {count:,}{of} {unit}, {rate:.3g}/s{left}")
 
     return report

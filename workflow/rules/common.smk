@@ -182,7 +182,7 @@ def labels_option(wildcards):
 def class_names_file(wildcards):
     """The file with what a dataset's labels may call the classes: its own, or the models' when they all agree."""
     labels = DATASETS[wildcards.dataset]["labels"]
-    if labels["from"] not in ("folder", "csv", "list"):
+    if labels["from"] not in ("file_name", "folder", "csv", "list"):
         return []
     if "classes" in labels:
         return labels["classes"]
@@ -303,7 +303,10 @@ def performance_array_of(wildcards):
     return paths.PERFORMANCE_ARRAY.format(dataset=STUDY["dataset"], spec=SPECS[wildcards.model])
 
 
-SOURCE_OPTIONS = "--path {params.path:q} --source {params.source:q} --input {params.input:q}"
+SOURCE_OPTIONS = (
+    "--path {params.path:q} --source {params.source:q} --input {params.input:q}"
+    " --scores {params.scores} --label-offset {params.label_offset}"
+)
 
 
 # Sessions.

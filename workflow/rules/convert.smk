@@ -21,6 +21,8 @@ rule export:
         path=source_path,
         source=source_of_file,
         input=input_of,
+        scores=lambda w: scores_of(w.model),
+        label_offset=lambda w: MODELS[w.model]["label_offset"],
     shell:
         there(
             "export",
@@ -36,6 +38,7 @@ rule reference:
         environment=lambda w: needs_environment(source_of(w.model).FRAMEWORK),
         source=paths.MODEL_FILES,
         array=array_of,
+        images=paths.EVALUATION_IMAGES.format(dataset=STUDY["dataset"]),
     output:
         paths.REFERENCE,
     log:
@@ -52,11 +55,12 @@ rule reference:
         input=input_of,
         size=STUDY["parity"]["images"],
         scores=lambda w: scores_of(w.model),
+        label_offset=lambda w: MODELS[w.model]["label_offset"],
     shell:
         there(
             "reference",
             SOURCE_OPTIONS,
-            "--array {input.array:q} --count {params.size} --scores {params.scores} --out {output:q}",
+            "--array {input.array:q} --images {input.images:q} --count {params.size} --out {output:q}",
         )
 
 

@@ -58,6 +58,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--source", type=json.loads, required=True, help="JSON: the entry's source: format, options ..."
     )
     parser.add_argument("--input", type=json.loads, required=True, help="JSON: the model's input entry")
+    parser.add_argument("--scores", type=int, required=True, help="how many scores the model must give")
+    parser.add_argument("--label-offset", type=int, required=True, help="index of class 0 among the scores")
+
+
+def check_count(found: int, args: argparse.Namespace) -> None:
+    """Refuse a model that gives another number of scores than its entry's classes and label offset say."""
+    if found != args.scores:
+        classes = args.scores - args.label_offset
+        hint = "; is the first one a background class? then set label_offset: 1" if found == classes + 1 else ""
+        raise DliflowError(
+            f"the model gives {found} scores; its entry says {args.scores} ({classes} names in the file of classes, "
+            f"label_offset {args.label_offset}){hint}"
+        )
 
 
 def read(args: argparse.Namespace) -> Any:

@@ -32,6 +32,7 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
         raise DliflowError(f"{path}: not a frozen graph of TensorFlow, or an empty one")
     if any(node.op in ("Variable", "VariableV2", "VarHandleOp") for node in graph.node):
         raise DliflowError(f"{path}: the graph has variables; freeze it, or take the SavedModel that it came from")
+    tensorflow_network.refuse_outward(graph, path)
     read = {name.lstrip("^").split(":")[0] for node in graph.node for name in node.input}
     results = [node.name for node in graph.node if node.name not in read and node.op not in ("NoOp", "Assert", "Const")]
     nodes = [node.name for node in graph.node]

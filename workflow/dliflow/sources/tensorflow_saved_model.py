@@ -22,6 +22,15 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
     folder = path.parent if path.name == "saved_model.pb" else path
     if not (folder / "saved_model.pb").exists():
         raise DliflowError(f"{folder}: not a SavedModel: there is no saved_model.pb in it")
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    try:
+        described = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    except DecodeError as error:
+        raise DliflowError(f"{folder}: saved_model.pb is broken or cut off") from error
+    for part in described.meta_graphs:
+        tensorflow_network.refuse_outward(part.graph_def, folder)
     try:
         model = tf.saved_model.load(str(folder))
     except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as error:

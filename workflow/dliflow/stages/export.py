@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> None:
     with replacing(target) as folder:
         folder.mkdir()
         scores = module.export(sources.read(args), shape, folder)
+        sources.check_count(scores, args)
         described = {"scores": scores, "input": {"name": "input", "shape": shape}}
         write_json(folder / "interchange.json", described)
     files = {path.name: sha256(path) for path in sorted(target.iterdir())}

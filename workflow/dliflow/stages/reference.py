@@ -1,14 +1,20 @@
-"""Scores of the model's own source, in its reference runtime, on the parity images."""
+"""Scores of the model's own source, in its reference runtime, on the parity images.
+
+Some more labelled images tell at once, before anything is measured, whether top-1 looks like guessing.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dliflow import inputs, metrics, sources
+from dliflow import chance, dataset, inputs, metrics, progress, sources
 from dliflow.files import replacing
+
+LOOKED_AT = 40
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,16 +22,41 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     sources.arguments(parser)
     parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
     parser.add_argument("--count", type=int, required=True, help="how many images, from the first on")
-    parser.add_argument("--scores", type=int, required=True, help="how many scores the model must give")
+    parser.add_argument("--images", type=Path, required=True, help="image list, whose labels are compared with")
     parser.add_argument("--out", type=Path, required=True, help="float32 (images, scores)")
+
+
+def predict(network: Any, pixels: np.ndarray, args: argparse.Namespace) -> np.ndarray:
+    """Checked scores (n, scores) of pixels (n, height, width, 3)."""
+    batch = inputs.make(pixels, args.input)
+    if batch.dtype == np.float32 and args.input["layout"] == "NHWC":  # what all frameworks share is NCHW
+        batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+    scores = sources.load(args.source["format"]).predict(network, batch)
+    sources.check_count(scores.shape[-1], args)
+    metrics.check_scores(scores, len(batch), args.scores)
+    return scores
+
+
+def first_look(network: Any, args: argparse.Namespace) -> None:
+    """Say so when top-1 looks like chance on images from all over the list."""
+    labels = [row["label"] for row in dataset.read(args.images)]
+    if None in labels:
+        return
+    chosen = np.unique(np.linspace(0, len(labels) - 1, LOOKED_AT).round().astype(int))
+    right = 0
+    for part in np.array_split(chosen, -(-len(chosen) // args.count)):
+        found = predict(network, inputs.read(args.array)[part], args).argmax(1) - args.label_offset
+        right += int((found == np.array(labels)[part]).sum())
+    print(f"top-1: {right} of {len(chosen)} images", flush=True)
+    doubt = chance.warning(right, len(chosen), args.scores - args.label_offset)
+    if doubt:
+        progress.say(f"reference: WARNING: {doubt}")
 
 
 def run(args: argparse.Namespace) -> None:
     """Predict one batch and keep the scores."""
-    batch = inputs.make(inputs.read(args.array)[: args.count], args.input)
-    if batch.dtype == np.float32 and args.input["layout"] == "NHWC":  # what all frameworks share is NCHW
-        batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
-    scores = sources.load(args.source["format"]).predict(sources.read(args), batch)
-    metrics.check_scores(scores, len(batch), args.scores)
+    network = sources.read(args)
+    scores = predict(network, inputs.read(args.array)[: args.count], args)
+    first_look(network, args)
     with replacing(args.out) as scratch, open(scratch, "wb") as stream:
         np.save(stream, scores)

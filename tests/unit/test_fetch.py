@@ -1,0 +1,149 @@
+"""Where a source's files come from: in place, from an archive, from a server; what is said when nothing has them."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import http.server
+import json
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from dliflow import locations
+from dliflow.errors import DliflowError
+from dliflow.files import read_json
+from dliflow.stages import fetch
+
+MODEL = b"the weights"
+DIGEST = hashlib.sha256(MODEL).hexdigest()
+NOBODY = {"url": "http://127.0.0.1:9/net.onnx", "sha256": DIGEST}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A working directory with a model in a folder and in an archive."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    Path("mine").mkdir()
+    Path("mine/net.onnx").write_bytes(MODEL)
+    Path("mine/net.onnx_data").write_bytes(b"more")
+    with tarfile.open("net.tgz", "w:gz") as archive:
+        archive.add("mine", "release")
+    # No waiting for servers that are not there.
+    quick = functools.partial(fetch.download.fetch, patience=fetch.download.Patience(1, 0, 1))
+    monkeypatch.setattr(fetch.download, "fetch", quick)
+
+
+@pytest.fixture
+def server():
+    """Serves the working directory."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=".")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def run(source):
+    """Fetch; the manifest, and what is at the place where the rules look for the source."""
+    out = Path("fetched/thing.json")
+    fetch.run(argparse.Namespace(source=json.loads(json.dumps(source)), contents=True, out=out))
+    return read_json(out), locations.path_of(source, out.with_suffix(""))
+
+
+def test_a_file_in_place():
+    manifest, path = run({"from": [{"path": "mine/net.onnx"}], "sha256": DIGEST[:8]})
+    assert path == Path("mine/net.onnx")
+    assert manifest == {"location": {"path": "mine/net.onnx"}, "sha256": DIGEST}
+    assert not Path("fetched/thing").exists()
+
+
+def test_a_folder_in_place():
+    manifest, path = run({"from": [{"path": "mine"}], "file": "net.onnx"})
+    assert path == Path("mine/net.onnx")
+    whole, path = run({"from": [{"path": "mine"}]})
+    assert path == Path("mine")
+    assert manifest["sha256"] == DIGEST
+    Path("mine/net.onnx_data").write_bytes(b"MORE")
+    assert run({"from": [{"path": "mine"}]})[0]["contents"] != whole["contents"]
+
+
+@pytest.mark.parametrize("wrong", [{"sha256": "0" * 8}, {"from": [{"path": "mine/net.onnx", "md5": "0" * 32}]}])
+def test_another_file_in_place_than_the_registered_one(wrong):
+    with pytest.raises(DliflowError, match=r"mine/net\.onnx: .* is .*, wanted 0+ "):
+        run({"from": [{"path": "mine/net.onnx"}], **wrong})
+
+
+def test_an_archive():
+    source = {"from": [{"path": "net.tgz"}], "file": "release/net.onnx", "sha256": DIGEST}
+    manifest, path = run(source)
+    assert path == Path("fetched/thing/release/net.onnx")
+    assert path.read_bytes() == MODEL
+    assert path.with_name("net.onnx_data").exists()
+    assert manifest["location"] == {"path": "net.tgz"}
+    assert locations.inputs_of(source) == ["net.tgz"]
+
+
+def test_a_server(server):
+    manifest, path = run({"from": [{"url": f"{server}/mine/net.onnx", "sha256": DIGEST}]})
+    assert path == Path("fetched/thing/net.onnx")
+    assert path.read_bytes() == MODEL
+    assert manifest["sha256"] == DIGEST
+    assert [p.read_bytes() for p in Path("resources/downloads/files").glob("*.onnx")] == [MODEL]
+
+
+def test_an_archive_on_a_server(server):
+    location = {"url": f"{server}/net.tgz", "sha256": hashlib.sha256(Path("net.tgz").read_bytes()).hexdigest()}
+    _, path = run({"from": [location], "file": "release/net.onnx"})
+    assert path.read_bytes() == MODEL
+
+
+@pytest.mark.parametrize("path", ["mine", "mine/net.onnx", "net.tgz"])
+def test_the_next_location_is_tried(path, capsys):
+    file = {"net.tgz": "release/net.onnx"}.get(path, "net.onnx")
+    manifest, found = run({"from": [NOBODY, {"path": "gone"}, {"path": path}], "file": file, "sha256": DIGEST})
+    assert manifest["location"] == {"path": path}
+    assert found == Path("fetched/thing", file)
+    assert found.read_bytes() == MODEL
+    told = capsys.readouterr().out
+    assert "127.0.0.1:9/net.onnx: no connection" in told
+    assert "gone: there is no such file or folder" in told
+
+
+def test_when_no_location_has_it_each_is_named():
+    with pytest.raises(DliflowError) as caught:
+        run({"from": [NOBODY, {"path": "gone"}, {"path": "net.tgz"}], "file": "release/other.onnx"})
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "none of the 3 locations has what is registered:"
+    assert [line[:3] for line in lines[1:]] == ["1. ", "2. ", "3. "]
+    assert "there is no 'release/other.onnx' in it; it holds release/net.onnx" in lines[3]
+    assert not Path("fetched/thing").exists()
+
+
+def test_a_wrong_model_in_a_right_archive():
+    with pytest.raises(DliflowError, match=r"release/net\.onnx: sha256 is .*, wanted 0+ \(source\.sha256\)"):
+        run({"from": [{"path": "net.tgz"}], "file": "release/net.onnx", "sha256": "0" * 64})
+
+
+def test_what_cannot_be_had_is_told_before_anything_runs():
+    with pytest.raises(DliflowError, match=r"x: source\.from: there is no gone and no gone2; put it there"):
+        locations.check({"from": [{"path": "gone"}, {"path": "gone2"}]}, "x: source")
+    with pytest.raises(DliflowError, match=r"x: source\.file: there is no other\.onnx in mine"):
+        locations.check({"from": [{"path": "mine"}], "file": "other.onnx"}, "x: source")
+    locations.check({"from": [{"path": "gone"}, NOBODY]}, "x: source")
+    with pytest.raises(DliflowError, match=r"x: source\.file: is missing; name the model's path inside"):
+        locations.check_file({"from": [{"path": "net.tgz"}]}, "x: source")
+    locations.check_file({"from": [NOBODY]}, "x: source")
+
+
+def test_files_whose_change_must_be_noticed():
+    assert locations.inputs_of({"from": [{"path": "mine"}], "file": "net.onnx"}) == [
+        "mine/net.onnx",
+        "mine/net.onnx_data",
+    ]
+    assert locations.inputs_of({"from": [{"path": "mine"}]}) == ["mine/net.onnx", "mine/net.onnx_data"]
+    assert locations.inputs_of({"from": [NOBODY, {"path": "net.tgz"}]}) == ["net.tgz"]
