@@ -47,6 +47,12 @@ def main(folder: Path) -> None:
     (folder / "one_image.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
     (folder / "good.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x)]).save(folder / "code.keras")
+    reaching = tf.Graph()
+    with reaching.as_default():
+        x = tf.compat.v1.placeholder(tf.float32, (None, 64, 64, 3), "x")
+        with reaching.control_dependencies([tf.io.write_file(str(folder / "written"), "")]):
+            tf.reduce_mean(x, [1, 2], name="y")
+    (folder / "reaching.pb").write_bytes(reaching.as_graph_def().SerializeToString())
     for name in ("good.keras", "one_image.pb", "good.tflite"):
         whole = (folder / name).read_bytes()
         (folder / f"cut_{name}").write_bytes(whole[: len(whole) // 2])

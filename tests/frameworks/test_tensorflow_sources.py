@@ -26,6 +26,7 @@ BAD = [
     ("one_image.pb", {"format": "tensorflow_saved_model"}, "not a SavedModel"),
     ("one_image.pb", {"format": "tensorflow_frozen_graph", "input": "y"}, "source.input: there is no 'y'"),
     ("cut_one_image.pb", {"format": "tensorflow_frozen_graph"}, "not a frozen graph of TensorFlow"),
+    ("reaching.pb", {"format": "tensorflow_frozen_graph"}, "operation WriteFile 'WriteFile' reaches outside"),
     ("good.keras", {"format": "tflite"}, "not a TFLite file"),
 ]
 

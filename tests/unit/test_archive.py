@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from dliflow.archive import Limits, extract, is_archive
+from dliflow.archive import Limits, belongs, extract, is_archive
 from dliflow.errors import DliflowError
 
 
@@ -173,3 +173,20 @@ def test_a_cut_off_archive(tmp_path, out):
     (tmp_path / "a.tar.gz").write_bytes(data[: len(data) // 2])
     with pytest.raises(DliflowError, match="cannot be unpacked"):
         extract(tmp_path / "a.tar.gz", out)
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "expected"),
+    [
+        ("net.bin", "net.xml", True),
+        ("a/net.onnx.data", "a/net.onnx", True),
+        ("net.onnx_data", "net.onnx", True),
+        ("net-0000.params", "net-symbol.json", True),
+        ("saved/variables/x", "saved", True),
+        ("network.onnx", "net.onnx", False),
+        ("b/net.bin", "a/net.xml", False),
+        ("saved_old/x", "saved/x", False),
+    ],
+)
+def test_what_belongs_to_a_model_s_file(name, to, expected):
+    assert belongs(name, to) == expected

@@ -58,8 +58,14 @@ def run(source):
 def test_a_file_in_place():
     manifest, path = run({"from": [{"path": "mine/net.onnx"}], "sha256": DIGEST[:8]})
     assert path == Path("mine/net.onnx")
-    assert manifest == {"location": {"path": "mine/net.onnx"}, "sha256": DIGEST}
+    assert manifest["location"] == {"path": "mine/net.onnx"}
     assert not Path("fetched/thing").exists()
+    Path("mine/other.onnx").write_bytes(b"no part of it")
+    assert run({"from": [{"path": "mine/net.onnx"}]})[0] == manifest
+    Path("mine/net.onnx_data").write_bytes(b"MORE")
+    assert run({"from": [{"path": "mine/net.onnx"}]})[0] != manifest
+    Path("mine/net.onnx_data").unlink()
+    assert run({"from": [{"path": "mine/net.onnx"}]})[0] == {"location": {"path": "mine/net.onnx"}, "sha256": DIGEST}
 
 
 def test_a_folder_in_place():
@@ -67,7 +73,7 @@ def test_a_folder_in_place():
     assert path == Path("mine/net.onnx")
     whole, path = run({"from": [{"path": "mine"}]})
     assert path == Path("mine")
-    assert manifest["sha256"] == DIGEST
+    assert manifest["contents"] == whole["contents"]  # all that is in the folder belongs to the model
     Path("mine/net.onnx_data").write_bytes(b"MORE")
     assert run({"from": [{"path": "mine"}]})[0]["contents"] != whole["contents"]
 

@@ -48,8 +48,7 @@ def extract(path: Path, folder: Path, only: Optional[str] = None, limits: Limits
     """Unpack an archive into an existing folder.
 
     Args:
-        only: unpack this member alone: the file and those beside it whose names begin like it (the .bin of an .xml, the
-            external data of an .onnx), or all that lies in the folder of this name.
+        only: unpack this member alone, and what `belongs` to it.
 
     Raises:
         DliflowError: naming the archive and the member, for a broken archive, a member that would land elsewhere, a
@@ -88,17 +87,25 @@ def _unpack(archive: Any, path: Path, folder: Path, only: Optional[str], limits:
             raise DliflowError(f"{path}: more than {limits.files:,} members; that is no honest archive")
         if total > allowed:
             raise DliflowError(f"{path}: unpacks to more than {allowed:,} bytes; that is no honest archive")
-        if only is not None and not name.startswith(_beginning(only)):
+        if only is not None and not belongs(name, posixpath.normpath(only)):
             continue
         # The filter refuses devices and links that lead out of the folder.
         archive.extract(member, folder, **({} if isinstance(member, zipfile.ZipInfo) else {"filter": "data"}))
     return names
 
 
-def _beginning(only: str) -> str:
-    folder, _, name = posixpath.normpath(only).rpartition("/")
-    stem = name.rpartition(".")[0] or name
-    return f"{folder}/{stem}" if folder else stem
+def belongs(name: str, to: str) -> bool:
+    """Whether a file is another one, lies in a folder of its name, or is a part of it.
+
+    Parts are called like `model.bin` of `model.xml`, `model.onnx.data` or `model.onnx_data` of `model.onnx`,
+    `net-0000.params` of `net-symbol.json`.
+    """
+    if name == to or name.startswith(f"{to}/"):
+        return True
+    folder, _, last = to.rpartition("/")
+    stem = (last.rpartition(".")[0] or last).removesuffix("-symbol")
+    beginning = f"{folder}/{stem}" if folder else stem
+    return name.startswith((f"{beginning}.", f"{beginning}-", f"{to}_"))
 
 
 def _checked_name(path: Path, member: Member) -> str:

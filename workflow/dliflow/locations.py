@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow.archive import is_archive
+from dliflow.archive import belongs, is_archive
 from dliflow.download import file_name
 from dliflow.errors import DliflowError
 
@@ -41,16 +41,19 @@ def path_of(source: dict[str, Any], fetched: Path) -> Path:
 
 
 def inputs_of(source: dict[str, Any]) -> list[str]:
-    """The user's files whose change must be noticed: archives, or the file and those beside it that begin like it."""
+    """The user's files whose change must be noticed: archives, or the model's own."""
     path = in_place(source)
     if path is None:
         return [location["path"] for location in source["from"] if Path(location.get("path", "")).is_file()]
+    return [str(file) for file in files_of(path)] if path.exists() else [str(path)]
+
+
+def files_of(path: Path) -> list[Path]:
+    """A model's files: all of its folder, or the file and those beside it that belong to it; sorted."""
     if path.is_dir():
-        return sorted(os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
-    if not path.exists():
-        return [str(path)]
+        return sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
     return sorted(
-        entry.path for entry in os.scandir(path.parent) if entry.name.startswith(path.stem) and entry.is_file()
+        Path(entry.path) for entry in os.scandir(path.parent) if belongs(entry.name, path.name) and entry.is_file()
     )
 
 

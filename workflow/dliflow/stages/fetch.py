@@ -132,11 +132,14 @@ def check_file(path: Path, source: dict[str, Any]) -> None:
 
 
 def _described(path: Path, contents: bool) -> dict[str, Any]:
-    """What the manifest tells of a file or folder: its checksum, or that of all names and contents in it."""
-    if path.is_file():
+    """What the manifest tells of a file or folder: its checksum, or that of the names and contents of all its files."""
+    if path.is_file() and not contents:
         return {"sha256": sha256(path)}
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if contents else []
-    return {"contents": digest([[str(file.relative_to(path)), sha256(file)] for file in files], 64)} if files else {}
+    files = locations.files_of(path) if contents else []
+    if files == [path]:
+        return {"sha256": sha256(path)}
+    base = path if path.is_dir() else path.parent
+    return {"contents": digest([[str(file.relative_to(base)), sha256(file)] for file in files], 64)} if files else {}
 
 
 def run(args: argparse.Namespace) -> None:
