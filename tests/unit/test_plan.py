@@ -11,7 +11,7 @@ from dliflow import config, modules, plan
 ROOT = Path(__file__).parents[2]
 STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["null", "openvino"], "precisions": ["fp32", "fp16"]}
 
-MODEL = plan.described({"source": {"format": "onnx"}}, "spec")
+MODEL = plan.described({"source": {"format": "onnx"}}, "spec", 10)
 
 
 def build(**changes):
@@ -32,7 +32,7 @@ def test_a_model_that_is_quantized_already_runs_in_the_framework_of_its_format_o
     source = {"format": "tflite", "precision": "int8", "batch_size": 1}
     changes = {"frameworks": ["null", "tflite"], "precisions": ["fp32", "int8"], "latency": {"batch_sizes": [1, 8]}}
     checked = config.study({**STUDY, **changes}, "test")
-    found = plan.build(checked, {"m": plan.described({"source": source}, "spec")}, lambda name: f"envs/{name}")
+    found = plan.build(checked, {"m": plan.described({"source": source}, "spec", 10)}, lambda name: f"envs/{name}")
     (row,) = (row for row in found["parity"] if row["reason"] is None)
     assert (row["framework"], row["precision"]) == ("tflite", "int8")
     assert "envs/tensorflow" not in row["needs"]

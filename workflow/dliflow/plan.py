@@ -23,14 +23,16 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
     return {**{key: config[key] for key in keys}, "latency": latency}
 
 
-def described(entry: dict[str, Any], spec: str) -> dict[str, Any]:
-    """What a plan has to know of a model.
+def described(entry: dict[str, Any], spec: str, classes: int) -> dict[str, Any]:
+    """What a plan and the tables have to know of a model.
 
     Args:
         entry: the model's checked registry entry.
         spec: the name of its input spec.
+        classes: how many it tells apart.
     """
-    return {"spec": spec, **{key: entry["source"].get(key) for key in ("format", "precision", "batch_size")}}
+    source = {key: entry["source"].get(key) for key in ("format", "precision", "batch_size")}
+    return {"spec": spec, "classes": classes, "published": entry.get("published"), **source}
 
 
 def elsewhere(model: dict[str, Any], framework: str, precision: str) -> Optional[str]:

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 import pandas as pd
 
-from dliflow import chance, doubts, plan, record, stats
+from dliflow import chance, doubts, plan, record, sources, stats
 
 Rows = list[dict[str, Any]]
 
@@ -24,6 +24,7 @@ ACCURACY = (
     *("top1", "top1_ci_low", "top1_ci_high", "top5", "top5_ci_low", "top5_ci_high"),
     *("baseline", "top1_change", "top1_change_ci_low", "top1_change_ci_high", "mcnemar_p", "agreement", "verdict"),
     *("max_abs_score_diff", "status", "reason", "warnings"),
+    *("published_top1", "published_top5", "published_source"),
 )
 CONFIGURATION = (
     *("model", "framework", "variant", "precision", "device", "node"),
@@ -75,25 +76,28 @@ def predictions(path: Path) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def _baseline(row: dict[str, Any], good: dict[tuple, Any], references: dict[str, str]) -> Optional[tuple]:
+def _published(figures: Optional[dict[str, Any]]) -> dict[str, Any]:
+    """The publisher's figures as shares, where an entry has them."""
+    found = figures or {}
+    shares: dict[str, Any] = {key: found[key] / 100 for key in ("top1", "top5") if key in found}
+    return {**shares, "source": found.get("source", "")}
+
+
+def _baseline(row: dict[str, Any], good: dict[tuple, Any], reference: str) -> Optional[tuple]:
     """What a row's quality is compared with: FP32 of the same framework; for FP32, the reference runtime's."""
     model, framework, variant, precision, device = _key(row)
     if precision != "fp32":
         key = (model, framework, variant, "fp32", device)
         return key if key in good else None
-    reference = references[model]
     key = (model, reference, "default", "fp32", device)
     return key if key in good and framework != reference else None
 
 
-def accuracy(
-    study_plan: dict[str, Any], parity_rows: Rows, references: dict[str, str], classes: dict[str, int]
-) -> Rows:
+def accuracy(study_plan: dict[str, Any], parity_rows: Rows, models: dict[str, dict[str, Any]]) -> Rows:
     """One row for each configuration, with intervals, and the change against its baseline on the same images.
 
     Args:
-        references: for each model its reference framework.
-        classes: for each model how many classes it tells apart.
+        models: for each model what `plan.described` tells.
     """
     differences = {_key(row): row for row in parity_rows}
     rows, good = [], {}
@@ -101,18 +105,20 @@ def accuracy(
         found = record.outcome(planned)
         row, figures = _identity(planned, found), _figures(found)
         row["max_abs_score_diff"] = differences[_key(row)].get("max_abs_score_diff")
+        model = models[row["model"]]
+        row.update({f"published_{key}": value for key, value in _published(model["published"]).items()})
         rows.append(row)
         if figures:
             images = figures["images"]
             row["images"] = images
-            row["warnings"] = chance.warning(figures["top1_right"], images, classes[row["model"]]) or ""
+            row["warnings"] = chance.warning(figures["top1_right"], images, model["classes"]) or ""
             for name in ("top1", "top5"):
                 row[name] = figures[f"{name}_right"] / images
                 row[f"{name}_ci_low"], row[f"{name}_ci_high"] = stats.share_interval(figures[f"{name}_right"], images)
             good[_key(row)] = predictions(Path(planned["record"]).with_name(figures["predictions"]))
     for row in rows:
         _fail_with_parity(row, differences[_key(row)])
-        key = _baseline(row, good, references)
+        key = _baseline(row, good, sources.load(models[row["model"]]["format"]).FRAMEWORK)
         if _key(row) not in good or key is None:
             continue
         own, base = good[_key(row)], good[key]

@@ -102,7 +102,7 @@ def there(stage, *options):
     return supervised("{params.python:q}", stage, *options)
 
 
-PLANNED = {name: plan.described(model, SPECS[name]) for name, model in MODELS.items()}
+PLANNED = {name: plan.described(model, SPECS[name], len(CLASSES[name])) for name, model in MODELS.items()}
 PLAN = checked(plan.build, STUDY, PLANNED, environment_of)
 
 
@@ -364,8 +364,6 @@ TABLES_DATA = {
     "study": json.dumps(plan.deciding(STUDY)),
     "models": json.dumps(PLANNED),
     "environments": json.dumps({name: environment_of(name) for name in used_frameworks()}),
-    "references": json.dumps({name: source_of(name).FRAMEWORK for name in MODELS}),
-    "classes": json.dumps({name: len(classes) for name, classes in CLASSES.items()}),
 }
 TABLES_ARGUMENTS = [part for name, value in TABLES_DATA.items() for part in (f"--{name}", value)]
 STAGE_ENVIRONMENT = {**os.environ, "PYTHONPATH": "workflow"}

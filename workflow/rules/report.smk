@@ -24,7 +24,7 @@ rule tables:
         here(
             "tables",
             "--study {params.study:q} --models {params.models:q}",
-            "--environments {params.environments:q} --references {params.references:q} --classes {params.classes:q}",
+            "--environments {params.environments:q}",
         )
 
 

@@ -17,8 +17,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=json.loads, required=True, help="JSON: the deciding part of the config")
     parser.add_argument("--models", type=json.loads, required=True, help="JSON: for each model what the plan knows")
     parser.add_argument("--environments", type=json.loads, required=True, help="JSON: for each framework its marker")
-    parser.add_argument("--references", type=json.loads, required=True, help="JSON: for each model its reference")
-    parser.add_argument("--classes", type=json.loads, required=True, help="JSON: for each model how many classes")
     parser.add_argument("--out", type=Path, default=Path(paths.RESULTS, "tables"), help="folder")
 
 
@@ -31,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the four tables."""
     study_plan = plan.build(args.study, args.models, args.environments.__getitem__)
     parity = tables.parity(study_plan)
-    accuracy = tables.accuracy(study_plan, parity, args.references, args.classes)
+    accuracy = tables.accuracy(study_plan, parity, args.models)
     measurements, samples = tables.measurements(study_plan)
     performance = tables.performance(measurements, samples, parity)
     _write(tables.frame(parity, tables.PARITY), args.out / "parity.csv")
