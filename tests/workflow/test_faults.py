@@ -104,7 +104,7 @@ def test_a_cut_off_image(project):
     path = project.folder / "data/images/4_1.png"
     path.write_bytes(path.read_bytes()[:150])
     assert "data/images/4_1.png: broken image" in project.fail("all")
-    assert not list(project.records("results/data/colours/*.json"))
+    assert not list(project.records("results/data/colours/**/*px-*.json"))
 
 
 def test_a_label_outside_the_classes(project):
