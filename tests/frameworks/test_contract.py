@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from project import ROOT
+from project import ROOT, python_of
 
-from dliflow import environments as environment_files
-from dliflow import frameworks
+from dliflow import config, frameworks
 
 CONTRACT = Path(__file__).with_name("contract.py")
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -36,23 +35,12 @@ def found(study):
     def ask(framework, variant, precision, threads="2"):
         key = (framework, variant, precision, threads)
         if key not in cache:
-            folder = environment_files.folder(study.folder / f"envs/{framework}.yaml", str(study.environments))
             (array,) = (study.folder / "results/data").glob("*/*px-*.json")
-            entry = yaml.safe_load((ROOT / "config/models/efficientnet_lite0.yaml").read_text())["input"]
-            python = f"{folder}/bin/python"
+            entry = config.model(ROOT / "config/models", "efficientnet_lite0", "test", "test")["input"]
             model = study.folder / f"results/models/efficientnet_lite0/{framework}-{precision}"
+            arguments = [framework, variant, precision, str(model), str(array), json.dumps(entry), threads]
             result = subprocess.run(
-                [
-                    python,
-                    str(CONTRACT),
-                    framework,
-                    variant,
-                    precision,
-                    str(model),
-                    str(array),
-                    json.dumps(entry),
-                    threads,
-                ],
+                [python_of(framework, study.environments), str(CONTRACT), *arguments],
                 env={**os.environ, "PYTHONPATH": str(study.folder / "workflow")},
                 capture_output=True,
                 text=True,

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from project import ROOT, copy_of_the_repository
+from project import ROOT, copy_of_the_repository, python_of
 
-from dliflow import environments as environment_files
 from dliflow import frameworks
 
 SCRIPT = ROOT / "tests/data/networks.py"
@@ -67,9 +66,7 @@ def networks(tmp_path_factory, environments):
         pixels = np.clip(rng.normal(127.5, 63.75, (64, 64, 3)), 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(project.folder / f"data/images/{index}_{index}.png")
     project.configure(models=names(), dataset="noise", environments={"folder": str(environments)})
-    pytorch = environment_files.folder(project.folder / "envs/pytorch.yaml", str(environments))
-    project.run(f"{pytorch}/environment.json")
-    subprocess.run([f"{pytorch}/bin/python", str(SCRIPT), str(project.folder / "data/models")], check=True)
+    subprocess.run([python_of("pytorch", environments), str(SCRIPT), str(project.folder / "data/models")], check=True)
     wanted = [path for name in names() for path in records(name).values()]
     result = project.snakemake(*wanted, "--cores", "2")
     return project, result.stdout
