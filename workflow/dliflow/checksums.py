@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from dliflow.errors import DliflowError
+from dliflow.files import checksum
 
 ALGORITHMS = ("sha256", "sha1", "md5")
-
-
-def checksum(path: Path, algorithm: str) -> str:
-    """A file's checksum as lower-case hex."""
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def wanted(location: dict[str, Any]) -> dict[str, str]:

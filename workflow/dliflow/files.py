@@ -14,11 +14,13 @@ from typing import Any
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file as lower-case hex."""
-    digest = hashlib.sha256()
+    return checksum(path, "sha256")
+
+
+def checksum(path: Path, algorithm: str) -> str:
+    """A file's checksum as lower-case hex, by an algorithm of hashlib."""
     with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def digest(value: Any, length: int = 12) -> str:
