@@ -12,6 +12,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/convert.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/latency.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -73,8 +73,8 @@ def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def probe() -> dict[str, list[int]]:
-    """How fast each processor is just now: ns of a fixed piece of work, a few times, on all usable ones at once.
+def probe(times: int = PROBES) -> dict[str, list[int]]:
+    """How fast each processor is just now: ns of a fixed piece of work, so many times, on all usable ones at once.
 
     The work is SHA-256 of two mebibytes, for which the interpreter's lock is released. One core would not do: in
     a virtual machine they slow down one by one.
@@ -85,7 +85,7 @@ def probe() -> dict[str, list[int]]:
     def work(cpu: int) -> None:
         os.sched_setaffinity(0, {cpu})  # of this thread alone
         durations = []
-        for _ in range(PROBES):
+        for _ in range(times):
             started = time.perf_counter_ns()
             hashlib.sha256(block).digest()
             durations.append(time.perf_counter_ns() - started)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
+
+from dliflow import comparison
 
 # Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
 # spread between processes that the interval already shows.
@@ -70,3 +72,14 @@ def disturbances(found: list[dict[str, Any]]) -> list[str]:
     if faults:
         told.append(f"{faults} page faults read from disk during requests; free some memory")
     return [warning for warning in told if warning]
+
+
+def state(states: Optional[comparison.States]) -> Optional[str]:
+    """A warning about a comparison whose outcome depends on what the machine was doing."""
+    if states is None or not states.matter:
+        return None
+    fast, slow = (f"{100 * (found.ratio - 1):+.1f} %" for found in (states.fast, states.slow))
+    return (
+        f"who is faster depends on the state of the machine: the first takes {fast} of the second's time when the "
+        f"machine is fast, {slow} when it is slow; decide by the state that yours is in, or use a quieter machine"
+    )

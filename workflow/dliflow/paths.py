@@ -37,9 +37,14 @@ LATENCY = (
     f"{RESULTS}/latency/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
     "/batch{batch_size}-run{repetition}.json"
 )
+COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
+INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
 
 # What is derived from the records.
-TABLES = {name: f"{RESULTS}/tables/{name}.csv" for name in ("accuracy", "parity", "performance", "measurements")}
+TABLES = {
+    name: f"{RESULTS}/tables/{name}.csv"
+    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds")
+}
 PLOTS = f"{RESULTS}/plots"
 PLOT_FILES = [
     f"{PLOTS}/{name}.{kind}" for name in ("latency", "fps", "accuracy", "tradeoff") for kind in ("svg", "png")

@@ -14,13 +14,19 @@ from dliflow import frameworks, paths, sources
 
 # Columns that tell configurations apart, in the order of the tables.
 IDENTITY = ("model", "framework", "variant", "precision", "device")
+# What tells the configurations of one comparison apart.
+CANDIDATE = ("framework", "variant", "precision", "parameters")
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a checked config that a plan is built from; nothing else may outdate the tables."""
     keys = ("models", "dataset", "frameworks", "precisions", "devices", "node")
     latency = {key: config["latency"][key] for key in ("batch_sizes", "repetitions")}
-    return {**{key: config[key] for key in keys}, "latency": latency}
+    return {
+        **{key: config[key] for key in keys},
+        "latency": latency,
+        "compare": {"leaders": config["compare"]["leaders"]},
+    }
 
 
 def described(entry: dict[str, Any], spec: str, classes: int) -> dict[str, Any]:
@@ -63,7 +69,7 @@ def build(
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
-    `parity`, `accuracy` and `latency` each hold rows with the identity, the declared reason (or None), the
+    `parity`, `accuracy`, `latency` and `compare` each hold rows with the identity, the declared reason (or None), the
     `record` that answers for it and the outputs that it `needs`, in the order in which they are made.
 
     Args:
@@ -118,7 +124,40 @@ def build(
                 }
                 record = paths.LATENCY.format(**point)
                 latency.append({**point, "record": record, "needs": [*speed, record]})
-    return {"parity": parity, "accuracy": accuracy, "latency": latency}
+    compare = list(comparisons(latency)) if config["compare"]["leaders"] else []
+    return {"parity": parity, "accuracy": accuracy, "latency": latency, "compare": compare}
+
+
+def comparisons(latency: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A row for each model × device × node × batch size: what is measured together, in rounds.
+
+    Args:
+        latency: the plan's rows.
+    """
+    keys = ("model", "device", "node", "scenario", "batch_size")
+    points: dict[tuple, list[dict[str, Any]]] = {}
+    for row in latency:
+        points.setdefault(tuple(row[key] for key in keys), []).append(row)
+    for values, rows in points.items():
+        point = dict(zip(keys, values))
+        record = paths.COMPARE.format(**point)
+        able = [row for row in rows if row["reason"] is None]
+        few = len({tuple(row[key] for key in CANDIDATE) for row in able}) < 2
+        yield {
+            **point,
+            "reason": "fewer than two configurations can run: there is nothing to compare" if few else None,
+            "record": record,
+            "needs": [*dict.fromkeys(output for row in able for output in row["needs"]), record],
+        }
+
+
+def candidates(plan: dict[str, Any], **point: Any) -> list[dict[str, Any]]:
+    """The configurations that a comparison chooses from: framework, variant, precision and parameters of each."""
+    return [
+        {key: row[key] for key in CANDIDATE}
+        for row in plan["latency"]
+        if row["repetition"] == 1 and row["reason"] is None and all(row[key] == point[key] for key in point)
+    ]
 
 
 def records(plan: dict[str, Any], stage: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 import numpy as np
@@ -58,6 +58,19 @@ def ratio_interval(first: Sequence[np.ndarray], second: Sequence[np.ndarray], co
     half = scipy_stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(va + vb)
     difference = a.mean() - b.mean()
     return float(np.exp(difference - half)), float(np.exp(difference + half))
+
+
+def mean_interval(values: np.ndarray, confidence: float = 0.95, of: Callable[[float], float] = float) -> Interval:
+    """Student's t interval of the mean; None from fewer than two values.
+
+    Args:
+        values: independent, of any unit.
+        of: a rising function that both ends are given to, `np.exp` for values that are logarithms.
+    """
+    if len(values) < 2:
+        return None
+    half = scipy_stats.t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(of(np.mean(values) - half)), float(of(np.mean(values) + half))
 
 
 def share_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dliflow import chance, doubts, plan, record, sources, stats
+from dliflow import comparison as comparisons
 
 Rows = list[dict[str, Any]]
 
@@ -45,7 +46,16 @@ MEASUREMENTS = (
     *("peak_rss_mib", "inputs_mib", "model_bytes", "others_cpu_s", "steal_s", "involuntary_switches"),
     *("major_faults", "probe_before_ms", "probe_after_ms", "cpu", "hostname", "finished_at", "record"),
 )
-
+COMPARISON = (
+    *("model", "device", "node", "scenario", "batch_size", "purpose", "first", "first_version", "second"),
+    *("second_version", "ratio", "ratio_ci_low", "ratio_ci_high", "verdict", "groups", "rounds", "stopped_by"),
+    *("fast_ratio", "fast_ci_low", "fast_ci_high", "slow_ratio", "slow_ci_low", "slow_ci_high"),
+    *("status", "reason", "warnings", "record"),
+)
+ROUNDS = (
+    *("model", "device", "node", "scenario", "batch_size", "group", "round", "turn", "configuration"),
+    *("latency_p50_ms", "requests", "probe_ms", "pacer_ms", "record"),
+)
 
 DISTURBANCES = ("others_cpu_s", "steal_s", "involuntary_switches", "major_faults")
 
@@ -242,6 +252,61 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
             row["reason"] = f"{len(group) - len(good)} of {len(group)} repetitions: {failed['reason']}"
         _fail_with_parity(row, differences[_key(row)])
     return table
+
+
+def comparison(study_plan: dict[str, Any]) -> Rows:
+    """One row for each pair that a comparison in rounds was to decide; one without figures where it did not run."""
+    rows: Rows = []
+    for planned in study_plan["compare"]:
+        found = record.outcome(planned)
+        row = {**_identity(planned, found), "record": planned["record"]}
+        figures = _figures(found)
+        rows += [{**row, **_pair(figures, comparisons.Pair(**pair))} for pair in figures["pairs"]] if figures else [row]
+    return rows
+
+
+def _pair(figures: dict[str, Any], pair: comparisons.Pair) -> dict[str, Any]:
+    groups, members = figures["groups"], figures["members"]
+    found = comparisons.ratio(comparisons.log_ratios(groups, pair))
+    states = comparisons.states(groups, pair)
+    return {
+        **pair._asdict(),
+        "first_version": members[pair.first]["framework_version"],
+        "second_version": members[pair.second]["framework_version"],
+        **_interval("ratio", found),
+        "verdict": found.verdict,
+        "groups": len(groups),
+        "rounds": sum(len(group["rounds"]) for group in groups),
+        "stopped_by": figures["stopped_by"],
+        **(_interval("fast", states.fast) | _interval("slow", states.slow) if states else {}),
+        "warnings": doubts.state(states) or "",
+    }
+
+
+def _interval(name: str, found: comparisons.Ratio) -> dict[str, Any]:
+    low, high = found.interval or (None, None)
+    value = name if name == "ratio" else f"{name}_ratio"
+    return {value: found.ratio, f"{name}_ci_low": low, f"{name}_ci_high": high}
+
+
+def rounds(study_plan: dict[str, Any]) -> Rows:
+    """One row for each burst of every comparison."""
+    rows: Rows = []
+    for planned in study_plan["compare"]:
+        found = record.outcome(planned)
+        point = {**_identity(planned, found), "record": planned["record"]}
+        for group_number, group in enumerate(_figures(found).get("groups", []), 1):
+            for round_number, one in enumerate(group["rounds"], 1):
+                for turn, member in enumerate(one["order"], 1):
+                    durations = one["latency_ns"][member]
+                    burst = {
+                        **{"group": group_number, "round": round_number, "turn": turn, "configuration": member},
+                        **{"latency_p50_ms": float(np.median(durations)) / 1e6, "requests": len(durations)},
+                        "probe_ms": doubts.probe_ms(one["probe_ns"][member]),
+                        "pacer_ms": float(np.median(one["pacer_ns"])) / 1e6,
+                    }
+                    rows.append({**point, **burst})
+    return rows
 
 
 def frame(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:

@@ -92,7 +92,7 @@ os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
 
 def supervised(python, stage, *options):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
-    alone = " --exclusive" if stage == "latency" else ""
+    alone = " --exclusive" if stage in ("latency", "compare") else ""
     supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone} --log {{log:q}}"
     return " ".join([f"PYTHONPATH=workflow {python} {supervisor} -- {stage}", *options])
 
@@ -354,6 +354,46 @@ def turn(wildcards):
     latency = STUDY["latency"]
     record = paths.LATENCY.format(**wildcards)
     return plan.turn(record, int(wildcards.repetition), latency["repetitions"], latency["seed"])
+
+
+# Comparisons.
+
+
+def compared(wildcards):
+    """The configurations that a comparison chooses from, each with its row of the plan."""
+    point = {key: wildcards[key] for key in ("node", "model", "device")}
+    return plan.candidates(PLAN, **point, batch_size=int(wildcards.batch_size))
+
+
+def compared_records(wildcards):
+    """The latency records by which it chooses."""
+    repetitions = range(1, STUDY["latency"]["repetitions"] + 1)
+    return [paths.LATENCY.format(**wildcards, **row, repetition=r) for row in compared(wildcards) for r in repetitions]
+
+
+def compared_models(wildcards):
+    """The converted models."""
+    return sorted({paths.CONVERTED.format(model=wildcards.model, **row) for row in compared(wildcards)})
+
+
+def compared_environments(wildcards):
+    """The outputs of the jobs that make or find the environments."""
+    names = sorted({row["framework"] for row in compared(wildcards)})
+    return [paths.INTERPRETER.format(framework=name) if CONDA else needs_environment(name) for name in names]
+
+
+def candidates(wildcards):
+    """The configurations as JSON, with the Python that runs each, or the file that tells it, and its launch options."""
+    return json.dumps(
+        [
+            {
+                **row,
+                "options": STUDY["options"].get(row["framework"], {}),
+                "python": paths.INTERPRETER.format(**row) if CONDA else python_of(row["framework"]),
+            }
+            for row in compared(wildcards)
+        ]
+    )
 
 
 # What the tables are made from beside the records.

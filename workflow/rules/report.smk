@@ -9,6 +9,7 @@ rule tables:
         parity=plan.records(PLAN, "parity"),
         accuracy=plan.records(PLAN, "accuracy"),
         latency=plan.records(PLAN, "latency"),
+        compare=plan.records(PLAN, "compare"),
     output:
         paths.TABLES.values(),
     log:

@@ -17,19 +17,22 @@ POINT = (*CONFIGURATION, "node", "scenario", "parameters", "batch_size")
 TEXT = {
     *("model", "dataset", "framework", "framework_version", "variant", "precision", "device", "node", "scenario"),
     *("parameters", "threads", "status", "reason", "warnings", "baseline", "verdict", "stopped_by"),
-    "published_source",
+    *("published_source", "purpose", "first", "first_version", "second", "second_version", "configuration"),
     *("cpu", "hostname", "finished_at", "record"),
 }
 WHOLE = {"batch_size", "images", "repetition", "repetitions", "requests", "threads_in_effect", "model_bytes"}
+WHOLE |= {"groups", "rounds", "group", "round", "turn"}
 
 
 class Tables(NamedTuple):
-    """The four tables."""
+    """All tables, each under its file's name."""
 
     parity: Rows
     accuracy: Rows
     performance: Rows
     measurements: Rows
+    comparison: Rows
+    rounds: Rows
 
 
 def key(row: Row, columns: tuple[str, ...]) -> tuple:
@@ -52,5 +55,5 @@ def table(path: Path) -> Rows:
 
 
 def tables(folder: Path) -> Tables:
-    """All four, from the folder where they lie."""
+    """All of them, from the folder where they lie."""
     return Tables(*(table(folder / f"{name}.csv") for name in Tables._fields))

@@ -7,7 +7,6 @@ tables, and an exit status. While the child runs this process sleeps.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import shlex
 import signal
@@ -18,10 +17,10 @@ import time
 from pathlib import Path
 
 from dliflow import machine, paths, progress, threads
+from dliflow.children import die_with_parent
 from dliflow.files import write_json
 
 TAIL_LINES = 15
-PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +29,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, required=True, help="seconds after which the child is killed")
     parser.add_argument("--exclusive", action="store_true", help="no other job of dliflow runs meanwhile")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- STAGE and its options")
-
-
-def _die_with_parent() -> None:
-    """In the child: be killed when the supervisor is, so that a killed run leaves no measurement behind (Linux)."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _reason(status: int, timed_out: bool, timeout: float, lines: list[str]) -> str:
@@ -77,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,  # a kill reaches its own children too
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
             pass_fds=[descriptor, terminal],
         )
 

@@ -26,7 +26,7 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the four tables."""
+    """Write all tables."""
     study_plan = plan.build(args.study, args.models, args.environments.__getitem__)
     parity = tables.parity(study_plan)
     accuracy = tables.accuracy(study_plan, parity, args.models)
@@ -36,3 +36,5 @@ def run(args: argparse.Namespace) -> None:
     _write(tables.frame(accuracy, tables.ACCURACY), args.out / "accuracy.csv")
     _write(tables.frame(performance, tables.PERFORMANCE), args.out / "performance.csv")
     _write(tables.frame(measurements, tables.MEASUREMENTS), args.out / "measurements.csv")
+    _write(tables.frame(tables.comparison(study_plan), tables.COMPARISON), args.out / "comparison.csv")
+    _write(tables.frame(tables.rounds(study_plan), tables.ROUNDS), args.out / "rounds.csv")

@@ -1,0 +1,152 @@
+"""What is compared in rounds, and what the rounds say. Pure functions of plain data.
+
+A round gives every member one burst, so that two members' ratio is free of what the machine did between rounds. A group
+is a number of rounds of the same processes; the next group has new ones. Processes differ, so the group is the unit of
+the intervals: Student's t of the groups' mean log ratios.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+
+from dliflow import plan, stats
+
+FIRST, SECOND, TIE = "first is faster", "second is faster", "no difference shown"
+
+
+class Pair(NamedTuple):
+    """Two members to set against each other, and why."""
+
+    first: str
+    second: str
+    purpose: str
+
+
+class Ratio(NamedTuple):
+    """Latency of the first over that of the second: the geometric mean and its 95 % interval."""
+
+    ratio: float
+    interval: Optional[tuple[float, float]]
+
+    @property
+    def verdict(self) -> str:
+        """Who is faster, as far as the interval tells."""
+        if self.interval is None or self.interval[0] <= 1 <= self.interval[1]:
+            return TIE
+        return FIRST if self.interval[1] < 1 else SECOND
+
+
+def name(member: dict[str, Any]) -> str:
+    """`openvino-default-int8-default`: what a member is called in records."""
+    return "-".join(member[key] for key in plan.CANDIDATE)
+
+
+def leaders(measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]], most: int) -> list[dict[str, Any]]:
+    """The fastest configurations: those not shown to be slower than the one of the lowest median, but two at least.
+
+    Args:
+        measured: for each configuration its repetitions' durations, any one unit.
+        most: how many at most.
+    """
+    ordered = sorted(measured, key=lambda item: (float(np.median(np.concatenate(list(item[1])))), name(item[0])))
+    found = []
+    for place, (member, repetitions) in enumerate(ordered):
+        interval = stats.ratio_interval(repetitions, ordered[0][1])
+        if place < 2 or interval is None or interval[0] <= 1:
+            found.append(member)
+    return found[:most]
+
+
+def references(member: dict[str, Any], among: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
+    """What a configuration is to be set against, with the purpose: its FP32, and its default launch parameters."""
+    wanted = []
+    if member["precision"] != "fp32":
+        wanted.append(({**member, "precision": "fp32"}, "precision"))
+    if member["parameters"] != "default":
+        wanted.append(({**member, "parameters": "default"}, "tuning"))
+    by_name = {name(other): other for other in among}
+    return [(by_name[name(other)], purpose) for other, purpose in wanted if name(other) in by_name]
+
+
+def choose(
+    measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]], most: int
+) -> tuple[list[dict[str, Any]], list[Pair]]:
+    """The members of a comparison, and the pairs that it is to decide: leaders with the first of them, all with theirs.
+
+    Args:
+        measured: for each configuration that can be compared its repetitions' durations, any one unit.
+        most: how many leaders at most.
+    """
+    every = [member for member, _ in measured]
+    first = leaders(measured, most)
+    members = {name(member): member for member in first}
+    pairs = [Pair(name(first[0]), name(other), "leaders") for other in first[1:]]
+    for member in first:
+        for other, purpose in references(member, every):
+            members.setdefault(name(other), other)
+            pair = Pair(name(member), name(other), purpose)
+            if not any({pair.first, pair.second} == {known.first, known.second} for known in pairs):
+                pairs.append(pair)
+    return list(members.values()), pairs
+
+
+def log_ratios(groups: Sequence[dict[str, Any]], pair: Pair) -> list[np.ndarray]:
+    """For each group the logarithms of the rounds' ratios of the two members' median latencies."""
+    return [
+        np.array([np.log(medians[pair.first] / medians[pair.second]) for medians in map(_medians, group["rounds"])])
+        for group in groups
+    ]
+
+
+def _medians(round_: dict[str, Any]) -> dict[str, float]:
+    return {member: float(np.median(durations)) for member, durations in round_["latency_ns"].items()}
+
+
+def ratio(parts: Sequence[np.ndarray]) -> Ratio:
+    """The ratio over all groups.
+
+    Args:
+        parts: for each group the log ratios of its rounds; groups without any are left out.
+    """
+    means = np.array([part.mean() for part in parts if len(part)])
+    return Ratio(float(np.exp(means.mean())), stats.mean_interval(means, of=np.exp))
+
+
+def narrow(groups: Sequence[dict[str, Any]], pairs: Sequence[Pair], width: float) -> bool:
+    """Whether every pair's interval lies within ± this share of its ratio."""
+    for pair in pairs:
+        found = ratio(log_ratios(groups, pair))
+        if found.interval is None or np.log(found.interval[1] / found.ratio) > np.log1p(width):
+            return False
+    return True
+
+
+class States(NamedTuple):
+    """The ratio in the rounds in which the machine was faster than its median, and in the others."""
+
+    fast: Ratio
+    slow: Ratio
+    matter: bool
+    """Whether who is faster depends on it: the two lie on different sides of 1, and their difference is shown."""
+
+
+def states(groups: Sequence[dict[str, Any]], pair: Pair) -> Optional[States]:
+    """A pair's ratio by the state of the machine, which the pacer tells; None when all rounds found the same state.
+
+    The pacer is no member, so that a member's own slow burst does not make a state.
+    """
+    pace = [np.array([np.median(round_["pacer_ns"]) for round_ in group["rounds"]]) for group in groups]
+    middle = float(np.median(np.concatenate(pace)))
+    ratios = log_ratios(groups, pair)
+    fast = [part[own <= middle] for part, own in zip(ratios, pace)]
+    slow = [part[own > middle] for part, own in zip(ratios, pace)]
+    if not any(map(len, slow)):
+        return None
+    differences = np.array([b.mean() - a.mean() for a, b in zip(fast, slow) if len(a) and len(b)])
+    interval = stats.mean_interval(differences)
+    shown = interval is not None and not interval[0] <= 0 <= interval[1]
+    first, second = ratio(fast), ratio(slow)
+    return States(first, second, shown and (first.ratio - 1) * (second.ratio - 1) < 0)

@@ -1,0 +1,137 @@
+"""Measure the leading configurations of a model × batch size together, in rounds, and each against its reference.
+
+One worker process for each, in its framework's environment, loaded and warmed; then they take turns in short bursts,
+in an order shuffled anew in each round, all others stopped. Beside every burst a probe of all processors and the
+pacer. After some rounds all processes are replaced by new ones. It ends when all ratios are narrow, or with the budget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dliflow import comparison, disturbance, pacer, paths, record, session, workers
+from dliflow.files import read_json
+
+WARMUP = {"requests": 200, "limit_s": 0.3, "least": 3}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--node", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument(
+        "--candidates", type=json.loads, required=True, help="JSON: configurations, each with `python` and `options`"
+    )
+    parser.add_argument("--repetitions", type=int, required=True, help="how many latency records each of them has")
+    parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
+    parser.add_argument("--input", required=True, help="JSON: the model's input entry")
+    parser.add_argument("--scores", type=int, required=True)
+    parser.add_argument("--threads", required=True)
+    parser.add_argument("--leaders", type=int, required=True, help="how many at most")
+    parser.add_argument("--width", type=float, required=True, help="half of a ratio's interval that is narrow enough")
+    parser.add_argument("--budget", type=float, required=True, help="seconds after which no new group begins")
+    parser.add_argument("--groups", type=int, required=True, help="how many at least, whatever the budget")
+    parser.add_argument("--rounds", type=int, required=True, help="in each group")
+    parser.add_argument("--burst", type=float, required=True, help="seconds of a burst")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="the record")
+
+
+def measured(args: argparse.Namespace) -> list[tuple[dict[str, Any], list[np.ndarray]]]:
+    """Each candidate that ran and whose scores agreed, with its repetitions' durations in ns."""
+    point = {"node": args.node, "model": args.model, "device": args.device, "batch_size": args.batch_size}
+    found = []
+    for candidate in args.candidates:
+        if not Path(paths.PARITY.format(**point, **candidate)).exists():
+            continue  # parity failed or comes later: not the same network, as far as is known
+        records = [
+            record.read(paths.LATENCY.format(**point, **candidate, repetition=number))
+            for number in range(1, args.repetitions + 1)
+        ]
+        if all(one["status"] == "ok" for one in records):
+            found.append((candidate, [np.array(one["figures"]["latency_ns"]) for one in records]))
+    return found
+
+
+def python(member: dict[str, Any]) -> str:
+    """The interpreter of a member's environment: named, or told by a file where conda made the environment."""
+    named = member["python"]
+    return read_json(Path(named))["python"] if named.endswith(".json") else named
+
+
+def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
+    """How a member's worker is started."""
+    named = ("framework", "variant", "precision")
+    options = {
+        **{key: member[key] for key in named},
+        **{"model": args.model, "device": args.device, "threads": args.threads, "input": args.input},
+        **{"options": json.dumps(member["options"]), "array": str(args.array), "scores": str(args.scores)},
+        "converted": paths.CONVERTED.format(**member, model=args.model),
+        **{"batch-size": str(args.batch_size), "out": str(args.out)},
+    }
+    return [python(member), "-m", "dliflow", "worker", *(f"--{key}={value}" for key, value in options.items())]
+
+
+def group(commands: dict[str, list[str]], rounds: int, burst_s: float, order: random.Random) -> dict[str, Any]:
+    """Rounds of one set of processes."""
+    burst = {"requests": 1000, "limit_s": burst_s, "least": 3}
+    with workers.started(commands) as (running, told):
+        for worker in running.values():
+            worker.ask(WARMUP)
+        found = []
+        for _ in range(rounds):
+            turns = list(running)
+            order.shuffle(turns)
+            probes, paces, latency = {}, [], {}
+            for name in turns:
+                probes[name] = disturbance.probe(times=2)
+                paces += pacer.burst()
+                latency[name] = running[name].ask(burst)["latency_ns"]
+            found.append({"order": turns, "latency_ns": latency, "probe_ns": probes, "pacer_ns": paces})
+        identities = {name: answer["identity"] for name, answer in told.items()}
+    return {"members": identities, "rounds": found}
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the record with every burst in it."""
+    point = {key: getattr(args, key) for key in ("node", "model", "device", "batch_size")}
+    identity = {**point, "scenario": "latency", "threads": args.threads}
+    candidates = measured(args)
+    if len(candidates) < 2:
+        reason = f"{len(candidates)} of {len(args.candidates)} configurations ran: there is nothing to compare"
+        session.write_record(args, "compare", identity, status="skipped", reason=reason)
+        return
+    members, pairs = comparison.choose(candidates, args.leaders)
+    commands = {comparison.name(member): command(args, member) for member in members}
+    order = random.Random(args.seed)
+    groups: list[dict[str, Any]] = []
+    started, stopped_by = time.monotonic(), "time"
+    while len(groups) < args.groups or time.monotonic() - started < args.budget:
+        groups.append(group(commands, args.rounds, args.burst, order))
+        if len(groups) >= args.groups and comparison.narrow(groups, pairs, args.width):
+            stopped_by = "width"
+            break
+    figures = {
+        "members": groups[0].pop("members"),
+        "pairs": [pair._asdict() for pair in pairs],
+        "groups": groups,
+        "stopped_by": stopped_by,
+        "wall_s": time.monotonic() - started,
+        "measured_s": measured_s(groups),
+    }
+    session.write_record(args, "compare", identity, figures=figures)
+
+
+def measured_s(groups: list[dict[str, Any]]) -> float:
+    """Seconds of all requests."""
+    rounds = (round_ for group in groups for round_ in group["rounds"])
+    return sum(sum(durations) for round_ in rounds for durations in round_["latency_ns"].values()) / 1e9

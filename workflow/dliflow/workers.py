@@ -1,0 +1,89 @@
+"""Processes that hold one loaded configuration each and take turns: all but one are stopped at any time (Linux).
+
+A worker is `python -m dliflow worker ...` in its framework's environment. It answers lines of JSON with lines of JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from dliflow.children import die_with_parent
+from dliflow.errors import DliflowError
+
+
+class Worker:
+    """One process. It is stopped except inside `ask`, so that no spinning thread of it disturbs the others."""
+
+    def __init__(self, name: str, command: Sequence[str]):
+        self.name = name
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent
+        )
+
+    def ready(self) -> dict[str, Any]:
+        """What loading and warming up showed; the process is stopped from then on.
+
+        Raises:
+            DliflowError: when it ended instead.
+        """
+        found = self._read()
+        self._stop()
+        return found
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Let it run until it has answered.
+
+        Raises:
+            DliflowError: when it ended instead.
+        """
+        self.process.send_signal(signal.SIGCONT)
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # that it ended is told below
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+        answer = self._read()
+        self._stop()
+        return answer
+
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            status = self.process.wait()
+            how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+            raise DliflowError(f"{self.name}: its process {how}; its own message stands above, in this log")
+        return json.loads(line)
+
+    def _stop(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        """End the process, stopped or not."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+@contextlib.contextmanager
+def started(commands: Mapping[str, Sequence[str]]) -> Iterator[tuple[dict[str, Worker], dict[str, dict[str, Any]]]]:
+    """Start a worker for each command; yield them by name, loaded and stopped, and what each told when it was ready.
+
+    They load side by side, to save time: only what they are asked later is alone on the machine. All are gone when the
+    block ends, however it does.
+    """
+    workers: dict[str, Worker] = {}
+    try:
+        for name, command in commands.items():
+            workers[name] = Worker(name, command)
+        yield workers, {name: worker.ready() for name, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.kill()

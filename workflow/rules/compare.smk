@@ -1,0 +1,60 @@
+# Who is faster: the leading configurations of each model and batch size, and each one's reference, take turns in short
+# bursts. Last of all, since what leads is known from the latency records.
+
+
+# Measure the leaders of one batch size together, in rounds.
+rule compare:
+    input:
+        code=modules.sources("stages.compare", "stages.worker", *(f"frameworks.{name}" for name in STUDY["frameworks"])),
+        environments=compared_environments,
+        converted=compared_models,
+        latency=compared_records,
+        array=performance_array_of,
+    output:
+        paths.COMPARE,
+    log:
+        paths.log(paths.COMPARE),
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=STUDY["compare"]["timeout_s"],
+        machine=1000,
+    params:
+        **{
+            key: STUDY["compare"][key]
+            for key in ("leaders", "width", "budget_s", "groups", "rounds", "burst_s", "seed")
+        },
+        candidates=candidates,
+        repetitions=STUDY["latency"]["repetitions"],
+        threads=STUDY["threads"],
+        input=input_of,
+        scores=lambda w: scores_of(w.model),
+    shell:
+        here(
+            "compare",
+            "--node {wildcards.node} --model {wildcards.model} --device {wildcards.device}",
+            "--batch-size {wildcards.batch_size} --candidates {params.candidates:q}",
+            "--repetitions {params.repetitions} --array {input.array:q} --input {params.input:q}",
+            "--scores {params.scores} --threads {params.threads} --leaders {params.leaders} --width {params.width}",
+            "--budget {params.budget_s} --groups {params.groups} --rounds {params.rounds} --burst {params.burst_s}",
+            "--seed {params.seed} --out {output:q}",
+        )
+
+
+# With conda: tell where a framework's Python is, for the jobs that start processes of several frameworks.
+rule interpreter:
+    input:
+        code=modules.sources("stages.interpreter"),
+    output:
+        paths.INTERPRETER,
+    log:
+        paths.log(paths.INTERPRETER),
+    localrule: True
+    conda:
+        "../../envs/{framework}.yaml"
+    resources:
+        timeout_s=60,
+    params:
+        python="python",
+    shell:
+        there("interpreter", "--out {output:q}")
