@@ -23,6 +23,7 @@ def conda(tmp_path) -> dict[str, str]:
 
 
 def test_the_study_runs_with_environments_that_conda_makes(project, conda):
+    project.configure(compare={"leaders": 2, "groups": 2, "rounds": 1, "budget_s": 0, "burst_s": 0.005})
     project.run("all", "--sdm", "conda", **conda)
     created = (Path(conda["DLIFLOW_TEST_CONDA"]) / "created.txt").read_text().splitlines()
     assert len(created) == 3  # alpha, beta and the orchestrator's stages
@@ -30,4 +31,5 @@ def test_the_study_runs_with_environments_that_conda_makes(project, conda):
     prefixes = [line.split()[1] for line in created]
     for path in (project.folder / "results/logs/latency").rglob("*.log"):
         assert any(prefix in path.read_text().splitlines()[0] for prefix in prefixes)
+    assert {row["status"] for row in project.table("comparison")} == {"ok"}
     assert "Nothing to be done" in project.run("all", "--sdm", "conda", **conda)

@@ -1,0 +1,90 @@
+"""Comparisons in rounds, in the real workflow on a tiny model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+QUICK = {"leaders": 2, "groups": 3, "rounds": 2, "budget_s": 0, "burst_s": 0.005}
+
+
+@pytest.fixture
+def compared(finished):
+    """A finished study that now asks for comparisons too."""
+    finished.configure(compare=QUICK, precisions=["fp32", "fp16"])
+    finished.run("all")
+    return finished
+
+
+def workers_left() -> str:
+    return subprocess.run(["pgrep", "-f", "dliflow worke[r]"], capture_output=True, text=True, check=False).stdout
+
+
+def test_leaders_and_references_are_decided_for_each_batch_size(compared):
+    rows = compared.table("comparison")
+    assert {row["batch_size"] for row in rows} == {"1", "2"}
+    assert {row["status"] for row in rows} == {"ok"}
+    for size in ("1", "2"):
+        (leaders,) = (row for row in rows if row["batch_size"] == size and row["purpose"] == "leaders")
+        assert float(leaders["ratio_ci_low"]) <= float(leaders["ratio"]) <= float(leaders["ratio_ci_high"])
+        assert leaders["verdict"] in ("first is faster", "second is faster", "no difference shown")
+        assert (int(leaders["groups"]), int(leaders["rounds"]), leaders["stopped_by"]) == (3, 6, "time")
+        compressed = {row["first"] for row in rows if row["batch_size"] == size and row["purpose"] == "precision"}
+        lead = {leaders["first"], leaders["second"]}
+        same = {"-".join(name.split("-")[:2]) for name in lead}
+        if len(same) == 2:  # otherwise the leaders are each other's reference
+            assert compressed == {name for name in lead if "fp16" in name}
+
+
+def test_every_burst_is_kept_with_what_the_machine_did(compared):
+    for path in compared.records("results/compare/**/*.json"):
+        figures = json.loads(path.read_text())["figures"]
+        for group in figures["groups"]:
+            for one in group["rounds"]:
+                assert set(one["order"]) == set(one["latency_ns"]) == set(one["probe_ns"]) == set(figures["members"])
+                assert all(one["pacer_ns"])
+        assert 0 < figures["measured_s"] < figures["wall_s"]
+    bursts = compared.table("rounds")
+    assert {row["turn"] for row in bursts} >= {"1", "2"}
+    assert len({row["configuration"] for row in bursts if row["turn"] == "1"}) > 1  # the order is shuffled
+    assert not workers_left()
+
+
+def test_what_runs_again_is_what_it_rests_on(compared):
+    assert not compared.pending("all")
+    compared.configure(compare={"rounds": 1})
+    assert {path.split("/")[1] for path in compared.pending("all")} == {"compare", "tables", "plots", "report"}
+    compared.run("all")
+    next(iter(compared.records())).unlink()
+    compared.run("all")
+    assert not compared.pending("all")
+
+
+def test_a_crash_in_a_worker_is_one_clear_error_and_the_rest_stays(finished):
+    finished.configure(compare=QUICK)
+    output = finished.fail("all", DLIFLOW_TEST_WORKER="beta")
+    assert "beta-default-fp32-default: its process was killed by SIGSEGV" in output
+    assert {row["status"] for row in finished.table("performance")} == {"ok"}
+    rows = finished.table("comparison")
+    assert {row["status"] for row in rows} == {"failed"}
+    assert all("SIGSEGV" in row["reason"] for row in rows)
+    assert not workers_left()
+    finished.run("all")
+    assert {row["status"] for row in finished.table("comparison")} == {"ok"}
+
+
+def test_a_comparison_past_its_time_is_killed_with_its_stopped_workers(finished):
+    finished.configure(compare={**QUICK, "budget_s": 1000, "timeout_s": 2}, latency={"batch_sizes": [1]})
+    output = finished.fail("all")
+    assert "ran past its time bound of 2 s" in output
+    assert not workers_left()
+
+
+def test_one_configuration_alone_is_skipped_with_the_reason(finished):
+    finished.configure(compare=QUICK, frameworks=["alpha"])
+    finished.run("all")
+    rows = finished.table("comparison")
+    assert {row["status"] for row in rows} == {"skipped"}
+    assert "nothing to compare" in rows[0]["reason"]
