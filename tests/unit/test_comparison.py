@@ -123,3 +123,11 @@ def test_a_ranking_that_depends_on_the_machine_is_told(ratio, matter):
 
 def test_an_even_machine_has_one_state():
     assert comparison.states(groups_of([1.0] * 3), Pair("x", "y", "leaders")) is None
+
+
+def test_a_leader_meets_its_older_version():
+    rows = measured((member("a"), [1.0, 1.1]), (member("b"), [1.0, 1.2]))
+    old = {**member("b"), "older": "1.0"}
+    members, pairs = comparison.choose(rows, 2, lambda one: old if one["framework"] == "b" else None)
+    assert old in members
+    assert Pair("b-default-fp32-default", "b-default-fp32-default@1.0", "version") in pairs

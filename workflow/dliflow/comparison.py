@@ -7,7 +7,7 @@ the intervals: Student's t of the groups' mean log ratios.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -40,8 +40,9 @@ class Ratio(NamedTuple):
 
 
 def name(member: dict[str, Any]) -> str:
-    """`openvino-default-int8-default`: what a member is called in records."""
-    return "-".join(member[key] for key in plan.CANDIDATE)
+    """`openvino-default-int8-default`: what a member is called in records; an older version has `@2025.3.0` behind."""
+    called = "-".join(member[key] for key in plan.CANDIDATE)
+    return f"{called}@{member['older']}" if "older" in member else called
 
 
 def leaders(measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]], most: int) -> list[dict[str, Any]]:
@@ -72,20 +73,25 @@ def references(member: dict[str, Any], among: Sequence[dict[str, Any]]) -> list[
 
 
 def choose(
-    measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]], most: int
+    measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]],
+    most: int,
+    older: Callable[[dict[str, Any]], Optional[dict[str, Any]]] = lambda member: None,
 ) -> tuple[list[dict[str, Any]], list[Pair]]:
     """The members of a comparison, and the pairs that it is to decide: leaders with the first of them, all with theirs.
 
     Args:
         measured: for each configuration that can be compared its repetitions' durations, any one unit.
         most: how many leaders at most.
+        older: for a leader the same configuration in an older version, where there is one.
     """
     every = [member for member, _ in measured]
     first = leaders(measured, most)
     members = {name(member): member for member in first}
     pairs = [Pair(name(first[0]), name(other), "leaders") for other in first[1:]]
     for member in first:
-        for other, purpose in references(member, every):
+        before = older(member)
+        found = references(member, every) + ([(before, "version")] if before else [])
+        for other, purpose in found:
             members.setdefault(name(other), other)
             pair = Pair(name(member), name(other), purpose)
             if not any({pair.first, pair.second} == {known.first, known.second} for known in pairs):

@@ -1,16 +1,19 @@
 """Processes that hold one loaded configuration each and take turns: all but one are stopped at any time (Linux).
 
-A worker is `python -m dliflow worker ...` in its framework's environment. It answers lines of JSON with lines of JSON.
+A worker is a stage that runs until its input ends: it tells that it is ready, then answers lines of JSON with lines of
+JSON. `Worker` and `started` are the side of the process that asks, `answers` and `serve` that of the one that is asked.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
 
 from dliflow.children import die_with_parent
 from dliflow.errors import DliflowError
@@ -87,3 +90,20 @@ def started(commands: Mapping[str, Sequence[str]]) -> Iterator[tuple[dict[str, W
     finally:
         for worker in workers.values():
             worker.kill()
+
+
+def answers() -> TextIO:
+    """Where the process that is asked writes its answers; from now on what it prints goes to the standard error.
+
+    To be called before a framework is imported, whose messages must not come between the answers.
+    """
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return stream
+
+
+def serve(stream: TextIO, ready: Mapping[str, Any], answer: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+    """Tell that all is ready, then answer each line of the standard input, up to its end."""
+    print(json.dumps(ready), file=stream, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=stream, flush=True)

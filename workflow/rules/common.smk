@@ -359,6 +359,19 @@ def turn(wildcards):
 # Comparisons.
 
 
+def check_previous():
+    """Refuse a previous checkout in which nothing was measured."""
+    previous = STUDY["compare"]["previous"]
+    if previous is not None and not Path(previous, paths.RESULTS, "latency").is_dir():
+        raise WorkflowError(
+            f"{CONFIG_FILES}: compare.previous: '{previous}': no results/latency is in it. Right would be: the folder of "
+            "another checkout of dliflow in which the study has run, or null"
+        )
+
+
+check_previous()
+
+
 def compared(wildcards):
     """The configurations that a comparison chooses from, each with its row of the plan."""
     point = {key: wildcards[key] for key in ("node", "model", "device")}

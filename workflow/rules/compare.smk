@@ -5,7 +5,9 @@
 # Measure the leaders of one batch size together, in rounds.
 rule compare:
     input:
-        code=modules.sources("stages.compare", "stages.worker", *(f"frameworks.{name}" for name in STUDY["frameworks"])),
+        code=modules.sources(
+            "stages.compare", "stages.worker", "stages.pacer", *(f"frameworks.{name}" for name in STUDY["frameworks"])
+        ),
         environments=compared_environments,
         converted=compared_models,
         latency=compared_records,
@@ -24,6 +26,10 @@ rule compare:
             key: STUDY["compare"][key]
             for key in ("leaders", "width", "budget_s", "groups", "rounds", "burst_s", "seed")
         },
+        previous=(
+            "" if STUDY["compare"]["previous"] is None else f"--previous {shlex.quote(STUDY['compare']['previous'])}"
+        ),
+        environments=STUDY["environments"]["folder"],
         candidates=candidates,
         repetitions=STUDY["latency"]["repetitions"],
         threads=STUDY["threads"],
@@ -37,7 +43,7 @@ rule compare:
             "--repetitions {params.repetitions} --array {input.array:q} --input {params.input:q}",
             "--scores {params.scores} --threads {params.threads} --leaders {params.leaders} --width {params.width}",
             "--budget {params.budget_s} --groups {params.groups} --rounds {params.rounds} --burst {params.burst_s}",
-            "--seed {params.seed} --out {output:q}",
+            "--seed {params.seed} --environments {params.environments:q} {params.previous} --out {output:q}",
         )
 
 

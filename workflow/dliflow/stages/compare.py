@@ -10,15 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import comparison, disturbance, pacer, paths, record, session, workers
+from dliflow import comparison, disturbance, environments, paths, record, session, workers
+from dliflow.errors import DliflowError
 from dliflow.files import read_json
 
+PACER = "pacer"
+PACES = {"times": 5}
 WARMUP = {"requests": 200, "limit_s": 0.3, "least": 3}
 
 
@@ -42,6 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--groups", type=int, required=True, help="how many at least, whatever the budget")
     parser.add_argument("--rounds", type=int, required=True, help="in each group")
     parser.add_argument("--burst", type=float, required=True, help="seconds of a burst")
+    parser.add_argument("--previous", type=Path, help="a checkout whose finished study has older versions")
+    parser.add_argument("--environments", required=True, help="folder of the virtual environments, there as here")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the record")
 
@@ -62,6 +68,39 @@ def measured(args: argparse.Namespace) -> list[tuple[dict[str, Any], list[np.nda
     return found
 
 
+def older(args: argparse.Namespace, member: dict[str, Any]) -> Optional[dict[str, Any]]:
+    """The same configuration in the previous checkout, where its framework had another version.
+
+    Raises:
+        DliflowError: when what that study measured cannot be run any more.
+    """
+    if args.previous is None:
+        return None
+    point = {"node": args.node, "model": args.model, "device": args.device, "batch_size": args.batch_size}
+    latency = paths.LATENCY.format(**point, **member, repetition=1)
+    if not (args.previous / latency).exists():
+        print(f"{args.previous} has no {latency}: {comparison.name(member)} meets no older version", flush=True)
+        return None
+    now, before = (
+        record.read(str(path))["identity"]["framework_version"] for path in (latency, args.previous / latency)
+    )
+    if now == before:
+        return None
+    framework = member["framework"]
+    if member["python"].endswith(".json"):
+        named = args.previous / paths.INTERPRETER.format(framework=framework)
+    else:
+        file = args.previous / f"envs/{framework}.yaml"
+        named = Path(environments.folder(file, str(args.previous / args.environments)), "bin/python")
+    for needed in (named, args.previous / paths.CONVERTED.format(**member, model=args.model)):
+        if not needed.exists():
+            raise DliflowError(
+                f"compare.previous: {args.previous} has measured {framework} {before}, but {needed} is gone; finish "
+                "the study there once more, or set compare.previous to null"
+            )
+    return {**member, "older": before, "python": str(named), "checkout": str(args.previous)}
+
+
 def python(member: dict[str, Any]) -> str:
     """The interpreter of a member's environment: named, or told by a file where conda made the environment."""
     named = member["python"]
@@ -75,7 +114,7 @@ def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
         **{key: member[key] for key in named},
         **{"model": args.model, "device": args.device, "threads": args.threads, "input": args.input},
         **{"options": json.dumps(member["options"]), "array": str(args.array), "scores": str(args.scores)},
-        "converted": paths.CONVERTED.format(**member, model=args.model),
+        "converted": str(Path(member.get("checkout", ""), paths.CONVERTED.format(**member, model=args.model))),
         **{"batch-size": str(args.batch_size), "out": str(args.out)},
     }
     return [python(member), "-m", "dliflow", "worker", *(f"--{key}={value}" for key, value in options.items())]
@@ -84,7 +123,9 @@ def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
 def group(commands: dict[str, list[str]], rounds: int, burst_s: float, order: random.Random) -> dict[str, Any]:
     """Rounds of one set of processes."""
     burst = {"requests": 1000, "limit_s": burst_s, "least": 3}
-    with workers.started(commands) as (running, told):
+    with workers.started({**commands, PACER: [sys.executable, "-m", "dliflow", PACER]}) as (running, told):
+        pacer = running.pop(PACER)
+        pacer.ask(PACES)
         for worker in running.values():
             worker.ask(WARMUP)
         found = []
@@ -94,10 +135,10 @@ def group(commands: dict[str, list[str]], rounds: int, burst_s: float, order: ra
             probes, paces, latency = {}, [], {}
             for name in turns:
                 probes[name] = disturbance.probe(times=2)
-                paces += pacer.burst()
+                paces += pacer.ask(PACES)["latency_ns"]
                 latency[name] = running[name].ask(burst)["latency_ns"]
             found.append({"order": turns, "latency_ns": latency, "probe_ns": probes, "pacer_ns": paces})
-        identities = {name: answer["identity"] for name, answer in told.items()}
+        identities = {name: told[name]["identity"] for name in commands}
     return {"members": identities, "rounds": found}
 
 
@@ -110,7 +151,7 @@ def run(args: argparse.Namespace) -> None:
         reason = f"{len(candidates)} of {len(args.candidates)} configurations ran: there is nothing to compare"
         session.write_record(args, "compare", identity, status="skipped", reason=reason)
         return
-    members, pairs = comparison.choose(candidates, args.leaders)
+    members, pairs = comparison.choose(candidates, args.leaders, lambda member: older(args, member))
     commands = {comparison.name(member): command(args, member) for member in members}
     order = random.Random(args.seed)
     groups: list[dict[str, Any]] = []

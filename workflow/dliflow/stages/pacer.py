@@ -1,0 +1,38 @@
+"""A fixed piece of multi-threaded work, the same for all: how fast is the machine just now for work like inference?
+
+It is the product of two float32 matrices by the BLAS of the orchestrator's environment, on all its threads. A process
+of its own, for `compare`, since BLAS threads spin for a while after their work and are stopped with their process only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import numpy as np
+
+from dliflow import workers
+
+SIDE = 384  # three matrices of 0.6 MB, which second-level caches hold, as they do a layer's tiles
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare no options: it is the same for all."""
+
+
+def run(args: argparse.Namespace) -> None:
+    """Answer each request, which tells how many `times`, with the durations in ns."""
+    matrix = np.linspace(-1, 1, SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE)
+    product = np.empty_like(matrix)
+
+    def burst(request: dict[str, Any]) -> dict[str, Any]:
+        durations = []
+        for _ in range(request["times"]):
+            before = time.perf_counter_ns()
+            np.matmul(matrix, matrix, out=product)
+            durations.append(time.perf_counter_ns() - before)
+        return {"latency_ns": durations}
+
+    answers = workers.answers()
+    workers.serve(answers, {}, burst)
