@@ -1,15 +1,16 @@
 """OpenVINO's benchmark_app against the latency stage: the same IR, one synchronous request, float32. See truth.py.
 
-Both are fresh processes, one of each in a round. On a shared machine speed changes within seconds, and one whole process
-after the other would show that and little else; so the two of a round are under way together but never run side by
-side: by turns one is stopped (SIGSTOP) while the other runs. The few requests that are cut do not move a median.
+A round is one fresh process of each. On a shared machine speed changes within seconds, and one whole process after the
+other would show that and little else; so those of a round are under way together but never run side by side: by turns
+one runs while the others are stopped (SIGSTOP). The few requests that are cut do not move a median.
 
-They do not time the same. benchmark_app (`sync_inference` in `openvino/tools/benchmark/benchmark.py`) takes the
-request's `latency`: two readings of the clock right around the C++ `infer()` (`run_sync_infer` in OpenVINO's
-`src/bindings/python/src/pyopenvino/core/infer_request.cpp`). Its input was written once, before the loop (`main.py`,
-step 9), and the scores are copied after the second reading. dliflow times the call as a program makes it, input set
-and scores copied included. The second comparison tells how much that is: the same requests of dliflow's session by
-both clocks.
+They do not time quite the same, in two ways. benchmark_app (`sync_inference` in the environment's
+`openvino/tools/benchmark/benchmark.py`) takes the request's `latency`: two readings of the clock right around the C++
+`infer()` (`run_sync_infer` in OpenVINO's `src/bindings/python/src/pyopenvino/core/infer_request.cpp`). dliflow times
+the call that a program makes, with the way into the binding, the input set, the scores copied to an array and the way
+out. And benchmark_app writes one input once, before the loop (step 9 in `main.py`), which the processor's cache may
+still hold, while dliflow's requests rotate over images. So each round has a third process: dliflow's session timed in
+benchmark_app's way, which must agree with it, and what lies between that and dliflow's own.
 """
 
 from __future__ import annotations
@@ -34,25 +35,24 @@ from dliflow.inputs import shape
 
 REQUESTS = 301  # in each process; odd, so that everyone has the same median
 TURN_S = 0.15
-BURST = 31  # requests by two clocks in each round
+BURSTS, BURST = 5, 31  # of the third process, each way
 
 # As the bin/benchmark_app of the environment does, without OpenVINO's telemetry, which dliflow keeps out as well.
 APP = "import sys; sys.modules['openvino_telemetry'] = None; from openvino.tools.benchmark.main import main; main()"
 
 
-def by_turns(*commands: list[str]) -> list[str]:
-    """Run processes so that only one of them is awake at any time; their output."""
+def by_turns(commands: dict[str, list[str]]) -> dict[str, str]:
+    """Run processes so that only one of them is awake at any time; what each printed."""
     with contextlib.ExitStack() as stack:
-        outputs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in commands]
-        processes = []
-        for command, output in zip(commands, outputs):
-            process = subprocess.Popen(
-                command, env=study.environment(), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
-            os.killpg(process.pid, signal.SIGSTOP)
-            processes.append(process)
+        outputs = {name: stack.enter_context(tempfile.TemporaryFile("w+")) for name in commands}
+        processes: dict[str, subprocess.Popen] = {}
+        environment = study.environment()
         try:
-            waiting = list(processes)
+            for name, command in commands.items():
+                streams = {"stdout": outputs[name], "stderr": subprocess.STDOUT}
+                processes[name] = subprocess.Popen(command, env=environment, start_new_session=True, **streams)
+                os.killpg(processes[name].pid, signal.SIGSTOP)
+            waiting = list(processes.values())
             while waiting:
                 process = waiting.pop(0)
                 os.killpg(process.pid, signal.SIGCONT)
@@ -61,57 +61,76 @@ def by_turns(*commands: list[str]) -> list[str]:
                     os.killpg(process.pid, signal.SIGSTOP)
                     waiting.append(process)
         finally:
-            for process in processes:
+            for process in processes.values():
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
-        texts = []
-        for process, output in zip(processes, outputs):
-            output.seek(0)
-            texts.append(output.read())
+        texts = {}
+        for name, process in processes.items():
+            outputs[name].seek(0)
+            texts[name] = outputs[name].read()
             if process.returncode:
-                raise SystemExit(f"{' '.join(map(str, process.args))}: status {process.returncode}\n{texts[-1]}")
+                raise SystemExit(f"{name} ended with status {process.returncode}:\n{texts[name]}")
     return texts
 
 
-def pair(command: list[str], app_first: bool, folder: Path) -> tuple[float, float]:
-    """Median latency, ms, by the stage and by benchmark_app."""
+def commands(command: list[str], folder: Path) -> dict[str, list[str]]:
+    """What is run in a round."""
     given = study.parsed(command)
-    ours = [*command, "--requests", str(REQUESTS), "--limit", "3600", "--out", str(folder / "record.json")]
     size = [given.batch_size, *shape(given.input)]
-    app = [command[0], "-c", APP, "-m", str(payload(given.converted) / "model.xml")]
-    app += ["-shape", json.dumps(size, separators=(",", ":"))]
-    app += ["-api", "sync", "-infer_precision", "f32"]
+    app = [command[0], "-c", APP, "-m", str(payload(given.converted) / "model.xml"), "-api", "sync"]
+    app += ["-shape", json.dumps(size, separators=(",", ":")), "-infer_precision", "f32"]
+    app += ["-ip", "f32", "-op", "f32"]  # of what looks like an image it would make uint8
     # It takes numbers of threads and streams with `none` only, which is the plugin's own hint: latency.
     tuned = ["none", "-nstreams", "1", "-nthreads", str(given.threads)]
     app += ["-hint", *(tuned if given.threads else ["latency"])]
-    app += ["-ip", "f32", "-op", "f32"]  # of what looks like an image it would make uint8
     app += ["-niter", str(REQUESTS), "-report_type", "no_counters", "-json_stats", "-report_folder", str(folder)]
-    text = by_turns(app, ours)[0] if app_first else by_turns(ours, app)[1]
-    record = read_json(folder / "record.json")
-    used = {key: int(value) for key, value in re.findall(r"\b(NUM_STREAMS|INFERENCE_NUM_THREADS): (\d+)", text)}
-    wanted = {"NUM_STREAMS": given.options.get("streams", 1)}
-    wanted["INFERENCE_NUM_THREADS"] = record["identity"]["threads_in_effect"]
+    return {
+        "stage": [*command, "--requests", str(REQUESTS), "--limit", "3600", "--out", str(folder / "record.json")],
+        "app": app,
+        "session": [command[0], __file__, json.dumps({"command": command})],
+    }
+
+
+def one_round(command: list[str], index: int) -> dict[str, float]:
+    """Median latencies, ms, by everyone."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        order = list(commands(command, folder).items())
+        first = index % len(order)
+        texts = by_turns(dict(order[first:] + order[:first]))
+        record = read_json(folder / "record.json")
+        report = read_json(folder / "benchmark_report.json")
+    used = dict(re.findall(r"\b(NUM_STREAMS|INFERENCE_NUM_THREADS): (\d+)", texts["app"]))
+    wanted = {"NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": str(record["identity"]["threads_in_effect"])}
     if used != wanted:
         raise SystemExit(f"benchmark_app ran with {used}, dliflow with {wanted}: they cannot be compared")
-    report = read_json(folder / "benchmark_report.json")
-    return float(np.median(record["figures"]["latency_ns"])) / 1e6, float(report["execution_results"]["latency (ms)"])
+    return {
+        "stage": float(np.median(record["figures"]["latency_ns"])) / 1e6,
+        "app": float(report["execution_results"]["latency (ms)"]),
+        **json.loads(texts["session"].splitlines()[-1]),
+    }
 
 
 def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Found]:
     """Comparisons by their titles."""
     command = study.command(model, "openvino", batch_size)
-    with tempfile.TemporaryDirectory() as name:
-        found = [pair(command, bool(index % 2), Path(name)) for index in range(pairs)]
-    ours, app = (list(side) for side in zip(*found))
+    found = [one_round(command, index) for index in range(pairs)]
+    columns = {name: [figures[name] for figures in found] for name in found[0]}
+    processes = f"{pairs} processes of each, by turns"
     return {
-        f"processes by turns, {pairs} of each": {"latency stage": ours, "benchmark_app": app},
-        f"what benchmark_app leaves out, {rounds} rounds": study.ask(__file__, command, rounds),
+        f"dliflow as it is, {processes}": {"latency stage": columns["stage"], "benchmark_app": columns["app"]},
+        f"the same thing timed, {processes}": {
+            "infer, one input": columns["one"],
+            "benchmark_app": columns["app"],
+        },
+        "what the call around infer() adds, in one process": {"predict": columns["whole"], "infer": columns["infer"]},
+        "what other images add, in one process": {"infer": columns["infer"], "infer, one input": columns["one"]},
     }
 
 
-def worker(command: list[str], rounds: int) -> None:
-    """The same requests by dliflow's clock and by the one that benchmark_app reads; both medians of each round, ms."""
+def worker(command: list[str]) -> None:
+    """Print medians, ms: of `predict`, of `infer()` in the same requests, and of `infer()` with one input."""
     opened, batches = study.opened(command)
     request = opened.predict.__self__.request
     inner: list[float] = []
@@ -120,13 +139,20 @@ def worker(command: list[str], rounds: int) -> None:
         opened.predict(batch)
         inner.append(request.latency)  # reading it takes less than a microsecond, which dliflow's clock counts
 
-    found: study.Found = {"timing loop": [], "request.latency": []}
-    for _ in range(rounds):
+    def burst(chosen: list[np.ndarray]) -> tuple[list[float], list[float]]:
         inner.clear()
-        outer = measure.run(predict, batches, requests=BURST, limit_s=60).latency_ns
-        found["timing loop"].append(float(np.median(outer)) / 1e6)
-        found["request.latency"].append(float(np.median(inner)))
-    print(json.dumps(found))
+        outer = measure.run(predict, chosen, requests=BURST, limit_s=3600).latency_ns
+        return [duration / 1e6 for duration in outer], list(inner)
+
+    found: study.Found = {"whole": [], "infer": [], "one": []}
+    burst(batches)
+    for index in range(BURSTS):
+        rotated = batches[index:] + batches[:index]
+        outer, within = burst(rotated)
+        found["whole"] += outer
+        found["infer"] += within
+        found["one"] += burst(batches[:1])[1]
+    print(json.dumps({name: float(np.median(values)) for name, values in found.items()}))
 
 
 if __name__ == "__main__":

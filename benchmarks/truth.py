@@ -2,10 +2,10 @@
 
     PYTHONPATH=workflow .venv/bin/python benchmarks/truth.py
 
-A finished study left models, images and records in `results/`. In the frameworks' environments OpenVINO's benchmark_app,
-PyTorch's Timer and MLPerf's LoadGen measure by turns with dliflow, all in one run of about five minutes;
-`against_*.py` tell how, and what each of them times otherwise. The unit of an interval is the round: Student's t of the
-logarithms of the rounds' ratios.
+A finished study left models, images and records in `results/`. In the frameworks' environments OpenVINO's
+benchmark_app, PyTorch's Timer and MLPerf's LoadGen measure by turns with dliflow, all in one run of about five
+minutes; `against_*.py` tell how, and what each of them times otherwise. The unit of an interval is the round: Student's
+t of the logarithms of the rounds' ratios.
 """
 
 from __future__ import annotations
