@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
+import sys
 
 from harness import interval, ratio
 
@@ -27,6 +29,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12, help="processes of benchmark_app, and of dliflow beside them")
     parser.add_argument("--rounds", type=int, default=60, help="of short bursts inside a process")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # what was started must not stay behind, stopped
     for name in args.checks:
         check = importlib.import_module(f"against_{name}")
         print(f"{check.__doc__.splitlines()[0].removesuffix(' See truth.py.')}", flush=True)
