@@ -1,0 +1,89 @@
+"""MLPerf's LoadGen against the timing loop: SingleStream around dliflow's session, one process. See truth.py.
+
+LoadGen draws the samples, issues the queries, reads its own clock and writes its own summary, whose 50th percentile is
+what stands here (the headline of SingleStream would be the 90th). A query lies between two readings in LoadGen's C++
+(`QueryScheduler<TestScenario::SingleStream>::Wait` in `loadgen/issue_query_controller.cc`, `QuerySamplesComplete` in
+`loadgen/loadgen.cc`), so it holds the way into Python and out of it (`loadgen/bindings/python_api.cc`) as well, some
+microseconds that dliflow does not count. And it takes any of the batches where dliflow takes the next one.
+
+LoadGen comes in a pinned version into a temporary folder; the frameworks' environments stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import study
+
+from dliflow import measure
+
+LOADGEN = "mlcommons-loadgen==6.0.17"
+FRAMEWORKS = ("onnxruntime", "openvino", "pytorch")
+BURST_S = 0.25
+
+
+def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Found]:
+    """Comparisons by their titles."""
+    from dliflow.stages.environment import uv
+
+    found = {}
+    for framework in FRAMEWORKS:
+        command = study.command(model, framework, batch_size)
+        with tempfile.TemporaryDirectory() as folder:
+            result = uv("pip", "install", "--no-deps", "--python", command[0], "--target", folder, LOADGEN)
+            if result.returncode:
+                raise SystemExit(f"{LOADGEN} could not be installed:\n{result.stderr}")
+            path = os.pathsep.join([folder, os.environ["PYTHONPATH"]])
+            title = f"{framework}, bursts of {BURST_S} s, {rounds} rounds"
+            found[title] = study.ask(__file__, command, rounds, PYTHONPATH=path)
+    return found
+
+
+def worker(command: list[str], rounds: int) -> None:
+    """Medians of each round, ms."""
+    import mlperf_loadgen as loadgen
+
+    opened, batches = study.opened(command)
+    predict = opened.predict
+    first = measure.run(predict, batches, requests=20, limit_s=5)
+    # Odd, since LoadGen's median of an even number is the upper of the two in the middle.
+    requests = max(5, round(BURST_S * 1e9 / float(np.median(first.latency_ns)))) | 1
+
+    def issue(queries: list) -> None:
+        for query in queries:
+            predict(batches[query.index])
+            loadgen.QuerySamplesComplete([loadgen.QuerySampleResponse(query.id, 0, 0)])
+
+    def nothing(*_) -> None:
+        pass
+
+    settings = loadgen.TestSettings()
+    settings.scenario = loadgen.TestScenario.SingleStream
+    settings.mode = loadgen.TestMode.PerformanceOnly
+    settings.min_duration_ms = 0
+    settings.min_query_count = settings.max_query_count = requests
+    system = loadgen.ConstructSUT(issue, nothing)
+    library = loadgen.ConstructQSL(len(batches), len(batches), nothing, nothing)
+
+    def ours() -> float:
+        return float(np.median(measure.run(predict, batches, requests=requests, limit_s=60).latency_ns)) / 1e6
+
+    def theirs() -> float:
+        log = loadgen.LogSettings()
+        with tempfile.TemporaryDirectory() as folder:
+            log.log_output.outdir = folder
+            loadgen.StartTestWithLogSettings(system, library, settings, log)
+            summary = Path(folder, "mlperf_log_summary.txt").read_text(encoding="utf-8")
+        return int(re.search(r"^50\.00 percentile latency \(ns\) *: (\d+)$", summary, re.M)[1]) / 1e6
+
+    print(json.dumps(study.alternate({"timing loop": ours, "LoadGen": theirs}, rounds)))
+
+
+if __name__ == "__main__":
+    worker(**json.loads(sys.argv[1]))

@@ -1,0 +1,66 @@
+"""`torch.utils.benchmark.Timer` against the timing loop: the module of dliflow's session, one process. See truth.py.
+
+The Timer is told the session's number of threads (its default is 1) and takes its inputs from the same rotation. Where
+a call takes milliseconds `blocked_autorange` (`torch/utils/benchmark/utils/timer.py`, `_estimate_block_size`) makes
+blocks of one call, so its median is one of single calls, without garbage collection, as in dliflow. What differs: it
+times the module alone, from tensor to tensor; dliflow times `predict`, from array to array, with inference mode
+entered each time. The second comparison gives the Timer the whole `predict`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+
+import numpy as np
+import study
+
+from dliflow import measure
+
+BURST_S = 0.25
+
+
+def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Found]:
+    """Comparisons by their titles."""
+    command = study.command(model, "pytorch", batch_size)
+    ours, module, predict = study.ask(__file__, command, rounds).values()
+    title = f"bursts of {BURST_S} s, {rounds} rounds"
+    return {
+        f"the module, {title}": {"timing loop": ours, "Timer, module": module},
+        f"the whole request, {title}": {"timing loop": ours, "Timer, predict": predict},
+    }
+
+
+def worker(command: list[str], rounds: int) -> None:
+    """Medians of each round, ms."""
+    opened, batches = study.opened(command)
+    import torch
+    from torch.utils.benchmark import Timer
+
+    session = opened.predict.__self__
+    first = measure.run(opened.predict, batches, requests=20, limit_s=5)
+    requests = max(5, round(BURST_S * 1e9 / float(np.median(first.latency_ns))))
+
+    def ours() -> float:
+        samples = measure.run(opened.predict, batches, requests=requests, limit_s=60)
+        return float(np.median(samples.latency_ns)) / 1e6
+
+    def timer(statement: str, arguments: list) -> float:
+        given = {"module": session.module, "predict": opened.predict, "following": itertools.cycle(arguments).__next__}
+        measurement = Timer(statement, globals=given, num_threads=session.threads).blocked_autorange(
+            min_run_time=BURST_S
+        )
+        return measurement.median * 1e3
+
+    def module() -> float:
+        with torch.inference_mode():
+            return timer("module(following())", tensors)
+
+    tensors = [torch.from_numpy(batch) for batch in batches]
+    sides = {"ours": ours, "module": module, "predict": lambda: timer("predict(following())", batches)}
+    print(json.dumps(study.alternate(sides, rounds)))
+
+
+if __name__ == "__main__":
+    worker(**json.loads(sys.argv[1]))
