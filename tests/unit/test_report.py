@@ -46,7 +46,7 @@ def quality(framework, precision="fp32", status="ok", reason=None, change=None):
 
 
 def tables_of(points, accuracy, folder):
-    """The four tables, written and read again."""
+    """The tables, written and read again."""
     performance = [row for row, _ in points]
     measurements = [run for _, runs in points for run in runs]
     parity = [{**row, "images": 8} for row in accuracy]
@@ -55,6 +55,8 @@ def tables_of(points, accuracy, folder):
         "accuracy": accuracy,
         "performance": performance,
         "measurements": measurements,
+        "comparison": [],
+        "rounds": [],
     }.items():
         columns.frame(rows, getattr(columns, name.upper())).to_csv(folder / f"{name}.csv", index=False)
     return read.tables(folder)
