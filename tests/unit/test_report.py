@@ -45,7 +45,26 @@ def quality(framework, precision="fp32", status="ok", reason=None, change=None):
     return row
 
 
-def tables_of(points, accuracy, folder):
+def in_rounds(batch_size, ratios, groups=4, wobble=0.004):
+    """The two tables of a comparison: `ratios` are latencies over that of the first one named, the first leader."""
+    base = {**CPU, "batch_size": batch_size, "status": "ok"}
+    bursts = []
+    for group in range(groups):
+        for round_ in range(2):
+            for turn, (name, ratio) in enumerate(ratios.items(), 1):
+                value = ratio * (1 + wobble * ((group + turn) % 3 - 1))
+                burst = {"group": group + 1, "round": round_ + 1, "turn": turn, "configuration": name}
+                bursts.append({**base, **burst, "latency_p50_ms": value, "probe_ms": 1.0, "pacer_ms": 2.0 + round_})
+    first, *others = ratios
+    pairs = []
+    for other in others:
+        found = {"purpose": "leaders", "first": first, "second": other, "verdict": "no difference shown"}
+        found |= {"ratio": 1 / ratios[other], "ratio_ci_low": 0.9 / ratios[other], "ratio_ci_high": 1.1 / ratios[other]}
+        pairs.append({**base, **found, "groups": groups, "rounds": 2 * groups, "stopped_by": "width"})
+    return pairs, bursts
+
+
+def tables_of(points, accuracy, folder, comparison=(), rounds=()):
     """The tables, written and read again."""
     performance = [row for row, _ in points]
     measurements = [run for _, runs in points for run in runs]
@@ -55,8 +74,8 @@ def tables_of(points, accuracy, folder):
         "accuracy": accuracy,
         "performance": performance,
         "measurements": measurements,
-        "comparison": [],
-        "rounds": [],
+        "comparison": list(comparison),
+        "rounds": list(rounds),
     }.items():
         columns.frame(rows, getattr(columns, name.upper())).to_csv(folder / f"{name}.csv", index=False)
     return read.tables(folder)
@@ -105,6 +124,38 @@ def test_one_repetition_decides_nothing(tmp_path):
     tables = tables_of([point("a", 1, [1.0]), point("b", 1, [9.0])], [quality("a"), quality("b")], tmp_path)
     (batch,) = conclusion.settings(tables)[0].batches
     assert batch.named(conclusion.UNDECIDED) == ["b fp32"]
+
+
+def test_rounds_decide_who_is_fastest_against_what_repetitions_say(tmp_path):
+    points = [point("a", 1, [1.0, 1.1]), point("b", 1, [1.05, 1.15]), point("c", 1, [1.06, 1.2])]
+    names_ = [f"{name}-default-fp32-default" for name in "abc"]
+    rounds = in_rounds(1, dict(zip(names_, (1.0, 0.9, 0.902))))
+    tables = tables_of(points, [quality(name) for name in "abc"], tmp_path, *rounds)
+    (batch,) = conclusion.settings(tables)[0].batches
+    assert batch.fastest.name == "b fp32"
+    assert batch.named(conclusion.TIE) == ["c fp32"]
+    assert batch.named(conclusion.SLOWER) == ["a fp32"]
+    assert batch.rounds
+    (slower,) = (entry for entry in batch.entries if entry.verdict == conclusion.SLOWER)
+    assert slower.ratio == pytest.approx(1 / 0.9, rel=0.01)
+    alone = tables_of(points, [quality(name) for name in "abc"], tmp_path)
+    (batch,) = conclusion.settings(alone)[0].batches
+    assert (batch.fastest.name, batch.rounds) == ("a fp32", False)
+
+
+def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
+    (tmp_path / "tables").mkdir()
+    pairs, bursts = in_rounds(1, {"a-default-int8-default": 1.0, "b-default-fp32-default@2.0": 1.5})
+    pairs[0] |= {"purpose": "version", "verdict": "first is faster", "warnings": "depends <on> the state"}
+    pairs.append({**CPU, "batch_size": 2, "status": "failed", "reason": NASTY})
+    points = [point("a", 1, [1.0, 1.1], "int8"), point("b", 1, [2.0, 2.1])]
+    tables = tables_of(points, [quality("a", "int8"), quality("b")], tmp_path / "tables", pairs, bursts)
+    plots.draw(tables, tmp_path / "plots")
+    text, short = run_report(tmp_path)
+    assert "b fp32 of 2.0" in text and "depends &lt;on&gt; the state" in text
+    assert "Against b fp32 of 2.0: 0.67× its latency" in " ".join(text.split())
+    assert "<script" not in text
+    assert "FAILED" in short and "batch size 2: convert:" in short
 
 
 def test_missing_groups_by_reason_with_failed_ones_first_and_their_logs(study, tmp_path):
@@ -157,7 +208,7 @@ def test_page_escapes_what_comes_from_tables_and_needs_nothing_else(study, tmp_p
     assert "<script" not in text and "&lt;script&gt;" in text
     assert "<title>A &amp; &lt;B&gt;</title>" in text
     assert "snakemake &lt;all&gt;" in text
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == 6
     for outside in ('src="http', 'href="http', "url(http", "@import"):
         assert outside not in text
     assert short.startswith("FAILED\n  beta fp32: convert: <script>")
@@ -234,7 +285,7 @@ def test_inline_plots_take_the_pages_colours_and_own_ids(study, tmp_path):
     assert 'id="figure_1"' not in text and 'id="latency-figure_1"' in text
 
 
-@pytest.mark.parametrize("name", ["parity", "accuracy", "performance", "measurements"])
+@pytest.mark.parametrize("name", ["parity", "accuracy", "performance", "measurements", "comparison", "rounds"])
 def test_every_column_is_described(name):
     text = (Path(__file__).parents[2] / "docs/tables.md").read_text()
     assert f"## {name}.csv" in text

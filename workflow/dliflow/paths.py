@@ -47,7 +47,9 @@ TABLES = {
 }
 PLOTS = f"{RESULTS}/plots"
 PLOT_FILES = [
-    f"{PLOTS}/{name}.{kind}" for name in ("latency", "fps", "accuracy", "tradeoff") for kind in ("svg", "png")
+    f"{PLOTS}/{name}.{kind}"
+    for name in ("latency", "fps", "accuracy", "tradeoff", "comparison", "machine")
+    for kind in ("svg", "png")
 ]
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"

@@ -42,7 +42,7 @@ MEASUREMENTS = (
     *("model", "framework", "framework_version", "variant", "precision", "device", "node"),
     *("scenario", "parameters", "batch_size", "repetition", "threads", "threads_in_effect", "status", "reason"),
     *("latency_p50_ms", "latency_mean_ms", "latency_mad_ms", "latency_min_ms", "latency_max_ms", "fps"),
-    *("fps_wall", "requests", "warmup_requests", "stopped_by", "import_ms", "load_ms", "first_request_ms"),
+    *("fps_wall", "requests", "warmup_requests", "warmup_ms", "stopped_by", "import_ms", "load_ms", "first_request_ms"),
     *("peak_rss_mib", "inputs_mib", "model_bytes", "others_cpu_s", "steal_s", "involuntary_switches"),
     *("major_faults", "probe_before_ms", "probe_after_ms", "cpu", "hostname", "finished_at", "record"),
 )
@@ -176,6 +176,7 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
             **{key: figures.get(key) for key in ("peak_rss_mib", "inputs_mib", "model_bytes")},
             requests=len(durations),
             warmup_requests=len(figures["warmup_ns"]),
+            warmup_ms=sum(figures["warmup_ns"]) / 1e6,
             latency_p50_ms=median,
             latency_mean_ms=float(durations.mean()),
             latency_mad_ms=float(np.median(np.abs(durations - median))),

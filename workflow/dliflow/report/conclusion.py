@@ -7,9 +7,11 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow import stats
+from dliflow import comparison, stats
 from dliflow.report import names, units
 from dliflow.report.read import CONFIGURATION, POINT, SETTING, Row, Rows, Tables, key
+from dliflow.report.together import POINT as COMPARED
+from dliflow.report.together import Gain, Together, comparisons
 
 FASTEST, TIE, UNDECIDED, SLOWER = "fastest", "no difference shown", "undecided", "slower"
 
@@ -24,7 +26,10 @@ class Cost(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One configuration in the order of a batch size; `ratio` is its latency over that of the fastest."""
+    """One configuration in the order of a batch size; `ratio` is its latency over that of the fastest.
+
+    `rounds` tells whether that was settled in rounds, or by repetitions at different times.
+    """
 
     name: str
     row: Row
@@ -32,6 +37,7 @@ class Entry(NamedTuple):
     ratio: Optional[float]
     ratio_interval: Optional[tuple[float, float]]
     cost: Cost
+    rounds: bool = False
 
 
 class Batch(NamedTuple):
@@ -39,11 +45,17 @@ class Batch(NamedTuple):
 
     size: int
     entries: list[Entry]
+    gains: list[Gain]
 
     @property
     def fastest(self) -> Entry:
-        """The one of the lowest median."""
+        """The first in rounds; where there were none, the one of the lowest median."""
         return self.entries[0]
+
+    @property
+    def rounds(self) -> bool:
+        """Whether who leads was settled in rounds."""
+        return any(entry.rounds for entry in self.entries[1:])
 
     def named(self, verdict: str) -> list[str]:
         """Names of those with this verdict."""
@@ -104,7 +116,7 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
         elif row["top1_change"] is not None:
             change = units.points(row["top1_change"])
             low, high = row["top1_change_ci_low"], row["top1_change_ci_high"]
-            against = f"against {names.baseline(row['baseline'])}"
+            against = f"against {names.member(row['baseline'])}"
             change = f"{change} pp {units.interval(low, high, units.points)}".rstrip()
             cost = Cost(row["top1"], change, against, high is not None and high < 0)
         else:
@@ -120,13 +132,20 @@ def _mean_log(medians: list[np.ndarray]) -> float:
     return float(np.mean([np.log(np.median(values)) for values in medians]))
 
 
-def rank(rows: Rows, medians: dict[tuple, list[np.ndarray]], quality: dict[tuple, Cost]) -> list[Entry]:
+def rank(
+    rows: Rows, medians: dict[tuple, list[np.ndarray]], quality: dict[tuple, Cost], together: Optional[Together] = None
+) -> list[Entry]:
     """Configurations of one batch size from the fastest to the slowest, each compared with the fastest.
 
-    One is slower only when the interval of the ratio of medians excludes 1, and undecided where one of the two has
-    a single repetition.
+    What was measured together is settled by its rounds and leads; the others follow by their repetitions. One is slower
+    only when the interval of the ratio excludes 1, and undecided where one of the two has a single repetition.
     """
-    ordered = sorted(rows, key=lambda row: (row["latency_p50_ms"], names.configuration(row)))
+    leaders = together.order() if together else []
+    place = {name: number for number, name in enumerate(leaders)}
+    ordered = sorted(
+        rows,
+        key=lambda row: (place.get(comparison.name(row), len(place)), row["latency_p50_ms"], names.configuration(row)),
+    )
     best = medians.get(key(ordered[0], POINT), [])
     unknown = Cost(None, "unknown: no accuracy row", "", False)
     entries = []
@@ -134,15 +153,20 @@ def rank(rows: Rows, medians: dict[tuple, list[np.ndarray]], quality: dict[tuple
         cost = quality.get(key(row, CONFIGURATION), unknown)
         own = medians.get(key(row, POINT), [])
         ratio, interval = row["latency_p50_ms"] / ordered[0]["latency_p50_ms"], None
+        settled = together is not None and {comparison.name(row), comparison.name(ordered[0])} <= together.members
         if row is ordered[0]:
             verdict = FASTEST
+        elif together is not None and settled:
+            found = together.ratio(comparison.name(row), comparison.name(ordered[0]))
+            ratio, interval = found.ratio, found.interval
+            verdict = SLOWER if found.verdict == comparison.SECOND else TIE
         else:
             interval = stats.ratio_interval(own, best)
             verdict = UNDECIDED
             if interval is not None:
                 ratio = float(np.exp(_mean_log(own) - _mean_log(best)))
                 verdict = SLOWER if interval[0] > 1 else TIE
-        entries.append(Entry(names.configuration(row), row, verdict, ratio, interval, cost))
+        entries.append(Entry(names.configuration(row), row, verdict, ratio, interval, cost, settled))
     return entries
 
 
@@ -156,11 +180,15 @@ def grouped(rows: Iterable[Row], columns: tuple[str, ...]) -> dict[tuple, Rows]:
 
 def settings(tables: Tables) -> list[Setting]:
     """The conclusion for every model × device × node."""
-    medians, quality = repetitions(tables.measurements), costs(tables.accuracy)
+    medians, quality, compared = repetitions(tables.measurements), costs(tables.accuracy), comparisons(tables)
     found = []
     for rows in grouped(tables.performance, SETTING).values():
         sizes = grouped(usable(rows), ("batch_size",))
-        batches = [Batch(size[0], rank(sizes[size], medians, quality)) for size in sorted(sizes)]
+        batches = []
+        for size in sorted(sizes):
+            together = compared.get(key(sizes[size][0], COMPARED))
+            gains = together.gains if together else []
+            batches.append(Batch(size[0], rank(sizes[size], medians, quality, together), gains))
         found.append(Setting(names.setting(rows[0]), batches, counted(rows)))
     return found
 

@@ -11,7 +11,7 @@ from dliflow.files import read_json
 from dliflow.report import names
 from dliflow.report.read import Row, Tables
 
-TABLES = ("parity", "accuracy", "performance")
+TABLES = ("parity", "accuracy", "performance", "comparison")
 
 
 class Failure(NamedTuple):
@@ -45,6 +45,11 @@ def failures(logs: Path) -> list[Failure]:
     return found
 
 
+def _called(table: str, row: Row) -> str:
+    """What a row is about: a configuration, or a comparison of several."""
+    return f"batch size {row['batch_size']}" if table == "comparison" else names.configuration(row)
+
+
 def plain(reason: str | None) -> str:
     """The reason without how many repetitions it concerned, so that the same ones meet."""
     return re.sub(r"^\d+ of \d+ repetitions: ", "", reason or "") or "no reason was recorded"
@@ -68,10 +73,11 @@ def missing(tables: Tables, logs: Path) -> list[Missing]:
     rows: dict[tuple[str, str], list[tuple[str, Row]]] = {}
     for table in TABLES:
         for row in getattr(tables, table):
-            if row["status"] != "ok":
+            alone = table == "comparison" and row["status"] == "skipped"  # told where comparisons are
+            if row["status"] != "ok" and not alone:
                 rows.setdefault((row["status"], plain(row["reason"])), []).append((table, row))
     own: dict[str, list[str]] = {}
-    for table in ("parity", "accuracy", "measurements"):
+    for table in ("parity", "accuracy", "measurements", "comparison"):
         for row in getattr(tables, table):
             if row["status"] == "failed" and plain(row["reason"]) not in known:
                 log = _own_log(table, row, logs)
@@ -85,7 +91,7 @@ def missing(tables: Tables, logs: Path) -> list[Missing]:
                 reason,
                 len(met),
                 models=_unique(row["model"] for _, row in met),
-                configurations=_unique(names.configuration(row) for _, row in met),
+                configurations=_unique(_called(table, row) for table, row in met),
                 tables=_unique(table for table, _ in met),
                 logs=_unique(cause.log for cause in causes)
                 or _unique(own.get(reason, []) if status == "failed" else []),

@@ -17,10 +17,14 @@ def configuration(row: dict[str, Any], framework: bool = True) -> str:
     return " ".join(word for word in words if word)
 
 
-def baseline(text: str) -> str:
-    """The column `baseline` (`pytorch-default-fp32`) as a configuration is called."""
-    parts = text.split("-")
-    return configuration(dict(zip(("framework", "variant", "precision"), parts))) if len(parts) == 3 else text
+def member(text: str) -> str:
+    """`pytorch-default-fp32` as a configuration is called; an older version (`...@2.9`) keeps its number."""
+    called, _, version = text.partition("@")
+    parts = called.split("-")
+    if not 3 <= len(parts) <= 4:
+        return text
+    name = configuration(dict(zip(("framework", "variant", "precision", "parameters"), [*parts, "default"])))
+    return f"{name} of {version}" if version else name
 
 
 def setting(row: dict[str, Any]) -> str:

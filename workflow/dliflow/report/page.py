@@ -20,6 +20,8 @@ PLOTS = {
     "fps": "FPS over batch size",
     "accuracy": "Accuracy",
     "tradeoff": "Accuracy against latency",
+    "comparison": "Compared in rounds",
+    "machine": "The machine's speed during comparisons",
 }
 THEMED = {canvas.INK: "ink", canvas.MUTED: "muted", canvas.GRID: "grid", canvas.FAINT: "faint", canvas.PAPER: "paper"}
 
@@ -61,7 +63,8 @@ def environment() -> jinja2.Environment:
         duration=units.duration,
         listed=names.listed,
         configuration=names.configuration,
-        baseline=names.baseline,
+        member=names.member,
+        setting=names.setting,
     )
     found.globals.update(
         interval=units.interval,
@@ -89,12 +92,14 @@ def render(
         "tables": tables,
         "accuracy": list(grouped(good, ("model", "device", "dataset")).values()),
         "settings": settings,
+        "compared": list(grouped(tables.comparison, ("model", "device", "node", "scenario", "batch_size")).values()),
         "failed": [item for item in missing if item.status == "failed"],
         "skipped": [item for item in missing if item.status != "failed"],
         "figures": figures,
         "shares": times.shares(jobs),
         "total": sum(job.seconds for job in jobs),
         "run": run,
+        "effort": times.effort(tables.measurements, jobs),
         "machines": machines.machines(tables.measurements),
         "versions": machines.versions(tables),
     }

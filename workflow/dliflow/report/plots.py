@@ -1,4 +1,4 @@
-"""The four figures by name. Each is a pure function of the tables, and says why when there is nothing to draw."""
+"""The figures by name. Each is a pure function of the tables, and says why when there is nothing to draw."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from dliflow.report import canvas, curves, quality, tradeoff
+from dliflow.report import canvas, curves, forest, pace, quality, tradeoff
 from dliflow.report.read import Tables
 
 FIGURES: dict[str, Callable[[Tables], Figure]] = {
@@ -15,6 +15,8 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "fps": curves.fps,
     "accuracy": quality.accuracy,
     "tradeoff": tradeoff.tradeoff,
+    "comparison": forest.comparison,
+    "machine": pace.machine,
 }
 
 

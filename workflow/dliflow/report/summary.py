@@ -54,7 +54,7 @@ def verdict(batch: Batch) -> str:
         told.append(f"not told apart with one repetition: {names.listed(undecided, 3)}")
     if slower and not ties and not undecided:
         told.append("faster than all others")
-    return "; ".join(told)
+    return "; ".join(told) + (" (in rounds)" if told and batch.rounds else "")
 
 
 def telling(setting: Setting) -> list[Batch]:

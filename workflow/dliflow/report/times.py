@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from dliflow.files import read_json
+from dliflow.report.read import Rows
 
 GROUPS = {
     "environments": ("environment",),
     "inputs": ("fetch", "images", "prepare", "calibration"),
     "conversion": ("export", "reference", "convert"),
     "evaluation": ("parity", "accuracy"),
-    "measuring": ("latency", "tune"),
+    "measuring": ("latency", "tune", "compare"),
     "reporting": ("tables", "plots", "report"),
 }
 OTHER = "other"
@@ -97,3 +98,30 @@ def this_run(found: list[Job], run: Optional[dict[str, Any]], now: Optional[floa
     own = [job for job in found if job.started >= run["started"]]
     wall = (time.time() if now is None else now) - run["started"]
     return Run(run.get("command", ""), wall, busy(own), shares(own))
+
+
+class Effort(NamedTuple):
+    """What the processes of plain measurements spent their time on, seconds over all of them."""
+
+    requests: float
+    warm_up: float
+    loading: float
+    """Import of the framework, opening the model, the first request."""
+    total: float
+    """From the process's start to its end, as its supervisor saw it; what is missing is Python's own start."""
+
+
+def effort(measurements: Rows, found: list[Job]) -> Optional[Effort]:
+    """Where the time of plain measurements went; None when nothing was measured.
+
+    Args:
+        found: the last run of every job.
+    """
+    good = [row for row in measurements if row["status"] == "ok" and row["latency_mean_ms"] is not None]
+    total = sum(job.seconds for job in found if job.stage == "latency")
+    if not good or not total:
+        return None
+    requests = sum(row["requests"] * row["latency_mean_ms"] for row in good) / 1e3
+    warm_up = sum(row["warmup_ms"] or 0 for row in good) / 1e3
+    loading = sum(row["import_ms"] + row["load_ms"] + row["first_request_ms"] for row in good) / 1e3
+    return Effort(requests, warm_up, loading, total)

@@ -1,0 +1,78 @@
+"""What was measured together, in rounds: read back from the tables."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional
+
+from dliflow import comparison
+from dliflow.comparison import Pair, Ratio
+from dliflow.report import names
+from dliflow.report.read import Row, Rows, Tables, key
+
+POINT = ("model", "device", "node", "scenario", "batch_size")
+
+
+class Gain(NamedTuple):
+    """A leader against its reference, in words and figures."""
+
+    first: str
+    second: str
+    purpose: str
+    ratio: float
+    interval: tuple[Optional[float], Optional[float]]
+
+
+class Together(NamedTuple):
+    """One comparison: the groups of its rounds, as `comparison` takes them, its leaders, and what they gain."""
+
+    groups: list[dict[str, Any]]
+    leaders: list[str]
+    gains: list[Gain]
+
+    @property
+    def members(self) -> set[str]:
+        """Everything that took turns."""
+        return {name for group in self.groups for one in group["rounds"] for name in one["latency_ns"]}
+
+    def order(self) -> list[str]:
+        """The leaders from the fastest to the slowest."""
+        return sorted(self.leaders, key=lambda name: self.ratio(name, self.leaders[0]).ratio)
+
+    def ratio(self, first: str, second: str) -> Ratio:
+        """Of two members' latencies."""
+        return comparison.ratio(comparison.log_ratios(self.groups, Pair(first, second, "")))
+
+
+def groups_of(bursts: Rows) -> list[dict[str, Any]]:
+    """Groups of rounds from the rows of one comparison, one row for each burst."""
+    groups: dict[int, dict[int, dict[str, Any]]] = {}
+    for row in bursts:
+        one = groups.setdefault(row["group"], {}).setdefault(row["round"], {"latency_ns": {}})
+        one["latency_ns"][row["configuration"]] = [row["latency_p50_ms"] * 1e6]
+        one["pacer_ns"] = [row["pacer_ms"] * 1e6]
+    return [{"rounds": list(rounds.values())} for rounds in groups.values()]
+
+
+def comparisons(tables: Tables) -> dict[tuple, Together]:
+    """Every comparison that has figures, by its `POINT`."""
+    bursts: dict[tuple, Rows] = {}
+    for row in tables.rounds:
+        bursts.setdefault(key(row, POINT), []).append(row)
+    pairs: dict[tuple, Rows] = {}
+    for row in tables.comparison:
+        if row["status"] == "ok":
+            pairs.setdefault(key(row, POINT), []).append(row)
+    found = {}
+    for point, rows in pairs.items():
+        leading = [row for row in rows if row["purpose"] == "leaders"]
+        leaders = list(dict.fromkeys(name for row in leading for name in (row["first"], row["second"])))
+        if point in bursts:
+            gains = [gain(row) for row in rows if row["purpose"] != "leaders"]
+            found[point] = Together(groups_of(bursts[point]), leaders, gains)
+    return found
+
+
+def gain(row: Row) -> Gain:
+    """A row of the table that sets a leader against its reference."""
+    interval = (row["ratio_ci_low"], row["ratio_ci_high"])
+    return Gain(names.member(row["first"]), names.member(row["second"]), row["purpose"], row["ratio"], interval)
