@@ -66,7 +66,7 @@ def machine(tables: Tables) -> Figure:
     axes[0][0].legend(fontsize=7, frameon=False, loc="lower left", ncols=3, handlelength=1.2, columnspacing=1)
     canvas.footnote(
         figure,
-        "Higher is slower. Pacer: a product of matrices on all cores; probe: a checksum on each of them. Figures are never "
-        "corrected by either.",
+        "Higher is slower. Pacer: a product of matrices on all cores; probe: a checksum on each of them. Figures are "
+        "never corrected by either.",
     )
     return figure
