@@ -7,7 +7,9 @@ Simulated processes go through the real timing loop with a simulated clock: warm
 
 from __future__ import annotations
 
+import gc
 import sys
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,6 +138,8 @@ def processes(runs: int) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # each run of the timing loop collects garbage; nothing of what is loaded now is any
+    warnings.simplefilter("ignore", RuntimeWarning)  # of a mean of no intervals: nan is what is meant
     RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     within(RUNS)
     warmups(RUNS)
