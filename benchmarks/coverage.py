@@ -1,4 +1,4 @@
-"""How often intervals hold the truth, warm-up ends where it should, and drift is told. Prints figures; nothing is asserted.
+"""How often intervals hold the truth, warm-up ends where it should, and drift is told. Nothing is asserted.
 
     PYTHONPATH=workflow:tests .venv/bin/python benchmarks/coverage.py [RUNS]
 
@@ -102,12 +102,8 @@ def within(runs: int) -> None:
 def warmups(runs: int) -> None:
     """Where the warm-up ended."""
     slow, most = synthetic.SLOW, WARMUP
-    print(
-        f"\nWarm-up of at most {most} requests, {runs} runs: requests made; slow_first is within its spread from {slow} on"
-    )
-    print(
-        f"{'':16}{'2.5 %':>7}{'median':>8}{'97.5 %':>8}{'steady':>9}{'the first measured is slow':>29}{'median off by':>15}"
-    )
+    print(f"\nWarm-up of at most {most} requests, {runs} runs: how many it made. slow_first is slow before {slow}")
+    print(f"{'':16}{'2.5 %':>7}{'median':>8}{'97.5 %':>8}{'steady':>9}{'too early':>29}{'median off by':>15}")
     for number, distribution in enumerate((*synthetic.STATIONARY, synthetic.slow_first)):
         rng = np.random.default_rng(100 + number)
         found = [process(distribution(rng, WARMUP + 50), 50, False) for _ in range(runs)]

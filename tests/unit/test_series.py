@@ -69,7 +69,7 @@ def test_independent_requests_are_worth_their_number_and_correlated_ones_fewer()
     rng = np.random.default_rng(2)
     worth = [series.effective(synthetic.independent(rng, 1000)) for _ in range(20)]
     assert np.median(worth) > 800
-    # The indicator of a normal series has the autocorrelation 2/π arcsin ρ, which sums to a time of 5.9 at ρ = 0.8 ** k.
+    # The indicator of a normal series has the autocorrelation 2/π arcsin ρ, which is summed here.
     time = 1 + 2 * sum(2 / np.pi * np.arcsin(0.8**lag) for lag in range(1, 100))
     worth = [series.effective(synthetic.autocorrelated(rng, 5000)) for _ in range(20)]
     assert np.median(worth) == pytest.approx(5000 / time, rel=0.25)

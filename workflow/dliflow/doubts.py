@@ -55,7 +55,7 @@ def _frequency(found: list[dict[str, Any]]) -> str | None:
 
 
 def _drift(found: list[dict[str, Any]]) -> str | None:
-    """Did latency rise or fall inside a process, after its warm-up, by more than chance, and so much that it matters?"""
+    """Did latency rise or fall inside a process, after its warm-up, by more than chance and so that it matters?"""
     tested = [figures for figures in found if figures["drift_p"] is not None and abs(figures["drift"]) > DRIFT]
     told = [figures["drift"] for figures in tested if figures["drift_p"] < FALSE_ALARMS / len(found)]
     if not told:
