@@ -2,10 +2,10 @@
 
     PYTHONPATH=workflow .venv/bin/python benchmarks/requests.py CONFIG_RECORDS...
 
-CONFIG_RECORDS: folders of a finished study's records in which each process made many requests (fixed mode), one folder
-for each configuration, such as results/latency/local/efficientnet_lite0/openvino-default-fp32-cpu-default. The rule that
-ends an adaptive process is asked over the recorded durations as the timing loop would ask it, and the interval over
-processes is computed from what it would have kept, and from everything.
+CONFIG_RECORDS: folders of records in which each process made many requests (fixed mode), one for each configuration,
+such as results/latency/local/efficientnet_lite0/openvino-default-fp32-cpu-default. The rule that ends an adaptive process is
+asked over the recorded durations as the timing loop would ask it, and the interval over processes is computed from what
+it would have kept, and from everything.
 """
 
 from __future__ import annotations
@@ -66,9 +66,8 @@ def compare(folders: list[Path]) -> None:
     middle = np.nanmedian([widths for _, widths in rows], axis=0)
     print(f"{'all, and the median width':52}{total[0]:10}{total[1]:10}{total[2]:17}", end="")
     print(f"{middle[0]:10.1%}{middle[1]:10.1%}{middle[2]:17.1%}")
-    print(
-        f"fixed / adaptive requests: {total[0] / total[1]:.1f} by width, {total[0] / total[2]:.1f} within {LIMIT_S} s too"
-    )
+    ratios = total[0] / total[1:]
+    print(f"fixed / adaptive requests: {ratios[0]:.1f} by width, {ratios[1]:.1f} within {LIMIT_S} s too")
 
 
 if __name__ == "__main__":
