@@ -86,7 +86,17 @@ def commands(command: list[str], folder: Path) -> dict[str, list[str]]:
     app += ["-hint", *(tuned if given.threads else ["latency"])]
     app += ["-niter", str(REQUESTS), "-report_type", "no_counters", "-json_stats", "-report_folder", str(folder)]
     return {
-        "stage": [*command, "--requests", str(REQUESTS), "--limit", "3600", "--out", str(folder / "record.json")],
+        "stage": [
+            *command,
+            "--requests",
+            str(REQUESTS),
+            "--limit",
+            "none",
+            "--width",
+            "none",
+            "--out",
+            str(folder / "record.json"),
+        ],
         "app": app,
         "session": [command[0], __file__, json.dumps({"command": command})],
     }

@@ -111,7 +111,16 @@ def per_job() -> None:
                 "input": json.dumps(entry),
             },
             **{"scores": 1000, "node": "local", "scenario": "latency", "parameters": "default", "batch-size": 1},
-            **{"repetition": 1, "requests": 1, "limit": 1, "warmup-requests": 0, "warmup-limit": 1, "images": 8},
+            **{
+                "repetition": 1,
+                "requests": 1,
+                "limit": 1,
+                "width": "none",
+                "least": 1,
+                "warmup-requests": 0,
+                "warmup-limit": 1,
+                "images": 8,
+            },
             "out": folder / "record.json",
         }
         stage = ["latency", *(str(part) for key, value in options.items() for part in (f"--{key}", value))]

@@ -29,6 +29,7 @@ from dliflow.stages import compare
 SHARE = 0.05
 PAIRS = {"the same twice": comparison.Pair("b", "a", ""), "slowed by 5 %": comparison.Pair("c", "a", "")}
 NAMES = ("a", "b", "c")
+WARM_UP = {"requests": 200, "limit_s": 0.1}
 Groups = list[dict[str, Any]]
 
 
@@ -61,7 +62,7 @@ def commands(args: argparse.Namespace) -> dict[str, list[str]]:
 
 def in_rounds(started: dict[str, list[str]], args: argparse.Namespace, order: random.Random) -> Groups:
     """Groups of rounds of all three."""
-    return [compare.group(started, args.rounds, args.burst, order) for _ in range(args.groups)]
+    return [compare.group(started, args.rounds, args.burst, WARM_UP, order) for _ in range(args.groups)]
 
 
 def plainly(started: dict[str, list[str]], args: argparse.Namespace, order: random.Random) -> dict[str, Groups]:
@@ -69,7 +70,9 @@ def plainly(started: dict[str, list[str]], args: argparse.Namespace, order: rand
     found: dict[str, Groups] = {name: [] for name in started}
     for _ in range(args.repetitions):
         for name in order.sample(NAMES, len(NAMES)):
-            found[name].append(compare.group({name: started[name]}, args.rounds, args.limit / args.rounds, order))
+            found[name].append(
+                compare.group({name: started[name]}, args.rounds, args.limit / args.rounds, WARM_UP, order)
+            )
     return found
 
 

@@ -10,7 +10,7 @@ import yaml
 from project import Project, copy_of_the_repository
 
 # A study of everything the default one has, with as little measuring as can be.
-SHORT = {"batch_sizes": [1], "repetitions": 1, "requests": 3, "warmup_requests": 1}
+SHORT = {"batch_sizes": [1], "repetitions": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1}
 
 
 @pytest.fixture(scope="session")

@@ -141,6 +141,21 @@ def test_the_schema_s_defaults_are_those_of_the_default_config():
     assert config.study(default_config(), "test") == minimal
 
 
+@pytest.mark.parametrize(
+    ("latency", "message"),
+    [
+        ({"mode": "adaptve"}, r"latency\.mode: 'adaptve' is unknown; did you mean 'adaptive'\?"),
+        ({"width": 1}, r"latency\.width: 1: .* Right would be: a share above 0, at most 0\.5"),
+        ({"limit_s": 0}, r"latency\.limit_s: 0: .* or null for no bound"),
+        ({"requests": 20}, r"latency\.requests: 20: adaptive mode needs at least latency\.least = 30 .* 'mode: fixed'"),
+    ],
+)
+def test_how_many_requests_must_make_sense(latency, message):
+    with pytest.raises(DliflowError, match=message):
+        config.study({**MINIMAL, "latency": latency}, "my.yaml")
+    config.study({**MINIMAL, "latency": {"mode": "fixed", "requests": 20, "limit_s": None}}, "my.yaml")
+
+
 def test_every_problem_is_told_at_once():
     with pytest.raises(DliflowError) as caught:
         config.study({**MINIMAL, "thread": 1, "threads": -1, "devices": ["tpu"]}, "my.yaml")

@@ -12,6 +12,7 @@ from dliflow import disturbance, doubts, machine
 from dliflow.stages import doctor
 
 QUIET = {
+    **{"drift": 0.03, "drift_p": 0.2},
     "usable_cpus": 2,
     "probe_before_ns": {"0": [1_000_000, 1_010_000, 990_000], "1": [1_000_000] * 3},
     "probe_after_ns": {"0": [1_000_000] * 3, "1": [1_020_000] * 3},
@@ -38,6 +39,9 @@ def test_a_quiet_process_raises_no_doubt():
         (changed(major_faults=7), "7 page faults read from disk"),
         (changed(frequencies_before_mhz={"0": 1500.0}), "frequencies went from 1500 to 3000 MHz"),
         (changed(figures={"probe_after_ns": {"0": [1_300_000] * 3, "1": [1_000_000] * 3}}), "took 1.00 to 1.30 ms"),
+        (changed(figures={"drift": 0.08, "drift_p": 1e-5}), "drifted inside 1 of 1 processes, by +8% from the first"),
+        (changed(figures={"drift": 0.01, "drift_p": 1e-5}), None),
+        (changed(figures={"drift": None, "drift_p": None}), None),
         (changed(others_cpu_s=None, steal_s=None), None),
     ],
 )

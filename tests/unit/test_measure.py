@@ -53,3 +53,45 @@ def test_collection_is_restored_after_an_error():
     with pytest.raises(ValueError):
         measure.run(fail, BATCHES, requests=1, limit_s=60)
     assert gc.isenabled()
+
+
+class Clock:
+    """Simulated: each request takes a second."""
+
+    def __init__(self):
+        self.now = 0
+
+    def __call__(self):
+        return self.now
+
+    def predict(self, batch):
+        self.now += 10**9
+
+
+def test_a_rule_ends_it_when_asked_at_growing_counts():
+    clock, asked = Clock(), []
+
+    def until(durations):
+        asked.append(len(durations))
+        clock.now += 10**9  # what deciding takes belongs to no request
+        return len(asked) == 4
+
+    samples = measure.run(clock.predict, BATCHES, requests=1000, limit_s=None, until=until, ask_from=8, clock=clock)
+    assert asked == [8, 10, 12, 15]
+    assert samples.latency_ns == [10**9] * 15
+    assert (samples.stopped_by, samples.wall_ns) == ("until", 15 * 10**9)
+
+
+def test_bounds_hold_beside_a_rule():
+    clock = Clock()
+    options = {"until": lambda durations: False, "clock": clock}
+    assert measure.run(clock.predict, BATCHES, requests=30, limit_s=None, **options).stopped_by == "requests"
+    samples = measure.run(clock.predict, BATCHES, requests=30, limit_s=10.5, **options)
+    assert (len(samples.latency_ns), samples.stopped_by) == (11, "time")
+    samples = measure.run(clock.predict, BATCHES, requests=30, limit_s=1, least=20, **options)
+    assert (len(samples.latency_ns), samples.stopped_by) == (20, "time")
+
+
+def test_there_may_be_no_limit():
+    clock = Clock()
+    assert len(measure.run(clock.predict, BATCHES, requests=5000, limit_s=None, clock=clock).latency_ns) == 5000

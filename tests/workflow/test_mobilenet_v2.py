@@ -31,7 +31,7 @@ SMALLER = {
     "dataset": "imagenet_sample",
     "calibration": {"dataset": "photographs"},
     "accuracy": {"images": None},
-    "latency": {"batch_sizes": [1], "repetitions": 1, "requests": 3, "warmup_requests": 1},
+    "latency": {"batch_sizes": [1], "repetitions": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
 }
 
 

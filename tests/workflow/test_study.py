@@ -35,6 +35,7 @@ def test_records_hold_all_samples_and_what_was_found(finished):
         record = json.loads(path.read_text())
         assert len(record["figures"]["latency_ns"]) == 30 or record["figures"]["stopped_by"] == "time"
         assert len(record["figures"]["warmup_ns"]) == 2
+        assert record["figures"]["warmup_stopped_by"] == "requests"
         assert record["machine"]["usable_cpus"] >= 1
         assert record["identity"]["framework_version"] == "2.4.6"
         assert "latency" in record["command"]

@@ -107,6 +107,12 @@ def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
     _known(config["frameworks"], known, origin, "frameworks", "docs/add-a-framework.md")
     for name in config["options"]:
         _known([name], known, origin, "options", "docs/add-a-framework.md")
+    latency = config["latency"]
+    if latency["mode"] == "adaptive" and latency["requests"] < latency["least"]:
+        raise DliflowError(
+            f"{origin}: latency.requests: {latency['requests']}: adaptive mode needs at least latency.least = "
+            f"{latency['least']} to decide on. Right would be: more, or 'mode: fixed' for exactly so many"
+        )
     return config
 
 

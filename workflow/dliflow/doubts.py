@@ -10,7 +10,8 @@ from dliflow import comparison
 
 # Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
 # spread between processes that the interval already shows.
-OTHERS, STEAL, SPEED, FREQUENCY = 0.02, 0.01, 1.15, 1.10
+OTHERS, STEAL, SPEED, FREQUENCY, DRIFT = 0.02, 0.01, 1.15, 1.10, 0.02
+FALSE_ALARMS = 0.01  # of the test for drift, among configurations that do not drift
 
 
 def probe_ms(probe: dict[str, list[int]]) -> float | None:
@@ -55,14 +56,27 @@ def _frequency(found: list[dict[str, Any]]) -> str | None:
     )
 
 
+def _drift(found: list[dict[str, Any]]) -> str | None:
+    """Did latency rise or fall inside a process, after its warm-up, by more than chance and so that it matters?"""
+    tested = [figures for figures in found if figures["drift_p"] is not None and abs(figures["drift"]) > DRIFT]
+    told = [figures["drift"] for figures in tested if figures["drift_p"] < FALSE_ALARMS / len(found)]
+    if not told:
+        return None
+    return (
+        f"latency drifted inside {len(told)} of {len(found)} processes, by {max(told, key=abs):+.0%} from the first "
+        "quarter of requests to the last; let the machine come to rest (heat, frequency, other work), or raise "
+        "latency.warmup_requests and latency.warmup_limit_s"
+    )
+
+
 def disturbances(found: list[dict[str, Any]]) -> list[str]:
     """Warnings about a configuration's processes.
 
     Args:
-        found: for each process the record's figures (`disturbance`, `probe_before_ns`, `probe_after_ns`) and the
-            machine's `usable_cpus`.
+        found: for each process the record's figures (`disturbance`, `probe_before_ns`, `probe_after_ns`, `drift`,
+            `drift_p`) and the machine's `usable_cpus`.
     """
-    told = [_speed(found), _frequency(found)]
+    told = [_drift(found), _speed(found), _frequency(found)]
     others, steal = _share(found, "others_cpu_s"), _share(found, "steal_s")
     if others is not None and others > OTHERS:
         told.append(f"other processes took {others:.0%} of the processors' time; stop them")
@@ -78,8 +92,8 @@ def state(states: Optional[comparison.States]) -> Optional[str]:
     """A warning about a comparison whose outcome depends on what the machine was doing."""
     if states is None or not states.matter:
         return None
-    fast, slow = (f"{100 * (found.ratio - 1):+.1f} %" for found in (states.fast, states.slow))
+    fast, slow = (f"{found.ratio:.1%}" for found in (states.fast, states.slow))
     return (
         f"who is faster depends on the state of the machine: the first takes {fast} of the second's time when the "
-        f"machine is fast, {slow} when it is slow; decide by the state that yours is in, or use a quieter machine"
+        f"machine is fast, {slow} when it is slow; decide by the state that yours will be in"
     )

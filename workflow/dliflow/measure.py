@@ -8,11 +8,15 @@ store are all that stands around the call; nothing is printed, and nothing is al
 from __future__ import annotations
 
 import gc
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
+
+Until = Callable[[Sequence[int]], bool]
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,18 @@ class Samples:
 
     latency_ns: list[int]
     stopped_by: str
-    """`requests`, or `time` when the time limit came first."""
+    """`requests`; `time` when the time limit came first; `until` when that said so."""
     wall_ns: int
-    """From the start of the first request to the end of the last."""
+    """From the start of the first request to the end of the last, without the time that `until` took."""
+
+
+def _looks(first: int, requests: int) -> Iterator[int]:
+    """The counts at which the loop pauses: a quarter more each time, so that looking costs little; the last is all."""
+    count = first
+    while count < requests:
+        yield count
+        count = max(count + 1, count * 5 // 4)
+    yield requests
 
 
 def run(
@@ -31,36 +44,53 @@ def run(
     batches: Sequence[np.ndarray],
     *,
     requests: int,
-    limit_s: float,
+    limit_s: Optional[float],
     least: int = 1,
+    until: Optional[Until] = None,
+    ask_from: int = 1,
+    clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Samples:
     """Time up to `requests` requests, rotating over `batches`.
 
-    Past `limit_s` seconds the loop ends, but not before `least` requests were made.
+    Args:
+        limit_s: past so many seconds the loop ends; None for no limit.
+        least: it does not end before so many requests were made, whatever else says so.
+        until: told the durations so far (ns), whether they are enough. It is asked between requests, outside of all
+            that is timed, at counts that grow by a quarter.
+        ask_from: the first of these counts.
+        clock: a monotonic clock, ns; another one than the machine's for simulated runs.
     """
-    clock = time.perf_counter_ns
     durations = [0] * requests
     distinct = len(batches)
-    count = 0
+    looks = [requests] if until is None else _looks(max(least, ask_from), requests)
+    count = wall_ns = 0
+    stopped_by = "requests"
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()  # a collection inside a request would be charged to the framework
     try:
-        start = clock()
-        deadline = start + int(limit_s * 1e9)
-        for index in range(requests):
-            batch = batches[index % distinct]
-            before = clock()
-            predict(batch)
-            after = clock()
-            durations[index] = after - before
-            if after > deadline and index + 1 >= least:
-                count = index + 1
+        deadline = math.inf if limit_s is None else clock() + int(limit_s * 1e9)
+        for look in looks:
+            start = clock()
+            for index in range(count, look):
+                batch = batches[index % distinct]
+                before = clock()
+                predict(batch)
+                after = clock()
+                durations[index] = after - before
+                if after > deadline and index + 1 >= least:
+                    break
+            count = index + 1
+            wall_ns += after - start
+            if count == requests:
                 break
-        else:
-            count = requests
+            if after > deadline and count >= least:
+                stopped_by = "time"
+                break
+            if until is not None and until(durations[:count]):
+                stopped_by = "until"
+                break
     finally:
         if collecting:
             gc.enable()
-    stopped_by = "requests" if count == requests else "time"
-    return Samples(durations[:count], stopped_by, after - start)
+    return Samples(durations[:count], stopped_by, wall_ns)

@@ -43,6 +43,7 @@ MEASUREMENTS = (
     *("scenario", "parameters", "batch_size", "repetition", "threads", "threads_in_effect", "status", "reason"),
     *("latency_p50_ms", "latency_mean_ms", "latency_mad_ms", "latency_min_ms", "latency_max_ms", "fps"),
     *("fps_wall", "requests", "warmup_requests", "warmup_ms", "stopped_by", "import_ms", "load_ms", "first_request_ms"),
+    *("warmup_stopped_by", "latency_half_width", "drift", "drift_p"),
     *("peak_rss_mib", "inputs_mib", "model_bytes", "others_cpu_s", "steal_s", "involuntary_switches"),
     *("major_faults", "probe_before_ms", "probe_after_ms", "cpu", "hostname", "finished_at", "record"),
 )
@@ -173,6 +174,8 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
         median = float(np.median(durations))
         row.update(
             {key: figures.get(key) for key in ("stopped_by", "import_ms", "load_ms", "first_request_ms")},
+            **{key: figures[key] for key in ("warmup_stopped_by", "drift", "drift_p")},
+            latency_half_width=_half_width(figures["interval_ns"], median * 1e6),
             **{key: figures.get(key) for key in ("peak_rss_mib", "inputs_mib", "model_bytes")},
             requests=len(durations),
             warmup_requests=len(figures["warmup_ns"]),
@@ -193,6 +196,11 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
             finished_at=found["record"]["finished_at"],
         )
     return rows, samples
+
+
+def _half_width(interval: Optional[Sequence[float]], median: float) -> Optional[float]:
+    """Half the width of an interval as a share of the median; both in any one unit."""
+    return None if interval is None else (interval[1] - interval[0]) / 2 / median
 
 
 def _warnings(repetitions: Sequence[np.ndarray], rows: Rows) -> str:

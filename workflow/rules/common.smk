@@ -356,6 +356,16 @@ def turn(wildcards):
     return plan.turn(record, int(wildcards.repetition), latency["repetitions"], latency["seed"])
 
 
+def stopping(latency):
+    """What ends a measurement, as its options: without a width all requests are made; `none` stands for no bound."""
+    adaptive = latency["mode"] == "adaptive"
+    return {
+        "limit_s": "none" if latency["limit_s"] is None else latency["limit_s"],
+        "width": latency["width"] if adaptive else "none",
+        "least": latency["least"] if adaptive else 1,
+    }
+
+
 # Comparisons.
 
 

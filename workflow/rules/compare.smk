@@ -26,6 +26,7 @@ rule compare:
             key: STUDY["compare"][key]
             for key in ("leaders", "width", "budget_s", "groups", "rounds", "burst_s", "seed")
         },
+        **{key: STUDY["latency"][key] for key in ("warmup_requests", "warmup_limit_s")},
         previous=(
             "" if STUDY["compare"]["previous"] is None else f"--previous {shlex.quote(STUDY['compare']['previous'])}"
         ),
@@ -43,6 +44,7 @@ rule compare:
             "--repetitions {params.repetitions} --array {input.array:q} --input {params.input:q}",
             "--scores {params.scores} --threads {params.threads} --leaders {params.leaders} --width {params.width}",
             "--budget {params.budget_s} --groups {params.groups} --rounds {params.rounds} --burst {params.burst_s}",
+            "--warmup-requests {params.warmup_requests} --warmup-limit {params.warmup_limit_s}",
             "--seed {params.seed} --environments {params.environments:q} {params.previous} --out {output:q}",
         )
 

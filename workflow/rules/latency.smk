@@ -20,7 +20,8 @@ rule latency:
         timeout_s=STUDY["latency"]["timeout_s"],
         machine=1000,
     params:
-        **{key: STUDY["latency"][key] for key in ("requests", "limit_s", "warmup_requests", "warmup_limit_s")},
+        **{key: STUDY["latency"][key] for key in ("requests", "warmup_requests", "warmup_limit_s")},
+        **stopping(STUDY["latency"]),
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         options=session_options,
@@ -32,7 +33,7 @@ rule latency:
             SESSION_OPTIONS,
             "--node {wildcards.node} --scenario latency --parameters {wildcards.parameters}",
             "--batch-size {wildcards.batch_size} --repetition {wildcards.repetition}",
-            "--requests {params.requests} --limit {params.limit_s}",
+            "--requests {params.requests} --limit {params.limit_s} --width {params.width} --least {params.least}",
             "--warmup-requests {params.warmup_requests} --warmup-limit {params.warmup_limit_s}",
             "--out {output:q}",
         )

@@ -23,7 +23,6 @@ from dliflow.files import read_json
 
 PACER = "pacer"
 PACES = {"times": 5}
-WARMUP = {"requests": 200, "limit_s": 0.3, "least": 3}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--groups", type=int, required=True, help="how many at least, whatever the budget")
     parser.add_argument("--rounds", type=int, required=True, help="in each group")
     parser.add_argument("--burst", type=float, required=True, help="seconds of a burst")
+    parser.add_argument("--warmup-requests", type=int, required=True, help="how many requests at most")
+    parser.add_argument("--warmup-limit", type=float, required=True, help="seconds, likewise, for the warm-up")
     parser.add_argument("--previous", type=Path, help="a checkout whose finished study has older versions")
     parser.add_argument("--environments", required=True, help="folder of the virtual environments, there as here")
     parser.add_argument("--seed", type=int, required=True)
@@ -120,14 +121,16 @@ def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
     return [python(member), "-m", "dliflow", "worker", *(f"--{key}={value}" for key, value in options.items())]
 
 
-def group(commands: dict[str, list[str]], rounds: int, burst_s: float, order: random.Random) -> dict[str, Any]:
+def group(
+    commands: dict[str, list[str]], rounds: int, burst_s: float, warm_up: dict[str, Any], order: random.Random
+) -> dict[str, Any]:
     """Rounds of one set of processes."""
-    burst = {"requests": 1000, "limit_s": burst_s, "least": 3}
+    burst = {"burst": {"requests": 1000, "limit_s": burst_s, "least": 3}}
     with workers.started({**commands, PACER: [sys.executable, "-m", "dliflow", PACER]}) as (running, told):
         pacer = running.pop(PACER)
         pacer.ask(PACES)
         for worker in running.values():
-            worker.ask(WARMUP)
+            worker.ask({"warm_up": warm_up})
         found = []
         for _ in range(rounds):
             turns = list(running)
@@ -153,11 +156,12 @@ def run(args: argparse.Namespace) -> None:
         return
     members, pairs = comparison.choose(candidates, args.leaders, lambda member: older(args, member))
     commands = {comparison.name(member): command(args, member) for member in members}
+    warm_up = {"requests": args.warmup_requests, "limit_s": args.warmup_limit}
     order = random.Random(args.seed)
     groups: list[dict[str, Any]] = []
     started, stopped_by = time.monotonic(), "time"
     while len(groups) < args.groups or time.monotonic() - started < args.budget:
-        groups.append(group(commands, args.rounds, args.burst, order))
+        groups.append(group(commands, args.rounds, args.burst, warm_up, order))
         if len(groups) >= args.groups and comparison.narrow(groups, pairs, args.width):
             stopped_by = "width"
             break

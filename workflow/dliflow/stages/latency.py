@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import disturbance, inputs, machine, measure, metrics, session
+from dliflow import disturbance, inputs, machine, measure, metrics, series, session
 from dliflow.errors import Skip
 from dliflow.files import read_json
+
+
+def bound(text: str) -> Optional[float]:
+    """A number, or None for 'none'."""
+    return None if text == "none" else float(text)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +27,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--repetition", type=int, required=True)
     parser.add_argument("--requests", type=int, required=True, help="how many requests at most")
-    parser.add_argument("--limit", type=float, required=True, help="seconds after which no new request is made")
-    parser.add_argument("--warmup-requests", type=int, required=True)
+    parser.add_argument("--limit", type=bound, required=True, help="seconds after which no new one is made, or 'none'")
+    parser.add_argument(
+        "--width", type=bound, required=True, help="share of the median that is narrow enough, or 'none'"
+    )
+    parser.add_argument("--least", type=int, required=True, help="independent requests' worth before it may be")
+    parser.add_argument("--warmup-requests", type=int, required=True, help="how many requests at most")
     parser.add_argument("--warmup-limit", type=float, required=True, help="seconds, likewise, for the warm-up")
 
 
@@ -32,6 +41,35 @@ def make_batches(pixels: np.ndarray, entry: dict[str, Any], batch_size: int) -> 
     count = len(pixels)
     chosen = np.arange(max(1, count // batch_size) * batch_size) % count
     return [inputs.make(pixels[part], entry) for part in chosen.reshape(-1, batch_size)]
+
+
+def warm_up(predict: Any, batches: list[np.ndarray], requests: int, limit_s: float) -> tuple[list[int], str]:
+    """Make requests until they are steady; their durations in ns, and why they ended: steady, requests or time."""
+    if not requests:
+        return [], "requests"
+    made = measure.run(
+        predict, batches, requests=requests, limit_s=limit_s, until=series.steady, ask_from=series.STEADY_FROM
+    )
+    return made.latency_ns, {"until": "steady"}.get(made.stopped_by, made.stopped_by)
+
+
+def requests_until(args: argparse.Namespace, predict: Any, batches: list[np.ndarray]) -> measure.Samples:
+    """The measured requests: all of them, or as many as make the median's interval narrow."""
+    until = None if args.width is None else series.narrow(args.width, args.least)
+    return measure.run(predict, batches, requests=args.requests, limit_s=args.limit, until=until, ask_from=args.least)
+
+
+def described(samples: measure.Samples) -> dict[str, Any]:
+    """A record's figures of the measured series."""
+    values = np.array(samples.latency_ns, float)
+    return {
+        "latency_ns": samples.latency_ns,
+        "stopped_by": {"until": "width"}.get(samples.stopped_by, samples.stopped_by),
+        "wall_ms": samples.wall_ns / 1e6,
+        "interval_ns": series.median_interval(values),
+        "drift": series.drift(values),
+        "drift_p": series.drift_p(values),
+    }
 
 
 def run(args: argparse.Namespace) -> None:
@@ -49,13 +87,9 @@ def run(args: argparse.Namespace) -> None:
         return
     metrics.check_scores(scores, args.batch_size, args.scores)
     probe_before = disturbance.probe()
-    warmup = []
-    if args.warmup_requests:
-        warmup = measure.run(
-            opened.predict, batches, requests=args.warmup_requests, limit_s=args.warmup_limit
-        ).latency_ns
+    warmup, warmup_stopped_by = warm_up(opened.predict, batches, args.warmup_requests, args.warmup_limit)
     found_before = disturbance.snapshot()
-    samples = measure.run(opened.predict, batches, requests=args.requests, limit_s=args.limit)
+    samples = requests_until(args, opened.predict, batches)
     found_after = disturbance.snapshot()
     probe_after = disturbance.probe()
     session.checked_predict(opened, batches[-1], args.scores)
@@ -64,10 +98,9 @@ def run(args: argparse.Namespace) -> None:
         "latency",
         {**opened.identity, **extra},
         figures={
-            "latency_ns": samples.latency_ns,
+            **described(samples),
             "warmup_ns": warmup,
-            "stopped_by": samples.stopped_by,
-            "wall_ms": samples.wall_ns / 1e6,
+            "warmup_stopped_by": warmup_stopped_by,
             "import_ms": opened.import_ms,
             "load_ms": opened.load_ms,
             "first_request_ms": first_request_ms,

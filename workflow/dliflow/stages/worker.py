@@ -1,6 +1,6 @@
 """Hold one loaded configuration and make short bursts of requests when told to, for `compare`.
 
-It is asked for a burst with the arguments of `measure.run`, and answers with its `latency_ns`.
+It is asked to `warm_up`, or for a `burst` with the arguments of `measure.run`, which it answers with its `latency_ns`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from dliflow import inputs, measure, metrics, session, workers
 from dliflow.errors import DliflowError, Skip
-from dliflow.stages.latency import make_batches
+from dliflow.stages.latency import make_batches, warm_up
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +32,13 @@ def run(args: argparse.Namespace) -> None:
     metrics.check_scores(scores, args.batch_size, args.scores)
     turns = itertools.cycle(range(len(batches)))
 
-    def burst(request: dict[str, Any]) -> dict[str, Any]:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        if "warm_up" in request:
+            warm_up(opened.predict, batches, **request["warm_up"])
+            return {}
         first = next(turns)  # bursts begin at different batches, or a short one would see the same few always
         session.checked_predict(opened, batches[first - 1], args.scores)  # the others have emptied the caches
-        samples = measure.run(opened.predict, batches[first:] + batches[:first], **request)
+        samples = measure.run(opened.predict, batches[first:] + batches[:first], **request["burst"])
         return {"latency_ns": samples.latency_ns}
 
-    workers.serve(answers, {"identity": opened.identity}, burst)
+    workers.serve(answers, {"identity": opened.identity}, answer)

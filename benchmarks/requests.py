@@ -1,0 +1,74 @@
+"""How many requests adaptive measuring saves, for the same width of the interval that is quoted. Prints figures.
+
+    PYTHONPATH=workflow .venv/bin/python benchmarks/requests.py CONFIG_RECORDS...
+
+CONFIG_RECORDS: folders of records in which each process made many requests (fixed mode), one for each configuration:
+results/latency/local/efficientnet_lite0/openvino-default-fp32-cpu-default and so on. The rule that ends an adaptive
+process is asked over the recorded durations as the timing loop would ask it, and the interval over processes is
+computed from what it would have kept, and from everything.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from dliflow import measure, series, stats
+from dliflow.files import read_json
+
+WIDTH, LEAST, LIMIT_S = 0.01, 30, 0.4  # the default study's
+NOTHING = [np.zeros((1, 1), np.float32)]
+
+
+def kept(durations: list[int], limit_s: float | None) -> int:
+    """How many of a process's requests adaptive mode would have made."""
+    passed = iter(durations)
+    now = 0
+
+    def replay(batch: np.ndarray) -> None:
+        nonlocal now
+        now += next(passed)
+
+    rule = series.narrow(WIDTH, LEAST)
+    options = {"requests": len(durations), "limit_s": limit_s, "until": rule, "ask_from": LEAST}
+    return len(measure.run(replay, NOTHING, clock=lambda: now, **options).latency_ns)
+
+
+def half_width(processes: list[np.ndarray]) -> float:
+    """Half the width of the quoted interval, as a share of its middle."""
+    interval = stats.median_interval(processes)
+    return float("nan") if interval is None else (interval[1] - interval[0]) / (interval[1] + interval[0])
+
+
+def compare(folders: list[Path]) -> None:
+    """A line for each configuration and batch size, and their sum."""
+    print(f"{'':52}{'requests made':>28}{'half width of the quoted interval':>40}")
+    columns = ("fixed", "by width", "by width, 0.4 s")
+    print(f"{'':52}" + "".join(f"{name:>10}" for name in columns[:2]) + f"{columns[2]:>17}", end="")
+    print("".join(f"{name:>10}" for name in columns[:2]) + f"{columns[2]:>17}")
+    rows = []
+    for folder in folders:
+        for batch in sorted({path.name.split("-")[0] for path in folder.glob("batch*.json")}):
+            records = [read_json(path) for path in sorted(folder.glob(f"{batch}-*.json"))]
+            found = [record["figures"]["latency_ns"] for record in records if record["status"] == "ok"]
+            if not found:
+                continue
+            counts = [[len(each), kept(each, None), kept(each, LIMIT_S)] for each in found]
+            made = np.sum(counts, axis=0)
+            chosen = [[np.array(each[: count[way]]) for each, count in zip(found, counts)] for way in range(3)]
+            widths = [half_width(processes) for processes in chosen]
+            rows.append((made, widths))
+            print(f"{folder.name + ' ' + batch:52}{made[0]:10}{made[1]:10}{made[2]:17}", end="")
+            print(f"{widths[0]:10.1%}{widths[1]:10.1%}{widths[2]:17.1%}")
+    total = np.sum([made for made, _ in rows], axis=0)
+    middle = np.nanmedian([widths for _, widths in rows], axis=0)
+    print(f"{'all, and the median width':52}{total[0]:10}{total[1]:10}{total[2]:17}", end="")
+    print(f"{middle[0]:10.1%}{middle[1]:10.1%}{middle[2]:17.1%}")
+    ratios = total[0] / total[1:]
+    print(f"fixed / adaptive requests: {ratios[0]:.1f} by width, {ratios[1]:.1f} within {LIMIT_S} s too")
+
+
+if __name__ == "__main__":
+    compare([Path(name) for name in sys.argv[1:]])
