@@ -6,6 +6,7 @@ It is asked to `warm_up`, or for a `burst` with the arguments of `measure.run`, 
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 from typing import Any
 
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace) -> None:
     except Skip as skip:
         raise DliflowError(f"{args.framework} cannot run here, though it was measured: {skip}") from None
     metrics.check_scores(scores, args.batch_size, args.scores)
+    gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
     turns = itertools.cycle(range(len(batches)))
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
