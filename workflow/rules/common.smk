@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from dliflow import config as configuration
 from dliflow import dataset as datasets
-from dliflow import environments, frameworks, inputs, locations, modules, paths, plan, sources
+from dliflow import environments, frameworks, inputs, launch, locations, modules, paths, plan, sources
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, write_json
 
@@ -37,6 +37,7 @@ def checked(function, *arguments):
 
 CONFIG_FILES = ", ".join(map(str, workflow.configfiles)) or "--config"
 STUDY = checked(configuration.study, config, CONFIG_FILES)
+STUDY["launch"] = checked(launch.normal, STUDY["launch"], CONFIG_FILES)
 MODELS = {
     name: checked(configuration.model, Path("config/models"), name, CONFIG_FILES, f"models[{index}]")
     for index, name in enumerate(STUDY["models"])
@@ -354,6 +355,20 @@ def turn(wildcards):
     latency = STUDY["latency"]
     record = paths.LATENCY.format(**wildcards)
     return plan.turn(record, int(wildcards.repetition), latency["repetitions"], latency["seed"])
+
+
+# One text: Snakemake compares the values of `params` as a set, in which a 0 that becomes a 1 can hide among others.
+FEED_OPTIONS = (
+    f"--random-images {STUDY['latency']['images'] if STUDY['latency']['inputs'] == 'random' else 0}"
+    f" --distinct {STUDY['latency']['distinct'] or 0}"
+)
+
+
+def check_launch():
+    """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
+    measures = any(job.rule.name in ("latency", "compare") for job in workflow.dag.needrun_jobs())
+    if workflow.local_exec and measures:
+        checked(launch.check, STUDY["launch"])
 
 
 # Comparisons.

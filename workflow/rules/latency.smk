@@ -24,6 +24,8 @@ rule latency:
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         options=session_options,
+        launch=json.dumps(STUDY["launch"]),
+        feed=FEED_OPTIONS,
         input=input_of,
         scores=lambda w: scores_of(w.model),
     shell:
@@ -32,6 +34,7 @@ rule latency:
             SESSION_OPTIONS,
             "--node {wildcards.node} --scenario latency --parameters {wildcards.parameters}",
             "--batch-size {wildcards.batch_size} --repetition {wildcards.repetition}",
+            "--launch {params.launch:q} {params.feed}",
             "--requests {params.requests} --limit {params.limit_s}",
             "--warmup-requests {params.warmup_requests} --warmup-limit {params.warmup_limit_s}",
             "--out {output:q}",

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
-import numpy as np
-
-from dliflow import disturbance, inputs, machine, measure, metrics, session
+from dliflow import disturbance, feed, launch, machine, measure, metrics, session
 from dliflow.errors import Skip
 from dliflow.files import read_json
 
@@ -16,6 +13,8 @@ from dliflow.files import read_json
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
+    launch.arguments(parser)
+    feed.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--scenario", required=True)
     parser.add_argument("--parameters", required=True)
@@ -27,18 +26,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--warmup-limit", type=float, required=True, help="seconds, likewise, for the warm-up")
 
 
-def make_batches(pixels: np.ndarray, entry: dict[str, Any], batch_size: int) -> list[np.ndarray]:
-    """Distinct batches in memory, over which requests rotate. Few images are repeated to fill a batch."""
-    count = len(pixels)
-    chosen = np.arange(max(1, count // batch_size) * batch_size) % count
-    return [inputs.make(pixels[part], entry) for part in chosen.reshape(-1, batch_size)]
-
-
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
+    launch.apply(args.launch)
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
-    extra["list_sha256"] = read_json(args.array)["list_sha256"]
-    batches = make_batches(inputs.read(args.array), args.input, args.batch_size)
+    extra["list_sha256"] = None if args.random_images else read_json(args.array)["list_sha256"]
+    batches = feed.batches(args)
     try:
         opened = session.open_model(args, args.batch_size)
         before = time.perf_counter_ns()
@@ -63,6 +56,7 @@ def run(args: argparse.Namespace) -> None:
         args,
         "latency",
         {**opened.identity, **extra},
+        launch=launch.found(args.launch),
         figures={
             "latency_ns": samples.latency_ns,
             "warmup_ns": warmup,
@@ -73,8 +67,7 @@ def run(args: argparse.Namespace) -> None:
             "first_request_ms": first_request_ms,
             "peak_rss_mib": machine.peak_rss_mib(),
             "model_bytes": opened.model_bytes,
-            "inputs_mib": sum(batch.nbytes for batch in batches) / 2**20,
-            "distinct_batches": len(batches),
+            **feed.told(args, batches),
             "disturbance": disturbance.between(found_before, found_after),
             "probe_before_ns": probe_before,
             "probe_after_ns": probe_after,

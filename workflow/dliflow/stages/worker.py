@@ -9,9 +9,8 @@ import argparse
 import itertools
 from typing import Any
 
-from dliflow import inputs, measure, metrics, session, workers
+from dliflow import feed, inputs, measure, metrics, session, workers
 from dliflow.errors import DliflowError, Skip
-from dliflow.stages.latency import make_batches
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Load, tell that it is ready, then answer."""
     answers = workers.answers()
-    batches = make_batches(inputs.read(args.array), args.input, args.batch_size)
+    batches = feed.make_batches(inputs.read(args.array), args.input, args.batch_size)
     try:
         opened = session.open_model(args, args.batch_size)
         scores = opened.predict(batches[0])
