@@ -20,6 +20,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--distinct", type=int, default=0, help="how many distinct batches at most; 0: all")
 
 
+def options(args: argparse.Namespace) -> dict[str, str]:
+    """The options again, for another process; none where all are the defaults."""
+    given = {"random-images": args.random_images, "distinct": args.distinct}
+    return {key: str(value) for key, value in given.items() if value}
+
+
 def noise(images: int, entry: dict[str, Any]) -> np.ndarray:
     """Pixels without meaning: uniform uint8 (images, height, width, 3), the same in every process."""
     # The old generator, since its stream is the same in the numpy of every framework's environment (NEP 19).

@@ -33,6 +33,8 @@ rule compare:
         candidates=candidates,
         repetitions=STUDY["latency"]["repetitions"],
         threads=STUDY["threads"],
+        launch=json.dumps(STUDY["launch"]),
+        feed=FEED_OPTIONS,
         input=input_of,
         scores=lambda w: scores_of(w.model),
     shell:
@@ -43,6 +45,7 @@ rule compare:
             "--repetitions {params.repetitions} --array {input.array:q} --input {params.input:q}",
             "--scores {params.scores} --threads {params.threads} --leaders {params.leaders} --width {params.width}",
             "--budget {params.budget_s} --groups {params.groups} --rounds {params.rounds} --burst {params.burst_s}",
+            "--launch {params.launch:q} {params.feed}",
             "--seed {params.seed} --environments {params.environments:q} {params.previous} --out {output:q}",
         )
 

@@ -9,20 +9,21 @@ import argparse
 import itertools
 from typing import Any
 
-from dliflow import feed, inputs, measure, metrics, session, workers
+from dliflow import feed, measure, metrics, session, workers
 from dliflow.errors import DliflowError, Skip
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
+    feed.arguments(parser)
     parser.add_argument("--batch-size", type=int, required=True)
 
 
 def run(args: argparse.Namespace) -> None:
     """Load, tell that it is ready, then answer."""
     answers = workers.answers()
-    batches = feed.make_batches(inputs.read(args.array), args.input, args.batch_size)
+    batches = feed.batches(args)
     try:
         opened = session.open_model(args, args.batch_size)
         scores = opened.predict(batches[0])
