@@ -48,7 +48,13 @@ def commands(args: argparse.Namespace) -> dict[str, list[str]]:
             "input": json.dumps(entry),
             "scores": args.scores,
         },
-        **{"array": arrays[0], "batch_size": args.batch_size, "out": Path(os.devnull)},
+        **{
+            "array": arrays[0],
+            "batch_size": args.batch_size,
+            "out": Path(os.devnull),
+            "random_images": 0,
+            "distinct": 0,
+        },
     )
     member = {
         **{"framework": args.framework, "variant": frameworks.variants(args.framework)[0], "precision": args.precision},

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import inputs, session, threads
+from dliflow import feed, session, threads
 from dliflow.stages import latency
 
 Found = dict[str, list[float]]
@@ -54,8 +54,7 @@ def ask(script: str, command: Sequence[str], rounds: int, **more: str) -> Any:
 def opened(command: Sequence[str]) -> tuple[session.Opened, list[np.ndarray]]:
     """The model as the latency stage opens it, and the batches over which its requests rotate."""
     args = parsed(command)
-    batches = latency.make_batches(inputs.read(args.array), args.input, args.batch_size)
-    return session.open_model(args, args.batch_size), batches
+    return session.open_model(args, args.batch_size), feed.batches(args)
 
 
 def alternate(sides: dict[str, Callable[[], float]], rounds: int) -> Found:

@@ -55,6 +55,61 @@ def test_a_change_between_processes_is_seen_too():
     assert "took 1.00 to 2.00 ms" in doubts.disturbances([QUIET, slow])[0]
 
 
+LAUNCHED = {
+    **{"distinct_batches": 5, "distinct_asked": None, "batch_size": 4, "threads_in_effect": 2, "usable_cpus": 2},
+    "launch": {"in_effect": {"outside": ""}},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, None),
+        ({"threads_in_effect": None}, None),
+        (
+            {"distinct_batches": 1},
+            "the same batch, which stays in the processor's caches: there are images for one of 4",
+        ),
+        ({"distinct_batches": 1, "distinct_asked": 1}, None),
+        ({"launch": {"in_effect": {"outside": "2-3"}}}, "threads could run on processors 2-3, too"),
+        ({"threads_in_effect": 8}, "8 threads shared 2 processors; set threads"),
+    ],
+)
+def test_a_launch_that_weakens_figures_is_told(changes, told):
+    found = doubts.launches([LAUNCHED, {**LAUNCHED, **changes}])
+    assert [told in line for line in found] == ([True] if told else [])
+
+
+def test_a_pinned_process_counts_its_own_processors_only():
+    """Another process's time elsewhere is no disturbance."""
+    usable = os.sched_getaffinity(0)
+    if len(usable) < 2:
+        pytest.skip("takes two processors")
+    here, there = sorted(usable)[:2]
+
+    def elsewhere():
+        os.sched_setaffinity(0, {there})
+        spin(0.3)
+
+    other = multiprocessing.get_context("fork").Process(target=elsewhere)
+    try:
+        os.sched_setaffinity(0, {here})
+        pinned = disturbance.snapshot()["processors"]["busy_s"]
+        os.sched_setaffinity(0, {there})
+        before = disturbance.snapshot()["processors"]["busy_s"]
+        other.start()
+        other.join()
+        after = disturbance.snapshot()["processors"]["busy_s"]
+        os.sched_setaffinity(0, usable)
+        both = disturbance.snapshot()["processors"]["busy_s"]
+        os.sched_setaffinity(0, {here})
+        assert set(disturbance.probe()) == {str(here)}
+    finally:
+        os.sched_setaffinity(0, usable)
+    assert after - before > 0.25
+    assert both > pinned + after - 0.1
+
+
 def spin(seconds):
     """Use so much processor time, however long it takes on a busy machine."""
     end = time.process_time() + seconds
@@ -100,7 +155,7 @@ def test_the_doctor_finds_nothing_on_a_good_machine_and_each_fault_alone():
         "virtualised": (True, "virtual machine"),
         "usable_cpus": (4, "only 4 of 8 processors"),
         "cgroup_cpu_max": ("200000 100000", "cpu.max 200000 100000"),
-        "numa_nodes": (2, "numactl"),
+        "numa_nodes": (2, "launch.numa_node"),
         "swap_used_mib": (12, "12 MiB are swapped out"),
         "memory_available_mib": (512, "only 512 MiB"),
         "clock": ("hpet", "clocksource=tsc"),

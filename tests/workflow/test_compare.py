@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -17,6 +18,25 @@ def compared(finished):
     finished.configure(compare=QUICK, precisions=["fp32", "fp16"])
     finished.run("all")
     return finished
+
+
+def test_comparisons_are_launched_and_fed_like_measurements(finished):
+    one = str(max(os.sched_getaffinity(0)))
+    finished.configure(
+        compare=QUICK, launch={"cpus": one}, latency={"batch_sizes": [1], "inputs": "random", "images": 4}
+    )
+    finished.run("all")
+    (path,) = finished.records("results/compare/**/*.json")
+    record = json.loads(path.read_text())
+    assert record["launch"]["in_effect"]["cpus"] == one
+    assert {
+        tuple(probe)
+        for group in record["figures"]["groups"]
+        for round_ in group["rounds"]
+        for probe in round_["probe_ns"].values()
+    } == {(one,)}
+    assert "--random-images 4" in (finished.folder / "results/logs/compare/local/tiny/cpu-batch1.json.log").read_text()
+    assert {row["launch"] for row in finished.table("performance")} == {f"cpus {one}; random inputs"}
 
 
 def workers_left() -> str:

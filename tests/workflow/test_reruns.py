@@ -159,3 +159,22 @@ def test_another_model_at_the_same_place_runs_all_again(finished):
     assert {"resources/downloads/models/tiny.json", "results/models/tiny/reference.npy"} <= pending
     assert any(name.startswith("results/latency/") for name in pending)
     assert not any(name.startswith("results/data/") for name in pending)
+
+
+def test_launch_settings_measure_again_and_do_nothing_else(finished):
+    for changes in ({"launch": {"priority": 1}}, {"latency": {"inputs": "random"}}, {"latency": {"distinct": 1}}):
+        kept = (finished.folder / "config/config.yaml").read_text()
+        finished.configure(**changes)
+        pending = finished.pending()
+        others = {name for name in pending - derived(pending) if not name.startswith("results/compare/")}
+        assert others == {str(path.relative_to(finished.folder)) for path in finished.records()}, changes
+        (finished.folder / "config/config.yaml").write_text(kept)
+    assert finished.pending() == set()
+
+
+def test_a_launch_that_this_machine_does_not_allow_is_refused_before_anything_runs(project):
+    project.configure(launch={"cpus": "9000"})
+    output = project.fail("all")
+    assert "launch.cpus: 9000: this process cannot have all of these processors" in output
+    assert not (project.folder / "results/parity").exists()
+    project.run("all", "--dry-run")

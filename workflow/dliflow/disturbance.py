@@ -14,14 +14,18 @@ PROBES = 7
 
 
 def _processor_times() -> dict[str, float] | None:
-    """Seconds that all processors spent busy, and that the host took away, since boot; proc(5), /proc/stat."""
+    """Seconds that the usable processors spent busy, and that the host took away, since boot; proc(5), /proc/stat."""
+    usable = {f"cpu{cpu}" for cpu in os.sched_getaffinity(0)}
     try:
         with open("/proc/stat", encoding="ascii") as stream:
-            fields = [int(field) for field in stream.readline().split()[1:9]]
+            lines = [line.split() for line in stream]
+        fields = [[int(field) for field in line[1:9]] for line in lines if line[0] in usable]
     except (OSError, ValueError):
         return None
+    if len(fields) < len(usable):
+        return None
     tick = os.sysconf("SC_CLK_TCK")
-    user, nice, system, _, _, interrupts, soft_interrupts, steal = fields
+    user, nice, system, _, _, interrupts, soft_interrupts, steal = map(sum, zip(*fields))
     return {"busy_s": (user + nice + system + interrupts + soft_interrupts) / tick, "steal_s": steal / tick}
 
 
@@ -54,8 +58,9 @@ def snapshot() -> dict[str, Any]:
 def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """What came between two snapshots.
 
-    `others_cpu_s` is processor time of everything but this process, in seconds over all processors (a clock tick,
-    usually 10 ms, is its resolution); `steal_s` what a hypervisor gave to others. None where the system does not tell.
+    `others_cpu_s` is processor time of everything but this process, in seconds over the processors that it may use (a
+    clock tick of each, usually 10 ms, is its resolution); `steal_s` what a hypervisor gave to others. None where the
+    system does not tell.
     """
     counters = ("involuntary_switches", "major_faults", "minor_faults")
     found: dict[str, Any] = {name: after[name] - before[name] for name in counters}

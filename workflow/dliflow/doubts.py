@@ -88,6 +88,51 @@ def disturbances(found: list[dict[str, Any]]) -> list[str]:
     return [warning for warning in told if warning]
 
 
+def _same_batch(found: list[dict[str, Any]]) -> str | None:
+    """Requests ought to rotate over distinct batches; some datasets are too small for it."""
+    for figures in found:
+        if figures["distinct_batches"] == 1 and figures["distinct_asked"] is None:
+            return (
+                "each request was the same batch, which stays in the processor's caches: there are images for one of "
+                f"{figures['batch_size']} only; use more images (dataset, latency.images), or set latency.distinct: 1 "
+                "if that is wanted"
+            )
+    return None
+
+
+def _outside(found: list[dict[str, Any]]) -> str | None:
+    """A framework may pin its threads itself, and whoever asked for processors would not know."""
+    for figures in found:
+        if figures["launch"]["in_effect"]["outside"]:
+            return (
+                f"threads could run on processors {figures['launch']['in_effect']['outside']}, too, which launch does "
+                "not name: the framework sets that itself; look for an option against it, or confine the whole "
+                "workflow (a container's --cpuset-cpus)"
+            )
+    return None
+
+
+def _crowded(found: list[dict[str, Any]]) -> str | None:
+    """More threads than processors wait for each other."""
+    for figures in found:
+        if (figures["threads_in_effect"] or 0) > figures["usable_cpus"]:
+            return (
+                f"{figures['threads_in_effect']} threads shared {figures['usable_cpus']} processors; set threads to no "
+                "more than that"
+            )
+    return None
+
+
+def launches(found: list[dict[str, Any]]) -> list[str]:
+    """Warnings about how a configuration's processes were launched and fed.
+
+    Args:
+        found: for each process the record's figures, its `launch`, `batch_size`, `threads_in_effect` and
+            `usable_cpus`.
+    """
+    return [warning for warning in (_same_batch(found), _outside(found), _crowded(found)) if warning]
+
+
 def state(states: Optional[comparison.States]) -> Optional[str]:
     """A warning about a comparison whose outcome depends on what the machine was doing."""
     if states is None or not states.matter:

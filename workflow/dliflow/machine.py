@@ -51,6 +51,19 @@ def _caches() -> dict[str, str]:
     return found
 
 
+def last_level_cache_bytes() -> int | None:
+    """Size of the last-level caches of the processors that this process may use, each counted once."""
+    sizes = {}
+    for cpu in os.sched_getaffinity(0):
+        folders = Path(f"/sys/devices/system/cpu/cpu{cpu}/cache").glob("index*")
+        caches = [[_read(str(folder / name)) for name in ("level", "size", "shared_cpu_list")] for folder in folders]
+        _, size, sharing = max(caches, key=lambda cache: int(cache[0] or 0), default=(None, None, None))
+        if not size or not size.endswith("K"):  # the kernel writes KiB
+            return None
+        sizes[sharing or str(cpu)] = int(size[:-1]) << 10
+    return sum(sizes.values())
+
+
 def _temperatures() -> dict[str, float]:
     """Degrees Celsius by thermal zone; empty where there are none."""
     found = {}

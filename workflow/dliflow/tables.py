@@ -36,7 +36,7 @@ PERFORMANCE = (
     *("scenario", "parameters", "batch_size", "threads", "threads_in_effect", "status", "reason"),
     *("latency_p50_ms", "latency_ci_low_ms", "latency_ci_high_ms", "latency_p90_ms", "latency_p95_ms"),
     *("latency_p99_ms", "fps", "import_ms", "load_ms", "first_request_ms", "peak_rss_mib", "model_bytes"),
-    *("requests", "repetitions", "warnings"),
+    *("requests", "repetitions", "warnings", "launch"),
 )
 MEASUREMENTS = (
     *("model", "framework", "framework_version", "variant", "precision", "device", "node"),
@@ -46,6 +46,7 @@ MEASUREMENTS = (
     *("warmup_stopped_by", "latency_half_width", "drift", "drift_p"),
     *("peak_rss_mib", "inputs_mib", "model_bytes", "others_cpu_s", "steal_s", "involuntary_switches"),
     *("major_faults", "probe_before_ms", "probe_after_ms", "cpu", "hostname", "finished_at", "record"),
+    *("distinct_batches", "inputs_exceed_cache", "launch"),
 )
 COMPARISON = (
     *("model", "device", "node", "scenario", "batch_size", "purpose", "first", "first_version", "second"),
@@ -177,6 +178,8 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
             **{key: figures[key] for key in ("warmup_stopped_by", "drift", "drift_p")},
             latency_half_width=_half_width(figures["interval_ns"], median * 1e6),
             **{key: figures.get(key) for key in ("peak_rss_mib", "inputs_mib", "model_bytes")},
+            **{key: figures.get(key) for key in ("distinct_batches", "inputs_exceed_cache")},
+            launch=launch(found["record"]),
             requests=len(durations),
             warmup_requests=len(figures["warmup_ns"]),
             warmup_ms=sum(figures["warmup_ns"]) / 1e6,
@@ -190,7 +193,12 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
             **{key: figures["disturbance"][key] for key in DISTURBANCES},
             probe_before_ms=doubts.probe_ms(figures["probe_before_ns"]),
             probe_after_ms=doubts.probe_ms(figures["probe_after_ns"]),
-            doubts={**figures, "usable_cpus": found["record"]["machine"]["usable_cpus"]},
+            doubts={
+                **figures,
+                **{key: row[key] for key in ("batch_size", "threads_in_effect")},
+                "usable_cpus": found["record"]["machine"]["usable_cpus"],
+                "launch": found["record"]["launch"],
+            },
             cpu=found["record"]["machine"]["cpu"],
             hostname=found["record"]["machine"]["hostname"],
             finished_at=found["record"]["finished_at"],
@@ -201,6 +209,16 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
 def _half_width(interval: Optional[Sequence[float]], median: float) -> Optional[float]:
     """Half the width of an interval as a share of the median; both in any one unit."""
     return None if interval is None else (interval[1] - interval[0]) / 2 / median
+
+
+def launch(record: dict[str, Any]) -> str:
+    """How a process was launched and fed where that is not the default, in few words."""
+    asked, figures = record["launch"]["asked"], record["figures"]
+    words = {"cpus": "cpus", "numa_node": "NUMA node", "priority": "nice"}
+    told = [f"{word} {asked[key]}" for key, word in words.items() if asked[key] is not None]
+    told += ["random inputs"] if figures["inputs"] == "random" else []
+    most = figures["distinct_asked"]
+    return "; ".join([*told, *([f"{most} distinct input{'s' if most > 1 else ''}"] if most else [])])
 
 
 def _warnings(repetitions: Sequence[np.ndarray], rows: Rows) -> str:
@@ -215,8 +233,11 @@ def _warnings(repetitions: Sequence[np.ndarray], rows: Rows) -> str:
     fewest = min(map(len, repetitions))
     if fewest < 20:
         found.append(f"only {fewest} requests in a repetition; raise latency.limit_s")
+    if len({row["launch"] for row in rows}) > 1:
+        found.append("repetitions were launched in different ways; run the workflow again to its end")
     if len({row["cpu"] for row in rows}) > 1:
         found.append("repetitions come from different CPU models under one node name; give each machine its own")
+    found += doubts.launches([row["doubts"] for row in rows])
     found += doubts.disturbances([row["doubts"] for row in rows])
     return "; ".join(found)
 
@@ -241,7 +262,7 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
             row.update(
                 {
                     name: good[0].get(name)
-                    for name in ("framework_version", "threads", "threads_in_effect", "model_bytes")
+                    for name in ("framework_version", "threads", "threads_in_effect", "model_bytes", "launch")
                 },
                 **{f"latency_p{p}_ms": stats.percentile(durations, p) for p in (90, 95, 99)},
                 **{

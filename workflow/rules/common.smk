@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from dliflow import config as configuration
 from dliflow import dataset as datasets
-from dliflow import environments, frameworks, inputs, locations, modules, paths, plan, sources
+from dliflow import environments, frameworks, inputs, launch, locations, modules, paths, plan, sources
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, write_json
 
@@ -37,6 +37,7 @@ def checked(function, *arguments):
 
 CONFIG_FILES = ", ".join(map(str, workflow.configfiles)) or "--config"
 STUDY = checked(configuration.study, config, CONFIG_FILES)
+STUDY["launch"] = checked(launch.normal, STUDY["launch"], CONFIG_FILES)
 MODELS = {
     name: checked(configuration.model, Path("config/models"), name, CONFIG_FILES, f"models[{index}]")
     for index, name in enumerate(STUDY["models"])
@@ -356,17 +357,46 @@ def turn(wildcards):
     return plan.turn(record, int(wildcards.repetition), latency["repetitions"], latency["seed"])
 
 
-def stopping(latency):
-    """What ends a measurement, as its options: without a width all requests are made; `none` stands for no bound."""
+# Each is one text: Snakemake compares the values of `params` as a set, in which a 0 that becomes a 1 can hide among others.
+WARMUP_OPTIONS = (
+    f"--warmup-requests {STUDY['latency']['warmup_requests']} --warmup-limit {STUDY['latency']['warmup_limit_s']}"
+)
+
+
+def request_options(latency):
+    """What ends a measurement: without a width all requests are made; `none` stands for no bound."""
     adaptive = latency["mode"] == "adaptive"
-    return {
-        "limit_s": "none" if latency["limit_s"] is None else latency["limit_s"],
-        "width": latency["width"] if adaptive else "none",
-        "least": latency["least"] if adaptive else 1,
-    }
+    limit = "none" if latency["limit_s"] is None else latency["limit_s"]
+    width, least = (latency["width"], latency["least"]) if adaptive else ("none", 1)
+    return f"--requests {latency['requests']} --limit {limit} --width {width} --least {least} {WARMUP_OPTIONS}"
+
+
+REQUEST_OPTIONS = request_options(STUDY["latency"])
+FEED_OPTIONS = (
+    f"--random-images {STUDY['latency']['images'] if STUDY['latency']['inputs'] == 'random' else 0}"
+    f" --distinct {STUDY['latency']['distinct'] or 0}"
+)
+
+
+def check_launch():
+    """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
+    measures = any(job.rule.name in ("latency", "compare") for job in workflow.dag.needrun_jobs())
+    if workflow.local_exec and measures:
+        checked(launch.check, STUDY["launch"])
 
 
 # Comparisons.
+
+
+def compare_options(compare):
+    """What is measured in rounds and what ends it."""
+    previous = "" if compare["previous"] is None else f" --previous {shlex.quote(compare['previous'])}"
+    named = {"budget_s": "budget", "burst_s": "burst"}
+    keys = ("leaders", "width", "budget_s", "groups", "rounds", "burst_s", "seed")
+    return " ".join(f"--{named.get(key, key)} {compare[key]}" for key in keys) + f" {WARMUP_OPTIONS}{previous}"
+
+
+COMPARE_OPTIONS = compare_options(STUDY["compare"])
 
 
 def check_previous():

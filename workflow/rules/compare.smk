@@ -22,18 +22,13 @@ rule compare:
         timeout_s=STUDY["compare"]["timeout_s"],
         machine=1000,
     params:
-        **{
-            key: STUDY["compare"][key]
-            for key in ("leaders", "width", "budget_s", "groups", "rounds", "burst_s", "seed")
-        },
-        **{key: STUDY["latency"][key] for key in ("warmup_requests", "warmup_limit_s")},
-        previous=(
-            "" if STUDY["compare"]["previous"] is None else f"--previous {shlex.quote(STUDY['compare']['previous'])}"
-        ),
+        options=COMPARE_OPTIONS,
         environments=STUDY["environments"]["folder"],
         candidates=candidates,
         repetitions=STUDY["latency"]["repetitions"],
         threads=STUDY["threads"],
+        launch=json.dumps(STUDY["launch"]),
+        feed=FEED_OPTIONS,
         input=input_of,
         scores=lambda w: scores_of(w.model),
     shell:
@@ -42,10 +37,8 @@ rule compare:
             "--node {wildcards.node} --model {wildcards.model} --device {wildcards.device}",
             "--batch-size {wildcards.batch_size} --candidates {params.candidates:q}",
             "--repetitions {params.repetitions} --array {input.array:q} --input {params.input:q}",
-            "--scores {params.scores} --threads {params.threads} --leaders {params.leaders} --width {params.width}",
-            "--budget {params.budget_s} --groups {params.groups} --rounds {params.rounds} --burst {params.burst_s}",
-            "--warmup-requests {params.warmup_requests} --warmup-limit {params.warmup_limit_s}",
-            "--seed {params.seed} --environments {params.environments:q} {params.previous} --out {output:q}",
+            "--scores {params.scores} --threads {params.threads} --launch {params.launch:q} {params.feed}",
+            "--environments {params.environments:q} {params.options} --out {output:q}",
         )
 
 

@@ -20,11 +20,12 @@ rule latency:
         timeout_s=STUDY["latency"]["timeout_s"],
         machine=1000,
     params:
-        **{key: STUDY["latency"][key] for key in ("requests", "warmup_requests", "warmup_limit_s")},
-        **stopping(STUDY["latency"]),
+        requests=REQUEST_OPTIONS,
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         options=session_options,
+        launch=json.dumps(STUDY["launch"]),
+        feed=FEED_OPTIONS,
         input=input_of,
         scores=lambda w: scores_of(w.model),
     shell:
@@ -33,7 +34,7 @@ rule latency:
             SESSION_OPTIONS,
             "--node {wildcards.node} --scenario latency --parameters {wildcards.parameters}",
             "--batch-size {wildcards.batch_size} --repetition {wildcards.repetition}",
-            "--requests {params.requests} --limit {params.limit_s} --width {params.width} --least {params.least}",
-            "--warmup-requests {params.warmup_requests} --warmup-limit {params.warmup_limit_s}",
+            "--launch {params.launch:q} {params.feed}",
+            "{params.requests}",
             "--out {output:q}",
         )

@@ -69,6 +69,7 @@ rule report:
 
 
 onstart:
+    check_launch()
     write_json(Path(paths.RUN), {"started": time.time(), "command": " ".join(["snakemake", *sys.argv[1:]])})
 
 

@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import comparison, disturbance, environments, paths, record, session, workers
+from dliflow import comparison, disturbance, environments, feed, launch, paths, record, session, workers
 from dliflow.errors import DliflowError
 from dliflow.files import read_json
 
@@ -27,6 +27,8 @@ PACES = {"times": 5}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    launch.arguments(parser)
+    feed.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--device", required=True)
@@ -117,6 +119,7 @@ def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
         **{"options": json.dumps(member["options"]), "array": str(args.array), "scores": str(args.scores)},
         "converted": str(Path(member.get("checkout", ""), paths.CONVERTED.format(**member, model=args.model))),
         **{"batch-size": str(args.batch_size), "out": str(args.out)},
+        **feed.options(args),
     }
     return [python(member), "-m", "dliflow", "worker", *(f"--{key}={value}" for key, value in options.items())]
 
@@ -154,6 +157,7 @@ def run(args: argparse.Namespace) -> None:
         reason = f"{len(candidates)} of {len(args.candidates)} configurations ran: there is nothing to compare"
         session.write_record(args, "compare", identity, status="skipped", reason=reason)
         return
+    launch.apply(args.launch)  # the workers inherit it, those of an older checkout too, and the probes run there
     members, pairs = comparison.choose(candidates, args.leaders, lambda member: older(args, member))
     commands = {comparison.name(member): command(args, member) for member in members}
     warm_up = {"requests": args.warmup_requests, "limit_s": args.warmup_limit}
@@ -173,7 +177,7 @@ def run(args: argparse.Namespace) -> None:
         "wall_s": time.monotonic() - started,
         "measured_s": measured_s(groups),
     }
-    session.write_record(args, "compare", identity, figures=figures)
+    session.write_record(args, "compare", identity, figures=figures, launch=launch.found(args.launch))
 
 
 def measured_s(groups: list[dict[str, Any]]) -> float:

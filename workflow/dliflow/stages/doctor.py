@@ -44,8 +44,8 @@ def settings(found: dict[str, Any]) -> list[str]:
         )
     if found["smt"]:
         told.append(
-            "simultaneous multithreading is on: two hardware threads share a core; pin threads to one of each "
-            "(taskset), or echo off | sudo tee /sys/devices/system/cpu/smt/control"
+            "simultaneous multithreading is on: two hardware threads share a core; name one of each in "
+            "launch.cpus (lscpu --extended), or echo off | sudo tee /sys/devices/system/cpu/smt/control"
         )
     if found["virtualised"]:
         told.append(
@@ -65,8 +65,8 @@ def settings(found: dict[str, Any]) -> list[str]:
         )
     if (found["numa_nodes"] or 1) > 1:
         told.append(
-            f"{found['numa_nodes']} NUMA nodes: memory may lie on another one than the threads; run under "
-            "numactl --cpunodebind=0 --membind=0"
+            f"{found['numa_nodes']} NUMA nodes: memory may lie on another one than the threads; set "
+            "launch.numa_node in the config"
         )
     if found["swap_used_mib"]:
         told.append(f"{found['swap_used_mib']} MiB are swapped out: pages may come from disk; free memory, swapoff -a")
@@ -96,11 +96,14 @@ def noise() -> list[str]:
         if high > 1.1 * low:
             told.append(
                 f"processor {cpu} changes speed: the same work took {low:.2f} to {high:.2f} ms (5th to 95th "
-                f"percentile of {ROUNDS} probes); something shares its core"
+                f"percentile of {ROUNDS} probes); something shares its core; leave it out of launch.cpus"
             )
     means = [np.mean([np.median(probe[cpu]) for probe in probes]) / 1e6 for cpu in probes[0]]
     if max(means) > 1.1 * min(means):
-        told.append(f"processors differ: {min(means):.2f} to {max(means):.2f} ms for the same work; pin to equal ones")
+        told.append(
+            f"processors differ: {min(means):.2f} to {max(means):.2f} ms for the same work; name equal ones in "
+            "launch.cpus"
+        )
     return told
 
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import disturbance, inputs, machine, measure, metrics, series, session
+from dliflow import disturbance, feed, launch, machine, measure, metrics, series, session
 from dliflow.errors import Skip
 from dliflow.files import read_json
 
@@ -21,6 +21,8 @@ def bound(text: str) -> Optional[float]:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
+    launch.arguments(parser)
+    feed.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--scenario", required=True)
     parser.add_argument("--parameters", required=True)
@@ -34,13 +36,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--least", type=int, required=True, help="independent requests' worth before it may be")
     parser.add_argument("--warmup-requests", type=int, required=True, help="how many requests at most")
     parser.add_argument("--warmup-limit", type=float, required=True, help="seconds, likewise, for the warm-up")
-
-
-def make_batches(pixels: np.ndarray, entry: dict[str, Any], batch_size: int) -> list[np.ndarray]:
-    """Distinct batches in memory, over which requests rotate. Few images are repeated to fill a batch."""
-    count = len(pixels)
-    chosen = np.arange(max(1, count // batch_size) * batch_size) % count
-    return [inputs.make(pixels[part], entry) for part in chosen.reshape(-1, batch_size)]
 
 
 def warm_up(predict: Any, batches: list[np.ndarray], requests: int, limit_s: float) -> tuple[list[int], str]:
@@ -74,9 +69,10 @@ def described(samples: measure.Samples) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
+    launch.apply(args.launch)
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
-    extra["list_sha256"] = read_json(args.array)["list_sha256"]
-    batches = make_batches(inputs.read(args.array), args.input, args.batch_size)
+    extra["list_sha256"] = None if args.random_images else read_json(args.array)["list_sha256"]
+    batches = feed.batches(args)
     try:
         opened = session.open_model(args, args.batch_size)
         before = time.perf_counter_ns()
@@ -97,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
         args,
         "latency",
         {**opened.identity, **extra},
+        launch=launch.found(args.launch),
         figures={
             **described(samples),
             "warmup_ns": warmup,
@@ -106,8 +103,7 @@ def run(args: argparse.Namespace) -> None:
             "first_request_ms": first_request_ms,
             "peak_rss_mib": machine.peak_rss_mib(),
             "model_bytes": opened.model_bytes,
-            "inputs_mib": sum(batch.nbytes for batch in batches) / 2**20,
-            "distinct_batches": len(batches),
+            **feed.told(args, batches),
             "disturbance": disturbance.between(found_before, found_after),
             "probe_before_ns": probe_before,
             "probe_after_ns": probe_after,

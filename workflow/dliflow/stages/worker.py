@@ -10,21 +10,22 @@ import gc
 import itertools
 from typing import Any
 
-from dliflow import inputs, measure, metrics, session, workers
+from dliflow import feed, measure, metrics, session, workers
 from dliflow.errors import DliflowError, Skip
-from dliflow.stages.latency import make_batches, warm_up
+from dliflow.stages.latency import warm_up
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
+    feed.arguments(parser)
     parser.add_argument("--batch-size", type=int, required=True)
 
 
 def run(args: argparse.Namespace) -> None:
     """Load, tell that it is ready, then answer."""
     answers = workers.answers()
-    batches = make_batches(inputs.read(args.array), args.input, args.batch_size)
+    batches = feed.batches(args)
     try:
         opened = session.open_model(args, args.batch_size)
         scores = opened.predict(batches[0])

@@ -1,0 +1,97 @@
+"""The latency stage with the framework that does nothing: what is launched and fed, and what the record says of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from project import ROOT
+
+from dliflow import feed, record, tables
+
+ENTRY = {
+    **{"height": 8, "width": 8, "layout": "NCHW", "channel_order": "RGB", "mean": [0] * 3, "scale": [1] * 3},
+    **{"resize": "squash", "interpolation": "nearest"},
+}
+PIXELS = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), np.uint8)
+
+
+@pytest.fixture
+def measure(tmp_path):
+    """Run the stage in a process of its own; its record."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/classes.json").write_text("10")
+    manifest = {"status": "ok", "reason": None, "files": {"classes.json": {"bytes": 2, "sha256": ""}}}
+    (tmp_path / "model.json").write_text(json.dumps(manifest))
+    np.save(tmp_path / "array.npy", PIXELS)
+    (tmp_path / "array.json").write_text(json.dumps({"list_sha256": "1"}))
+
+    def run(asked=None, **changes):
+        launch = {"cpus": None, "numa_node": None, "priority": None, **(asked or {})}
+        options = {
+            **{"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"},
+            **{"threads": "default", "options": "{}", "input": json.dumps(ENTRY), "scores": 10, "node": "local"},
+            **{"converted": tmp_path / "model.json", "array": tmp_path / "array.json", "out": tmp_path / "record.json"},
+            **{"scenario": "latency", "parameters": "default", "repetition": 1, "batch-size": 2, "requests": 20},
+            **{"limit": 1, "warmup-requests": 1, "warmup-limit": 1, "launch": json.dumps(launch)},
+            **{key.replace("_", "-"): value for key, value in changes.items()},
+        }
+        result = subprocess.run(
+            [sys.executable, "-m", "dliflow", "latency", *(f"--{key}={value}" for key, value in options.items())],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if result.returncode:
+            raise RuntimeError(result.stderr)
+        return record.read(str(tmp_path / "record.json"))
+
+    return run
+
+
+def test_a_record_tells_what_was_asked_and_what_was_in_effect(measure):
+    one = str(max(os.sched_getaffinity(0)))
+    nice = min(os.getpriority(os.PRIO_PROCESS, 0) + 3, 19)
+    found = measure({"cpus": one, "priority": nice}, random_images=6, distinct=2)
+    assert found["launch"]["asked"] == {"cpus": one, "numa_node": None, "priority": nice}
+    in_effect = found["launch"]["in_effect"]
+    assert (in_effect["cpus"], in_effect["outside"], in_effect["priority"]) == (one, "", nice)
+    assert found["machine"]["usable_cpus"] == 1
+    assert set(found["figures"]["probe_before_ns"]) == {one}
+    assert (found["figures"]["inputs"], found["figures"]["distinct_batches"]) == ("random", 2)
+    assert found["identity"]["list_sha256"] is None
+    assert tables.launch(found) == f"cpus {one}; nice {nice}; random inputs; 2 distinct inputs"
+
+
+def test_defaults_say_nothing(measure):
+    found = measure()
+    assert tables.launch(found) == ""
+    figures = found["figures"]
+    assert (figures["inputs"], figures["distinct_batches"], figures["distinct_asked"]) == ("images", 4, None)
+    assert found["identity"]["list_sha256"] == "1"
+
+
+def test_what_cannot_be_met_is_refused_before_anything_is_measured(measure):
+    with pytest.raises(RuntimeError, match=r"^dliflow latency: error: launch\.cpus: 9000: "):
+        measure({"cpus": "9000"})
+
+
+def test_batches_are_distinct_and_as_many_as_asked():
+    for distinct, count in ((0, 4), (1, 1), (3, 3), (50, 4)):
+        made = feed.make_batches(PIXELS, ENTRY, 2, distinct)
+        assert len(made) == len({batch.tobytes() for batch in made}) == count
+    assert feed.make_batches(PIXELS, ENTRY, 12)[0].shape == (12, 3, 8, 8)
+
+
+def test_random_pixels_are_uniform_and_the_same_each_time():
+    found = feed.noise(100, ENTRY)
+    assert np.array_equal(found, feed.noise(100, ENTRY))
+    assert found.shape == (100, 8, 8, 3) and found.dtype == np.uint8
+    assert (found.min(), found.max()) == (0, 255)
+    assert abs(found.mean() - 127.5) < 2
+    assert len({image.tobytes() for image in found}) == 100
