@@ -37,7 +37,14 @@ def measure(tmp_path):
             **{"threads": "default", "options": "{}", "input": json.dumps(ENTRY), "scores": 10, "node": "local"},
             **{"converted": tmp_path / "model.json", "array": tmp_path / "array.json", "out": tmp_path / "record.json"},
             **{"scenario": "latency", "parameters": "default", "repetition": 1, "batch-size": 2, "requests": 20},
-            **{"limit": 1, "warmup-requests": 1, "warmup-limit": 1, "launch": json.dumps(launch)},
+            **{
+                "limit": 1,
+                "width": "none",
+                "least": 1,
+                "warmup-requests": 1,
+                "warmup-limit": 1,
+                "launch": json.dumps(launch),
+            },
             **{key.replace("_", "-"): value for key, value in changes.items()},
         }
         result = subprocess.run(
