@@ -19,11 +19,6 @@ from dliflow import environments, frameworks, inputs, launch, locations, modules
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, write_json
 
-# Snakemake's bound on jobs per second wakes the scheduler once a second more for each job that has run: after a hundred
-# jobs that took a tenth of the processors away from measurements. Jobs on this machine need no such bound.
-if workflow.local_exec and workflow.scheduling_settings:  # there are none when linting
-    workflow.scheduling_settings.max_jobs_per_timespan = None
-
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 
