@@ -55,10 +55,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the record")
 
 
+def point_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What the configurations of this comparison have in common."""
+    return {key: getattr(args, key) for key in ("node", "model", "device", "batch_size")}
+
+
 def measured(args: argparse.Namespace) -> list[tuple[dict[str, Any], list[np.ndarray]]]:
     """Each candidate that ran and whose scores agreed, with its repetitions' durations in ns."""
-    point = {"node": args.node, "model": args.model, "device": args.device, "batch_size": args.batch_size}
-    found = []
+    point, found = point_of(args), []
     for candidate in args.candidates:
         if not Path(paths.PARITY.format(**point, **candidate)).exists():
             continue  # parity failed or comes later: not the same network, as far as is known
@@ -79,8 +83,7 @@ def older(args: argparse.Namespace, member: dict[str, Any]) -> Optional[dict[str
     """
     if args.previous is None:
         return None
-    point = {"node": args.node, "model": args.model, "device": args.device, "batch_size": args.batch_size}
-    latency = paths.LATENCY.format(**point, **member, repetition=1)
+    latency = paths.LATENCY.format(**point_of(args), **member, repetition=1)
     if not (args.previous / latency).exists():
         print(f"{args.previous} has no {latency}: {comparison.name(member)} meets no older version", flush=True)
         return None
@@ -150,8 +153,7 @@ def group(
 
 def run(args: argparse.Namespace) -> None:
     """Write the record with every burst in it."""
-    point = {key: getattr(args, key) for key in ("node", "model", "device", "batch_size")}
-    identity = {**point, "scenario": "latency", "threads": args.threads}
+    identity = {**point_of(args), "scenario": "latency", "threads": args.threads}
     candidates = measured(args)
     if len(candidates) < 2:
         reason = f"{len(candidates)} of {len(args.candidates)} configurations ran: there is nothing to compare"
@@ -170,9 +172,9 @@ def run(args: argparse.Namespace) -> None:
             stopped_by = "width"
             break
     figures = {
-        "members": groups[0].pop("members"),
+        "members": groups[0]["members"],
         "pairs": [pair._asdict() for pair in pairs],
-        "groups": groups,
+        "groups": [{"rounds": one["rounds"]} for one in groups],
         "stopped_by": stopped_by,
         "wall_s": time.monotonic() - started,
         "measured_s": measured_s(groups),
