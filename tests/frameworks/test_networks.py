@@ -84,3 +84,11 @@ def test_scores_agree_with_torch(networks, name, framework):
                 pytest.skip(record["reason"])
             assert record["figures"]["max_abs_score_diff"] < 1e-3
             assert record["figures"]["agreement"] == 1
+
+
+@pytest.mark.parametrize("switch", ["0", "1"])
+def test_tensorflow_agrees_with_and_without_onednn(networks, switch):
+    """The processor decides whether TensorFlow uses oneDNN, so each kind must be right on every machine."""
+    project, _ = networks
+    wanted = [path for name in names() for (which, _), path in records(name).items() if which == "tensorflow"]
+    project.run(*wanted, "--cores", "2", "--force", TF_ENABLE_ONEDNN_OPTS=switch)

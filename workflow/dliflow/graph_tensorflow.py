@@ -60,6 +60,8 @@ def _conv(tf, x, weight, bias=None, *, strides, dilations, pads, group):
     padding = _padding(x, weight.shape[2:], strides, dilations, pads)
     if group == x.shape[-1] and strides[0] == strides[1] and not (max(strides) > 1 and max(dilations) > 1):
         weight = weight.reshape(group, -1, *weight.shape[2:]).transpose(2, 3, 0, 1)
+        if not isinstance(padding, str):  # with oneDNN, TensorFlow 2.21 aborts on a depthwise kernel's own padding
+            x, padding = tf.pad(x, padding), "VALID"
         x = tf.nn.depthwise_conv2d(x, weight, (1, *strides, 1), padding, dilations=dilations)
     else:
         x = tf.nn.conv2d(x, weight.transpose(2, 3, 1, 0), strides, padding, dilations=dilations)
