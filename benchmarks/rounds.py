@@ -182,7 +182,7 @@ if __name__ == "__main__":
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--comparisons", type=int, default=60)
     parser.add_argument("--groups", type=int, default=6, help="of rounds, in a comparison")
-    parser.add_argument("--rounds", type=int, default=5, help="in a group; bursts in a plain repetition")
+    parser.add_argument("--rounds", type=int, default=8, help="in a group; bursts in a plain repetition")
     parser.add_argument("--burst", type=float, default=0.05, help="seconds")
     parser.add_argument("--repetitions", type=int, default=5, help="plain ones of each, in a comparison")
     parser.add_argument("--limit", type=float, default=0.3, help="seconds of requests in a plain repetition")

@@ -71,6 +71,16 @@ def test_each_leader_meets_the_first_and_its_own_references_once():
     }
 
 
+def test_moments_in_which_the_machine_stalls_decide_nothing():
+    groups = groups_of([1.05] * 6, sd=0.01, rounds=8)
+    for number, group in enumerate(groups):
+        stalled = group["rounds"][number]["latency_ns"]
+        stalled["y" if number % 2 else "x"] = [1e9] * 5
+    found = comparison.ratio(comparison.log_ratios(groups, Pair("x", "y", "leaders")))
+    assert found.verdict == comparison.SECOND
+    assert 1.03 < found.interval[0] < 1.05 < found.interval[1] < 1.07
+
+
 def test_the_ratio_and_who_is_faster():
     pair = Pair("x", "y", "leaders")
     slower = comparison.ratio(comparison.log_ratios(groups_of([1.05] * 4, sd=0.01), pair))

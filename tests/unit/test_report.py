@@ -274,7 +274,10 @@ def test_names_and_units():
     assert [units.significant(x) for x in (0.001234, 9.996, 134.4, 12345, None)] == [
         *("0.00123", "10.0", "134", "12,345", "–")
     ]
-    assert (units.ratio(1.0043), units.ratio(1.09), units.ratio(0.9996)) == ("1.0043", "1.09", "0.99960")
+    assert (units.ratio(1.0043), units.ratio(1.09), units.ratio(0.9996)) == ("1.004", "1.09", "0.9996")
+    assert units.ratio(0.9876, 0.981, 0.9993) == "0.9876"
+    assert units.ratio_interval(0.9876, 0.981, 0.9993) == "[0.9810, 0.9993]"
+    assert units.ratio_interval(0.4612, 0.4521, 1.0) == "[0.45, 1.00]"
     assert (units.points(-0.0131), units.points(0.0), units.duration(125)) == ("−1.3", "±0.0", "2 min 05 s")
 
 

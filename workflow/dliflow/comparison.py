@@ -2,7 +2,7 @@
 
 A round gives every member one burst, so that two members' ratio is free of what the machine did between rounds. A group
 is a number of rounds of the same processes; the next group has new ones. Processes differ, so the group is the unit of
-the intervals: Student's t of the groups' mean log ratios.
+the intervals: Student's t of the groups' log ratios.
 """
 
 from __future__ import annotations
@@ -112,13 +112,16 @@ def _medians(round_: dict[str, Any]) -> dict[str, float]:
 
 
 def ratio(parts: Sequence[np.ndarray]) -> Ratio:
-    """The ratio over all groups.
+    """The ratio over all groups: the geometric mean of each group's median.
+
+    A median, since a shared machine stalls for moments that may hit the burst of one member only; where a fifth of all
+    bursts took 1.6 times as long or more, it made the interval a sixth as wide as a mean did (`benchmarks/rounds.py`).
 
     Args:
         parts: for each group the log ratios of its rounds; groups without any are left out.
     """
-    means = np.array([part.mean() for part in parts if len(part)])
-    return Ratio(float(np.exp(means.mean())), stats.mean_interval(means, of=np.exp))
+    medians = np.array([np.median(part) for part in parts if len(part)])
+    return Ratio(float(np.exp(medians.mean())), stats.mean_interval(medians, of=np.exp))
 
 
 def narrow(groups: Sequence[dict[str, Any]], pairs: Sequence[Pair], width: float) -> bool:
@@ -151,7 +154,7 @@ def states(groups: Sequence[dict[str, Any]], pair: Pair) -> Optional[States]:
     slow = [part[own > middle] for part, own in zip(ratios, pace)]
     if not any(map(len, slow)):
         return None
-    differences = np.array([b.mean() - a.mean() for a, b in zip(fast, slow) if len(a) and len(b)])
+    differences = np.array([np.median(b) - np.median(a) for a, b in zip(fast, slow) if len(a) and len(b)])
     interval = stats.mean_interval(differences)
     shown = interval is not None and not interval[0] <= 0 <= interval[1]
     first, second = ratio(fast), ratio(slow)

@@ -29,7 +29,7 @@ def pair_rows(axes: Axes, rows: Rows) -> None:
         for state, marker, below in STATES:
             if row[f"{state}_ratio"] is not None:
                 axes.plot(row[f"{state}_ratio"], index + below, marker, mfc="none", mec=MUTED, ms=3.5, mew=0.8)
-        text = f"{units.ratio(row['ratio'])} {units.interval(low, high, units.ratio)}"
+        text = f"{units.ratio(row['ratio'], low, high)} {units.ratio_interval(row['ratio'], low, high)}"
         axes.text(1.02, index, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
     axes.set_yticks(range(len(rows)), [f"{names.member(row['first'])} / {names.member(row['second'])}" for row in rows])
     axes.set_ylim(len(rows) - 0.3, -0.6)

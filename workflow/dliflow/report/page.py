@@ -56,7 +56,6 @@ def environment() -> jinja2.Environment:
     found.filters.update(
         significant=units.significant,
         percent=units.percent,
-        ratio=units.ratio,
         points=units.points,
         scientific=units.scientific,
         mebibytes=units.mebibytes,
@@ -72,6 +71,7 @@ def environment() -> jinja2.Environment:
         bare_percent=units.bare_percent,
         points=units.points,
         ratio=units.ratio,
+        ratio_interval=units.ratio_interval,
     )
     return found
 

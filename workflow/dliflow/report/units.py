@@ -30,12 +30,18 @@ def interval(low: Number, high: Number, show=significant) -> str:
     return "" if low is None or high is None else f"[{show(low)}, {show(high)}]"
 
 
-def ratio(value: Number) -> str:
-    """A ratio with two decimals, and as many more as tell it from 1."""
-    if value is None or value == 1:
-        return EMPTY if value is None else "1.00"
-    text = f"{value:.2f}" if value < 10 else significant(value)
-    return text if text != "1.00" else f"{value:.{min(6, 1 - math.floor(math.log10(abs(value - 1))))}f}"
+def ratio(value: Number, *beside: Number) -> str:
+    """A ratio with two decimals, and as many more as tell it and the ratios beside it from 1."""
+    if value is None:
+        return EMPTY
+    off = [abs(one - 1) for one in (value, *beside) if one is not None and f"{one:.2f}" == "1.00" and one != 1]
+    decimals = max([2, *(min(6, -math.floor(math.log10(one))) for one in off)])
+    return f"{value:.{decimals}f}" if value < 10 else significant(value)
+
+
+def ratio_interval(value: Number, low: Number, high: Number) -> str:
+    """The interval of a ratio, with as many decimals as the ratio."""
+    return "" if low is None or high is None else f"[{ratio(low, value, high)}, {ratio(high, value, low)}]"
 
 
 def percent(share: Number) -> str:
