@@ -119,7 +119,7 @@ def per_job() -> None:
                 "least": 1,
                 "warmup-requests": 0,
                 "warmup-limit": 1,
-                "images": 8,
+                "pacer": sys.executable,
             },
             "out": folder / "record.json",
         }

@@ -16,6 +16,7 @@ QUIET = {
     "usable_cpus": 2,
     "probe_before_ns": {"0": [1_000_000, 1_010_000, 990_000], "1": [1_000_000] * 3},
     "probe_after_ns": {"0": [1_000_000] * 3, "1": [1_020_000] * 3},
+    "pacer_ns": [[600_000] * 3, [900_000, 610_000, 600_000]],
     "disturbance": {
         **{"wall_s": 1.0, "own_cpu_s": 2.0, "others_cpu_s": 0.01, "steal_s": 0.0, "major_faults": 0},
         **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {"0": 3000.0}},
@@ -39,6 +40,7 @@ def test_a_quiet_process_raises_no_doubt():
         (changed(major_faults=7), "7 page faults read from disk"),
         (changed(frequencies_before_mhz={"0": 1500.0}), "frequencies went from 1500 to 3000 MHz"),
         (changed(figures={"probe_after_ns": {"0": [1_300_000] * 3, "1": [1_000_000] * 3}}), "took 1.00 to 1.30 ms"),
+        (changed(figures={"pacer_ns": [[600_000] * 3, [900_000] * 3]}), None),  # within a process
         (changed(figures={"drift": 0.08, "drift_p": 1e-5}), "drifted inside 1 of 1 processes, by +8% from the first"),
         (changed(figures={"drift": 0.01, "drift_p": 1e-5}), None),
         (changed(figures={"drift": None, "drift_p": None}), None),
@@ -48,6 +50,13 @@ def test_a_quiet_process_raises_no_doubt():
 def test_what_disturbs_is_told(figures, told):
     found = doubts.disturbances([figures])
     assert [told in line for line in found] == ([True] if told else [])
+
+
+def test_a_speed_that_changed_between_repetitions_is_told():
+    slower = {**QUIET, "pacer_ns": [[900_000] * 3] * 2}
+    found = doubts.disturbances([QUIET, slower])
+    assert len(found) == 1
+    assert "the pacer took 0.60 to 0.90 ms" in found[0]
 
 
 def test_a_change_between_processes_is_seen_too():

@@ -44,6 +44,7 @@ def measure(tmp_path):
                 "warmup-requests": 1,
                 "warmup-limit": 1,
                 "launch": json.dumps(launch),
+                "pacer": sys.executable,
             },
             **{key.replace("_", "-"): value for key, value in changes.items()},
         }
@@ -102,3 +103,16 @@ def test_random_pixels_are_uniform_and_the_same_each_time():
     assert (found.min(), found.max()) == (0, 255)
     assert abs(found.mean() - 127.5) < 2
     assert len({image.tobytes() for image in found}) == 100
+
+
+def test_the_pacer_takes_turns_with_the_requests(measure):
+    found = measure(requests=60, least=10)
+    paces = found["figures"]["pacer_ns"]
+    assert len(paces) == 9 + 2  # at 10, 12, 15, 18, 22, 27, 33, 41 and 51 requests, before and after
+    assert all(len(burst) == 5 and min(burst) > 0 for burst in paces)
+    assert found["figures"]["disturbance"]["others_cpu_s"] >= 0
+
+
+def test_a_pacer_that_cannot_start_is_told(measure, tmp_path):
+    with pytest.raises(RuntimeError, match="nowhere/python"):
+        measure(pacer=tmp_path / "nowhere/python")

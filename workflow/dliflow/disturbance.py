@@ -7,6 +7,7 @@ import os
 import resource
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 PROBE_BYTES = 1 << 21  # SHA-256 of so much takes one to ten milliseconds
@@ -41,12 +42,24 @@ def frequencies_mhz() -> dict[str, float]:
     return found
 
 
-def snapshot() -> dict[str, Any]:
-    """Counters of this process and of the machine, to be given to `between`."""
+def _cpu_s(process: int) -> float:
+    """Processor time of a process so far, all its threads; proc(5), /proc/PID/stat."""
+    with open(f"/proc/{process}/stat", encoding="utf-8") as stream:
+        fields = stream.read().rpartition(")")[2].split()  # the name before it may hold blanks
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def snapshot(helpers: Sequence[int] = ()) -> dict[str, Any]:
+    """Counters of this process and of the machine, to be given to `between`.
+
+    Args:
+        helpers: processes that work for this one, by their ids; their time is not that of others.
+    """
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "at": time.monotonic(),
         "own_s": usage.ru_utime + usage.ru_stime,
+        "helpers_s": sum(map(_cpu_s, helpers)),
         "involuntary_switches": usage.ru_nivcsw,
         "major_faults": usage.ru_majflt,
         "minor_faults": usage.ru_minflt,
@@ -58,19 +71,20 @@ def snapshot() -> dict[str, Any]:
 def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """What came between two snapshots.
 
-    `others_cpu_s` is processor time of everything but this process, in seconds over the processors that it may use (a
-    clock tick of each, usually 10 ms, is its resolution); `steal_s` what a hypervisor gave to others. None where the
-    system does not tell.
+    `others_cpu_s` is processor time of everything but this process and its helpers, in seconds over the processors
+    that it may use (a clock tick of each, usually 10 ms, is its resolution); `steal_s` what a hypervisor gave to
+    others. None where the system does not tell.
     """
     counters = ("involuntary_switches", "major_faults", "minor_faults")
     found: dict[str, Any] = {name: after[name] - before[name] for name in counters}
     own = after["own_s"] - before["own_s"]
+    helpers = after["helpers_s"] - before["helpers_s"]
     first, last = before["processors"], after["processors"]
     told = first is not None and last is not None
     return {
         "wall_s": after["at"] - before["at"],
         "own_cpu_s": own,
-        "others_cpu_s": max(0.0, last["busy_s"] - first["busy_s"] - own) if told else None,
+        "others_cpu_s": max(0.0, last["busy_s"] - first["busy_s"] - own - helpers) if told else None,
         "steal_s": last["steal_s"] - first["steal_s"] if told else None,
         **found,
         "frequencies_before_mhz": before["frequencies_mhz"],

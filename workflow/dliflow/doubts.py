@@ -42,6 +42,17 @@ def _speed(found: list[dict[str, Any]]) -> str | None:
     )
 
 
+def _pace(found: list[dict[str, Any]]) -> str | None:
+    """Did the pacer, which works like inference, take the same time beside all processes?"""
+    medians = [float(np.median(np.concatenate(figures["pacer_ns"]))) / 1e6 for figures in found]
+    if max(medians) <= SPEED * min(medians):
+        return None
+    return (
+        f"the machine's speed changed between repetitions: beside them the pacer took {min(medians):.2f} to "
+        f"{max(medians):.2f} ms; trust comparisons in rounds, look at latency_over_pacer, or use a quieter machine"
+    )
+
+
 def _frequency(found: list[dict[str, Any]]) -> str | None:
     values = [
         value
@@ -73,10 +84,10 @@ def disturbances(found: list[dict[str, Any]]) -> list[str]:
     """Warnings about a configuration's processes.
 
     Args:
-        found: for each process the record's figures (`disturbance`, `probe_before_ns`, `probe_after_ns`, `drift`,
-            `drift_p`) and the machine's `usable_cpus`.
+        found: for each process the record's figures (`disturbance`, `probe_before_ns`, `probe_after_ns`, `pacer_ns`,
+            `drift`, `drift_p`) and the machine's `usable_cpus`.
     """
-    told = [_drift(found), _speed(found), _frequency(found)]
+    told = [_drift(found), _speed(found), _pace(found), _frequency(found)]
     others, steal = _share(found, "others_cpu_s"), _share(found, "steal_s")
     if others is not None and others > OTHERS:
         told.append(f"other processes took {others:.0%} of the processors' time; stop them")

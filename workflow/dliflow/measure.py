@@ -27,7 +27,7 @@ class Samples:
     stopped_by: str
     """`requests`; `time` when the time limit came first; `until` when that said so."""
     wall_ns: int
-    """From the start of the first request to the end of the last, without the time that `until` took."""
+    """From the start of the first request to the end of the last, without the time that `until` and `between` took."""
 
 
 def _looks(first: int, requests: int) -> Iterator[int]:
@@ -48,30 +48,32 @@ def run(
     least: int = 1,
     until: Optional[Until] = None,
     ask_from: int = 1,
+    between: Optional[Callable[[], None]] = None,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Samples:
     """Time up to `requests` requests, rotating over `batches`.
 
     Args:
-        limit_s: past so many seconds the loop ends; None for no limit.
+        limit_s: past so many seconds of requests the loop ends; None for no limit.
         least: it does not end before so many requests were made, whatever else says so.
         until: told the durations so far (ns), whether they are enough. It is asked between requests, outside of all
             that is timed, at counts that grow by a quarter.
         ask_from: the first of these counts.
+        between: what else is to be done at these counts, before the requests go on.
         clock: a monotonic clock, ns; another one than the machine's for simulated runs.
     """
     durations = [0] * requests
     distinct = len(batches)
-    looks = [requests] if until is None else _looks(max(least, ask_from), requests)
+    looks = [requests] if until is None and between is None else _looks(max(least, ask_from), requests)
     count = wall_ns = 0
     stopped_by = "requests"
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()  # a collection inside a request would be charged to the framework
     try:
-        deadline = math.inf if limit_s is None else clock() + int(limit_s * 1e9)
         for look in looks:
             start = clock()
+            deadline = math.inf if limit_s is None else start + int(limit_s * 1e9) - wall_ns
             for index in range(count, look):
                 batch = batches[index % distinct]
                 before = clock()
@@ -90,6 +92,8 @@ def run(
             if until is not None and until(durations[:count]):
                 stopped_by = "until"
                 break
+            if between is not None:
+                between()
     finally:
         if collecting:
             gc.enable()

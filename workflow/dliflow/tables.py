@@ -36,7 +36,8 @@ PERFORMANCE = (
     *("scenario", "parameters", "batch_size", "threads", "threads_in_effect", "status", "reason"),
     *("latency_p50_ms", "latency_ci_low_ms", "latency_ci_high_ms", "latency_p90_ms", "latency_p95_ms"),
     *("latency_p99_ms", "fps", "import_ms", "load_ms", "first_request_ms", "peak_rss_mib", "model_bytes"),
-    *("requests", "repetitions", "warnings", "launch"),
+    *("requests", "repetitions", "warnings", "launch", "pacer_ms"),
+    *("latency_over_pacer", "latency_over_pacer_ci_low", "latency_over_pacer_ci_high"),
 )
 MEASUREMENTS = (
     *("model", "framework", "framework_version", "variant", "precision", "device", "node"),
@@ -46,7 +47,7 @@ MEASUREMENTS = (
     *("warmup_stopped_by", "latency_half_width", "drift", "drift_p"),
     *("peak_rss_mib", "inputs_mib", "model_bytes", "others_cpu_s", "steal_s", "involuntary_switches"),
     *("major_faults", "probe_before_ms", "probe_after_ms", "cpu", "hostname", "finished_at", "record"),
-    *("distinct_batches", "inputs_exceed_cache", "launch"),
+    *("distinct_batches", "inputs_exceed_cache", "launch", "pacer_ms"),
 )
 COMPARISON = (
     *("model", "device", "node", "scenario", "batch_size", "purpose", "first", "first_version", "second"),
@@ -193,6 +194,7 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
             **{key: figures["disturbance"][key] for key in DISTURBANCES},
             probe_before_ms=doubts.probe_ms(figures["probe_before_ns"]),
             probe_after_ms=doubts.probe_ms(figures["probe_after_ns"]),
+            pacer_ms=float(np.median(np.concatenate(figures["pacer_ns"]))) / 1e6,
             doubts={
                 **figures,
                 **{key: row[key] for key in ("batch_size", "threads_in_effect")},
@@ -204,6 +206,14 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
             finished_at=found["record"]["finished_at"],
         )
     return rows, samples
+
+
+def _over_pacer(rows: Rows) -> dict[str, Optional[float]]:
+    """Latency over what the pacer took beside it: the median of the repetitions, and its interval."""
+    ratios = [np.array([row["latency_p50_ms"] / row["pacer_ms"]]) for row in rows]
+    low, high = stats.median_interval(ratios) or (None, None)
+    name = "latency_over_pacer"
+    return {name: float(np.median(ratios)), f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
 def _half_width(interval: Optional[Sequence[float]], median: float) -> Optional[float]:
@@ -267,8 +277,9 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
                 **{f"latency_p{p}_ms": stats.percentile(durations, p) for p in (90, 95, 99)},
                 **{
                     name: float(np.median([r[name] for r in good]))
-                    for name in ("import_ms", "load_ms", "first_request_ms")
+                    for name in ("import_ms", "load_ms", "first_request_ms", "pacer_ms")
                 },
+                **_over_pacer(good),
                 latency_p50_ms=median,
                 latency_ci_low_ms=interval[0],
                 latency_ci_high_ms=interval[1],

@@ -362,8 +362,10 @@ def request_options(latency):
     """What ends a measurement: without a width all requests are made; `none` stands for no bound."""
     adaptive = latency["mode"] == "adaptive"
     limit = "none" if latency["limit_s"] is None else latency["limit_s"]
-    width, least = (latency["width"], latency["least"]) if adaptive else ("none", 1)
-    return f"--requests {latency['requests']} --limit {limit} --width {width} --least {least} {WARMUP_OPTIONS}"
+    width = latency["width"] if adaptive else "none"
+    return (
+        f"--requests {latency['requests']} --limit {limit} --width {width} --least {latency['least']} {WARMUP_OPTIONS}"
+    )
 
 
 REQUEST_OPTIONS = request_options(STUDY["latency"])

@@ -9,6 +9,7 @@ rule latency:
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
         array=performance_array_of,
+        pacer=paths.INTERPRETER.format(framework="dliflow") if CONDA else [],
     output:
         paths.LATENCY,
     log:
@@ -35,6 +36,7 @@ rule latency:
             "--node {wildcards.node} --scenario latency --parameters {wildcards.parameters}",
             "--batch-size {wildcards.batch_size} --repetition {wildcards.repetition}",
             "--launch {params.launch:q} {params.feed}",
+            "--pacer {input.pacer:q}" if CONDA else '--pacer "$DLIFLOW_PYTHON"',
             "{params.requests}",
             "--out {output:q}",
         )

@@ -19,10 +19,7 @@ import numpy as np
 
 from dliflow import comparison, disturbance, environments, feed, launch, paths, record, session, workers
 from dliflow.errors import DliflowError
-from dliflow.files import read_json
-
-PACER = "pacer"
-PACES = {"times": 5}
+from dliflow.stages import interpreter, pacer
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,12 +104,6 @@ def older(args: argparse.Namespace, member: dict[str, Any]) -> Optional[dict[str
     return {**member, "older": before, "python": str(named), "checkout": str(args.previous)}
 
 
-def python(member: dict[str, Any]) -> str:
-    """The interpreter of a member's environment: named, or told by a file where conda made the environment."""
-    named = member["python"]
-    return read_json(Path(named))["python"] if named.endswith(".json") else named
-
-
 def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
     """How a member's worker is started."""
     named = ("framework", "variant", "precision")
@@ -124,7 +115,8 @@ def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
         **{"batch-size": str(args.batch_size), "out": str(args.out)},
         **feed.options(args),
     }
-    return [python(member), "-m", "dliflow", "worker", *(f"--{key}={value}" for key, value in options.items())]
+    worker = [interpreter.resolved(member["python"]), "-m", "dliflow", "worker"]
+    return [*worker, *(f"--{key}={value}" for key, value in options.items())]
 
 
 def group(
@@ -132,9 +124,8 @@ def group(
 ) -> dict[str, Any]:
     """Rounds of one set of processes."""
     burst = {"burst": {"requests": 1000, "limit_s": burst_s, "least": 3}}
-    with workers.started({**commands, PACER: [sys.executable, "-m", "dliflow", PACER]}) as (running, told):
-        pacer = running.pop(PACER)
-        pacer.ask(PACES)
+    with workers.started({**commands, pacer.NAME: pacer.command(sys.executable)}) as (running, told):
+        beside = running.pop(pacer.NAME)
         for worker in running.values():
             worker.ask({"warm_up": warm_up})
         found = []
@@ -144,7 +135,7 @@ def group(
             probes, paces, latency = {}, [], {}
             for name in turns:
                 probes[name] = disturbance.probe(times=2)
-                paces += pacer.ask(PACES)["latency_ns"]
+                paces += beside.ask(pacer.BURST)["latency_ns"]
                 latency[name] = running[name].ask(burst)["latency_ns"]
             found.append({"order": turns, "latency_ns": latency, "probe_ns": probes, "pacer_ns": paces})
         identities = {name: told[name]["identity"] for name in commands}

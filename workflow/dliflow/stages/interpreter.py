@@ -1,4 +1,4 @@
-"""Tell where the Python that runs this is."""
+"""Tell where the Python that runs this is, for jobs that start processes of another environment, which conda made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from dliflow.files import write_json
+from dliflow.files import read_json, write_json
+
+
+def resolved(named: str) -> str:
+    """The Python that is named, or told by the file of this stage that is named instead."""
+    return read_json(Path(named))["python"] if named.endswith(".json") else named
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

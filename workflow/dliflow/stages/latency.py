@@ -1,16 +1,24 @@
-"""Measure one configuration in one process: load, first request, warm-up, then requests one after another."""
+"""Measure one configuration in one process: load, first request, warm-up, then requests one after another.
+
+Before and after the requests, and wherever the timing loop pauses, comes a burst of the pacer, which stands still
+otherwise: through it, measurements made at different times can be set against each other.
+"""
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import disturbance, feed, launch, machine, measure, metrics, series, session
+from dliflow import disturbance, feed, launch, machine, measure, metrics, series, session, workers
 from dliflow.errors import Skip
 from dliflow.files import read_json
+from dliflow.stages import interpreter, pacer
+
+QUIET_S = 0.01  # after so long the threads of a framework have given up to spin; several ms are usual
 
 
 def bound(text: str) -> Optional[float]:
@@ -28,6 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parameters", required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--repetition", type=int, required=True)
+    parser.add_argument("--pacer", required=True, help="Python of the orchestrator's environment, or a file naming it")
     parser.add_argument("--requests", type=int, required=True, help="how many requests at most")
     parser.add_argument("--limit", type=bound, required=True, help="seconds after which no new one is made, or 'none'")
     parser.add_argument(
@@ -48,10 +57,24 @@ def warm_up(predict: Any, batches: list[np.ndarray], requests: int, limit_s: flo
     return made.latency_ns, {"until": "steady"}.get(made.stopped_by, made.stopped_by)
 
 
-def requests_until(args: argparse.Namespace, predict: Any, batches: list[np.ndarray]) -> measure.Samples:
+def pacing(worker: workers.Worker, predict: Any, batch: np.ndarray, found: list[list[int]]) -> Callable[[], None]:
+    """What lets the pacer make a burst, adds its durations (ns) to `found`, and warms the framework's caches again."""
+
+    def burst() -> None:
+        time.sleep(QUIET_S)
+        found.append(worker.ask(pacer.BURST)["latency_ns"])
+        predict(batch)
+
+    return burst
+
+
+def requests_until(
+    args: argparse.Namespace, predict: Any, batches: list[np.ndarray], between: Callable[[], None]
+) -> measure.Samples:
     """The measured requests: all of them, or as many as make the median's interval narrow."""
     until = None if args.width is None else series.narrow(args.width, args.least)
-    return measure.run(predict, batches, requests=args.requests, limit_s=args.limit, until=until, ask_from=args.least)
+    bounds = {"requests": args.requests, "limit_s": args.limit}
+    return measure.run(predict, batches, **bounds, until=until, ask_from=args.least, between=between)
 
 
 def described(samples: measure.Samples) -> dict[str, Any]:
@@ -69,7 +92,13 @@ def described(samples: measure.Samples) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
-    launch.apply(args.launch)
+    launch.apply(args.launch)  # the pacer inherits it
+    with workers.started({pacer.NAME: pacer.command(interpreter.resolved(args.pacer))}) as (running, _):
+        measured(args, running[pacer.NAME])
+
+
+def measured(args: argparse.Namespace, beside: workers.Worker) -> None:
+    """Measure by turns with the pacer, which is stopped now, and write the record."""
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
     extra["list_sha256"] = None if args.random_images else read_json(args.array)["list_sha256"]
     batches = feed.batches(args)
@@ -84,9 +113,13 @@ def run(args: argparse.Namespace) -> None:
     metrics.check_scores(scores, args.batch_size, args.scores)
     probe_before = disturbance.probe()
     warmup, warmup_stopped_by = warm_up(opened.predict, batches, args.warmup_requests, args.warmup_limit)
-    found_before = disturbance.snapshot()
-    samples = requests_until(args, opened.predict, batches)
-    found_after = disturbance.snapshot()
+    paces: list[list[int]] = []
+    pace = pacing(beside, opened.predict, batches[-1], paces)
+    pace()
+    found_before = disturbance.snapshot([beside.process.pid])
+    samples = requests_until(args, opened.predict, batches, pace)
+    found_after = disturbance.snapshot([beside.process.pid])
+    pace()
     probe_after = disturbance.probe()
     session.checked_predict(opened, batches[-1], args.scores)
     session.write_record(
@@ -107,5 +140,6 @@ def run(args: argparse.Namespace) -> None:
             "disturbance": disturbance.between(found_before, found_after),
             "probe_before_ns": probe_before,
             "probe_after_ns": probe_after,
+            "pacer_ns": paces,
         },
     )

@@ -1,7 +1,8 @@
 """A fixed piece of multi-threaded work, the same for all: how fast is the machine just now for work like inference?
 
 It is the product of two float32 matrices by the BLAS of the orchestrator's environment, on all its threads. A process
-of its own, for `compare`, since BLAS threads spin for a while after their work and are stopped with their process only.
+of its own, for `compare` and `latency`, since it is to be the same beside every framework, and since BLAS threads spin
+for a while after their work and are stopped with their process only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ import numpy as np
 
 from dliflow import workers
 
+NAME = "pacer"
+BURST = {"times": 5}
 SIDE = 384  # three matrices of 0.6 MB, which second-level caches hold, as they do a layer's tiles
+
+
+def command(python: str) -> list[str]:
+    """How it is started with a Python of the orchestrator's environment."""
+    return [python, "-m", "dliflow", NAME]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,4 +43,5 @@ def run(args: argparse.Namespace) -> None:
         return {"latency_ns": durations}
 
     answers = workers.answers()
+    burst(BURST)  # the first one starts the threads
     workers.serve(answers, {}, burst)
