@@ -44,6 +44,7 @@ def test_a_quiet_process_raises_no_doubt():
         (changed(figures={"drift": 0.08, "drift_p": 1e-5}), "drifted inside 1 of 1 processes, by +8% from the first"),
         (changed(figures={"drift": 0.01, "drift_p": 1e-5}), None),
         (changed(figures={"drift": None, "drift_p": None}), None),
+        (changed(figures={"drift": None, "drift_p": 0.001}), None),
         (changed(others_cpu_s=None, steal_s=None), None),
     ],
 )

@@ -115,3 +115,11 @@ def test_drift_is_seen_and_told():
     assert all(series.drift_p(values) < 0.01 for values in runs)
     assert np.mean([series.drift(values) for values in runs]) == pytest.approx(0.75 * synthetic.DRIFT, rel=0.1)
     assert all(series.drift(values[::-1]) < 0 for values in runs)
+
+
+@pytest.mark.parametrize("few", [[5, 9, 6, 10, 7, 11, 8], [5, 5, 5]])
+def test_no_trend_is_told_of_a_handful(few):
+    """Values that alternate are worth more independent ones than there are."""
+    values = np.array(few)
+    assert series.drift(values) is None
+    assert series.drift_p(values) is None

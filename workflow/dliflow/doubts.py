@@ -69,7 +69,8 @@ def _frequency(found: list[dict[str, Any]]) -> str | None:
 
 def _drift(found: list[dict[str, Any]]) -> str | None:
     """Did latency rise or fall inside a process, after its warm-up, by more than chance and so that it matters?"""
-    tested = [figures for figures in found if figures["drift_p"] is not None and abs(figures["drift"]) > DRIFT]
+    testable = [figures for figures in found if None not in (figures["drift"], figures["drift_p"])]
+    tested = [figures for figures in testable if abs(figures["drift"]) > DRIFT]
     told = [figures["drift"] for figures in tested if figures["drift_p"] < FALSE_ALARMS / len(found)]
     if not told:
         return None

@@ -149,13 +149,15 @@ def drift(durations: np.ndarray) -> Optional[float]:
 
 
 def drift_p(durations: np.ndarray) -> Optional[float]:
-    """Two-sided p-value of a trend; None where fewer than ten independent requests' worth cannot tell.
+    """Two-sided p-value of a trend; None where fewer than ten requests, or ten independent ones' worth, cannot tell.
 
     Spearman's rank correlation with time, by Fisher's transformation (E. C. Fieller, H. O. Hartley, E. S. Pearson,
     Biometrika 44, 1957). Its variance is that of so many independent values as the ranks without the trend are worth,
     as in K. H. Hamed, A. R. Rao, "A modified Mann-Kendall trend test for autocorrelated data", J. Hydrology 204, 1998.
     """
     count = len(durations)
+    if count < 10:  # such as go up and down by turns are worth more than their number
+        return None
     _, inverse, ties = np.unique(durations, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(ties) - (ties - 1) / 2)[inverse]
     ranks -= ranks.mean()
