@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from dliflow import machine, threads
 
 
@@ -62,3 +64,49 @@ def test_inherited_thread_variables_are_taken_out():
     assert removed == {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "3"}
     assert threads.parse("default") is None
     assert threads.parse("4") == 4
+
+
+CGROUPS = {
+    "version 2": (
+        {
+            "/proc/self/cgroup": "0::/user.slice/job",
+            "/sys/fs/cgroup/user.slice/job/cpu.max": "max 100000",
+            "/sys/fs/cgroup/user.slice/cpu.max": "150000 100000",
+            "/sys/fs/cgroup/user.slice/job/memory.max": "max",
+            "/sys/fs/cgroup/user.slice/memory.max": "1000",
+        },
+        ("150000 100000", "1000"),
+    ),
+    "version 1": (
+        {
+            "/proc/self/cgroup": "4:memory:/a/b\n1:cpu,cpuacct:/c",
+            "/sys/fs/cgroup/cpu/c/cpu.cfs_quota_us": "50000",
+            "/sys/fs/cgroup/cpu/c/cpu.cfs_period_us": "100000",
+            "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
+            "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+            "/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes": "9223372036854771712",
+            "/sys/fs/cgroup/memory/a/memory.limit_in_bytes": "2000",
+        },
+        ("50000 100000", "2000"),
+    ),
+    "unlimited": (
+        {
+            "/proc/self/cgroup": "0::/",
+            "/sys/fs/cgroup/cpu.max": "max 100000",
+            "/sys/fs/cgroup/memory.max": "max",
+        },
+        ("max 100000", "max"),
+    ),
+    "none": ({}, (None, None)),
+}
+
+
+@pytest.mark.parametrize("name", CGROUPS)
+def test_the_tightest_limit_of_all_groups_around_the_process_counts(monkeypatch, name):
+    files, expected = CGROUPS[name]
+    monkeypatch.setattr(machine, "_read", files.get)
+    assert (machine.cpu_quota(), machine.memory_limit()) == expected
+
+
+def test_a_process_knows_its_age():
+    assert 0 < machine.process_age_ms() < 86_400_000

@@ -8,7 +8,9 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,39 @@ def packages() -> dict[str, str]:
     return dict(sorted((item.metadata["Name"], item.version) for item in distributions()))
 
 
+def _cgroup_folders(controller: str) -> list[Path]:
+    """Where limits on this process lie: its control group's folder and those around it; cgroups(7), both versions."""
+    root, found = Path("/sys/fs/cgroup"), []
+    for line in (_read("/proc/self/cgroup") or "0::/").splitlines():
+        _, names, path = line.split(":", 2)
+        if names and controller not in names.split(","):
+            continue
+        top = root / controller if names else root
+        own = Path(f"{top}{path}")
+        found += [folder for folder in (own, *own.parents) if folder == top or top in folder.parents]
+    return found
+
+
+def cpu_quota() -> str | None:
+    """The tightest processor quota on this process, as cpu.max has it: `200000 100000` is two processors."""
+    found = []
+    for folder in _cgroup_folders("cpu"):
+        quota, period = (_read(str(folder / f"cpu.cfs_{name}_us")) for name in ("quota", "period"))  # version 1
+        first = f"{'max' if quota.startswith('-') else quota} {period}" if quota and period else None
+        found += [value for value in (_read(str(folder / "cpu.max")), first) if value]
+    limits = [value for value in found if not value.startswith("max")]
+    return min(limits, key=lambda value: Fraction("/".join(value.split())), default=next(iter(found), None))
+
+
+def memory_limit() -> str | None:
+    """The tightest memory limit on this process in bytes, or `max`."""
+    names = ("memory.max", "memory.limit_in_bytes")  # the second one is version 1's
+    found = [_read(str(folder / name)) for folder in _cgroup_folders("memory") for name in names]
+    told = [value for value in found if value]
+    limits = [int(value) for value in told if value != "max" and int(value) < 1 << 62]  # version 1's no limit is beyond
+    return str(min(limits)) if limits else "max" if told else None
+
+
 def describe() -> dict[str, Any]:
     """CPU, memory, limits, kernel and settings that decide speed; what cannot be read is None or empty."""
     cpu = cpu_info()
@@ -113,7 +148,7 @@ def describe() -> dict[str, Any]:
         "flags": [flag for flag in TELLING_FLAGS if flag in flags],
         "virtualised": "hypervisor" in flags,
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "cgroup_cpu_max": _read("/sys/fs/cgroup/cpu.max"),
+        "cgroup_cpu_max": cpu_quota(),
         "affinity": sorted(os.sched_getaffinity(0)),
         "smt": {"1": True, "0": False}.get(_read(str(processors / "smt/active")) or ""),
         "caches": _caches(),
@@ -125,7 +160,7 @@ def describe() -> dict[str, Any]:
         "container": _container(),
         "clock": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "transparent_hugepages": _read("/sys/kernel/mm/transparent_hugepage/enabled"),
-        "cgroup_memory_max": _read("/sys/fs/cgroup/memory.max"),
+        "cgroup_memory_max": memory_limit(),
         "memory_mib": pages >> 20,
         "memory_available_mib": memory["MemAvailable"] >> 10 if "MemAvailable" in memory else None,
         "swap_used_mib": (memory["SwapTotal"] - memory["SwapFree"]) >> 10 if "SwapTotal" in memory else None,
@@ -152,6 +187,15 @@ def peak_rss_mib() -> float | None:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return None
+
+
+def process_age_ms() -> float | None:
+    """How long ago this process was started, in ms, to a clock tick (usually 10 ms); proc(5), /proc/pid/stat."""
+    text = _read("/proc/self/stat")
+    if text is None:
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before it may hold blanks
+    return (time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")) * 1e3
 
 
 @contextlib.contextmanager
