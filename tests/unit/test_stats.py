@@ -10,10 +10,19 @@ from dliflow import stats
 
 def test_percentiles_are_refused_where_the_sample_cannot_support_them():
     values = np.arange(100.0)
-    assert stats.percentile(values, 90) == pytest.approx(89.1)
-    assert stats.percentile(values, 95) is not None
-    assert stats.percentile(values, 99) is None
-    assert stats.percentile(values[:49], 90) is None
+    assert stats.percentile([values], 90) == pytest.approx(89.5)
+    assert stats.percentile([values[:50], values[50:]], 95) is not None
+    assert stats.percentile([values], 99) is None
+    assert stats.percentile([values[:49]], 90) is None
+
+
+def test_each_process_counts_alike_however_many_requests_it_made():
+    fast, slow = [np.full(40, 10.0)] * 2, [np.full(20, 20.0)] * 3
+    assert stats.pooled([*fast, *slow], 50) == 20
+    assert np.median(np.concatenate([*fast, *slow])) == 10  # which most processes never took
+    values = [np.random.default_rng(seed).normal(5, 1, 31) for seed in range(3)]
+    assert stats.pooled(values, 50) == pytest.approx(np.median(np.concatenate(values)))
+    assert stats.pooled([np.array([3.0])], 50) == 3
 
 
 def test_wilson_interval_is_the_published_one():
@@ -68,6 +77,6 @@ def test_intervals_cover_between_process_variation():
 
 
 def test_the_interval_holds_the_pooled_median():
-    repetitions = [np.full(5, 1.0), np.full(500, 2.0)]
+    repetitions = [np.full(5, 1.0), np.full(500, 1.01), np.full(50, 9.0), np.full(7, 1.0)]
     low, high = stats.median_interval(repetitions)
-    assert low <= 2.0 <= high
+    assert low <= stats.pooled(repetitions, 50) <= high
