@@ -6,9 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dliflow import paths
+from dliflow import comparison, paths
 from dliflow import tables as columns
 from dliflow.report import canvas, conclusion, missing, names, page, plots, read, summary, times, tradeoff, units
 from dliflow.stages import report
@@ -143,6 +144,35 @@ def test_rounds_decide_who_is_fastest_against_what_repetitions_say(tmp_path):
     assert (batch.fastest.name, batch.rounds) == ("a fp32", False)
 
 
+def test_the_best_of_three_in_the_same_rounds_needs_more_than_one_pair_does(tmp_path):
+    """An interval that just excludes 1 for a pair of its own does not where the best of three was picked by it."""
+    points = [point(name, 1, [1.0, 1.1]) for name in "abc"]
+    names_ = [f"{name}-default-fp32-default" for name in "abc"]
+    rounds = in_rounds(1, dict(zip(names_, (1.0, 1.008, 1.05))))
+    tables = tables_of(points, [quality(name) for name in "abc"], tmp_path, *rounds)
+    together = conclusion.comparisons(tables)[("tiny", "cpu", "local", "latency", 1)]
+    assert together.confidence == pytest.approx(1 - 0.05 / 3)
+    alone = comparison.ratio(comparison.log_ratios(together.groups, comparison.Pair(names_[1], names_[0], "")))
+    assert alone.interval[1] - alone.interval[0] < np.diff(together.ratio(names_[1], names_[0]).interval)[0]
+
+
+def test_what_repetitions_show_faster_than_the_leaders_of_the_rounds_is_undecided(tmp_path):
+    points = [point("a", 1, [1.0, 1.1]), point("b", 1, [1.05, 1.15]), point("c", 1, [0.5, 0.51])]
+    rounds = in_rounds(1, {f"{name}-default-fp32-default": 1.0 for name in "ab"})
+    tables = tables_of(points, [quality(name) for name in "abc"], tmp_path, *rounds)
+    (batch,) = conclusion.settings(tables)[0].batches
+    assert batch.named(conclusion.UNDECIDED) == ["c fp32"]
+
+
+def test_rounds_that_failed_are_told_beside_what_they_would_have_settled(tmp_path):
+    points = [point("a", 1, [1.0, 1.1]), point("b", 1, [1.05, 1.15])]
+    pairs = [{**CPU, "batch_size": 1, "status": "failed", "reason": NASTY}]
+    tables = tables_of(points, [quality(name) for name in "ab"], tmp_path, pairs)
+    (batch,) = conclusion.settings(tables)[0].batches
+    assert batch.no_rounds == NASTY
+    assert summary.verdict(batch).endswith("; rounds did not run")
+
+
 def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
     (tmp_path / "tables").mkdir()
     pairs, bursts = in_rounds(1, {"a-default-int8-default": 1.0, "b-default-fp32-default@2.0": 1.5})
@@ -189,6 +219,25 @@ def test_times_are_grouped_and_jobs_side_by_side_count_once(tmp_path):
     assert (run.wall, run.busy, run.overhead) == (35.0, 16.0, 19.0)
     assert [share.group for share in run.shares] == ["measuring", "other"]
     assert times.this_run(found, None) is None
+
+
+def test_each_framework_s_share_of_the_measuring_time():
+    def process(framework, process_ms, status="ok"):
+        parts = {"import_ms": 300.0, "load_ms": 150.0, "first_request_ms": 50.0, "warmup_ms": 200.0}
+        row = {"framework": framework, "status": status, "process_ms": process_ms}
+        return {**row, **parts, "requests": 10, "latency_mean_ms": 40.0}
+
+    found = times.effort([process("b", 1200.0), process("a", 1500.0), process("b", 1600.0), process("c", None)])
+    assert [(one.framework, one.processes, one.total) for one in found] == [
+        ("a", 1, 1.5),
+        ("b", 2, 2.8),
+        ("all", 3, 4.3),
+    ]
+    assert (found[1].loading, found[1].warm_up, found[1].requests) == pytest.approx((1.0, 0.4, 0.8))
+    assert found[1].own == pytest.approx(0.6)
+    assert times.effort([]) == []
+    assert [one.framework for one in times.effort([process("a", 900.0)])] == ["a"]
+    assert times.effort([process("a", 900.0)])[0].own == 0  # a clock tick's rounding is no negative time
 
 
 def run_report(tmp_path, *options):

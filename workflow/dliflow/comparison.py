@@ -26,7 +26,7 @@ class Pair(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """Latency of the first over that of the second: the geometric mean and its 95 % interval."""
+    """Latency of the first over that of the second: the geometric mean and its interval."""
 
     ratio: float
     interval: Optional[tuple[float, float]]
@@ -50,9 +50,9 @@ def leaders(measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]], mos
 
     Args:
         measured: for each configuration its repetitions' durations, any one unit.
-        most: how many at most.
+        most: how many at most, two or more.
     """
-    ordered = sorted(measured, key=lambda item: (float(np.median(np.concatenate(list(item[1])))), name(item[0])))
+    ordered = sorted(measured, key=lambda item: (stats.pooled(item[1], 50), name(item[0])))
     found = []
     for place, (member, repetitions) in enumerate(ordered):
         interval = stats.ratio_interval(repetitions, ordered[0][1])
@@ -111,7 +111,7 @@ def _medians(round_: dict[str, Any]) -> dict[str, float]:
     return {member: float(np.median(durations)) for member, durations in round_["latency_ns"].items()}
 
 
-def ratio(parts: Sequence[np.ndarray]) -> Ratio:
+def ratio(parts: Sequence[np.ndarray], confidence: float = 0.95) -> Ratio:
     """The ratio over all groups: the geometric mean of each group's median.
 
     A median, since a shared machine stalls for moments that may hit the burst of one member only; where a fifth of all
@@ -121,7 +121,7 @@ def ratio(parts: Sequence[np.ndarray]) -> Ratio:
         parts: for each group the log ratios of its rounds; groups without any are left out.
     """
     medians = np.array([np.median(part) for part in parts if len(part)])
-    return Ratio(float(np.exp(medians.mean())), stats.mean_interval(medians, of=np.exp))
+    return Ratio(float(np.exp(medians.mean())), stats.mean_interval(medians, confidence, of=np.exp))
 
 
 def narrow(groups: Sequence[dict[str, Any]], pairs: Sequence[Pair], width: float) -> bool:
@@ -139,7 +139,7 @@ class States(NamedTuple):
     fast: Ratio
     slow: Ratio
     matter: bool
-    """Whether who is faster depends on it: the two lie on different sides of 1, and their difference is shown."""
+    """Whether who is faster depends on it: one is shown to be faster in one state, the other one in the other."""
 
 
 def states(groups: Sequence[dict[str, Any]], pair: Pair) -> Optional[States]:
@@ -154,8 +154,5 @@ def states(groups: Sequence[dict[str, Any]], pair: Pair) -> Optional[States]:
     slow = [part[own > middle] for part, own in zip(ratios, pace)]
     if not any(map(len, slow)):
         return None
-    differences = np.array([np.median(b) - np.median(a) for a, b in zip(fast, slow) if len(a) and len(b)])
-    interval = stats.mean_interval(differences)
-    shown = interval is not None and not interval[0] <= 0 <= interval[1]
     first, second = ratio(fast), ratio(slow)
-    return States(first, second, shown and (first.ratio - 1) * (second.ratio - 1) < 0)
+    return States(first, second, {first.verdict, second.verdict} == {FIRST, SECOND})

@@ -46,6 +46,8 @@ class Batch(NamedTuple):
     size: int
     entries: list[Entry]
     gains: list[Gain]
+    no_rounds: Optional[str] = None
+    """Why its leaders were not measured together, where that failed."""
 
     @property
     def fastest(self) -> Entry:
@@ -138,7 +140,8 @@ def rank(
     """Configurations of one batch size from the fastest to the slowest, each compared with the fastest.
 
     What was measured together is settled by its rounds and leads; the others follow by their repetitions. One is slower
-    only when the interval of the ratio excludes 1, and undecided where one of the two has a single repetition.
+    only when the interval of the ratio excludes 1; undecided where one of the two has a single repetition, or where
+    repetitions show something faster than what leads in rounds in which it had no part.
     """
     leaders = together.order() if together else []
     place = {name: number for number, name in enumerate(leaders)}
@@ -165,7 +168,7 @@ def rank(
             verdict = UNDECIDED
             if interval is not None:
                 ratio = float(np.exp(_mean_log(own) - _mean_log(best)))
-                verdict = SLOWER if interval[0] > 1 else TIE
+                verdict = SLOWER if interval[0] > 1 else UNDECIDED if interval[1] < 1 else TIE
         entries.append(Entry(names.configuration(row), row, verdict, ratio, interval, cost, settled))
     return entries
 
@@ -181,14 +184,17 @@ def grouped(rows: Iterable[Row], columns: tuple[str, ...]) -> dict[tuple, Rows]:
 def settings(tables: Tables) -> list[Setting]:
     """The conclusion for every model × device × node."""
     medians, quality, compared = repetitions(tables.measurements), costs(tables.accuracy), comparisons(tables)
+    broken = {key(row, COMPARED): row["reason"] for row in tables.comparison if row["status"] == "failed"}
     found = []
     for rows in grouped(tables.performance, SETTING).values():
         sizes = grouped(usable(rows), ("batch_size",))
         batches = []
         for size in sorted(sizes):
-            together = compared.get(key(sizes[size][0], COMPARED))
+            point = key(sizes[size][0], COMPARED)
+            together = compared.get(point)
             gains = together.gains if together else []
-            batches.append(Batch(size[0], rank(sizes[size], medians, quality, together), gains))
+            no_rounds = None if together else broken.get(point)
+            batches.append(Batch(size[0], rank(sizes[size], medians, quality, together), gains, no_rounds))
         found.append(Setting(names.setting(rows[0]), batches, counted(rows)))
     return found
 

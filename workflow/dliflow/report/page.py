@@ -99,7 +99,7 @@ def render(
         "shares": times.shares(jobs),
         "total": sum(job.seconds for job in jobs),
         "run": run,
-        "effort": times.effort(tables.measurements, jobs),
+        "effort": times.effort(tables.measurements),
         "machines": machines.machines(tables.measurements),
         "versions": machines.versions(tables),
     }

@@ -46,15 +46,20 @@ def doubtful(rows: Rows, most: int = 3) -> list[str]:
 
 def verdict(batch: Batch) -> str:
     """What the comparison of a batch size came to."""
-    ties, undecided, slower = (batch.named(name) for name in (TIE, UNDECIDED, SLOWER))
+    undecided, slower = (batch.named(name) for name in (UNDECIDED, SLOWER))
+    settled, others = ([e.name for e in batch.entries if e.verdict == TIE and e.rounds is how] for how in (True, False))
     told = []
-    if ties:
-        told.append(f"no difference shown: {names.listed(ties, 4)}")
+    if settled:
+        told.append(f"no difference shown in rounds: {names.listed(settled, 4)}")
+    if others:
+        told.append(f"no difference shown: {names.listed(others, 4 if not settled else 2)}")
     if undecided:
-        told.append(f"not told apart with one repetition: {names.listed(undecided, 3)}")
-    if slower and not ties and not undecided:
-        told.append("faster than all others")
-    return "; ".join(told) + (" (in rounds)" if told and batch.rounds else "")
+        told.append(f"not told apart: {names.listed(undecided, 3)}")
+    if slower and not settled and not others and not undecided:
+        told.append(f"faster than all others{' (the leaders in rounds)' if batch.rounds else ''}")
+    if batch.no_rounds:
+        told.append("rounds did not run")
+    return "; ".join(told)
 
 
 def telling(setting: Setting) -> list[Batch]:

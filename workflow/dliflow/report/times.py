@@ -103,25 +103,34 @@ def this_run(found: list[Job], run: Optional[dict[str, Any]], now: Optional[floa
 class Effort(NamedTuple):
     """What the processes of plain measurements spent their time on, seconds over all of them."""
 
-    requests: float
-    warm_up: float
+    framework: str
+    processes: int
+    total: float
+    """From the start of each process to its record."""
     loading: float
     """Import of the framework, opening the model, the first request."""
-    total: float
-    """From the process's start to its end, as its supervisor saw it; what is missing is Python's own start."""
+    warm_up: float
+    requests: float
+
+    @property
+    def own(self) -> float:
+        """What is left: Python's and the pacer's start, inputs, probes, pauses for the pacer, the record."""
+        return max(0.0, self.total - self.loading - self.warm_up - self.requests)
 
 
-def effort(measurements: Rows, found: list[Job]) -> Optional[Effort]:
-    """Where the time of plain measurements went; None when nothing was measured.
+def effort(measurements: Rows) -> list[Effort]:
+    """Where the time of plain measurements went, for each framework, and for all where there are several."""
+    good = [row for row in measurements if row["status"] == "ok" and row["process_ms"] is not None]
+    names = sorted({row["framework"] for row in good})
+    found = [_effort(name, [row for row in good if row["framework"] == name]) for name in names]
+    return [*found, _effort("all", good)] if len(found) > 1 else found
 
-    Args:
-        found: the last run of every job.
-    """
-    good = [row for row in measurements if row["status"] == "ok" and row["latency_mean_ms"] is not None]
-    total = sum(job.seconds for job in found if job.stage == "latency")
-    if not good or not total:
-        return None
-    requests = sum(row["requests"] * row["latency_mean_ms"] for row in good) / 1e3
-    warm_up = sum(row["warmup_ms"] or 0 for row in good) / 1e3
-    loading = sum(row["import_ms"] + row["load_ms"] + row["first_request_ms"] for row in good) / 1e3
-    return Effort(requests, warm_up, loading, total)
+
+def _effort(name: str, rows: Rows) -> Effort:
+    parts = (
+        [row["process_ms"] for row in rows],
+        [row["import_ms"] + row["load_ms"] + row["first_request_ms"] for row in rows],
+        [row["warmup_ms"] for row in rows],
+        [row["requests"] * row["latency_mean_ms"] for row in rows],
+    )
+    return Effort(name, len(rows), *(sum(part) / 1e3 for part in parts))
