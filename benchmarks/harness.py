@@ -92,6 +92,7 @@ def per_job() -> None:
         manifest = {"status": "ok", "reason": None, "files": {null.CLASSES_FILE: {"bytes": 5, "sha256": ""}}}
         write_json(folder / "model.json", manifest)
         np.save(folder / "array.npy", np.zeros((8, 224, 224, 3), np.uint8))
+        write_json(folder / "array.json", {"list_sha256": ""})
         entry = {
             "height": 224,
             "width": 224,
@@ -120,6 +121,7 @@ def per_job() -> None:
                 "warmup-requests": 0,
                 "warmup-limit": 1,
                 "pacer": sys.executable,
+                "launch": json.dumps(dict.fromkeys(("cpus", "numa_node", "priority"))),
             },
             "out": folder / "record.json",
         }

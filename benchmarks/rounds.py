@@ -44,7 +44,7 @@ def commands(args: argparse.Namespace) -> dict[str, list[str]]:
         **{
             "model": args.model,
             "device": "cpu",
-            "threads": "default",
+            "threads": None,
             "input": json.dumps(entry),
             "scores": args.scores,
         },
@@ -67,8 +67,14 @@ def commands(args: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def in_rounds(started: dict[str, list[str]], args: argparse.Namespace, order: random.Random) -> Groups:
-    """Groups of rounds of all three."""
-    return [compare.group(started, args.rounds, args.burst, WARM_UP, order) for _ in range(args.groups)]
+    """Groups of rounds of all three, ended as the stage ends them."""
+    return compare.until_narrow(
+        lambda: compare.group(started, args.rounds, args.burst, WARM_UP, order),
+        list(PAIRS.values()),
+        args.groups,
+        args.budget,
+        args.width,
+    )[0]
 
 
 def plainly(started: dict[str, list[str]], args: argparse.Namespace, order: random.Random) -> dict[str, Groups]:
@@ -139,6 +145,7 @@ def told(comparisons: list[dict[str, Any]]) -> None:
                 f"    {name:22} {right / len(found):6.1%}  [{low:.1%}, {high:.1%}]   ratio {np.exp(logs.mean()):.4f}, "
                 f"sd {logs.std(ddof=1):.2%}, half of an interval {half:.2%}"
             )
+    print(f"  groups of a comparison: {np.median([len(one['rounds']) for one in comparisons]):.0f} (median)")
     for name in ("rounds", "plain"):
         print(f"  seconds of a comparison, {name}: {np.median([one['seconds'][name] for one in comparisons]):.1f}")
     print("  spread of processes' latencies (sd of logarithms), all plain repetitions of one configuration")
@@ -181,7 +188,9 @@ if __name__ == "__main__":
     parser.add_argument("--scores", type=int, default=1000)
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--comparisons", type=int, default=60)
-    parser.add_argument("--groups", type=int, default=6, help="of rounds, in a comparison")
+    parser.add_argument("--groups", type=int, default=6, help="of rounds at least, in a comparison")
+    parser.add_argument("--budget", type=float, default=30, help="seconds after which no new group begins")
+    parser.add_argument("--width", type=float, default=0.01, help="half of a ratio's interval that is narrow enough")
     parser.add_argument("--rounds", type=int, default=8, help="in a group; bursts in a plain repetition")
     parser.add_argument("--burst", type=float, default=0.05, help="seconds")
     parser.add_argument("--repetitions", type=int, default=5, help="plain ones of each, in a comparison")

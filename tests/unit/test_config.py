@@ -156,6 +156,11 @@ def test_how_many_requests_must_make_sense(latency, message):
     config.study({**MINIMAL, "latency": {"mode": "fixed", "requests": 20, "limit_s": None}}, "my.yaml")
 
 
+def test_one_leader_alone_is_refused():
+    with pytest.raises(DliflowError, match=r"compare\.leaders: 1 is not valid. Right would be: a whole number of at"):
+        config.study({**MINIMAL, "compare": {"leaders": 1}}, "mine.yaml")
+
+
 def test_every_problem_is_told_at_once():
     with pytest.raises(DliflowError) as caught:
         config.study({**MINIMAL, "thread": 1, "threads": -1, "devices": ["tpu"]}, "my.yaml")

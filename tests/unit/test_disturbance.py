@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from dliflow import disturbance, doubts, machine
+from dliflow import comparison, disturbance, doubts, machine
 from dliflow.stages import doctor
 
 QUIET = {
@@ -17,6 +17,8 @@ QUIET = {
     "probe_before_ns": {"0": [1_000_000, 1_010_000, 990_000], "1": [1_000_000] * 3},
     "probe_after_ns": {"0": [1_000_000] * 3, "1": [1_020_000] * 3},
     "pacer_ns": [[600_000] * 3, [900_000, 610_000, 600_000]],
+    "pacer": {"numpy": "2.4.6", "blas": "scipy-openblas 0.3.31"},
+    "at_rest": True,
     "disturbance": {
         **{"wall_s": 1.0, "own_cpu_s": 2.0, "others_cpu_s": 0.01, "steal_s": 0.0, "major_faults": 0},
         **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {"0": 3000.0}},
@@ -58,6 +60,65 @@ def test_a_speed_that_changed_between_repetitions_is_told():
     found = doubts.disturbances([QUIET, slower])
     assert len(found) == 1
     assert "the pacer took 0.60 to 0.90 ms" in found[0]
+
+
+def test_a_pacer_beside_spinning_threads_tells_nothing():
+    restless = {**QUIET, "at_rest": False, "pacer_ns": [[5_000_000] * 3] * 2, "probe_after_ns": {"0": [9_000_000]}}
+    found = doubts.disturbances([QUIET, restless])
+    assert len(found) == 1
+    assert "threads did not sleep" in found[0]
+    assert doubts.pacer_ms(restless) is None
+
+
+def test_another_pacer_is_told():
+    other = {**QUIET, "pacer": {"numpy": "3.0.0", "blas": "blis 2.0"}}
+    (found,) = doubts.disturbances([QUIET, other])
+    assert "numpy 2.4.6, scipy-openblas 0.3.31; numpy 3.0.0, blis 2.0" in found
+
+
+def groups_that(pacer_ns=(600_000, 600_000), **disturbed):
+    rounds = [{"pacer_ns": [value]} for value in pacer_ns] * 8
+    return [{"disturbance": {**QUIET["disturbance"], **disturbed}, "rounds": rounds}] * 6
+
+
+def apart(fast, slow):
+    states = [comparison.Ratio(value, (value * 0.99, value * 1.01)) for value in (fast, slow)]
+    return comparison.States(*states, {one.verdict for one in states} == {comparison.FIRST, comparison.SECOND})
+
+
+@pytest.mark.parametrize(
+    ("groups", "ratio", "states", "told"),
+    [
+        (groups_that(), (1.0, 0.995, 1.005), None, None),
+        (groups_that(), (1.0, 0.95, 1.05), None, "known to no better than ± 5.0%, where ± 1.0% was asked for"),
+        (groups_that(), (0.5, 0.45, 0.55), None, None),  # wide, but decided
+        (groups_that(pacer_ns=(600_000, 900_000)), (0.5, 0.49, 0.51), None, "took 0.60 to 0.90 ms in nine of ten"),
+        (groups_that(others_cpu_s=0.5), (0.5, 0.49, 0.51), None, "other processes took 25%"),
+        (groups_that(), (1.0, 0.995, 1.005), apart(0.9, 1.1), "depends on the state of the machine"),
+        (groups_that(), (1.0, 0.995, 1.005), apart(0.999, 1.1), None),
+    ],
+)
+def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, states, told):
+    found = doubts.together(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01)
+    assert [told in line for line in found] == ([True] if told else [])
+
+
+MADE = {"requests_asked": 1000, "width_asked": None, "latency_ns": [100] * 1000, "interval_ns": [99, 101]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, None),
+        ({"latency_ns": [100] * 50}, "only 50 of 1000 requests were made in 1 of 2 processes"),
+        ({"width_asked": 0.01, "latency_ns": [100] * 50}, None),
+        ({"width_asked": 0.01, "interval_ns": [92, 108]}, "known to no better than ± 5% (± 8%)"),
+        ({"width_asked": 0.01, "interval_ns": None, "latency_ns": [100] * 3}, "known to no better than ± 5%; raise"),
+    ],
+)
+def test_a_process_that_ended_too_early_is_told(changes, told):
+    found = doubts.goals([MADE, {**MADE, **changes}])
+    assert [told in line for line in found] == ([True] if told else [])
 
 
 def test_a_change_between_processes_is_seen_too():

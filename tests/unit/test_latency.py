@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from project import ROOT
 
-from dliflow import feed, record, tables
+from dliflow import feed, record, rest, tables
+from dliflow.stages import latency
 
 ENTRY = {
     **{"height": 8, "width": 8, "layout": "NCHW", "channel_order": "RGB", "mean": [0] * 3, "scale": [1] * 3},
@@ -105,12 +107,48 @@ def test_random_pixels_are_uniform_and_the_same_each_time():
     assert len({image.tobytes() for image in found}) == 100
 
 
-def test_the_pacer_takes_turns_with_the_requests(measure):
-    found = measure(requests=60, least=10)
-    paces = found["figures"]["pacer_ns"]
-    assert len(paces) == 9 + 2  # at 10, 12, 15, 18, 22, 27, 33, 41 and 51 requests, before and after
-    assert all(len(burst) == 5 and min(burst) > 0 for burst in paces)
-    assert found["figures"]["disturbance"]["others_cpu_s"] >= 0
+class FakePacer:
+    """Answers without a process; what `ask` is told is kept."""
+
+    def __init__(self):
+        self.asked = []
+
+    def ask(self, request):
+        self.asked.append(request)
+        return {"latency_ns": [1] * request["times"]}
+
+
+def test_the_pacer_comes_when_it_is_due_and_the_framework_is_warmed_after_it(monkeypatch):
+    now, warmed = [0.0], []
+    monkeypatch.setattr(latency, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    pacing = latency.Pacing(FakePacer(), warmed.append, PIXELS)
+    for moment in (0, 0.1, 0.16, 0.3, 0.32):
+        now[0] = moment
+        pacing.when_due()
+    assert [len(burst) for burst in pacing.bursts_ns] == [5] * 3  # at 0, 0.16 and 0.32 s
+    assert len(warmed) == 3
+    assert pacing.at_rest
+
+
+def test_the_pacer_works_before_and_after_the_requests(measure):
+    figures = measure(requests=60, least=10)["figures"]
+    assert len(figures["pacer_ns"]) >= 2
+    assert all(len(burst) == 5 and min(burst) > 0 for burst in figures["pacer_ns"])
+    assert figures["at_rest"] is True
+    assert figures["disturbance"]["others_cpu_s"] >= 0
+
+
+@pytest.mark.parametrize(("spins_s", "slept", "waited_s"), [(0, True, 0.012), (0.04, True, 0.06), (9, False, 0.3)])
+def test_threads_that_spin_are_waited_for_and_those_that_never_sleep_are_told(monkeypatch, spins_s, slept, waited_s):
+    now = [0.0]
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: now[0], process_time=lambda: min(now[0], spins_s), sleep=sleep)
+    monkeypatch.setattr(rest, "time", clock)
+    assert rest.wait() is slept
+    assert now[0] == pytest.approx(waited_s, abs=0.012)
 
 
 def test_a_pacer_that_cannot_start_is_told(measure, tmp_path):

@@ -23,12 +23,16 @@ def compared(finished):
 def test_comparisons_are_launched_and_fed_like_measurements(finished):
     one = str(max(os.sched_getaffinity(0)))
     finished.configure(
-        compare=QUICK, launch={"cpus": one}, latency={"batch_sizes": [1], "inputs": "random", "images": 4}
+        compare=QUICK, launch={"cpus": one}, latency={"batch_sizes": [1], "inputs": "random", "images": 4}, threads=1
     )
     finished.run("all")
+    assert {row["status"] for row in finished.table("comparison")} == {"ok"}
     (path,) = finished.records("results/compare/**/*.json")
     record = json.loads(path.read_text())
     assert record["launch"]["in_effect"]["cpus"] == one
+    assert record["identity"]["threads"] == 1
+    assert record["figures"]["pacer"]["numpy"]
+    assert all(group["disturbance"]["wall_s"] > 0 for group in record["figures"]["groups"])
     assert {
         tuple(probe)
         for group in record["figures"]["groups"]
@@ -83,6 +87,15 @@ def test_what_runs_again_is_what_it_rests_on(compared):
     assert not compared.pending("all")
 
 
+def test_a_verdict_on_a_network_that_failed_parity_is_not_given(compared):
+    compared.configure(parity={"tolerance": {"fp32": 1e-4, "fp16": 1e-12, "bf16": None, "int8": None}})
+    assert "parity.tolerance.fp16" in compared.fail("all")
+    rows = [row for row in compared.table("comparison") if "fp16" in row["first"] + row["second"]]
+    assert rows
+    assert {row["status"] for row in rows} == {"failed"}
+    assert all("parity" in row["reason"] for row in rows)
+
+
 def test_a_crash_in_a_worker_is_one_clear_error_and_the_rest_stays(finished):
     finished.configure(compare=QUICK)
     output = finished.fail("all", DLIFLOW_TEST_WORKER="beta")
@@ -91,6 +104,7 @@ def test_a_crash_in_a_worker_is_one_clear_error_and_the_rest_stays(finished):
     rows = finished.table("comparison")
     assert {row["status"] for row in rows} == {"failed"}
     assert all("SIGSEGV" in row["reason"] for row in rows)
+    assert "were not measured together" in (finished.folder / "results/report/index.html").read_text()
     assert not workers_left()
     finished.run("all")
     assert {row["status"] for row in finished.table("comparison")} == {"ok"}

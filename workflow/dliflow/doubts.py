@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -10,7 +11,7 @@ from dliflow import comparison
 
 # Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
 # spread between processes that the interval already shows.
-OTHERS, STEAL, SPEED, FREQUENCY, DRIFT = 0.02, 0.01, 1.15, 1.10, 0.02
+OTHERS, STEAL, SPEED, FREQUENCY, DRIFT, VAGUE = 0.02, 0.01, 1.15, 1.10, 0.02, 0.05
 FALSE_ALARMS = 0.01  # of the test for drift, among configurations that do not drift
 
 
@@ -26,11 +27,26 @@ def _share(found: list[dict[str, Any]], key: str) -> float | None:
     return None if None in spent or room == 0 else sum(spent) / room
 
 
+def _resting(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those beside whose threads, which slept, probe and pacer had the processors to themselves."""
+    return [figures for figures in found if figures["at_rest"]]
+
+
+def _restless(found: list[dict[str, Any]]) -> str | None:
+    """Did threads of the framework go on spinning?"""
+    if len(_resting(found)) == len(found):
+        return None
+    return (
+        "the framework's threads did not sleep between requests, so probe and pacer had no processor of their own and "
+        "tell nothing about the machine; trust comparisons in rounds, where they are stopped"
+    )
+
+
 def _speed(found: list[dict[str, Any]]) -> str | None:
     """Did a fixed piece of work take the same time on all processors, before and after, in all processes?"""
     medians = [
         float(np.median(values)) / 1e6
-        for figures in found
+        for figures in _resting(found)
         for probe in (figures["probe_before_ns"], figures["probe_after_ns"])
         for values in probe.values()
     ]
@@ -42,10 +58,26 @@ def _speed(found: list[dict[str, Any]]) -> str | None:
     )
 
 
+def pacer_ms(figures: dict[str, Any]) -> float | None:
+    """What the pacer took beside one process, ms; None where the framework's threads worked against it."""
+    return float(np.median(np.concatenate(figures["pacer_ns"]))) / 1e6 if figures["at_rest"] else None
+
+
+def pacer(figures: dict[str, Any]) -> str:
+    """What the pacer was made by; with other libraries it is another piece of work."""
+    return f"numpy {figures['pacer']['numpy']}, {figures['pacer']['blas']}"
+
+
 def _pace(found: list[dict[str, Any]]) -> str | None:
     """Did the pacer, which works like inference, take the same time beside all processes?"""
-    medians = [float(np.median(np.concatenate(figures["pacer_ns"]))) / 1e6 for figures in found]
-    if max(medians) <= SPEED * min(medians):
+    made_by = sorted({pacer(figures) for figures in found})
+    if len(made_by) > 1:
+        return (
+            f"the pacer was not the same for all repetitions ({'; '.join(made_by)}): latency_over_pacer mixes them; "
+            "measure all again"
+        )
+    medians = [value for value in map(pacer_ms, found) if value is not None]
+    if not medians or max(medians) <= SPEED * min(medians):
         return None
     return (
         f"the machine's speed changed between repetitions: beside them the pacer took {min(medians):.2f} to "
@@ -81,14 +113,9 @@ def _drift(found: list[dict[str, Any]]) -> str | None:
     )
 
 
-def disturbances(found: list[dict[str, Any]]) -> list[str]:
-    """Warnings about a configuration's processes.
-
-    Args:
-        found: for each process the record's figures (`disturbance`, `probe_before_ns`, `probe_after_ns`, `pacer_ns`,
-            `drift`, `drift_p`) and the machine's `usable_cpus`.
-    """
-    told = [_drift(found), _speed(found), _pace(found), _frequency(found)]
+def _taken(found: list[dict[str, Any]]) -> list[str]:
+    """Did others take processors or memory?"""
+    told = []
     others, steal = _share(found, "others_cpu_s"), _share(found, "steal_s")
     if others is not None and others > OTHERS:
         told.append(f"other processes took {others:.0%} of the processors' time; stop them")
@@ -97,7 +124,49 @@ def disturbances(found: list[dict[str, Any]]) -> list[str]:
     faults = sum(figures["disturbance"]["major_faults"] for figures in found)
     if faults:
         told.append(f"{faults} page faults read from disk during requests; free some memory")
+    return told
+
+
+def disturbances(found: list[dict[str, Any]]) -> list[str]:
+    """Warnings about a configuration's processes.
+
+    Args:
+        found: for each process the record's figures (`disturbance`, `probe_before_ns`, `probe_after_ns`, `pacer_ns`,
+            `pacer`, `at_rest`, `drift`, `drift_p`) and the machine's `usable_cpus`.
+    """
+    told = [_drift(found), _restless(found), _speed(found), _pace(found), _frequency(found), *_taken(found)]
     return [warning for warning in told if warning]
+
+
+def goals(found: list[dict[str, Any]]) -> list[str]:
+    """Warnings about processes that ended before they had measured what was asked.
+
+    Args:
+        found: for each process the record's figures (`requests_asked`, `width_asked`, `stopped_by`, `latency_ns`,
+            `interval_ns`).
+    """
+    told = []
+    short = [one for one in found if one["width_asked"] is None and len(one["latency_ns"]) < one["requests_asked"]]
+    if short:
+        made = min(len(one["latency_ns"]) for one in short)
+        told.append(
+            f"only {made} of {short[0]['requests_asked']} requests were made in {len(short)} of {len(found)} processes "
+            "before the time was up; raise latency.limit_s, or set it to null"
+        )
+    wide = [half_width(one["interval_ns"], one["latency_ns"]) for one in found if one["width_asked"] is not None]
+    vague = [width for width in wide if width is None or width > VAGUE]
+    if vague:
+        known = [width for width in vague if width is not None]
+        told.append(
+            f"{len(vague)} of {len(found)} processes ended with their own median known to no better than ± {VAGUE:.0%}"
+            f"{f' (± {max(known):.0%})' if known else ''}; raise latency.limit_s"
+        )
+    return told
+
+
+def half_width(interval: Optional[Sequence[float]], durations: Sequence[float]) -> Optional[float]:
+    """Half the width of the interval of a median, as a share of the durations' median; both in any one unit."""
+    return None if interval is None else float((interval[1] - interval[0]) / 2 / np.median(durations))
 
 
 def _same_batch(found: list[dict[str, Any]]) -> str | None:
@@ -145,12 +214,57 @@ def launches(found: list[dict[str, Any]]) -> list[str]:
     return [warning for warning in (_same_batch(found), _outside(found), _crowded(found)) if warning]
 
 
-def state(states: Optional[comparison.States]) -> Optional[str]:
-    """A warning about a comparison whose outcome depends on what the machine was doing."""
+def together(
+    groups: list[dict[str, Any]],
+    usable_cpus: int,
+    found: comparison.Ratio,
+    states: Optional[comparison.States],
+    width: float,
+) -> list[str]:
+    """Warnings about a pair that was measured in rounds.
+
+    Args:
+        groups: of rounds, each with its `disturbance`.
+        found: the pair's ratio over all of them, and `states` the same by the machine's state.
+        width: half of the ratio's interval that was asked for, as a share of the ratio.
+    """
+    told = [_state(states), _unsettled(found, width), _rounds_speed(groups)]
+    return [*(warning for warning in told if warning), *_taken([{**one, "usable_cpus": usable_cpus} for one in groups])]
+
+
+def _state(states: Optional[comparison.States]) -> Optional[str]:
+    """Does the outcome depend on what the machine was doing?"""
     if states is None or not states.matter:
         return None
     fast, slow = (f"{found.ratio:.1%}" for found in (states.fast, states.slow))
     return (
         f"who is faster depends on the state of the machine: the first takes {fast} of the second's time when the "
         f"machine is fast, {slow} when it is slow; decide by the state that yours will be in"
+    )
+
+
+def _unsettled(found: comparison.Ratio, width: float) -> Optional[str]:
+    """Did the budget end before anything was known?"""
+    if found.verdict != comparison.TIE:
+        return None
+    if found.interval is None:
+        return "one group of rounds gives no interval; raise compare.groups"
+    half = found.interval[1] / found.ratio - 1
+    if half <= width:
+        return None
+    return (
+        f"the ratio is known to no better than ± {half:.1%}, where ± {width:.1%} was asked for: a smaller difference "
+        "would not have shown; raise compare.budget_s"
+    )
+
+
+def _rounds_speed(groups: list[dict[str, Any]]) -> Optional[str]:
+    """Did the pacer take the same time in all rounds, but for the odd moment?"""
+    paces = [float(np.median(round_["pacer_ns"])) / 1e6 for group in groups for round_ in group["rounds"]]
+    low, high = np.percentile(paces, [5, 95])
+    if high <= SPEED * low:
+        return None
+    return (
+        f"the machine's speed changed during the rounds (the pacer took {low:.2f} to {high:.2f} ms in nine of ten): "
+        "ratios hold for such a mixture; the columns fast and slow tell them apart"
     )

@@ -122,6 +122,7 @@ def write_record(args: argparse.Namespace, stage: str, identity: dict[str, Any],
         "packages": machine.packages(),
         "command": [Path(sys.executable).name, "-m", "dliflow", *sys.argv[1:]],
         "finished_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "process_ms": machine.process_age_ms(),
     }
     write_json(args.out, record)
 

@@ -47,7 +47,7 @@ MEASUREMENTS = (
     *("warmup_stopped_by", "latency_half_width", "drift", "drift_p"),
     *("peak_rss_mib", "inputs_mib", "model_bytes", "others_cpu_s", "steal_s", "involuntary_switches"),
     *("major_faults", "probe_before_ms", "probe_after_ms", "cpu", "hostname", "finished_at", "record"),
-    *("distinct_batches", "inputs_exceed_cache", "launch", "pacer_ms"),
+    *("distinct_batches", "inputs_exceed_cache", "launch", "pacer_ms", "pacer", "process_ms"),
 )
 COMPARISON = (
     *("model", "device", "node", "scenario", "batch_size", "purpose", "first", "first_version", "second"),
@@ -177,7 +177,8 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
         row.update(
             {key: figures.get(key) for key in ("stopped_by", "import_ms", "load_ms", "first_request_ms")},
             **{key: figures[key] for key in ("warmup_stopped_by", "drift", "drift_p")},
-            latency_half_width=_half_width(figures["interval_ns"], median * 1e6),
+            latency_half_width=doubts.half_width(figures["interval_ns"], figures["latency_ns"]),
+            process_ms=found["record"]["process_ms"],
             **{key: figures.get(key) for key in ("peak_rss_mib", "inputs_mib", "model_bytes")},
             **{key: figures.get(key) for key in ("distinct_batches", "inputs_exceed_cache")},
             launch=launch(found["record"]),
@@ -192,9 +193,12 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
             fps=row["batch_size"] / median * 1e3,
             fps_wall=row["batch_size"] * len(durations) / figures["wall_ms"] * 1e3,
             **{key: figures["disturbance"][key] for key in DISTURBANCES},
-            probe_before_ms=doubts.probe_ms(figures["probe_before_ns"]),
-            probe_after_ms=doubts.probe_ms(figures["probe_after_ns"]),
-            pacer_ms=float(np.median(np.concatenate(figures["pacer_ns"]))) / 1e6,
+            **{
+                name: doubts.probe_ms(figures[name.replace("_ms", "_ns")]) if figures["at_rest"] else None
+                for name in ("probe_before_ms", "probe_after_ms")
+            },
+            pacer_ms=doubts.pacer_ms(figures),
+            pacer=doubts.pacer(figures),
             doubts={
                 **figures,
                 **{key: row[key] for key in ("batch_size", "threads_in_effect")},
@@ -209,16 +213,14 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
 
 
 def _over_pacer(rows: Rows) -> dict[str, Optional[float]]:
-    """Latency over what the pacer took beside it: the median of the repetitions, and its interval."""
+    """What the pacer took, and latency over that: the medians of the repetitions, and the interval of the latter."""
+    name = "latency_over_pacer"
+    if any(row["pacer_ms"] is None for row in rows):
+        return {}
     ratios = [np.array([row["latency_p50_ms"] / row["pacer_ms"]]) for row in rows]
     low, high = stats.median_interval(ratios) or (None, None)
-    name = "latency_over_pacer"
-    return {name: float(np.median(ratios)), f"{name}_ci_low": low, f"{name}_ci_high": high}
-
-
-def _half_width(interval: Optional[Sequence[float]], median: float) -> Optional[float]:
-    """Half the width of an interval as a share of the median; both in any one unit."""
-    return None if interval is None else (interval[1] - interval[0]) / 2 / median
+    pace = float(np.median([row["pacer_ms"] for row in rows]))
+    return {"pacer_ms": pace, name: float(np.median(ratios)), f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
 def launch(record: dict[str, Any]) -> str:
@@ -247,6 +249,7 @@ def _warnings(repetitions: Sequence[np.ndarray], rows: Rows) -> str:
         found.append("repetitions were launched in different ways; run the workflow again to its end")
     if len({row["cpu"] for row in rows}) > 1:
         found.append("repetitions come from different CPU models under one node name; give each machine its own")
+    found += doubts.goals([row["doubts"] for row in rows])
     found += doubts.launches([row["doubts"] for row in rows])
     found += doubts.disturbances([row["doubts"] for row in rows])
     return "; ".join(found)
@@ -266,18 +269,17 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
         row = {name: first.get(name) for name in (*CONFIGURATION, "framework_version", "threads", "status", "reason")}
         table.append(row)
         if good:
-            durations = np.concatenate(samples[key])
             interval = stats.median_interval(samples[key]) or (None, None)
-            median = float(np.median(durations))
+            median = stats.pooled(samples[key], 50)
             row.update(
                 {
                     name: good[0].get(name)
                     for name in ("framework_version", "threads", "threads_in_effect", "model_bytes", "launch")
                 },
-                **{f"latency_p{p}_ms": stats.percentile(durations, p) for p in (90, 95, 99)},
+                **{f"latency_p{p}_ms": stats.percentile(samples[key], p) for p in (90, 95, 99)},
                 **{
                     name: float(np.median([r[name] for r in good]))
-                    for name in ("import_ms", "load_ms", "first_request_ms", "pacer_ms")
+                    for name in ("import_ms", "load_ms", "first_request_ms")
                 },
                 **_over_pacer(good),
                 latency_p50_ms=median,
@@ -285,7 +287,7 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
                 latency_ci_high_ms=interval[1],
                 fps=row["batch_size"] / median * 1e3,
                 peak_rss_mib=max((r["peak_rss_mib"] for r in good if r["peak_rss_mib"] is not None), default=None),
-                requests=len(durations),
+                requests=sum(map(len, samples[key])),
                 repetitions=len(good),
                 warnings=_warnings(samples[key], good),
             )
@@ -295,18 +297,26 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
     return table
 
 
-def comparison(study_plan: dict[str, Any]) -> Rows:
+def comparison(study_plan: dict[str, Any], parity_rows: Rows) -> Rows:
     """One row for each pair that a comparison in rounds was to decide; one without figures where it did not run."""
+    differing = {_key(row): row for row in parity_rows if row["status"] == "failed"}
     rows: Rows = []
     for planned in study_plan["compare"]:
         found = record.outcome(planned)
         row = {**_identity(planned, found), "record": planned["record"]}
         figures = _figures(found)
-        rows += [{**row, **_pair(figures, comparisons.Pair(**pair))} for pair in figures["pairs"]] if figures else [row]
+        if not figures:
+            rows.append(row)
+            continue
+        usable_cpus = found["record"]["machine"]["usable_cpus"]
+        for pair in figures["pairs"]:
+            rows.append({**row, **_pair(figures, comparisons.Pair(**pair), usable_cpus)})
+            for member in (pair["first"], pair["second"]):
+                _fail_with_parity(rows[-1], differing.get(_key(figures["members"][member]), {"status": "ok"}))
     return rows
 
 
-def _pair(figures: dict[str, Any], pair: comparisons.Pair) -> dict[str, Any]:
+def _pair(figures: dict[str, Any], pair: comparisons.Pair, usable_cpus: int) -> dict[str, Any]:
     groups, members = figures["groups"], figures["members"]
     found = comparisons.ratio(comparisons.log_ratios(groups, pair))
     states = comparisons.states(groups, pair)
@@ -320,7 +330,7 @@ def _pair(figures: dict[str, Any], pair: comparisons.Pair) -> dict[str, Any]:
         "rounds": sum(len(group["rounds"]) for group in groups),
         "stopped_by": figures["stopped_by"],
         **(_interval("fast", states.fast) | _interval("slow", states.slow) if states else {}),
-        "warnings": doubts.state(states) or "",
+        "warnings": "; ".join(doubts.together(groups, usable_cpus, found, states, figures["width_asked"])),
     }
 
 

@@ -12,13 +12,15 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import comparison, disturbance, environments, feed, launch, paths, record, session, workers
+from dliflow import comparison, disturbance, environments, feed, launch, paths, record, session, threads, workers
 from dliflow.errors import DliflowError
+from dliflow.files import read_json
 from dliflow.stages import interpreter, pacer
 
 
@@ -37,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
     parser.add_argument("--input", required=True, help="JSON: the model's input entry")
     parser.add_argument("--scores", type=int, required=True)
-    parser.add_argument("--threads", required=True)
+    parser.add_argument("--threads", type=threads.parse, required=True, help="a number, or 'default'")
     parser.add_argument("--leaders", type=int, required=True, help="how many at most")
     parser.add_argument("--width", type=float, required=True, help="half of a ratio's interval that is narrow enough")
     parser.add_argument("--budget", type=float, required=True, help="seconds after which no new group begins")
@@ -84,10 +86,10 @@ def older(args: argparse.Namespace, member: dict[str, Any]) -> Optional[dict[str
     if not (args.previous / latency).exists():
         print(f"{args.previous} has no {latency}: {comparison.name(member)} meets no older version", flush=True)
         return None
-    now, before = (
-        record.read(str(path))["identity"]["framework_version"] for path in (latency, args.previous / latency)
-    )
-    if now == before:
+    now = record.read(latency)["identity"]["framework_version"]
+    earlier = read_json(args.previous / latency)  # its schema may be that of an older dliflow
+    before = earlier["identity"]["framework_version"]
+    if now == before or earlier["status"] != "ok":
         return None
     framework = member["framework"]
     if member["python"].endswith(".json"):
@@ -109,7 +111,7 @@ def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
     named = ("framework", "variant", "precision")
     options = {
         **{key: member[key] for key in named},
-        **{"model": args.model, "device": args.device, "threads": args.threads, "input": args.input},
+        **{"model": args.model, "device": args.device, "threads": str(args.threads or "default"), "input": args.input},
         **{"options": json.dumps(member["options"]), "array": str(args.array), "scores": str(args.scores)},
         "converted": str(Path(member.get("checkout", ""), paths.CONVERTED.format(**member, model=args.model))),
         **{"batch-size": str(args.batch_size), "out": str(args.out)},
@@ -128,6 +130,8 @@ def group(
         beside = running.pop(pacer.NAME)
         for worker in running.values():
             worker.ask({"warm_up": warm_up})
+        helpers = [worker.process.pid for worker in (beside, *running.values())]
+        before = disturbance.snapshot(helpers)
         found = []
         for _ in range(rounds):
             turns = list(running)
@@ -138,13 +142,34 @@ def group(
                 paces += beside.ask(pacer.BURST)["latency_ns"]
                 latency[name] = running[name].ask(burst)["latency_ns"]
             found.append({"order": turns, "latency_ns": latency, "probe_ns": probes, "pacer_ns": paces})
+        disturbed = disturbance.between(before, disturbance.snapshot(helpers))
         identities = {name: told[name]["identity"] for name in commands}
-    return {"members": identities, "rounds": found}
+    return {"members": identities, "pacer": told[pacer.NAME], "disturbance": disturbed, "rounds": found}
+
+
+def until_narrow(
+    make: Callable[[], dict[str, Any]], pairs: Sequence[comparison.Pair], least: int, budget_s: float, width: float
+) -> tuple[list[dict[str, Any]], str]:
+    """Make groups until all ratios are narrow (`width`), or the budget is spent (`time`); the groups, and which it was.
+
+    Args:
+        make: measures one group.
+        least: so many groups in any case.
+        budget_s: after so many seconds no other group begins.
+        width: half of a ratio's interval that is narrow enough, as a share of the ratio.
+    """
+    groups: list[dict[str, Any]] = []
+    started = time.monotonic()
+    while len(groups) < least or time.monotonic() - started < budget_s:
+        groups.append(make())
+        if len(groups) >= least and comparison.narrow(groups, pairs, width):
+            return groups, "width"
+    return groups, "time"
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the record with every burst in it."""
-    identity = {**point_of(args), "scenario": "latency", "threads": args.threads}
+    identity = {**point_of(args), "scenario": "latency", "threads": args.threads or "default"}
     candidates = measured(args)
     if len(candidates) < 2:
         reason = f"{len(candidates)} of {len(args.candidates)} configurations ran: there is nothing to compare"
@@ -155,18 +180,17 @@ def run(args: argparse.Namespace) -> None:
     commands = {comparison.name(member): command(args, member) for member in members}
     warm_up = {"requests": args.warmup_requests, "limit_s": args.warmup_limit}
     order = random.Random(args.seed)
-    groups: list[dict[str, Any]] = []
-    started, stopped_by = time.monotonic(), "time"
-    while len(groups) < args.groups or time.monotonic() - started < args.budget:
-        groups.append(group(commands, args.rounds, args.burst, warm_up, order))
-        if len(groups) >= args.groups and comparison.narrow(groups, pairs, args.width):
-            stopped_by = "width"
-            break
+    started = time.monotonic()
+    groups, stopped_by = until_narrow(
+        lambda: group(commands, args.rounds, args.burst, warm_up, order), pairs, args.groups, args.budget, args.width
+    )
     figures = {
         "members": groups[0]["members"],
         "pairs": [pair._asdict() for pair in pairs],
-        "groups": [{"rounds": one["rounds"]} for one in groups],
+        "groups": [{"disturbance": one["disturbance"], "rounds": one["rounds"]} for one in groups],
+        "pacer": groups[0]["pacer"],
         "stopped_by": stopped_by,
+        "width_asked": args.width,
         "wall_s": time.monotonic() - started,
         "measured_s": measured_s(groups),
     }

@@ -1,7 +1,7 @@
 """Measure one configuration in one process: load, first request, warm-up, then requests one after another.
 
-Before and after the requests, and wherever the timing loop pauses, comes a burst of the pacer, which stands still
-otherwise: through it, measurements made at different times can be set against each other.
+Before and after the requests, and now and then between them, comes a burst of the pacer, which stands still otherwise:
+through it, measurements made at different times can be set against each other.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import disturbance, feed, launch, machine, measure, metrics, series, session, workers
+from dliflow import disturbance, feed, launch, machine, measure, metrics, rest, series, session, workers
 from dliflow.errors import Skip
 from dliflow.files import read_json
 from dliflow.stages import interpreter, pacer
 
-QUIET_S = 0.01  # after so long the threads of a framework have given up to spin; several ms are usual
+PACE_EVERY_S = 0.15  # of the measuring, at most: often enough to see what changes within seconds
 
 
 def bound(text: str) -> Optional[float]:
@@ -57,15 +57,27 @@ def warm_up(predict: Any, batches: list[np.ndarray], requests: int, limit_s: flo
     return made.latency_ns, {"until": "steady"}.get(made.stopped_by, made.stopped_by)
 
 
-def pacing(worker: workers.Worker, predict: Any, batch: np.ndarray, found: list[list[int]]) -> Callable[[], None]:
-    """What lets the pacer make a burst, adds its durations (ns) to `found`, and warms the framework's caches again."""
+class Pacing:
+    """Bursts of the pacer between the requests of one measurement."""
 
-    def burst() -> None:
-        time.sleep(QUIET_S)
-        found.append(worker.ask(pacer.BURST)["latency_ns"])
-        predict(batch)
+    def __init__(self, worker: workers.Worker, predict: Any, batch: np.ndarray):
+        self.worker, self.predict, self.batch = worker, predict, batch
+        self.bursts_ns: list[list[int]] = []
+        self.at_rest = True
+        """Whether the framework's threads slept during all of them; if not, they do not tell the machine's speed."""
+        self._next = 0.0
 
-    return burst
+    def burst(self) -> None:
+        """Let the framework's threads fall asleep and the pacer work."""
+        self.at_rest &= rest.wait()
+        self.bursts_ns.append(self.worker.ask(pacer.BURST)["latency_ns"])
+        self._next = time.monotonic() + PACE_EVERY_S
+
+    def when_due(self) -> None:
+        """A burst, unless the last one was a moment ago; then a request that warms the framework's caches again."""
+        if time.monotonic() >= self._next:
+            self.burst()
+            self.predict(self.batch)
 
 
 def requests_until(
@@ -93,12 +105,16 @@ def described(samples: measure.Samples) -> dict[str, Any]:
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
     launch.apply(args.launch)  # the pacer inherits it
-    with workers.started({pacer.NAME: pacer.command(interpreter.resolved(args.pacer))}) as (running, _):
-        measured(args, running[pacer.NAME])
+    with workers.started({pacer.NAME: pacer.command(interpreter.resolved(args.pacer))}) as (running, told):
+        measured(args, running[pacer.NAME], told[pacer.NAME])
 
 
-def measured(args: argparse.Namespace, beside: workers.Worker) -> None:
-    """Measure by turns with the pacer, which is stopped now, and write the record."""
+def measured(args: argparse.Namespace, beside: workers.Worker, made_by: dict[str, Any]) -> None:
+    """Measure by turns with the pacer, which is stopped now, and write the record.
+
+    Args:
+        made_by: what the pacer told of itself.
+    """
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
     extra["list_sha256"] = None if args.random_images else read_json(args.array)["list_sha256"]
     batches = feed.batches(args)
@@ -111,16 +127,16 @@ def measured(args: argparse.Namespace, beside: workers.Worker) -> None:
         session.write_skip(args, "latency", skip, extra)
         return
     metrics.check_scores(scores, args.batch_size, args.scores)
+    at_rest = rest.wait()
     probe_before = disturbance.probe()
     warmup, warmup_stopped_by = warm_up(opened.predict, batches, args.warmup_requests, args.warmup_limit)
-    paces: list[list[int]] = []
-    pace = pacing(beside, opened.predict, batches[-1], paces)
-    pace()
+    pacing = Pacing(beside, opened.predict, batches[-1])
+    pacing.when_due()
     found_before = disturbance.snapshot([beside.process.pid])
-    samples = requests_until(args, opened.predict, batches, pace)
+    samples = requests_until(args, opened.predict, batches, pacing.when_due)
     found_after = disturbance.snapshot([beside.process.pid])
-    pace()
-    probe_after = disturbance.probe()
+    pacing.burst()
+    probe_after = disturbance.probe()  # the threads still sleep
     session.checked_predict(opened, batches[-1], args.scores)
     session.write_record(
         args,
@@ -140,6 +156,10 @@ def measured(args: argparse.Namespace, beside: workers.Worker) -> None:
             "disturbance": disturbance.between(found_before, found_after),
             "probe_before_ns": probe_before,
             "probe_after_ns": probe_after,
-            "pacer_ns": paces,
+            "pacer_ns": pacing.bursts_ns,
+            "pacer": made_by,
+            "at_rest": at_rest and pacing.at_rest,
+            "requests_asked": args.requests,
+            "width_asked": args.width,
         },
     )

@@ -44,4 +44,5 @@ def run(args: argparse.Namespace) -> None:
 
     answers = workers.answers()
     burst(BURST)  # the first one starts the threads
-    workers.serve(answers, {}, burst)
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    workers.serve(answers, {"numpy": np.__version__, "blas": f"{blas['name']} {blas['version']}"}, burst)

@@ -36,5 +36,5 @@ def run(args: argparse.Namespace) -> None:
     _write(tables.frame(accuracy, tables.ACCURACY), args.out / "accuracy.csv")
     _write(tables.frame(performance, tables.PERFORMANCE), args.out / "performance.csv")
     _write(tables.frame(measurements, tables.MEASUREMENTS), args.out / "measurements.csv")
-    _write(tables.frame(tables.comparison(study_plan), tables.COMPARISON), args.out / "comparison.csv")
+    _write(tables.frame(tables.comparison(study_plan, parity), tables.COMPARISON), args.out / "comparison.csv")
     _write(tables.frame(tables.rounds(study_plan), tables.ROUNDS), args.out / "rounds.csv")
