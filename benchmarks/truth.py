@@ -3,9 +3,9 @@
     PYTHONPATH=workflow .venv/bin/python benchmarks/truth.py
 
 A finished study left models, images and records in `results/`. In the frameworks' environments OpenVINO's
-benchmark_app, PyTorch's Timer and MLPerf's LoadGen measure by turns with dliflow, all in one run of about five
-minutes; `against_*.py` tell how, and what each of them times otherwise. The unit of an interval is the round: Student's
-t of the logarithms of the rounds' ratios.
+benchmark_app, PyTorch's Timer and MLPerf's LoadGen measure by turns with dliflow, all in one run of about seven
+minutes; `against_*.py` tell how, and what each of them times otherwise. An interval is that of the median of the
+rounds' ratios, which moments of a stalled machine do not move.
 """
 
 from __future__ import annotations
