@@ -2,8 +2,9 @@
 
     PYTHONPATH=workflow .venv/bin/python benchmarks/requests.py CONFIG_RECORDS...
 
-CONFIG_RECORDS: folders of records in which each process made many requests (fixed mode), one for each configuration:
-results/latency/local/efficientnet_lite0/openvino-default-fp32-cpu-default and so on. The rule that ends an adaptive
+CONFIG_RECORDS: folders of records in which each process made many requests, one for each configuration, as a study
+leaves them whose config says `node: fixed` and `latency: {mode: fixed, limit_s: null}`:
+results/latency/fixed/efficientnet_lite0/openvino-default-fp32-cpu-default and so on. The rule that ends an adaptive
 process is asked over the recorded durations as the timing loop would ask it, and the interval over processes is
 computed from what it would have kept, and from everything.
 """

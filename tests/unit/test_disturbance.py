@@ -112,8 +112,14 @@ MADE = {"requests_asked": 1000, "width_asked": None, "latency_ns": [100] * 1000,
         ({}, None),
         ({"latency_ns": [100] * 50}, "only 50 of 1000 requests were made in 1 of 2 processes"),
         ({"width_asked": 0.01, "latency_ns": [100] * 50}, None),
-        ({"width_asked": 0.01, "interval_ns": [92, 108]}, "known to no better than ± 5% (± 8%)"),
-        ({"width_asked": 0.01, "interval_ns": None, "latency_ns": [100] * 3}, "known to no better than ± 5%; raise"),
+        (
+            {"width_asked": 0.01, "interval_ns": [92, 108]},
+            "1 of 2 processes ended knowing their own median to ± 8% only",
+        ),
+        (
+            {"width_asked": 0.01, "interval_ns": None, "latency_ns": [100] * 3},
+            "ended with too few requests for an interval",
+        ),
     ],
 )
 def test_a_process_that_ended_too_early_is_told(changes, told):

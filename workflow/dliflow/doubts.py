@@ -157,10 +157,10 @@ def goals(found: list[dict[str, Any]]) -> list[str]:
     vague = [width for width in wide if width is None or width > VAGUE]
     if vague:
         known = [width for width in vague if width is not None]
-        told.append(
-            f"{len(vague)} of {len(found)} processes ended with their own median known to no better than ± {VAGUE:.0%}"
-            f"{f' (± {max(known):.0%})' if known else ''}; raise latency.limit_s"
+        how = (
+            f"knowing their own median to ± {max(known):.0%} only" if known else "with too few requests for an interval"
         )
+        told.append(f"{len(vague)} of {len(found)} processes ended {how}; raise latency.limit_s")
     return told
 
 
