@@ -127,16 +127,16 @@ def measured(args: argparse.Namespace, beside: workers.Worker, made_by: dict[str
         session.write_skip(args, "latency", skip, extra)
         return
     metrics.check_scores(scores, args.batch_size, args.scores)
-    at_rest = rest.wait()
-    probe_before = disturbance.probe()
     warmup, warmup_stopped_by = warm_up(opened.predict, batches, args.warmup_requests, args.warmup_limit)
     pacing = Pacing(beside, opened.predict, batches[-1])
-    pacing.when_due()
+    pacing.burst()
+    probe_before = disturbance.probe()  # the threads still sleep
+    opened.predict(batches[-1])  # warms the caches again
     found_before = disturbance.snapshot([beside.process.pid])
     samples = requests_until(args, opened.predict, batches, pacing.when_due)
     found_after = disturbance.snapshot([beside.process.pid])
     pacing.burst()
-    probe_after = disturbance.probe()  # the threads still sleep
+    probe_after = disturbance.probe()
     session.checked_predict(opened, batches[-1], args.scores)
     session.write_record(
         args,
@@ -158,7 +158,7 @@ def measured(args: argparse.Namespace, beside: workers.Worker, made_by: dict[str
             "probe_after_ns": probe_after,
             "pacer_ns": pacing.bursts_ns,
             "pacer": made_by,
-            "at_rest": at_rest and pacing.at_rest,
+            "at_rest": pacing.at_rest,
             "requests_asked": args.requests,
             "width_asked": args.width,
         },
