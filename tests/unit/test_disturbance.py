@@ -19,8 +19,10 @@ QUIET = {
     "pacer_ns": [[600_000] * 3, [900_000, 610_000, 600_000]],
     "pacer": {"numpy": "2.4.6", "blas": "scipy-openblas 0.3.31"},
     "at_rest": True,
+    "latency_ns": [100_000_000] * 20,
     "disturbance": {
         **{"wall_s": 1.0, "own_cpu_s": 2.0, "others_cpu_s": 0.01, "steal_s": 0.0, "major_faults": 0},
+        "minor_faults": 100,
         **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {"0": 3000.0}},
     },
 }
@@ -40,6 +42,8 @@ def test_a_quiet_process_raises_no_doubt():
         (changed(others_cpu_s=0.5), "other processes took 25% of the processors' time"),
         (changed(steal_s=0.1), "the hypervisor gave 5% of the processors' time"),
         (changed(major_faults=7), "7 page faults read from disk"),
+        (changed(minor_faults=2_000_000), "each request made 100,000 page faults"),
+        (changed(minor_faults=5_000), None),
         (changed(frequencies_before_mhz={"0": 1500.0}), "frequencies went from 1500 to 3000 MHz"),
         (changed(figures={"probe_after_ns": {"0": [1_300_000] * 3, "1": [1_000_000] * 3}}), "took 1.00 to 1.30 ms"),
         (changed(figures={"pacer_ns": [[600_000] * 3, [900_000] * 3]}), None),  # within a process

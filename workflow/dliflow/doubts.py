@@ -12,6 +12,7 @@ from dliflow import comparison
 # Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
 # spread between processes that the interval already shows.
 OTHERS, STEAL, SPEED, FREQUENCY, DRIFT, VAGUE = 0.02, 0.01, 1.15, 1.10, 0.02, 0.05
+FAULT_NS, FAULTS = 500, 0.05  # what a page fault takes at least (trap, 4 KiB of zeros), and the share of a request
 FALSE_ALARMS = 0.01  # of the test for drift, among configurations that do not drift
 
 
@@ -85,6 +86,19 @@ def _pace(found: list[dict[str, Any]]) -> str | None:
     )
 
 
+def _faults(found: list[dict[str, Any]]) -> str | None:
+    """Did requests wait for memory that the allocator had given back to the system after the last one?"""
+    each = [figures["disturbance"]["minor_faults"] / len(figures["latency_ns"]) for figures in found]
+    shares = [faults * FAULT_NS / np.median(figures["latency_ns"]) for faults, figures in zip(each, found)]
+    if np.median(shares) <= FAULTS:
+        return None
+    return (
+        f"each request made {np.median(each):,.0f} page faults, since the memory allocator returns memory and fetches "
+        "it anew; to see what that costs, put MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_MMAP_THRESHOLD_=4294967296 "
+        "before the command (glibc), or try another allocator"
+    )
+
+
 def _frequency(found: list[dict[str, Any]]) -> str | None:
     values = [
         value
@@ -132,9 +146,17 @@ def disturbances(found: list[dict[str, Any]]) -> list[str]:
 
     Args:
         found: for each process the record's figures (`disturbance`, `probe_before_ns`, `probe_after_ns`, `pacer_ns`,
-            `pacer`, `at_rest`, `drift`, `drift_p`) and the machine's `usable_cpus`.
+            `pacer`, `at_rest`, `drift`, `drift_p`, `latency_ns`) and the machine's `usable_cpus`.
     """
-    told = [_drift(found), _restless(found), _speed(found), _pace(found), _frequency(found), *_taken(found)]
+    told = [
+        _drift(found),
+        _restless(found),
+        _speed(found),
+        _pace(found),
+        _frequency(found),
+        _faults(found),
+        *_taken(found),
+    ]
     return [warning for warning in told if warning]
 
 
