@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from dliflow import machine
+
 PROBE_BYTES = 1 << 21  # SHA-256 of so much takes one to ten milliseconds
 PROBES = 7
 
@@ -42,13 +44,6 @@ def frequencies_mhz() -> dict[str, float]:
     return found
 
 
-def _cpu_s(process: int) -> float:
-    """Processor time of a process so far, all its threads; proc(5), /proc/PID/stat."""
-    with open(f"/proc/{process}/stat", encoding="utf-8") as stream:
-        fields = stream.read().rpartition(")")[2].split()  # the name before it may hold blanks
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def snapshot(helpers: Sequence[int] = ()) -> dict[str, Any]:
     """Counters of this process and of the machine, to be given to `between`.
 
@@ -59,7 +54,7 @@ def snapshot(helpers: Sequence[int] = ()) -> dict[str, Any]:
     return {
         "at": time.monotonic(),
         "own_s": usage.ru_utime + usage.ru_stime,
-        "helpers_s": sum(map(_cpu_s, helpers)),
+        "helpers_s": sum(sum(machine.process_seconds(helper, 14, 15)) for helper in helpers),  # user and system
         "involuntary_switches": usage.ru_nivcsw,
         "major_faults": usage.ru_majflt,
         "minor_faults": usage.ru_minflt,

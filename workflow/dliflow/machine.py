@@ -189,13 +189,24 @@ def peak_rss_mib() -> float | None:
     return None
 
 
+def process_seconds(process: int | str, *fields: int) -> list[float]:
+    """Times of a process, or of `self`, that the kernel counts in clock ticks, usually of 10 ms.
+
+    Args:
+        fields: their numbers in /proc/PID/stat, as proc(5) has them: from 3 on.
+    """
+    text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    values = text.rpartition(")")[2].split()  # the name before it may hold blanks
+    return [int(values[field - 3]) / os.sysconf("SC_CLK_TCK") for field in fields]
+
+
 def process_age_ms() -> float | None:
-    """How long ago this process was started, in ms, to a clock tick (usually 10 ms); proc(5), /proc/pid/stat."""
-    text = _read("/proc/self/stat")
-    if text is None:
+    """How long ago this process was started, in ms, to a clock tick; None where the system does not tell."""
+    try:
+        (started,) = process_seconds("self", 22)
+    except OSError:
         return None
-    fields = text.rpartition(")")[2].split()  # the name before it may hold blanks
-    return (time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")) * 1e3
+    return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1e3
 
 
 @contextlib.contextmanager
