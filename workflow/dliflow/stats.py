@@ -23,7 +23,7 @@ def pooled(repetitions: Sequence[np.ndarray], percent: float) -> float:
     values = np.concatenate(list(repetitions))
     weights = np.concatenate([np.full(len(own), 1 / len(own)) for own in repetitions]) / len(repetitions)
     order = np.argsort(values, kind="stable")
-    # scipy.stats.quantile with weights steps from value to value, and rounding decides where: 4.0 for the median of 0 to 9
+    # scipy.stats.quantile with weights steps between values, and rounding decides where: the median of 0 to 9 is 4.0
     middles = np.cumsum(weights[order]) - weights[order] / 2
     return float(np.interp(percent / 100, middles, values[order]))
 
