@@ -42,14 +42,14 @@ TITLES = {
 
 def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Found]:
     """Comparisons by their titles."""
-    from dliflow.stages.environment import uv
+    from dliflow import uv
 
     found = {}
     for framework, threads in itertools.product(FRAMEWORKS, ("default", "1")):
         command = study.command(model, framework, batch_size)
         command[command.index("--threads") + 1] = threads
         with tempfile.TemporaryDirectory() as folder:
-            result = uv("pip", "install", "--no-deps", "--python", command[0], "--target", folder, LOADGEN)
+            result = uv.run("pip", "install", "--no-deps", "--python", command[0], "--target", folder, LOADGEN)
             if result.returncode:
                 raise SystemExit(f"{LOADGEN} could not be installed:\n{result.stderr}")
             path = os.pathsep.join([folder, os.environ["PYTHONPATH"]])

@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-from dliflow import comparison, disturbance, doubts, machine
-from dliflow.stages import doctor
+from dliflow import comparison, disturbance, doubts
 
 QUIET = {
     **{"drift": 0.03, "drift_p": 0.2},
@@ -212,34 +211,3 @@ def test_the_probe_reaches_every_processor_and_leaves_the_affinity_alone():
     found = disturbance.probe()
     assert {int(cpu) for cpu in found} == before == os.sched_getaffinity(0)
     assert all(len(values) == disturbance.PROBES and min(values) > 0 for values in found.values())
-
-
-GOOD = {
-    **{"governor": "performance", "no_turbo": "1", "boost": None, "smt": False, "virtualised": False, "clock": "tsc"},
-    **{"usable_cpus": 8, "logical_cpus": 8, "cgroup_cpu_max": "max 100000", "numa_nodes": 1, "swap_used_mib": 0},
-    "memory_available_mib": 16000,
-}
-
-
-def test_the_doctor_finds_nothing_on_a_good_machine_and_each_fault_alone():
-    assert doctor.settings(GOOD) == []
-    faults = {
-        "governor": ("powersave", "cpupower frequency-set -g performance"),
-        "no_turbo": ("0", "echo 1 | sudo tee"),
-        "boost": ("1", "echo 0 | sudo tee"),
-        "smt": (True, "smt/control"),
-        "virtualised": (True, "virtual machine"),
-        "usable_cpus": (4, "only 4 of 8 processors"),
-        "cgroup_cpu_max": ("200000 100000", "cpu.max 200000 100000"),
-        "numa_nodes": (2, "launch.numa_node"),
-        "swap_used_mib": (12, "12 MiB are swapped out"),
-        "memory_available_mib": (512, "only 512 MiB"),
-        "clock": ("hpet", "clocksource=tsc"),
-    }
-    for key, (value, told) in faults.items():
-        (line,) = doctor.settings({**GOOD, key: value})
-        assert told in line
-
-
-def test_the_doctor_takes_this_machine_as_it_is():
-    assert all(isinstance(line, str) for line in doctor.settings(machine.describe()))

@@ -1,6 +1,6 @@
-"""The command line: `python -m dliflow STAGE ...`, one subcommand for each file in `stages/`.
+"""The command line: `python -m dliflow NAME ...`; NAME is a file in `commands/`, for people, or in `stages/`.
 
-Only the chosen stage is imported, so that a measurement loads nothing that it does not need.
+Only the chosen module is imported, so that a measurement loads nothing that it does not need.
 """
 
 from __future__ import annotations
@@ -8,31 +8,59 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import pkgutil
 import sys
 
-from dliflow import stages
+from dliflow import commands, stages
 from dliflow.errors import DliflowError
 from dliflow.version import __version__
 
+ABOUT = (
+    "Find the framework, precision and batch size to deploy an image classifier with, measured on this machine.\n"
+    "A study is run by Snakemake: .venv/bin/snakemake --cores 1 all. These commands help with it."
+)
+
+
+def front(argv: list[str]) -> int:
+    """Answer `--help` and `--version`; anything else is an error."""
+    parser = argparse.ArgumentParser(
+        prog="dliflow",
+        usage="dliflow COMMAND ...",
+        description=ABOUT,
+        epilog=f"commands:\n{commands.listing(commands)}\n\n'dliflow COMMAND --help' tells more of each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.parse_args(argv)
+    parser.error("a command has to come first")
+
+
+def unknown(name: str) -> str:
+    """What to say of a name that is neither a command nor a stage."""
+    import difflib  # here, since measuring processes do not need it
+
+    close = difflib.get_close_matches(name, [*commands.names(commands), *commands.names(stages)], n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(commands.names(commands))}."
+    return f"unknown command '{name}'; {hint} 'dliflow --help' tells what they do"
+
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one stage; returns the exit status (2 for an error that the user can act on)."""
+    """Run one command or stage; returns the exit status (2 for an error that the user can act on)."""
     argv = sys.argv[1:] if argv is None else argv
-    names = sorted(module.name for module in pkgutil.iter_modules(stages.__path__))
-    if not argv or argv[0] not in names:
-        parser = argparse.ArgumentParser(prog="dliflow", description=__doc__.splitlines()[0])
-        parser.add_argument("--version", action="version", version=__version__)
-        parser.add_argument("stage", choices=names, help="what to do; STAGE --help tells more")
-        parser.parse_args(argv or ["--help"])
+    if not argv or argv[0].startswith("-"):
+        return front(argv or ["--help"])
+    name = argv[0]
+    package = next((package for package in (commands, stages) if name in commands.names(package)), None)
+    if package is None:
+        print(f"dliflow: error: {unknown(name)}", file=sys.stderr, flush=True)
         return 2
-    stage = importlib.import_module(f"dliflow.stages.{argv[0]}")
-    parser = argparse.ArgumentParser(prog=f"dliflow {argv[0]}", description=stage.__doc__)
-    stage.arguments(parser)
+    module = importlib.import_module(f"{package.__name__}.{name}")
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=f"dliflow {name}", description=module.__doc__, formatter_class=raw)
+    module.arguments(parser)
     try:
-        return stage.run(parser.parse_args(argv[1:])) or 0
+        return module.run(parser.parse_args(argv[1:])) or 0
     except DliflowError as error:
-        print(f"dliflow {argv[0]}: error: {error}", file=sys.stderr, flush=True)
+        print(f"dliflow {name}: error: {error}", file=sys.stderr, flush=True)
         return 2
 
 

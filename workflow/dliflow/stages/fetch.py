@@ -14,10 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow import archive, checksums, download, locations, paths, progress
+from dliflow import archive, checksums, download, locations, paths, progress, uv
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, replacing, sha256, write_json
-from dliflow.stages.environment import uv
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +36,7 @@ def unpack_packages(packages: list[dict[str, str]], folder: Path) -> None:
         wanted.write_text(f"{pin} --hash=sha256:{package['sha256']}\n", encoding="utf-8")
         platform = ["--python-platform", package["platform"]] if "platform" in package else []
         version = ["--python-version", package["python"]] if "python" in package else []
-        result = uv(
+        result = uv.run(
             *("pip", "install", "--no-deps", "--only-binary", ":all:", "--require-hashes"),
             *(*platform, *version, "--link-mode", "copy", "--target", str(folder), "-r", str(wanted)),
         )

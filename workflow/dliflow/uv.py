@@ -1,0 +1,73 @@
+"""uv, which makes the environments: where it is, and the package index that it or pip is configured for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from dliflow.errors import DliflowError
+
+
+def program() -> str | None:
+    """uv of the orchestrator's own environment, or else the one on the PATH."""
+    beside = Path(sys.executable).with_name("uv")
+    return str(beside) if beside.exists() else shutil.which("uv")
+
+
+@cache
+def pip_configuration() -> str:
+    """What pip tells of its configuration (files and variables); '' when there is no pip."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def pip_setting(name: str) -> str:
+    """A setting of pip's own configuration, '' when there is none."""
+    values = {}
+    for line in pip_configuration().splitlines():
+        key, _, value = line.partition("=")
+        section, _, option = key.rpartition(".")
+        if option == name:
+            values[section] = value.strip("'\"")
+    return values.get(":env:") or values.get("install") or values.get("global") or next(iter(values.values()), "")
+
+
+def variables() -> dict[str, str]:
+    """Environment variables for uv: those at hand, and pip's index and folders of wheels where uv has none of its own.
+
+    uv does not read pip's configuration, yet this is where a mirror, or a folder of wheels, usually stands.
+    """
+    environment = dict(os.environ)
+    index, links = pip_setting("index-url"), pip_setting("find-links")
+    if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & set(environment):
+        environment["UV_DEFAULT_INDEX"] = index
+    if links and "UV_FIND_LINKS" not in environment:
+        environment["UV_FIND_LINKS"] = ",".join(links.split())
+    environment.pop("VIRTUAL_ENV", None)
+    return environment
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run uv and keep its messages, which belong in the log.
+
+    Raises:
+        DliflowError: when there is no uv.
+    """
+    uv = program()
+    if uv is None:
+        raise DliflowError("uv is not installed; it comes with requirements.lock")
+    return subprocess.run([uv, *arguments], env=variables(), text=True, stderr=subprocess.PIPE)
+
+
+def has_python(version: str) -> bool:
+    """Whether uv finds a Python of this version (`3.11`) on the machine; nothing is downloaded."""
+    uv = program()
+    command = [uv or "uv", "python", "find", "--no-project", "--no-python-downloads", "--offline", version]
+    return uv is not None and subprocess.run(command, env=variables(), capture_output=True).returncode == 0
