@@ -1,0 +1,114 @@
+"""The texts for people: lines that fit, links and names of files that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from project import ROOT
+
+WIDTH = 120
+TEXTS = sorted(
+    str(path.relative_to(ROOT)) for path in (*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+)
+# Texts whose lines are still to be wrapped. The list only gets shorter.
+TO_BE_WRAPPED = {
+    "README.md",
+    "docs/add-a-dataset.md",
+    "docs/add-a-framework.md",
+    "docs/architecture.md",
+    "docs/method.md",
+    "docs/tables.md",
+}
+
+# Names of files in the texts are relative to one of these.
+BASES = (ROOT, ROOT / "workflow/dliflow", ROOT / "config")
+# What is made by a run or brought by the user, and what stands in an example.
+ELSEWHERE = (
+    *("results/", "accuracy/", "parity/", "resources/downloads", "resources/imagenet"),
+    *("data/mine", "config/mine.yaml", "config/try.yaml", "models/mine", "some/", "val/", "val_synsets/"),
+    *(".venv/", "try/", "timm/"),
+)
+
+
+def lines_of_prose(text: str) -> Iterator[tuple[int, str]]:
+    """The lines outside of tables and code, with their numbers."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        fence = line.lstrip().startswith("```")
+        if not (fenced or fence or line.startswith("    ") or line.lstrip().startswith("|")):
+            yield number, line
+        fenced ^= fence
+
+
+def long_lines(name: str) -> list[str]:
+    lines = lines_of_prose((ROOT / name).read_text(encoding="utf-8"))
+    return [f"{name}:{number}: {len(line)} characters" for number, line in lines if len(line) > WIDTH]
+
+
+def dead_links(text: str, folder: Path) -> list[str]:
+    """Links to files, and to headings in them, that are not there."""
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, heading = target.partition("#")
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        file = folder / path if path else None
+        there = file is None or file.exists()
+        if there and heading:
+            titles = re.findall(r"^#+ (.+)$", text if file is None else file.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+            there = heading in anchors
+        if not there:
+            dead.append(target)
+    return dead
+
+
+def unknown_files(text: str) -> list[str]:
+    """Names with a slash, in backticks, that no file or folder of the repository has."""
+    unknown = []
+    for code in re.findall(r"`([^`\n]+)`", text):
+        for word in code.split():
+            name = word.removeprefix("./")
+            if not re.fullmatch(r"(\./\w+|\.?\w[\w.@-]*/)[\w.@/<>*…-]*", word) or name.startswith(ELSEWHERE):
+                continue
+            known = re.split(r"[^/]*[<*…]", name)[0]  # `envs/<name>.yaml`: the folder has to be there
+            if not any((base / known).exists() for base in BASES):
+                unknown.append(name)
+    return unknown
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_lines_fit_and_what_fits_stays_so(name):
+    too_long = long_lines(name)
+    if name in TO_BE_WRAPPED:
+        assert too_long, f"{name} is wrapped now: take it off the list TO_BE_WRAPPED"
+    else:
+        assert too_long == []
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name):
+    assert dead_links((ROOT / name).read_text(encoding="utf-8"), (ROOT / name).parent) == []
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_files_that_are_named_exist(name):
+    assert unknown_files((ROOT / name).read_text(encoding="utf-8")) == []
+
+
+def test_the_checks_find_what_they_look_for():
+    long = "x" * (WIDTH + 1)
+    text = f"{long}\n| {long} |\n```\n{long}\n```\n    {long}\n{long}\n"
+    assert [number for number, _ in lines_of_prose(text) if len(_) > WIDTH] == [1, 7]
+    links = "[a](method.md) [b](metod.md) [c](https://a.example/x) [d](method.md#no-such) [e](#a-title)\n# A title\n"
+    assert dead_links(links, ROOT / "docs") == ["metod.md", "method.md#no-such"]
+    right = "`envs/<name>.yaml` `stages/latency.py` `results/x` `a / b` `./dliflow doctor` `.ci/run` `models/` `1/x+2`"
+    assert unknown_files(right) == []
+    assert unknown_files("`env/<name>.yaml` `stages/doctor.py --x` `./dlflow`") == [
+        "env/<name>.yaml",
+        "stages/doctor.py",
+        "dlflow",
+    ]
