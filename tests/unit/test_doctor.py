@@ -132,15 +132,16 @@ def test_libraries_of_the_system_are_asked_for_only_where_they_are_needed(monkey
     assert compiler.startswith("PyTorch in INT8: ") and "'no-such-compiler'" in compiler and "g++" in compiler
 
 
-def test_environments_of_converters_and_of_a_model_s_own_format_count():
-    study = {
-        **STUDY,
-        "models": ["efficientnet_lite0"],
-        "frameworks": ["tflite", "opencv"],
-        "precisions": ["fp32", "int8"],
-    }
-    needed = prerequisites._used_environments(study, doctor.CHECKOUT)
-    assert needed == ["onnxruntime", "opencv", "pytorch", "tensorflow", "tflite"]
+@pytest.mark.parametrize(
+    ("model", "chosen", "needed"),
+    [
+        ("efficientnet_lite0", ["tflite", "opencv"], ["onnxruntime", "opencv", "pytorch", "tensorflow", "tflite"]),
+        ("mobilenet_v2_uint8", ["tflite"], ["tflite"]),  # runs as it is
+    ],
+)
+def test_environments_of_converters_and_of_a_model_s_own_format_count(model, chosen, needed):
+    study = {**STUDY, "models": [model], "frameworks": chosen}
+    assert prerequisites._used_environments(study, doctor.CHECKOUT) == needed
 
 
 def examined(monkeypatch, missing, doubtful):

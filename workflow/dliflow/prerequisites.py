@@ -45,12 +45,14 @@ def writable(checkout: Path, environments_folder: Path) -> list[str]:
 
 def _used_environments(study: dict[str, Any], checkout: Path) -> list[str]:
     """The frameworks in whose environments the study's models are read, converted or run."""
-    names = {frameworks.converter(name, precision) for name in study["frameworks"] for precision in study["precisions"]}
-    for index, name in enumerate(study["models"]):
-        entry = config.model(checkout / "config/models", name, "the study", f"models[{index}]")
-        form = entry["source"]["format"]
-        names |= {sources.exporter(form), sources.load(form).FRAMEWORK}
-    return sorted(names | set(study["frameworks"]))
+    converters = {frameworks.converter(name, kind) for name in study["frameworks"] for kind in study["precisions"]}
+    names = set(study["frameworks"])
+    for position, name in enumerate(study["models"]):
+        source = config.model(checkout / "config/models", name, "the study", f"models[{position}]")["source"]
+        names.add(sources.load(source["format"]).FRAMEWORK)
+        if "precision" not in source:  # else its file runs as it is
+            names |= converters | {sources.exporter(source["format"])}
+    return sorted(names)
 
 
 def index() -> tuple[str, list[str]]:
