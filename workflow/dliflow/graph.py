@@ -1,6 +1,6 @@
 """The interchange graph as a short list of plain operations, for frameworks that cannot read ONNX.
 
-All that needs shapes is settled here: padding is explicit, average pooling has one divisor, linear layers
+`interchange` has settled opset, constants, aliases and dead ends. All that needs shapes is settled here: padding is explicit, average pooling has one divisor, linear layers
 have their weights as (out, in), and Flatten, Squeeze and Reshape are one operation. What remains, in NCHW:
 
 | operation                          | attributes                                                      |
@@ -33,7 +33,6 @@ from dliflow.errors import Skip
 _UNARY = {"Relu": {}, "Sigmoid": {}, "HardSwish": {}, "LeakyRelu": {"alpha": 0.01}}
 _UNARY["HardSigmoid"] = {"alpha": 0.2, "beta": 0.5}
 _BINARY = ("Add", "Sub", "Mul", "Div")
-_ALIASES = ("Identity", "Dropout")
 _RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 
 
@@ -95,7 +94,6 @@ class _Reader:
         self.source = onnx_graph
         self.constants = {item.name: onnx.numpy_helper.to_array(item) for item in onnx_graph.initializer}
         self.nodes: list[Node] = []
-        self.aliases: dict[str, str] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         for value in [*onnx_graph.input, *onnx_graph.value_info, *onnx_graph.output]:
             tensor = value.type.tensor_type
@@ -104,58 +102,38 @@ class _Reader:
                 self.shapes[value.name] = tuple(sizes[1:])
 
     def graph(self) -> Graph:
-        """Translate backwards-reachable nodes: shape arithmetic that a Reshape no longer needs stays out."""
+        """Translate all nodes, and keep the constants that the operations take."""
         import onnx
 
         for node in self.source.node:
             attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-            inputs = [self.aliases.get(name, name) for name in node.input]
-            self.translate(node, inputs, attributes)
-        output = self.source.output[0].name
-        output = self.aliases.get(output, output)
-        needed: set[str] = {output}
-        nodes: list[Node] = []
-        for node in reversed(self.nodes):
-            if node.output in needed:
-                if node.op.startswith("?"):
-                    raise Skip(f"{self.framework}: {node.attributes['reason']}")
-                nodes.insert(0, node)
-                needed.update(node.inputs)
-        used = needed & set(self.constants)
+            try:
+                self.translate(node, list(node.input), attributes)
+            except Skip as error:
+                why = f" ({error})" if str(error) else ""
+                reason = f"ONNX operator {node.op_type} '{node.name}' is not taken{why}"
+                raise Skip(f"{self.framework}: {reason}") from None
+        used = {name for node in self.nodes for name in node.inputs} & set(self.constants)
         constants = {name: self.constants[name].astype(np.float32) for name in sorted(used)}
-        inputs = [value.name for value in self.source.input if value.name not in self.constants]
-        return Graph(inputs[0], output, nodes, constants, self.shapes)
+        return Graph(self.source.input[0].name, self.source.output[0].name, self.nodes, constants, self.shapes)
 
     def translate(self, node, inputs, attributes) -> None:
-        """Add the operations of one ONNX node; one that cannot be taken counts only if its output is used."""
+        """Add the operations of one ONNX node."""
         method = getattr(self, f"_{node.op_type.lower()}", None)
-        try:
-            if node.domain not in ("", "ai.onnx"):
-                raise Skip(f"of the domain {node.domain}")
-            if node.op_type == "Constant":
-                self.constants[node.output[0]] = _constant(attributes)
-            elif node.op_type in _ALIASES:
-                self.aliases[node.output[0]] = inputs[0]
-            elif node.op_type in _RESHAPES:
-                self.reshape(inputs[0], node.output[0])
-            elif node.op_type in _BINARY:
-                self.binary(node.op_type, inputs, node.output[0])
-            elif node.op_type in _UNARY:
-                defaults = _UNARY[node.op_type]
-                values = {name: attributes.get(name, value) for name, value in defaults.items()}
-                self.add(node.op_type, inputs[:1], node.output[0], **values)
-            elif method:
-                method(inputs, attributes, node.output[0])
-            else:
-                raise Skip("")
-        except Skip as error:
-            why = f" ({error})" if str(error) else ""
-            self.refuse(node, node.output, f"ONNX operator {node.op_type} '{node.name}' is not taken{why}")
-        self.refuse(node, node.output[1:], f"more than one output of ONNX operator {node.op_type} is not taken")
-
-    def refuse(self, node, outputs, reason: str) -> None:
-        """Outputs that must not be used."""
-        self.nodes += [Node("?", list(node.input), output, {"reason": reason}) for output in outputs if output]
+        if len(node.output) > 1:
+            raise Skip("with more than one output")
+        if node.op_type in _RESHAPES:
+            self.reshape(inputs[0], node.output[0])
+        elif node.op_type in _BINARY:
+            self.binary(node.op_type, inputs, node.output[0])
+        elif node.op_type in _UNARY:
+            defaults = _UNARY[node.op_type]
+            values = {name: attributes.get(name, value) for name, value in defaults.items()}
+            self.add(node.op_type, inputs[:1], node.output[0], **values)
+        elif method:
+            method(inputs, attributes, node.output[0])
+        else:
+            raise Skip("")
 
     def add(self, op: str, inputs: list[str], output: str, **attributes: Any) -> None:
         """Append an operation."""
@@ -191,7 +169,7 @@ class _Reader:
         """Arithmetic of two values, or of one and a constant that is the same for each image."""
         ranks = {len(self.shape(name)) + 1 for name in inputs if name not in self.constants}
         if len(ranks) != 1:
-            raise Skip("of values of different rank, or of constants only")
+            raise Skip("of values of different rank")
         names = []
         for name in inputs:
             if name in self.constants:
@@ -210,21 +188,16 @@ class _Reader:
         return [self.constants[name] for name in names if name]
 
     def window(self, x: str, output: str, attributes: dict[str, Any], kernel) -> dict[str, Any]:
-        """Strides, dilations and the padding that is really read, whatever way it was asked for."""
+        """Strides, dilations and the padding that is really read: `ceil_mode` asks for more, a stride may leave some."""
         if len(kernel) != 2:
             raise Skip("two spatial axes are")
         strides, dilations = attributes.get("strides", [1, 1]), attributes.get("dilations", [1, 1])
         begins = attributes.get("pads", [0, 0, 0, 0])[:2]
-        mode = attributes.get("auto_pad", b"NOTSET")
         pads = []
         for axis in range(2):
             size, outs = self.shape(x)[1 + axis], self.shape(output)[1 + axis]
             total = (outs - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1 - size
-            if mode in (b"SAME_UPPER", b"SAME_LOWER"):
-                begin = (max(total, 0) + (mode == b"SAME_LOWER")) // 2
-            else:
-                begin = begins[axis]
-            pads.append((begin, max(total - begin, 0)))
+            pads.append((begins[axis], max(total - begins[axis], 0)))
         return {"strides": tuple(strides), "dilations": tuple(dilations), "pads": tuple(pads)}
 
     def _conv(self, inputs, attributes, output):
@@ -260,7 +233,7 @@ class _Reader:
         self.add("GlobalAveragePool", inputs, output)
 
     def _reducemean(self, inputs, attributes, output):
-        axes = attributes.get("axes", self.value(inputs, 1))
+        axes = self.value(inputs, 1)
         rank = len(self.shape(inputs[0])) + 1
         if rank != 4 or not axes or sorted(axis % rank for axis in axes) != [2, 3]:
             raise Skip("over other than the two spatial axes")
@@ -300,8 +273,7 @@ class _Reader:
         self.add("Dense", [inputs[0], self.constant(f"{output}/weight", weight.T)], output)
 
     def _clip(self, inputs, attributes, output):
-        low = attributes.get("min", self.value(inputs, 1))
-        self.add("Clip", inputs[:1], output, low=low, high=attributes.get("max", self.value(inputs, 2)))
+        self.add("Clip", inputs[:1], output, low=self.value(inputs, 1), high=self.value(inputs, 2))
 
     def _concat(self, inputs, attributes, output):
         self.add("Concat", inputs, output, axis=self.axis(attributes["axis"], output))
@@ -334,12 +306,3 @@ class _Reader:
         if axes[0] != 0:
             raise Skip("that moves the batch")
         self.add("Transpose", inputs, output, axes=axes)
-
-
-def _constant(attributes: dict[str, Any]) -> np.ndarray:
-    """The value of a Constant node."""
-    import onnx
-
-    if "value" in attributes:
-        return onnx.numpy_helper.to_array(attributes["value"])
-    return np.array(next(iter(attributes.values())))

@@ -1,8 +1,15 @@
 """The one form in which every ONNX graph is handed to the frameworks, whatever source it comes from.
 
-Opset 18; one input `input`, float32 NCHW, and one output `scores` of two axes, for batches of any size; constants
-and reshapes settled, batch norm folded into convolutions, padding explicit. It runs in the environment of each source
-format that gives ONNX: numpy, onnx and onnxoptimizer.
+Its readers may rely on this, which `write` checks in what it has made:
+
+- one input `input`, float32 NCHW, and one output `scores` of two axes, for batches of any size;
+- operators of opset 18 in ONNX's own domain, as `onnx.checker` takes them: no attribute of an older opset;
+- every node leads to the scores, and none is a Constant, an Identity or a Dropout that does nothing: what depends on
+  constants only is an initializer, and what nothing reads is not there;
+- padding in numbers, never `auto_pad`.
+
+Batch norm is folded into convolutions and shape arithmetic into reshapes where that can be done; what cannot stays as
+it is. It runs in the environment of each source format that gives ONNX: numpy, onnx and onnxoptimizer.
 """
 
 from __future__ import annotations
@@ -46,8 +53,8 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
         The number of scores.
 
     Raises:
-        DliflowError: for a model that is not one float32 image in, one row of scores out, or whose batch size is
-            fixed by more than reshapes.
+        DliflowError: for a model that is not one float32 image in, one row of scores out, whose batch size is fixed
+            by more than reshapes, or that does not come out in the form.
     """
     import onnx
     import onnxoptimizer
@@ -64,13 +71,14 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     model = onnxoptimizer.optimize(model, ["eliminate_unused_initializer"])
     _spell_out(model)
     _strip(model)
-    used = {name for node in model.graph.node for name in node.input}
-    for unused in [item for item in model.graph.initializer if item.name not in used]:
+    read = _read(model.graph)
+    for unused in [item for item in model.graph.initializer if item.name not in read]:
         model.graph.initializer.remove(unused)
     model.ir_version = 10
     del model.opset_import[:]
     model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     onnx.checker.check_model(model)
+    _check_form(model.graph)
     (out / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
     return scores
 
@@ -187,16 +195,19 @@ def _at_opset(model):
 
 
 def _fold(graph) -> None:
-    """Compute what depends on constants only, and take Dropout and Identity for what they are."""
+    """Compute what depends on constants only; take Dropout for the Identity it is, and outputs away that none reads."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
     constants = {item.name: item for item in graph.initializer}
+    read = _read(graph)
     kept = []
     for node in graph.node:
-        if node.op_type == "Dropout" and not any(node.output[1:]):
+        while len(node.output) > 1 and node.output[-1] not in read:
+            del node.output[-1]
+        if node.op_type == "Dropout" and len(node.output) == 1:
             node.op_type = "Identity"
-            del node.input[1:], node.attribute[:], node.output[1:]
+            del node.input[1:], node.attribute[:]
         nested = any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute)
         known = all(name in constants for name in node.input if name)
         if nested or not known or node.op_type.startswith("Random"):
@@ -215,6 +226,12 @@ def _fold(graph) -> None:
     del graph.node[:], graph.initializer[:], graph.value_info[:]
     graph.node.extend(kept)
     graph.initializer.extend(constants.values())
+
+
+def _read(graph) -> set[str]:
+    """Names of the values that a node or the graph's output takes."""
+    names = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    return names - {""}  # an optional input that is left out
 
 
 def _constant(graph, name: str, value: np.ndarray) -> str:
@@ -434,3 +451,15 @@ def _strip(model) -> None:
     del model.functions[:]
     graph.name = "network"
     model.producer_name = model.producer_version = model.domain = ""
+
+
+def _check_form(graph) -> None:
+    """Refuse a graph that does not keep what this module promises to its readers beyond ONNX's own rules."""
+    read = _read(graph)
+    for node in graph.node:
+        padded = any(attribute.name == "auto_pad" for attribute in node.attribute)
+        if node.op_type in ("Constant", "Identity") or padded or not read.intersection(node.output):
+            raise DliflowError(
+                f"the model's {node.op_type} '{node.name}' cannot be brought into the interchange form; export the "
+                "model with its constants folded and its padding in numbers"
+            )
