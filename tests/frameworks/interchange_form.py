@@ -32,7 +32,10 @@ MODELS = {
         *(node("Clip", ["conv"], ["clip"], min=0.0, max=6.0), node("Dropout", ["clip"], ["drop", "mask"])),
         *(node("MaxPool", ["drop"], ["pool", "places"], kernel_shape=[2, 2], auto_pad="VALID"),),
         *(node("ReduceMean", ["pool"], ["mean"], axes=[2, 3], keepdims=0),),
-        *(node("Constant", [], ["two"], value=numpy_helper.from_array(np.float32(2))), node("Tanh", ["mean"], ["dead"])),
+        *(
+            node("Tanh", ["mean"], ["dead"]),
+            node("Constant", [], ["two"], value=numpy_helper.from_array(np.float32(2))),
+        ),
         *(node("Mul", ["mean", "two"], ["twice"]), node("Identity", ["twice"], ["y"])),
     ),
     "opset13": (

@@ -302,12 +302,38 @@ def test_many_series_are_drawn_framework_by_framework(tmp_path):
     assert len(plots.FIGURES["latency"](tables).axes) == 3
 
 
-def test_labels_keep_their_distance_and_order():
-    places = canvas.spread([0.5, 0.5, 0.52, 0.9], 0.1)
-    assert places == sorted(places)
-    assert min(b - a for a, b in zip(places, places[1:])) >= 0.1 - 1e-9
-    assert places[3] == 0.9
-    assert canvas.within([-0.1, 0.2], 0.0, 1.0) == pytest.approx([0.0, 0.3])
+def test_a_configuration_looks_the_same_in_all_plots(tmp_path):
+    points = [point("a", 1, [1.0]), point("b", 1, [2.0], "int8")]
+    tables = tables_of(points, [quality("b", "int8"), quality("only here"), quality("a")], tmp_path)
+    looks = canvas.looks(tables)
+    colours = [looks[canvas.look_key(row)].colour for row in [*tables.performance, *tables.accuracy]]
+    assert colours == [canvas.COLOURS[index] for index in (0, 1, 1, 2, 0)]
+    (axes,) = plots.FIGURES["latency"](tables).axes
+    (other,) = plots.FIGURES["tradeoff"](tables).axes
+    for one in (axes, other):
+        shown = {line.get_label(): (line.get_color(), line.get_marker()) for line in one.get_legend().legend_handles}
+        assert shown == {"a fp32": (canvas.COLOURS[0], "o"), "b int8": (canvas.COLOURS[1], "D")}
+
+
+def test_everything_lies_within_its_picture_and_texts_do_not_overlap(tmp_path):
+    precisions = ("fp32", "fp16", "bf16", "int8")
+    configurations = [(f"framework_{f}", p) for f in "abc" for p in precisions]
+    for number, chosen in enumerate((configurations, configurations[:6])):
+        points = [point(f, size, [1000.0 + i, 1100.0 + i], p) for i, (f, p) in enumerate(chosen) for size in (1, 8)]
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        rounds = in_rounds(1, {f"{f}-default-{p}-default": 1.003 for f, p in chosen[:4]})
+        tables = tables_of(points, [quality(f, p) for f, p in chosen], folder, *rounds)
+        with canvas.style():
+            for name, make in plots.FIGURES.items():
+                figure = make(tables)
+                canvas.save(figure, folder / name)
+                drawn, paper = figure.get_tightbbox(), figure.bbox_inches
+                assert paper.x0 <= drawn.x0 and drawn.x1 <= paper.x1, name
+                assert paper.y0 <= drawn.y0 and drawn.y1 <= paper.y1, name
+                for axes in figure.axes:
+                    texts = [text.get_window_extent() for text in axes.texts]
+                    assert not [1 for one in texts for other in texts if one is not other and one.overlaps(other)], name
 
 
 def test_front_holds_what_nothing_beats():

@@ -1,7 +1,8 @@
 """The interchange graph as a short list of plain operations, for frameworks that cannot read ONNX.
 
-`interchange` has settled opset, constants, aliases and dead ends. All that needs shapes is settled here: padding is explicit, average pooling has one divisor, linear layers
-have their weights as (out, in), and Flatten, Squeeze and Reshape are one operation. What remains, in NCHW:
+What `interchange` promises is taken as given. All that needs shapes is settled here: padding is what is really read,
+average pooling has one divisor, linear layers have their weights as (out, in), and Flatten, Squeeze and Reshape are one
+operation. What remains, in NCHW:
 
 | operation                          | attributes                                                      |
 |------------------------------------|-----------------------------------------------------------------|
@@ -188,7 +189,7 @@ class _Reader:
         return [self.constants[name] for name in names if name]
 
     def window(self, x: str, output: str, attributes: dict[str, Any], kernel) -> dict[str, Any]:
-        """Strides, dilations and the padding that is really read: `ceil_mode` asks for more, a stride may leave some."""
+        """Strides, dilations and the padding that is really read: more with `ceil_mode`, less where strides end."""
         if len(kernel) != 2:
             raise Skip("two spatial axes are")
         strides, dilations = attributes.get("strides", [1, 1]), attributes.get("dilations", [1, 1])

@@ -1,4 +1,4 @@
-"""Paper for the plots: colours, markers, a grid measured in inches, labels that do not overlap, files without dates.
+"""Paper for the plots: colours, markers, a grid of axes, files without dates.
 
 Colour tells the framework, marker and line style the precision, the marker's filling the variant. Colours are given in
 the order in which frameworks stand in the tables, so that no framework has to be named here.
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dliflow.files import replacing
-from dliflow.report.read import Row, Rows
+from dliflow.report.read import Row, Tables
 
 # These five are replaced by the page's own colours where a plot is shown in it.
 INK, MUTED, GRID, FAINT, PAPER = "#1c2128", "#66707b", "#e3e6ea", "#cdd3d9", "#fffffe"
@@ -34,6 +34,8 @@ RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dliflow",
     "text.parse_math": False,
+    "text.hinting": "none",  # letters are as wide in the file as in the layout, whatever the dpi
+    "figure.constrained_layout.w_pad": 0.08,
     "text.color": INK,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -65,8 +67,9 @@ class Look(NamedTuple):
     filling: str
 
 
-def looks(rows: Rows) -> dict[tuple, Look]:
-    """The look of every configuration: key (framework, variant, precision, parameters)."""
+def looks(tables: Tables) -> dict[tuple, Look]:
+    """The look of every configuration, the same in all plots: key (framework, variant, precision, parameters)."""
+    rows = [*tables.performance, *tables.accuracy]
     frameworks = list(dict.fromkeys(row["framework"] for row in rows))
     ways: dict[str, list[tuple]] = {}
     found = {}
@@ -93,20 +96,8 @@ class Block(NamedTuple):
     cells: list[str]
 
 
-WIDTH = 11.3  # of a sheet with several columns
-
-
-class Sheet(NamedTuple):
-    """Sizes in inches: of a cell's axes, of what stands left and right of it, between rows, and around all."""
-
-    columns: int
-    width: float
-    height: float
-    left: float = 0.62
-    right: float = 1.5
-    between: float = 0.62
-    heading: float = 0.5
-    footer: float = 0.3
+WIDTH = 11.3  # of a sheet with several columns, inches
+HEADING, AROUND, FOOTER = 0.3, 0.6, 0.3  # height of a block's heading, of a cell's title and labels, of the small print
 
 
 def columns_for(blocks: Sequence[Block]) -> int:
@@ -115,39 +106,40 @@ def columns_for(blocks: Sequence[Block]) -> int:
     return 2 if most in (2, 4) else min(most, 3)
 
 
-def grid(sheet: Sheet, blocks: Sequence[Block], heights: Sequence[float] = ()) -> tuple[Figure, list[list[Axes]]]:
-    """A figure with axes for every cell of every block, in rows of `sheet.columns`.
+def grid(
+    blocks: Sequence[Block], heights: Sequence[float], columns: int = 1, width: float = WIDTH
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with axes for every cell of every block; matplotlib finds the room for what stands around them.
 
     Args:
-        heights: of the cells of each block; `sheet.height` for all when empty.
+        heights: of the axes of each block, inches.
+        columns: of cells.
+        width: of the figure, inches.
     """
-    heights = list(heights) or [sheet.height] * len(blocks)
-    cell_width = sheet.left + sheet.width + sheet.right
-    width = sheet.columns * cell_width
-    lines = [-(-len(block.cells) // sheet.columns) for block in blocks]
-    height = sheet.footer + sum(sheet.heading + n * (h + sheet.between) for n, h in zip(lines, heights))
-    figure = Figure(figsize=(width, height))
-    axes, top = [], height
-    for block, count, cell_height in zip(blocks, lines, heights):
-        place = (0.12 / width, (top - 0.12) / height)
-        figure.text(*place, block.title, fontsize=11, fontweight="bold", va="top")
-        top -= sheet.heading
-        row = []
-        for index, title in enumerate(block.cells):
-            x = (index % sheet.columns) * cell_width + sheet.left
-            y = top - (index // sheet.columns) * (cell_height + sheet.between) - cell_height
-            cell = figure.add_axes((x / width, y / height, sheet.width / width, cell_height / height))
+    lines = [-(-len(block.cells) // columns) for block in blocks]
+    rows = [size for count, height in zip(lines, heights) for size in (HEADING, *[height] * count)]
+    figure = Figure((width, sum(rows) + AROUND * sum(lines) + FOOTER), layout="constrained")
+    places = figure.add_gridspec(len(rows), columns, height_ratios=rows)
+    axes, row = [], 1
+    for block, count in zip(blocks, lines):
+        cells = [
+            figure.add_subplot(places[row + index // columns, index % columns]) for index in range(len(block.cells))
+        ]
+        for cell, title in zip(cells, block.cells):
             cell.set_title(title, loc="left", fontsize=9, fontweight="bold", pad=4)
-            row.append(cell)
-        axes.append(row)
-        top -= count * (cell_height + sheet.between)
+        above = (0, 20 if block.cells[0] else 6)
+        heading = cells[0].annotate(
+            block.title, (0, 1), above, "axes fraction", "offset points", fontsize=11, fontweight="bold"
+        )
+        heading.set_in_layout(False)  # it may be wider than its cell
+        axes.append(cells)
+        row += 1 + count
     return figure, axes
 
 
 def footnote(figure: Figure, text: str) -> None:
     """Small print at the bottom."""
-    width, height = figure.get_size_inches()
-    figure.text(0.12 / width, 0.1 / height, text, fontsize=7, color=MUTED, va="bottom")
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=7, color=MUTED, wrap=True)
 
 
 def blank(text: str) -> Figure:
@@ -158,63 +150,20 @@ def blank(text: str) -> Figure:
     return figure
 
 
-def inches(axes: Axes) -> np.ndarray:
-    """Width and height of axes."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    return figure.get_size_inches() * axes.get_position().size
-
-
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Places at least `gap` apart, in the same order and as near to the wanted ones as can be.
-
-    Least squares under the order, by pooling adjacent violators.
-    """
-    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
-    pools: list[list[float]] = []  # mean and number of members
-    for rank, index in enumerate(order):
-        pools.append([wanted[index] - rank * gap, 1])
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            mean, members = pools.pop()
-            last = pools[-1]
-            last[0] = (last[0] * last[1] + mean * members) / (last[1] + members)
-            last[1] += members
-    flat = [mean for mean, members in pools for _ in range(int(members))]
-    places = [0.0] * len(wanted)
-    for rank, index in enumerate(order):
-        places[index] = flat[rank] + rank * gap
-    return places
-
-
-def within(places: list[float], low: float, high: float) -> list[float]:
-    """The places moved together into a range, as far as they fit."""
-    shift = max(0.0, low - min(places, default=low))
-    shift = shift or min(0.0, high - max(places, default=high))
-    return [place + shift for place in places]
-
-
-def _palette() -> Image.Image:
-    """Every colour of the plots in steps towards the paper: few enough for a small PNG, and none is shifted."""
-    paper = np.array([int(PAPER[i : i + 2], 16) for i in (1, 3, 5)])
-    found: list[int] = []
-    for colour, steps in [(GRID, 2), (FAINT, 3), *((colour, 24) for colour in (INK, MUTED, *COLOURS))]:
-        own = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
-        for step in np.linspace(0, 1, steps):
-            found.extend(int(value) for value in np.round(own + (paper - own) * step))
-    picture = Image.new("P", (1, 1))
-    picture.putpalette(found)
-    return picture
-
-
 def save(figure: Figure, path: Path) -> None:
     """Write `path`.svg and `path`.png; the same figure gives the same bytes."""
+    figure.draw_without_rendering()  # lays it out, once for both files
+    figure.set_layout_engine("none")
     with replacing(path.with_suffix(".svg")) as scratch:
         figure.savefig(scratch, metadata={"Date": None, "Creator": "dliflow"})
     width, height = figure.get_size_inches()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=min(130.0, float(np.sqrt(PIXELS / (width * height)))))
     with replacing(path.with_suffix(".png")) as scratch:
-        picture = Image.open(buffer).convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
+        # 256 colours, each within what an eye can tell, make a third of the size.
+        picture = (
+            Image.open(buffer).convert("RGB").quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        )
         picture.save(scratch, optimize=True)
 
 

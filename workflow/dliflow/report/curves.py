@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from dliflow.report import canvas, names
-from dliflow.report.canvas import FAINT, Block, Look, Sheet
+from dliflow.report.canvas import FAINT, Block, Look
 from dliflow.report.conclusion import grouped, usable
-from dliflow.report.marks import CROWD, Range, bars, explain, facets, limits, log_axis, marker, without
+from dliflow.report.marks import CROWD, Range, bars, explain, facets, legend, limits, log_axis, marker, without
 from dliflow.report.read import SETTING, Row, Rows, Tables
 
 LINE = ("framework", "variant", "precision", "parameters")
@@ -97,22 +97,6 @@ def dodge(axes: Axes, count: int) -> list[float]:
     return [float(factor) for factor in np.exp(np.linspace(-reach, reach, count))] if count > 1 else [1.0] * count
 
 
-def end_labels(axes: Axes, drawn: list[Series], texts: list[str], ends: list[float]) -> None:
-    """Names right of the axes, each joined to the end of its line."""
-    width, height = canvas.inches(axes)
-    to_axes = axes.transAxes.inverted()
-    tips = [to_axes.transform(axes.transData.transform((x, one.y[-1]))) for x, one in zip(ends, drawn)]
-    places = canvas.spread([float(tip[1]) for tip in tips], 0.145 / height)
-    places = canvas.within(places, 0.0, 1.0)
-    inch = 1 / width
-    for one, text, tip, place in zip(drawn, texts, tips, places):
-        start, symbol = float(tip[0]), 1 + 0.14 * inch
-        line = ([start + 0.05 * inch, 1.0, symbol - 0.06 * inch], [tip[1], tip[1], place])
-        axes.plot(*line, color=one.look.colour, lw=0.5, alpha=0.6, transform=axes.transAxes, clip_on=False)
-        axes.plot([symbol], [place], ls="", transform=axes.transAxes, clip_on=False, **marker(one.look, 4))
-        axes.text(symbol + 0.09 * inch, place, text, transform=axes.transAxes, va="center", fontsize=7.5)
-
-
 def lines(axes: Axes, drawn: list[Series], context: list[Series], quantity: Quantity, short: bool) -> None:
     """One cell: its own lines with intervals and names, all others thin and grey behind them."""
     line_axes(axes, [*drawn, *context], quantity)
@@ -120,13 +104,11 @@ def lines(axes: Axes, drawn: list[Series], context: list[Series], quantity: Quan
         x = [value for one in context for value in (*one.x, np.nan)]
         y = [value for one in context for value in (*one.y, np.nan)]
         axes.plot(x, y, color=FAINT, lw=0.9, marker="." if max(len(one.x) for one in context) == 1 else "", zorder=1)
-    factors = dodge(axes, len(drawn))
-    for one, factor in zip(drawn, factors):
+    for one, factor in zip(drawn, dodge(axes, len(drawn))):
         x = [value * factor for value in one.x]
         axes.plot(x, one.y, ls=one.look.line, lw=1.3, zorder=3, **marker(one.look))
         bars(axes, [(place, *pair) for place, pair in zip(x, one.intervals) if pair], one.look)
-    texts = [one.short if short else one.name for one in drawn]
-    end_labels(axes, drawn, texts, [one.x[-1] * factor for one, factor in zip(drawn, factors)])
+    legend(axes, sorted(drawn, key=lambda one: one.y[-1], reverse=True), short, lines=True)
 
 
 def interval_note(rows: Rows) -> str:
@@ -141,16 +123,13 @@ def over_batch_size(tables: Tables, quantity: Quantity) -> Figure:
     rows = usable(tables.performance)
     if not rows:
         return canvas.blank(explain(tables.performance))
-    looks = canvas.looks(tables.performance)
+    looks = canvas.looks(tables)
     found = [(own[0], series_of(own, quantity, looks)) for own in grouped(rows, SETTING).values()]
     crowded = max(len(drawn) for _, drawn in found) > CROWD
     cells = [facets(drawn, crowded) for _, drawn in found]
     blocks = [Block(names.setting(row), [cell[0] for cell in own]) for (row, _), own in zip(found, cells)]
-    right = 0.36 + 0.062 * max(len(one.short if crowded else one.name) for _, drawn in found for one in drawn)
-    columns = canvas.columns_for(blocks) if crowded else 1
-    width = (canvas.WIDTH / columns if crowded else 9.2) - Sheet(1, 0, 0).left - right
-    sheet = Sheet(columns, width, 1.9 if crowded else 3.1, right=right)
-    figure, axes = canvas.grid(sheet, blocks)
+    heights = [1.9 if crowded else 3.1] * len(blocks)
+    figure, axes = canvas.grid(blocks, heights, canvas.columns_for(blocks) if crowded else 1)
     for own, row in zip(cells, axes):
         for (_, drawn, context), one in zip(own, row):
             lines(one, drawn, context, quantity, short=crowded)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from dliflow.report import canvas, names, units
-from dliflow.report.canvas import COLOURS, INK, MUTED, Block, Sheet
+from dliflow.report.canvas import COLOURS, INK, MUTED, Block
 from dliflow.report.conclusion import grouped
 from dliflow.report.marks import explain
 from dliflow.report.read import SETTING, Rows, Tables
@@ -56,9 +56,7 @@ def comparison(tables: Tables) -> Figure:
         for own in grouped(setting, ("batch_size",)).values()
     ]
     blocks = [Block(f"{names.setting(setting[0])} · batch size {own[0]['batch_size']}", [""]) for setting, own in cells]
-    widest = max(len(names.member(row["first"])) + len(names.member(row["second"])) for row in rows)
-    sheet = Sheet(1, 5.0, 0, left=0.55 + 0.068 * widest, right=1.5, between=0.5)
-    figure, axes = canvas.grid(sheet, blocks, [0.32 * len(own) + 0.2 for _, own in cells])
+    figure, axes = canvas.grid(blocks, [0.32 * len(own) + 0.2 for _, own in cells], width=9)
     for (_, own), (one,) in zip(cells, axes):
         pair_rows(one, own)
     axes[-1][0].set_xlabel("Ratio of latencies; below 1 the first one named is faster")

@@ -7,6 +7,7 @@ from typing import Optional
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from dliflow.report.canvas import PAPER, Look
@@ -48,7 +49,7 @@ def limits(middles: Sequence[float], intervals: Sequence[Range], reach: float = 
 
 def log_axis(axis, low: float, high: float) -> None:
     """Readable ticks on a logarithmic axis, however short it is."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 6 else MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 6 else MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
@@ -84,6 +85,29 @@ def marker(look: Look, size: float = 4.5) -> dict:
         "fillstyle": look.filling,
         "markerfacecoloralt": PAPER,
     }
+
+
+def legend(axes: Axes, drawn: Sequence, short: bool, lines: bool = False) -> None:
+    """Names right of the axes, each with its marker, and its line where there is one."""
+    handles = [
+        Line2D(
+            [],
+            [],
+            ls=one.look.line if lines else "",
+            lw=1.3,
+            label=one.short if short else one.name,
+            **marker(one.look),
+        )
+        for one in drawn
+    ]
+    axes.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        fontsize=7.5,
+        frameon=False,
+        handlelength=2.4 if lines else 1,
+    )
 
 
 def facets(found: Sequence, crowded: bool) -> list[tuple[str, list, list]]:

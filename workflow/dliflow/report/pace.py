@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dliflow.report import canvas, names
-from dliflow.report.canvas import COLOURS, FAINT, INK, MUTED, Block, Sheet
+from dliflow.report.canvas import FAINT, INK, MUTED, Block
 from dliflow.report.conclusion import grouped
 from dliflow.report.marks import explain
 from dliflow.report.read import SETTING, Row, Rows, Tables
@@ -39,8 +39,8 @@ def speed(axes: Axes, rows: Rows) -> None:
         axes.plot(x[: len(own)], relative([row["latency_p50_ms"] for row in own]), color=FAINT, lw=0.9)
     axes.plot([], [], color=FAINT, lw=0.9, label="configurations")
     if all(row["probe_ms"] is not None for row in rounds):
-        axes.plot(x, relative([row["probe_ms"] for row in rounds]), color=COLOURS[1], lw=1, label="probe")
-    axes.plot(x, relative([row["pacer_ms"] for row in rounds]), color=COLOURS[0], lw=1.2, label="pacer")
+        axes.plot(x, relative([row["probe_ms"] for row in rounds]), color=MUTED, lw=1, ls="--", label="probe")
+    axes.plot(x, relative([row["pacer_ms"] for row in rounds]), color=INK, lw=1.2, label="pacer")
     axes.axhline(1, color=INK, lw=0.6)
     axes.set_ylim(bottom=0)
     axes.set_xlim(0.5, len(rounds) + 0.5)
@@ -57,13 +57,13 @@ def machine(tables: Tables) -> Figure:
         Block(names.setting(cells[0][0]), [f"Batch size {own[0]['batch_size']}" for own in cells]) for cells in settings
     ]
     columns = canvas.columns_for(blocks)
-    sheet = Sheet(columns, (canvas.WIDTH if columns > 1 else 6.0) / columns - 0.7, 1.9, left=0.5, right=0.2)
-    figure, axes = canvas.grid(sheet, blocks)
+    figure, axes = canvas.grid(blocks, [1.9] * len(blocks), columns, canvas.WIDTH if columns > 1 else 7.0)
     for cells, line in zip(settings, axes):
         for own, one in zip(cells, line):
             speed(one, own)
-        line[0].set_ylabel("Time over its median", color=MUTED)
-    axes[0][0].legend(fontsize=7, frameon=False, loc="lower left", ncols=3, handlelength=1.2, columnspacing=1)
+        line[0].set_ylabel("Time over its median")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, fontsize=7, frameon=False)
     canvas.footnote(
         figure,
         "Higher is slower. Pacer: a product of matrices on all cores; probe: a checksum on each of them. Figures are "

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dliflow.report import canvas, names, units
-from dliflow.report.canvas import INK, Block, Look, Sheet
+from dliflow.report.canvas import INK, Block, Look
 from dliflow.report.conclusion import grouped
 from dliflow.report.marks import explain, without
 from dliflow.report.read import Rows, Tables
@@ -22,12 +22,8 @@ def accuracy_rows(axes: Axes, rows: Rows, looks: dict[tuple, Look]) -> None:
             if low is not None and high is not None:
                 ends = [[(value - low) * 100], [(high - value) * 100]]
                 axes.errorbar(value * 100, place, xerr=ends, fmt="none", ecolor=INK, elinewidth=0.9, capsize=1.8)
-        for x, name in ((1.02, "top1"), (1.02 + 0.175, "top5")):
-            low, high = row[f"{name}_ci_low"], row[f"{name}_ci_high"]
-            text = f"{units.bare_percent(row[name])} {units.interval(low, high, units.bare_percent)}"
-            axes.text(x, index, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
-    for x, text in ((1.02, "Top-1, %"), (1.02 + 0.175, "Top-5, %")):
-        axes.text(x, -0.75, text, transform=axes.get_yaxis_transform(), va="bottom", fontsize=7.5, fontweight="bold")
+            text = f"{units.bare_percent(value)} {units.interval(low, high, units.bare_percent)}"
+            axes.text(1.01, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7)
     axes.set_yticks(range(len(rows)), [names.configuration(row) for row in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_xlim(0, 100)
@@ -41,16 +37,14 @@ def accuracy(tables: Tables) -> Figure:
     rows = [row for row in tables.accuracy if row["status"] == "ok" and row["top1"] is not None]
     if not rows:
         return canvas.blank(explain(tables.accuracy))
-    looks = canvas.looks(tables.accuracy)
+    looks = canvas.looks(tables)
     groups = list(grouped(rows, ("model", "dataset", "device")).values())
     blocks = []
     for own in groups:
         images = sorted({row["images"] for row in own if row["images"]})
         counts = names.listed([f"{number:,}" for number in images])
         blocks.append(Block(f"{own[0]['model']} · {own[0]['device']} · {own[0]['dataset']}, {counts} images", [""]))
-    widest = max(len(names.configuration(row)) for row in rows)
-    sheet = Sheet(1, 5.6, 0, left=0.35 + 0.075 * widest, right=2.15, between=0.55, heading=0.62)
-    figure, axes = canvas.grid(sheet, blocks, [0.3 * len(own) + 0.1 for own in groups])
+    figure, axes = canvas.grid(blocks, [0.34 * len(own) + 0.1 for own in groups], width=9)
     for own, (one,) in zip(groups, axes):
         accuracy_rows(one, own, looks)
     canvas.footnote(figure, " ".join(filter(None, ("Bars: 95 % interval (Wilson).", without(tables.accuracy)))))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dliflow.report import canvas, names
-from dliflow.report.canvas import FAINT, MUTED, PAPER, Block, Look, Sheet
+from dliflow.report.canvas import FAINT, MUTED, Block, Look
 from dliflow.report.conclusion import grouped, usable
 from dliflow.report.curves import LATENCY, interval_of
-from dliflow.report.marks import CROWD, Range, bars, explain, facets, limits, log_axis, marker, without
+from dliflow.report.marks import CROWD, Range, bars, explain, facets, legend, limits, log_axis, marker, without
 from dliflow.report.read import CONFIGURATION, SETTING, Row, Rows, Tables, key
 
 
@@ -55,53 +54,6 @@ def front(points: Sequence[Point]) -> list[Point]:
     return found
 
 
-def near_labels(axes: Axes, points: list[Point], texts: list[str]) -> None:
-    """Names beside the points, at the first free place around each; a thin line leads to those further off."""
-    inches = canvas.inches(axes)
-    to_axes = axes.transAxes.inverted()
-    spots = [to_axes.transform(axes.transData.transform((one.x, one.y))) * inches for one in points]
-    taken = [(x - 0.05, y - 0.05, x + 0.05, y + 0.05) for x, y in spots]
-    for one, (x, _) in zip(points, spots):
-        low, high = (
-            to_axes.transform(axes.transData.transform((one.x, end)))[1] for end in one.upright or (one.y, one.y)
-        )
-        taken.append((x - 0.02, low * inches[1], x + 0.02, high * inches[1]))
-    for one, text, (x, y) in zip(points, texts, spots):
-        size = 0.062 * len(text) + 0.03
-        box = free_place(x, y, size, 0.13, taken, inches)
-        taken.append(box)
-        left, middle = box[0], (box[1] + box[3]) / 2
-        anchor = min(max(x, left), box[2])
-        if abs(anchor - x) + abs(middle - y) > 0.25:
-            ends = ([x / inches[0], anchor / inches[0]], [y / inches[1], middle / inches[1]])
-            axes.plot(
-                *ends, color=one.look.colour, lw=0.5, alpha=0.7, transform=axes.transAxes, clip_on=False, zorder=2
-            )
-        place = (left / inches[0], middle / inches[1])
-        back = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.4, "alpha": 0.8}
-        axes.text(*place, text, transform=axes.transAxes, va="center", fontsize=7, bbox=back, zorder=4)
-
-
-def free_place(x: float, y: float, width: float, height: float, taken: list[tuple], inches) -> tuple:
-    """The box nearest to a point that meets none of those taken; the last one tried when all do."""
-    box = (0.0, 0.0, 0.0, 0.0)
-    for distance in np.arange(0.1, 2.4, 0.08):
-        for sign in (1, -1):
-            for side in (1, -1):
-                left = x + (0.08 if side > 0 else -0.08 - width)
-                bottom = y + sign * distance - height / 2
-                box = (left, bottom, left + width, bottom + height)
-                inside = left >= -0.1 and bottom >= 0 and box[3] <= inches[1] + 0.15 and box[2] <= inches[0] + 1.0
-                if inside and not any(overlap(box, other) for other in taken):
-                    return box
-    return box
-
-
-def overlap(a: tuple, b: tuple) -> bool:
-    """Whether two boxes (left, bottom, right, top) meet."""
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
 def scatter(axes: Axes, drawn: list[Point], context: list[Point], short: bool) -> None:
     """One cell: points with both intervals, the front of all of them dotted behind."""
     both = [*drawn, *context]
@@ -122,7 +74,7 @@ def scatter(axes: Axes, drawn: list[Point], context: list[Point], short: bool) -
         bars(axes, [(one.x, *one.upright)] if one.upright else [], one.look)
         bars(axes, [(one.y, *one.across)] if one.across else [], one.look, upright=False)
         axes.plot([one.x], [one.y], ls="", zorder=3, **marker(one.look, 5))
-    near_labels(axes, drawn, [one.short if short else one.name for one in drawn])
+    legend(axes, sorted(drawn, key=lambda one: one.x), short)
 
 
 def tradeoff(tables: Tables) -> Figure:
@@ -130,7 +82,7 @@ def tradeoff(tables: Tables) -> Figure:
     quality = {
         key(row, CONFIGURATION): row for row in tables.accuracy if row["status"] == "ok" and row["top1"] is not None
     }
-    rows, looks, found = usable(tables.performance), canvas.looks(tables.performance), []
+    rows, looks, found = usable(tables.performance), canvas.looks(tables), []
     for own in grouped(rows, SETTING).values():
         size = min(row["batch_size"] for row in own)
         points = points_of([row for row in own if row["batch_size"] == size], quality, looks)
@@ -141,10 +93,8 @@ def tradeoff(tables: Tables) -> Figure:
     crowded = max(len(points) for _, points in found) > CROWD
     cells = [facets(points, crowded) for _, points in found]
     blocks = [Block(title, [cell[0] for cell in parts]) for (title, _), parts in zip(found, cells)]
-    columns, right = (canvas.columns_for(blocks), 0.55) if crowded else (1, 1.2)
-    width = (canvas.WIDTH / columns if crowded else 9.2) - Sheet(1, 0, 0).left - right
-    sheet = Sheet(columns, width, 2.1 if crowded else 3.6, right=right)
-    figure, axes = canvas.grid(sheet, blocks)
+    heights = [2.1 if crowded else 3.6] * len(blocks)
+    figure, axes = canvas.grid(blocks, heights, canvas.columns_for(blocks) if crowded else 1)
     for parts, places in zip(cells, axes):
         for (_, drawn, context), one in zip(parts, places):
             scatter(one, drawn, context, short=crowded)
