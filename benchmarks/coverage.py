@@ -126,7 +126,7 @@ def processes(runs: int) -> None:
         rng = np.random.default_rng(7)
         cells = []
         for count in (3, 5, 10):
-            intervals = np.array([stats.median_interval(synthetic.between(rng, count, fast)) for _ in range(runs)])
+            intervals = np.array([stats.latency_interval(synthetic.between(rng, count, fast)) for _ in range(runs)])
             covered = np.mean((intervals[:, 0] <= synthetic.LEVEL) & (intervals[:, 1] >= synthetic.LEVEL))
             half = np.median(np.log(intervals[:, 1] / intervals[:, 0])) / 2
             cells.append(f"{covered:8.1%} ±{half:5.0%}  ")

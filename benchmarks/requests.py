@@ -39,7 +39,7 @@ def kept(durations: list[int], limit_s: float | None) -> int:
 
 def half_width(processes: list[np.ndarray]) -> float:
     """Half the width of the quoted interval, as a share of its middle."""
-    interval = stats.median_interval(processes)
+    interval = stats.latency_interval(processes)
     return float("nan") if interval is None else (interval[1] - interval[0]) / (interval[1] + interval[0])
 
 

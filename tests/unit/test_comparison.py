@@ -47,6 +47,16 @@ def test_leaders_are_those_not_shown_slower_and_two_at_least():
     assert [one["framework"] for one in comparison.leaders(rows[:2], 3)] == ["best", "slow"]
 
 
+def test_leaders_are_sorted_by_the_figure_that_they_are_tested_by():
+    """Of `late` three processes are the fastest of all and two three times as slow: not its median leads, its latency."""
+    rows = measured(
+        (member("late"), [1.0, 1.0, 1.0, 3.0, 3.1]),
+        (member("even"), [1.01, 1.02, 1.03, 1.04, 1.05]),
+        (member("slow"), [1.2, 1.21, 1.22, 1.23, 1.24]),
+    )
+    assert [one["framework"] for one in comparison.leaders(rows, 3)] == ["even", "slow", "late"]
+
+
 def test_one_repetition_shows_nothing_slower():
     rows = measured((member("a"), [1.0]), (member("b"), [5.0]), (member("c"), [9.0]))
     assert [one["framework"] for one in comparison.leaders(rows, 9)] == ["a", "b", "c"]

@@ -27,7 +27,7 @@ def point(framework, batch_size, medians, precision="fp32", status="ok", reason=
         for number, value in enumerate(medians, 1)
     ]
     if medians:
-        middle = sorted(medians)[len(medians) // 2]
+        middle = float(np.exp(np.mean(np.log(medians))))
         row.update(latency_p50_ms=middle, fps=batch_size / middle * 1e3, requests=30, repetitions=len(medians))
         if len(medians) > 1:
             row.update(latency_ci_low_ms=min(medians), latency_ci_high_ms=max(medians))

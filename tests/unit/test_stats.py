@@ -55,7 +55,7 @@ def test_paired_interval_covers():
 
 
 def test_no_interval_from_one_process():
-    assert stats.median_interval([np.arange(1.0, 9)]) is None
+    assert stats.latency_interval([np.arange(1.0, 9)]) is None
     assert stats.ratio_interval([np.arange(1.0, 9)], [np.arange(1.0, 9)] * 2) is None
 
 
@@ -68,7 +68,7 @@ def test_intervals_cover_between_process_variation():
     rng = np.random.default_rng(0)
     medians = ratios = 0
     for _ in range(1000):
-        low, high = stats.median_interval(simulate(rng, 5.0))
+        low, high = stats.latency_interval(simulate(rng, 5.0))
         medians += low <= 5.0 <= high
         low, high = stats.ratio_interval(simulate(rng, 5.0), simulate(rng, 4.0))
         ratios += low <= 1.25 <= high
@@ -76,7 +76,11 @@ def test_intervals_cover_between_process_variation():
     assert 0.93 <= ratios / 1000 <= 0.99
 
 
-def test_the_interval_holds_the_pooled_median():
+def test_latency_its_interval_and_ratios_are_of_one_estimator():
     repetitions = [np.full(5, 1.0), np.full(500, 1.01), np.full(50, 9.0), np.full(7, 1.0)]
-    low, high = stats.median_interval(repetitions)
-    assert low <= stats.pooled(repetitions, 50) <= high
+    low, high = stats.latency_interval(repetitions)
+    assert stats.latency(repetitions) == pytest.approx(np.sqrt(low * high))
+    others = [np.full(9, value) for value in (2.0, 2.1, 2.2)]
+    low, high = stats.ratio_interval(repetitions, others)
+    assert stats.latency(repetitions) / stats.latency(others) == pytest.approx(np.sqrt(low * high))
+    assert stats.latency(repetitions[2:3]) == pytest.approx(9.0)

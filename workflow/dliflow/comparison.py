@@ -46,13 +46,13 @@ def name(member: dict[str, Any]) -> str:
 
 
 def leaders(measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]], most: int) -> list[dict[str, Any]]:
-    """The fastest configurations: those not shown to be slower than the one of the lowest median, but two at least.
+    """The fastest configurations: those not shown to be slower than the one of the lowest latency, but two at least.
 
     Args:
         measured: for each configuration its repetitions' durations, any one unit.
         most: how many at most, two or more.
     """
-    ordered = sorted(measured, key=lambda item: (stats.pooled(item[1], 50), name(item[0])))
+    ordered = sorted(measured, key=lambda item: (stats.latency(item[1]), name(item[0])))
     found = []
     for place, (member, repetitions) in enumerate(ordered):
         interval = stats.ratio_interval(repetitions, ordered[0][1])

@@ -39,34 +39,42 @@ def percentile(repetitions: Sequence[np.ndarray], percent: float) -> Optional[fl
     return pooled(repetitions, percent)
 
 
-def median_interval(repetitions: Sequence[np.ndarray], confidence: float = 0.95) -> Interval:
-    """Interval of the median latency over processes; None from fewer than two repetitions.
+def _log_medians(repetitions: Sequence[np.ndarray]) -> np.ndarray:
+    """For each process the logarithm of its median: what every figure and test of a latency is made of."""
+    return np.log([np.median(values) for values in repetitions])
+
+
+def latency(repetitions: Sequence[np.ndarray]) -> float:
+    """The latency over processes: the geometric mean of their medians, which `latency_interval` is an interval of.
+
+    Args:
+        repetitions: for each process its durations, any one unit, which is that of the result.
+    """
+    return float(np.exp(_log_medians(repetitions).mean()))
+
+
+def latency_interval(repetitions: Sequence[np.ndarray], confidence: float = 0.95) -> Interval:
+    """Interval of `latency`; None from fewer than two repetitions.
 
     Processes differ by more than requests within one do, so the unit is the process: Student's t interval of the
     logarithms of the repetitions' medians (T. Kalibera, R. Jones, "Rigorous Benchmarking in Reasonable Time", ISMM
-    2013, section 6: the interval comes from the highest level of repetition). It holds the pooled median always.
+    2013, section 6: the interval comes from the highest level of repetition).
 
     Args:
         repetitions: for each process its durations, any one unit.
     """
-    if len(repetitions) < 2:
-        return None
-    logs = np.log([np.median(values) for values in repetitions])
-    half = scipy_stats.t.ppf((1 + confidence) / 2, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs))
-    middle = pooled(repetitions, 50)
-    low, high = np.exp(logs.mean() - half), np.exp(logs.mean() + half)
-    return min(float(low), middle), max(float(high), middle)
+    return mean_interval(_log_medians(repetitions), confidence, of=np.exp)
 
 
 def ratio_interval(first: Sequence[np.ndarray], second: Sequence[np.ndarray], confidence: float = 0.95) -> Interval:
-    """Interval of the ratio first / second of median latencies; None where one has fewer than two repetitions.
+    """Interval of the ratio first / second of two `latency`; None where one has fewer than two repetitions.
 
     Welch's t interval (B. L. Welch, Biometrika 34, 1947) of the difference of the logarithms of the repetitions'
     medians. "A is faster than B" may be said when it excludes 1.
     """
     if min(len(first), len(second)) < 2:
         return None
-    a, b = (np.log([np.median(values) for values in group]) for group in (first, second))
+    a, b = _log_medians(first), _log_medians(second)
     va, vb = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     if va + vb == 0:
         ratio = float(np.exp(a.mean() - b.mean()))

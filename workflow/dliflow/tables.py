@@ -213,14 +213,14 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
 
 
 def _over_pacer(rows: Rows) -> dict[str, Optional[float]]:
-    """What the pacer took, and latency over that: the medians of the repetitions, and the interval of the latter."""
+    """What the pacer took, and latency over that with its interval; over repetitions, as the latency itself."""
     name = "latency_over_pacer"
     if any(row["pacer_ms"] is None for row in rows):
         return {}
     ratios = [np.array([row["latency_p50_ms"] / row["pacer_ms"]]) for row in rows]
-    low, high = stats.median_interval(ratios) or (None, None)
-    pace = float(np.median([row["pacer_ms"] for row in rows]))
-    return {"pacer_ms": pace, name: float(np.median(ratios)), f"{name}_ci_low": low, f"{name}_ci_high": high}
+    low, high = stats.latency_interval(ratios) or (None, None)
+    pace = stats.latency([np.array([row["pacer_ms"]]) for row in rows])
+    return {"pacer_ms": pace, name: stats.latency(ratios), f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
 def launch(record: dict[str, Any]) -> str:
@@ -269,8 +269,8 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
         row = {name: first.get(name) for name in (*CONFIGURATION, "framework_version", "threads", "status", "reason")}
         table.append(row)
         if good:
-            interval = stats.median_interval(samples[key]) or (None, None)
-            median = stats.pooled(samples[key], 50)
+            interval = stats.latency_interval(samples[key]) or (None, None)
+            latency = stats.latency(samples[key])
             row.update(
                 {
                     name: good[0].get(name)
@@ -282,10 +282,10 @@ def performance(rows: Rows, samples: dict[tuple, list[np.ndarray]], parity_rows:
                     for name in ("import_ms", "load_ms", "first_request_ms")
                 },
                 **_over_pacer(good),
-                latency_p50_ms=median,
+                latency_p50_ms=latency,
                 latency_ci_low_ms=interval[0],
                 latency_ci_high_ms=interval[1],
-                fps=row["batch_size"] / median * 1e3,
+                fps=row["batch_size"] / latency * 1e3,
                 peak_rss_mib=max((r["peak_rss_mib"] for r in good if r["peak_rss_mib"] is not None), default=None),
                 requests=sum(map(len, samples[key])),
                 repetitions=len(good),
