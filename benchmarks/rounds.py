@@ -53,6 +53,7 @@ def commands(args: argparse.Namespace) -> dict[str, list[str]]:
             "batch_size": args.batch_size,
             "out": Path(os.devnull),
             "random_images": 0,
+            "launch": {"cpus": None, "numa_node": None, "priority": None},
             "distinct": 0,
         },
     )

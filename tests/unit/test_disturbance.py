@@ -79,9 +79,21 @@ def test_another_pacer_is_told():
     assert "numpy 2.4.6, scipy-openblas 0.3.31; numpy 3.0.0, blis 2.0" in found
 
 
-def groups_that(pacer_ns=(600_000, 600_000), **disturbed):
-    rounds = [{"pacer_ns": [value]} for value in pacer_ns] * 8
-    return [{"disturbance": {**QUIET["disturbance"], **disturbed}, "rounds": rounds}] * 6
+def groups_that(pacer_ns=(600_000, 600_000), y=(), **disturbed):
+    y = dict(y)
+    rounds = [{"pacer_ns": [value], "latency_ns": {"x": [10**8] * 5, "y": [10**8] * 5}} for value in pacer_ns] * 8
+    machine_ = {key: {**QUIET["disturbance"], **disturbed}[key] for key in ("wall_s", "others_cpu_s", "steal_s")}
+    return [{"disturbance": machine_, "told": {"x": told_by(), "y": told_by(**y)}, "rounds": rounds}] * 6
+
+
+def told_by(outside="", **counters):
+    """What a member's process tells after a group of 80 requests."""
+    spent = {"wall_s": 1.0, "own_cpu_s": 1.0, "involuntary_switches": 0, "major_faults": 0, "minor_faults": 100}
+    return {
+        "disturbance": {**spent, **counters},
+        "peak_rss_mib": 100.0,
+        "launch": {"asked": {}, "in_effect": {"outside": outside}},
+    }
 
 
 def apart(fast, slow):
@@ -99,10 +111,13 @@ def apart(fast, slow):
         (groups_that(others_cpu_s=0.5), (0.5, 0.49, 0.51), None, "other processes took 25%"),
         (groups_that(), (1.0, 0.995, 1.005), apart(0.9, 1.1), "depends on the state of the machine"),
         (groups_that(), (1.0, 0.995, 1.005), apart(0.999, 1.1), None),
+        (groups_that(y={"minor_faults": 8e6}), (0.5, 0.49, 0.51), None, "y: each request made 100,000 page faults"),
+        (groups_that(y={"major_faults": 7}), (0.5, 0.49, 0.51), None, "y: 42 page faults read from disk"),
+        (groups_that(y={"outside": "3"}), (0.5, 0.49, 0.51), None, "y: threads could run on processors 3, too"),
     ],
 )
 def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, states, told):
-    found = doubts.together(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01)
+    found = doubts.together(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01, ("x", "y"))
     assert [told in line for line in found] == ([True] if told else [])
 
 

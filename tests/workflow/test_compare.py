@@ -30,7 +30,13 @@ def test_comparisons_are_launched_and_fed_like_measurements(finished):
     assert {row["status"] for row in finished.table("comparison")} == {"ok"}
     (path,) = finished.records("results/compare/**/*.json")
     record = json.loads(path.read_text())
-    assert record["launch"]["in_effect"]["cpus"] == one
+    for group in record["figures"]["groups"]:
+        assert set(group["told"]) == set(record["figures"]["members"])
+        for told in group["told"].values():  # by each member's own process
+            assert told["launch"]["in_effect"]["cpus"] == one
+            assert told["peak_rss_mib"] > 10
+            assert told["disturbance"]["own_cpu_s"] > 0
+    assert {row["launch"] for row in finished.table("comparison")} == {f"cpus {one}"}
     assert record["identity"]["threads"] == 1
     assert record["figures"]["pacer"]["numpy"]
     assert all(group["disturbance"]["wall_s"] > 0 for group in record["figures"]["groups"])

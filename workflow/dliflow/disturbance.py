@@ -44,6 +44,18 @@ def frequencies_mhz() -> dict[str, float]:
     return found
 
 
+def own() -> dict[str, float]:
+    """Counters of this process alone, with all its threads; what came between two of them is their difference."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "wall_s": time.monotonic(),
+        "own_cpu_s": usage.ru_utime + usage.ru_stime,
+        "involuntary_switches": usage.ru_nivcsw,
+        "major_faults": usage.ru_majflt,
+        "minor_faults": usage.ru_minflt,
+    }
+
+
 def snapshot(helpers: Sequence[int] = ()) -> dict[str, Any]:
     """Counters of this process and of the machine, to be given to `between`.
 

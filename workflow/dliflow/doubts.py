@@ -128,17 +128,20 @@ def _drift(found: list[dict[str, Any]]) -> str | None:
 
 
 def _taken(found: list[dict[str, Any]]) -> list[str]:
-    """Did others take processors or memory?"""
+    """Did others take processors?"""
     told = []
     others, steal = _share(found, "others_cpu_s"), _share(found, "steal_s")
     if others is not None and others > OTHERS:
         told.append(f"other processes took {others:.0%} of the processors' time; stop them")
     if steal is not None and steal > STEAL:
         told.append(f"the hypervisor gave {steal:.0%} of the processors' time to other machines; use another host")
-    faults = sum(figures["disturbance"]["major_faults"] for figures in found)
-    if faults:
-        told.append(f"{faults} page faults read from disk during requests; free some memory")
     return told
+
+
+def _disk(found: list[dict[str, Any]]) -> str | None:
+    """Did requests wait for memory that lay on disk?"""
+    faults = sum(figures["disturbance"]["major_faults"] for figures in found)
+    return f"{faults:,.0f} page faults read from disk during requests; free some memory" if faults else None
 
 
 def disturbances(found: list[dict[str, Any]]) -> list[str]:
@@ -156,6 +159,7 @@ def disturbances(found: list[dict[str, Any]]) -> list[str]:
         _frequency(found),
         _faults(found),
         *_taken(found),
+        _disk(found),
     ]
     return [warning for warning in told if warning]
 
@@ -240,16 +244,29 @@ def together(
     found: comparison.Ratio,
     states: Optional[comparison.States],
     width: float,
+    pair: Sequence[str] = (),
 ) -> list[str]:
     """Warnings about a pair that was measured in rounds.
 
     Args:
-        groups: of rounds, each with its `disturbance`.
+        groups: of rounds, each with the machine's `disturbance` and what its members `told`.
+        pair: names of the two members.
         found: the pair's ratio over all of them, and `states` the same by the machine's state.
         width: half of the ratio's interval that was asked for, as a share of the ratio.
     """
     told = [_state(states), _unsettled(found, width), _rounds_speed(groups)]
-    return [*(warning for warning in told if warning), *_taken([{**one, "usable_cpus": usable_cpus} for one in groups])]
+    members = [f"{name}: {warning}" for name in pair for warning in _member(groups, name)]
+    taken = _taken([{**one, "usable_cpus": usable_cpus} for one in groups])
+    return [*(warning for warning in told if warning), *taken, *members]
+
+
+def _member(groups: list[dict[str, Any]], name: str) -> list[str]:
+    """What a member's own processes, one in each group, told."""
+    found = [
+        {**group["told"][name], "latency_ns": [ns for one in group["rounds"] for ns in one["latency_ns"][name]]}
+        for group in groups
+    ]
+    return [warning for warning in (_faults(found), _disk(found), _outside(found)) if warning]
 
 
 def _state(states: Optional[comparison.States]) -> Optional[str]:

@@ -53,7 +53,7 @@ COMPARISON = (
     *("model", "device", "node", "scenario", "batch_size", "purpose", "first", "first_version", "second"),
     *("second_version", "ratio", "ratio_ci_low", "ratio_ci_high", "verdict", "groups", "rounds", "stopped_by"),
     *("fast_ratio", "fast_ci_low", "fast_ci_high", "slow_ratio", "slow_ci_low", "slow_ci_high"),
-    *("status", "reason", "warnings", "record"),
+    *("status", "reason", "warnings", "record", "launch", "first_peak_rss_mib", "second_peak_rss_mib"),
 )
 ROUNDS = (
     *("model", "device", "node", "scenario", "batch_size", "group", "round", "turn", "configuration"),
@@ -225,12 +225,16 @@ def _over_pacer(rows: Rows) -> dict[str, Optional[float]]:
 
 def launch(record: dict[str, Any]) -> str:
     """How a process was launched and fed where that is not the default, in few words."""
-    asked, figures = record["launch"]["asked"], record["figures"]
-    words = {"cpus": "cpus", "numa_node": "NUMA node", "priority": "nice"}
-    told = [f"{word} {asked[key]}" for key, word in words.items() if asked[key] is not None]
+    figures, told = record["figures"], _placed(record["launch"]["asked"])
     told += ["random inputs"] if figures["inputs"] == "random" else []
     most = figures["distinct_asked"]
     return "; ".join([*told, *([f"{most} distinct input{'s' if most > 1 else ''}"] if most else [])])
+
+
+def _placed(asked: dict[str, Any]) -> list[str]:
+    """What of the config's `launch` is not the default, in words."""
+    words = {"cpus": "cpus", "numa_node": "NUMA node", "priority": "nice"}
+    return [f"{word} {asked[key]}" for key, word in words.items() if asked[key] is not None]
 
 
 def _warnings(repetitions: Sequence[np.ndarray], rows: Rows) -> str:
@@ -330,8 +334,19 @@ def _pair(figures: dict[str, Any], pair: comparisons.Pair, usable_cpus: int) -> 
         "rounds": sum(len(group["rounds"]) for group in groups),
         "stopped_by": figures["stopped_by"],
         **(_interval("fast", states.fast) | _interval("slow", states.slow) if states else {}),
-        "warnings": "; ".join(doubts.together(groups, usable_cpus, found, states, figures["width_asked"])),
+        "warnings": "; ".join(
+            doubts.together(groups, usable_cpus, found, states, figures["width_asked"], (pair.first, pair.second))
+        ),
+        "launch": "; ".join(_placed(groups[0]["told"][pair.first]["launch"]["asked"])),
+        "first_peak_rss_mib": _peak(groups, pair.first),
+        "second_peak_rss_mib": _peak(groups, pair.second),
     }
+
+
+def _peak(groups: list[dict[str, Any]], member: str) -> Optional[float]:
+    """The largest peak memory of a member's own processes, MiB."""
+    peaks = [group["told"][member]["peak_rss_mib"] for group in groups]
+    return max((peak for peak in peaks if peak is not None), default=None)
 
 
 def _interval(name: str, found: comparisons.Ratio) -> dict[str, Any]:

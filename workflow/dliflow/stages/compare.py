@@ -23,6 +23,9 @@ from dliflow.errors import DliflowError
 from dliflow.files import read_json
 from dliflow.stages import interpreter, pacer
 
+# What of `disturbance.between` is of the machine; the rest would be of the process that asks, which measures nothing.
+MACHINE = ("wall_s", "others_cpu_s", "steal_s", "frequencies_before_mhz", "frequencies_after_mhz")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -114,7 +117,7 @@ def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
         **{"model": args.model, "device": args.device, "threads": str(args.threads or "default"), "input": args.input},
         **{"options": json.dumps(member["options"]), "array": str(args.array), "scores": str(args.scores)},
         "converted": str(Path(member.get("checkout", ""), paths.CONVERTED.format(**member, model=args.model))),
-        **{"batch-size": str(args.batch_size), "out": str(args.out)},
+        **{"batch-size": str(args.batch_size), "out": str(args.out), "launch": json.dumps(args.launch)},
         **feed.options(args),
     }
     worker = [interpreter.resolved(member["python"]), "-m", "dliflow", "worker"]
@@ -124,7 +127,11 @@ def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
 def group(
     commands: dict[str, list[str]], rounds: int, burst_s: float, warm_up: dict[str, Any], order: random.Random
 ) -> dict[str, Any]:
-    """Rounds of one set of processes."""
+    """Rounds of one set of processes.
+
+    What happened on the machine (`disturbance`) is seen from here; what happened to a member, its memory and where it
+    ran is told by its own process (`told`).
+    """
     burst = {"burst": {"requests": 1000, "limit_s": burst_s, "least": 3}}
     with workers.started({**commands, pacer.NAME: pacer.command(sys.executable)}) as (running, told):
         beside = running.pop(pacer.NAME)
@@ -143,8 +150,15 @@ def group(
                 latency[name] = running[name].ask(burst)["latency_ns"]
             found.append({"order": turns, "latency_ns": latency, "probe_ns": probes, "pacer_ns": paces})
         disturbed = disturbance.between(before, disturbance.snapshot(helpers))
+        of_members = {name: worker.ask({"tell": True}) for name, worker in running.items()}
         identities = {name: told[name]["identity"] for name in commands}
-    return {"members": identities, "pacer": told[pacer.NAME], "disturbance": disturbed, "rounds": found}
+    return {
+        "members": identities,
+        "pacer": told[pacer.NAME],
+        "disturbance": {key: value for key, value in disturbed.items() if key in MACHINE},
+        "told": of_members,
+        "rounds": found,
+    }
 
 
 def until_narrow(
@@ -187,14 +201,14 @@ def run(args: argparse.Namespace) -> None:
     figures = {
         "members": groups[0]["members"],
         "pairs": [pair._asdict() for pair in pairs],
-        "groups": [{"disturbance": one["disturbance"], "rounds": one["rounds"]} for one in groups],
+        "groups": [{key: one[key] for key in ("disturbance", "told", "rounds")} for one in groups],
         "pacer": groups[0]["pacer"],
         "stopped_by": stopped_by,
         "width_asked": args.width,
         "wall_s": time.monotonic() - started,
         "measured_s": measured_s(groups),
     }
-    session.write_record(args, "compare", identity, figures=figures, launch=launch.found(args.launch))
+    session.write_record(args, "compare", identity, figures=figures)
 
 
 def measured_s(groups: list[dict[str, Any]]) -> float:

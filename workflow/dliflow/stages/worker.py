@@ -1,6 +1,7 @@
 """Hold one loaded configuration and make short bursts of requests when told to, for `compare`.
 
-It is asked to `warm_up`, or for a `burst` with the arguments of `measure.run`, which it answers with its `latency_ns`.
+It is asked to `warm_up`, or for a `burst` with the arguments of `measure.run`, which it answers with its `latency_ns`,
+or to `tell` what it alone can know: what happened to this process during its bursts, its memory, where it may run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import gc
 import itertools
 from typing import Any
 
-from dliflow import feed, measure, metrics, session, workers
+from dliflow import disturbance, feed, launch, machine, measure, metrics, session, workers
 from dliflow.errors import DliflowError, Skip
 from dliflow.stages.latency import warm_up
 
@@ -19,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
     feed.arguments(parser)
+    launch.arguments(parser)
     parser.add_argument("--batch-size", type=int, required=True)
 
 
@@ -34,14 +36,21 @@ def run(args: argparse.Namespace) -> None:
     metrics.check_scores(scores, args.batch_size, args.scores)
     gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
     turns = itertools.cycle(range(len(batches)))
+    spent = dict.fromkeys(disturbance.own(), 0.0)
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         if "warm_up" in request:
             warm_up(opened.predict, batches, **request["warm_up"])
             return {}
+        if "tell" in request:
+            placed = launch.found(args.launch)  # inherited; the framework may have moved its threads since
+            return {"disturbance": spent, "peak_rss_mib": machine.peak_rss_mib(), "launch": placed}
         first = next(turns)  # bursts begin at different batches, or a short one would see the same few always
         session.checked_predict(opened, batches[first - 1], args.scores)  # the others have emptied the caches
+        before = disturbance.own()
         samples = measure.run(opened.predict, batches[first:] + batches[:first], **request["burst"])
+        for counter, value in disturbance.own().items():
+            spent[counter] += value - before[counter]
         return {"latency_ns": samples.latency_ns}
 
     workers.serve(answers, {"identity": opened.identity}, answer)
