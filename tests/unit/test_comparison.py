@@ -48,7 +48,7 @@ def test_leaders_are_those_not_shown_slower_and_two_at_least():
 
 
 def test_leaders_are_sorted_by_the_figure_that_they_are_tested_by():
-    """Of `late` three processes are the fastest of all and two three times as slow: not its median leads, its latency."""
+    """Three processes of `late` are the fastest of all, two are three times as slow: its median would lead."""
     rows = measured(
         (member("late"), [1.0, 1.0, 1.0, 3.0, 3.1]),
         (member("even"), [1.01, 1.02, 1.03, 1.04, 1.05]),

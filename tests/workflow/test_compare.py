@@ -102,8 +102,7 @@ def test_a_verdict_on_a_network_that_failed_parity_is_not_given(project):
     assert {row["status"] for row in project.table("comparison")} == {"ok"}
     project.configure(parity={"tolerance": {"fp32": 1e-4, "fp16": 1e-7, "bf16": None, "int8": None}})
     assert "parity.tolerance.fp16" in project.fail("all")
-    rows = [row for row in project.table("comparison") if "fp16" in row["first"] + row["second"]]
-    assert rows
+    rows = project.table("comparison")  # only one of the two is left
     assert {row["status"] for row in rows} == {"failed"}
     assert all("parity" in row["reason"] for row in rows)
 
@@ -120,6 +119,65 @@ def test_a_crash_in_a_worker_is_one_clear_error_and_the_rest_stays(finished):
     assert not workers_left()
     finished.run("all")
     assert {row["status"] for row in finished.table("comparison")} == {"ok"}
+
+
+def test_those_that_are_well_are_compared_when_a_candidate_fails(project):
+    project.configure(compare=QUICK, precisions=["fp32", "fp16"], latency={"batch_sizes": [1]})
+    output = project.fail("all", DLIFLOW_TEST_CONVERT="beta")
+    assert "comparing without beta-default-fp32-default, beta-default-fp16-default" in output
+    (row,) = project.table("comparison")
+    assert row["status"] == "ok"
+    assert {row["first"], row["second"]} == {"alpha-default-fp32-default", "alpha-default-fp16-default"}
+    assert row["missing"] == "beta-default-fp32-default, beta-default-fp16-default"
+    assert "compared without beta-default-fp32-default: what it needs failed" in row["warnings"]
+    assert project.table("rounds")
+    assert "without beta" in (project.folder / "results/report/index.html").read_text()
+    assert not (project.folder / "results/compare/local/tiny/cpu-batch1.json").exists()
+    part = project.folder / "results/compare/local/tiny/cpu-batch1.partial.json"
+    made = part.stat().st_mtime_ns
+    shutil.rmtree(project.folder / "results/tables")
+    project.fail("all", DLIFLOW_TEST_CONVERT="beta")
+    assert part.stat().st_mtime_ns == made  # measured once, kept
+    assert {row["status"] for row in project.table("comparison")} == {"ok"}
+    shutil.rmtree(project.folder / "results/tables")
+    project.run("all")
+    rows = project.table("comparison")
+    assert {(row["status"], row["missing"]) for row in rows} == {("ok", "")}
+    assert not part.exists()
+    assert project.pending("all") == set()
+
+
+def test_a_candidate_that_passes_parity_later_joins(project):
+    weights = np.eye(3, dtype=np.float32) * 5 + np.float32(0.1)  # which half precision rounds
+    np.savez(project.folder / "data/model/tiny.npz", weights=weights)
+    tolerance = {"fp32": 1e-4, "fp16": 1e-7, "bf16": None, "int8": None}
+    project.configure(compare={**QUICK, "leaders": 9}, precisions=["fp32", "fp16"], latency={"batch_sizes": [1]})
+    project.configure(parity={"tolerance": tolerance})
+    project.fail("all")
+    rows = project.table("comparison")
+    assert {(row["status"], row["missing"]) for row in rows} == {
+        ("ok", "alpha-default-fp16-default, beta-default-fp16-default")
+    }
+    assert not [row for row in rows if "fp16" in row["first"] + row["second"]]
+    project.configure(parity={"tolerance": {**tolerance, "fp16": 0.1}})
+    project.run("all")
+    rows = project.table("comparison")
+    assert {row["missing"] for row in rows} == {""}
+    assert {name for row in rows for name in (row["first"], row["second"]) if "fp16" in name}
+
+
+def test_a_crash_in_a_worker_leaves_the_others_compared(finished):
+    finished.configure(compare=QUICK, precisions=["fp32", "fp16"], latency={"batch_sizes": [1]})
+    output = finished.fail("all", DLIFLOW_TEST_WORKER="beta")
+    told = "its process was killed by SIGSEGV; its own message stands above, in this log. The others were compared"
+    assert told in output
+    (row,) = finished.table("comparison")
+    assert row["status"] == "ok"
+    assert {row["first"], row["second"]} == {"alpha-default-fp32-default", "alpha-default-fp16-default"}
+    assert "its process was killed by SIGSEGV" in row["warnings"]
+    assert not workers_left()
+    finished.run("all")
+    assert {row["missing"] for row in finished.table("comparison")} == {""}
 
 
 def test_a_comparison_past_its_time_is_killed_with_its_stopped_workers(finished):

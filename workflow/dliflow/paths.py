@@ -38,6 +38,7 @@ LATENCY = (
     "/batch{batch_size}-run{repetition}.json"
 )
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
+PARTIALS = f"{RESULTS}/compare/partial.json"  # which comparisons without a failed member hold for the last run
 INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
 
 # What is derived from the records.
@@ -59,6 +60,11 @@ RUN = f"{RESULTS}/logs/run.json"
 def log(output: str) -> str:
     """The log of the job that makes this output."""
     return f"{RESULTS}/logs/" + output.removeprefix(f"{RESULTS}/").lstrip("/") + ".log"
+
+
+def partial(record: str) -> str:
+    """Beside a comparison's record: that of a comparison without those of its members that failed."""
+    return record.removesuffix(".json") + ".partial.json"
 
 
 def timing(log_file: str) -> str:

@@ -124,16 +124,18 @@ def build(
                 }
                 record = paths.LATENCY.format(**point)
                 latency.append({**point, "record": record, "needs": [*speed, record]})
-    compare = list(comparisons(latency)) if config["compare"]["leaders"] else []
+    compare = list(comparisons(latency, parity)) if config["compare"]["leaders"] else []
     return {"parity": parity, "accuracy": accuracy, "latency": latency, "compare": compare}
 
 
-def comparisons(latency: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def comparisons(latency: list[dict[str, Any]], parity: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """A row for each model × device × node × batch size: what is measured together, in rounds.
 
     Args:
         latency: the plan's rows.
+        parity: likewise; who may take part rests on them.
     """
+    agreeing = {tuple(row[key] for key in IDENTITY): row["needs"] for row in parity}
     keys = ("model", "device", "node", "scenario", "batch_size")
     points: dict[tuple, list[dict[str, Any]]] = {}
     for row in latency:
@@ -147,7 +149,12 @@ def comparisons(latency: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             **point,
             "reason": "fewer than two configurations can run: there is nothing to compare" if few else None,
             "record": record,
-            "needs": [*dict.fromkeys(output for row in able for output in row["needs"]), record],
+            "needs": [
+                *dict.fromkeys(
+                    output for row in able for output in (*row["needs"], *agreeing[tuple(row[key] for key in IDENTITY)])
+                ),
+                record,
+            ],
         }
 
 
@@ -158,6 +165,13 @@ def candidates(plan: dict[str, Any], **point: Any) -> list[dict[str, Any]]:
         for row in plan["latency"]
         if row["repetition"] == 1 and row["reason"] is None and all(row[key] == point[key] for key in point)
     ]
+
+
+def needs(plan: dict[str, Any], **candidate: Any) -> set[str]:
+    """All outputs without which a candidate (its `candidates` keys and those of its point) cannot be compared."""
+    rows = [*plan["latency"], *plan["parity"]]
+    mine = [row for row in rows if all(row[key] == value for key, value in candidate.items() if key in row)]
+    return {output for row in mine for output in row["needs"]}
 
 
 def records(plan: dict[str, Any], stage: str) -> list[str]:

@@ -36,6 +36,15 @@ def read(path: str) -> dict[str, Any]:
     return record
 
 
+def compared(row: dict[str, Any]) -> dict[str, Any]:
+    """What became of a comparison: its `outcome`, or that of those of its members that were well in the last run."""
+    holding = read_json(Path(paths.PARTIALS)) if Path(paths.PARTIALS).exists() else {}
+    if row["record"] not in holding:
+        return outcome(row)
+    record = read(holding[row["record"]])
+    return {"status": record["status"], "reason": record["reason"], "record": record, "path": holding[row["record"]]}
+
+
 def outcome(row: dict[str, Any]) -> dict[str, Any]:
     """What became of a row of the plan: `status`, `reason` and, where there is one, its `record`.
 

@@ -53,7 +53,7 @@ COMPARISON = (
     *("model", "device", "node", "scenario", "batch_size", "purpose", "first", "first_version", "second"),
     *("second_version", "ratio", "ratio_ci_low", "ratio_ci_high", "verdict", "groups", "rounds", "stopped_by"),
     *("fast_ratio", "fast_ci_low", "fast_ci_high", "slow_ratio", "slow_ci_low", "slow_ci_high"),
-    *("status", "reason", "warnings", "record", "launch", "first_peak_rss_mib", "second_peak_rss_mib"),
+    *("status", "reason", "warnings", "record", "launch", "first_peak_rss_mib", "second_peak_rss_mib", "missing"),
 )
 ROUNDS = (
     *("model", "device", "node", "scenario", "batch_size", "group", "round", "turn", "configuration"),
@@ -306,8 +306,8 @@ def comparison(study_plan: dict[str, Any], parity_rows: Rows) -> Rows:
     differing = {_key(row): row for row in parity_rows if row["status"] == "failed"}
     rows: Rows = []
     for planned in study_plan["compare"]:
-        found = record.outcome(planned)
-        row = {**_identity(planned, found), "record": planned["record"]}
+        found = record.compared(planned)
+        row = {**_identity(planned, found), "record": found.get("path", planned["record"])}
         figures = _figures(found)
         if not figures:
             rows.append(row)
@@ -335,8 +335,12 @@ def _pair(figures: dict[str, Any], pair: comparisons.Pair, usable_cpus: int) -> 
         "stopped_by": figures["stopped_by"],
         **(_interval("fast", states.fast) | _interval("slow", states.slow) if states else {}),
         "warnings": "; ".join(
-            doubts.together(groups, usable_cpus, found, states, figures["width_asked"], (pair.first, pair.second))
+            [
+                *(f"compared without {name}: {why}" for name, why in figures["missing"].items()),
+                *doubts.together(groups, usable_cpus, found, states, figures["width_asked"], (pair.first, pair.second)),
+            ]
         ),
+        "missing": ", ".join(figures["missing"]),
         "launch": "; ".join(_placed(groups[0]["told"][pair.first]["launch"]["asked"])),
         "first_peak_rss_mib": _peak(groups, pair.first),
         "second_peak_rss_mib": _peak(groups, pair.second),
@@ -359,8 +363,8 @@ def rounds(study_plan: dict[str, Any]) -> Rows:
     """One row for each burst of every comparison."""
     rows: Rows = []
     for planned in study_plan["compare"]:
-        found = record.outcome(planned)
-        point = {**_identity(planned, found), "record": planned["record"]}
+        found = record.compared(planned)
+        point = {**_identity(planned, found), "record": found.get("path", planned["record"])}
         for group_number, group in enumerate(_figures(found).get("groups", []), 1):
             for round_number, one in enumerate(group["rounds"], 1):
                 for turn, member in enumerate(one["order"], 1):

@@ -19,6 +19,14 @@ from dliflow.children import die_with_parent
 from dliflow.errors import DliflowError
 
 
+class WorkerEnded(DliflowError):
+    """A worker's process ended though it was to answer; `name` is the worker's."""
+
+    def __init__(self, name: str, how: str):
+        super().__init__(f"{name}: its process {how}; its own message stands above, in this log")
+        self.name, self.how = name, how
+
+
 class Worker:
     """One process. It is stopped except inside `ask`, so that no spinning thread of it disturbs the others."""
 
@@ -32,7 +40,7 @@ class Worker:
         """What loading and warming up showed; the process is stopped from then on.
 
         Raises:
-            DliflowError: when it ended instead.
+            WorkerEnded: when it ended instead.
         """
         found = self._read()
         self._stop()
@@ -42,7 +50,7 @@ class Worker:
         """Let it run until it has answered.
 
         Raises:
-            DliflowError: when it ended instead.
+            WorkerEnded: when it ended instead.
         """
         self.process.send_signal(signal.SIGCONT)
         assert self.process.stdin is not None
@@ -59,7 +67,7 @@ class Worker:
         if not line:
             status = self.process.wait()
             how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-            raise DliflowError(f"{self.name}: its process {how}; its own message stands above, in this log")
+            raise WorkerEnded(self.name, how)
         return json.loads(line)
 
     def _stop(self) -> None:

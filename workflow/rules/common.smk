@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from dliflow import config as configuration
 from dliflow import dataset as datasets
-from dliflow import environments, frameworks, inputs, launch, locations, modules, paths, plan, sources
+from dliflow import environments, frameworks, inputs, launch, locations, modules, paths, plan, remaining, sources
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, write_json
 
@@ -419,6 +419,13 @@ def compared_records(wildcards):
     """The latency records by which it chooses."""
     repetitions = range(1, STUDY["latency"]["repetitions"] + 1)
     return [paths.LATENCY.format(**wildcards, **row, repetition=r) for row in compared(wildcards) for r in repetitions]
+
+
+def compared_parity(wildcards):
+    """The records that tell who is the same network as the reference, and so may take part."""
+    return sorted(
+        {paths.PARITY.format(model=wildcards.model, device=wildcards.device, **row) for row in compared(wildcards)}
+    )
 
 
 def compared_models(wildcards):

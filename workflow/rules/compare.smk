@@ -1,5 +1,5 @@
 # Who is faster: the leading configurations of each model and batch size, and each one's reference, take turns in short
-# bursts. Last of all, since what leads is known from the latency records.
+# bursts. Last of all, since what leads is known from the latency records, and who may lead from those of parity.
 
 
 # Measure the leaders of one batch size together, in rounds.
@@ -11,6 +11,7 @@ rule compare:
         environments=compared_environments,
         converted=compared_models,
         latency=compared_records,
+        parity=compared_parity,
         array=performance_array_of,
     output:
         paths.COMPARE,
@@ -59,3 +60,19 @@ rule interpreter:
         python="python",
     shell:
         there("interpreter", "--out {output:q}")
+
+
+def compare_the_rest():
+    """After failures: compare those that are well where something that failed kept a comparison from starting."""
+    if not workflow.local_exec:
+        return  # this is not the machine to measure on
+    left = [
+        remaining.Job(
+            outputs=[str(path) for path in job.output],
+            inputs=[str(path) for path in job.input],
+            log=str(job.log[0]) if job.log else "",
+            command=(lambda job=job: job.shellcmd) if job.rule.name == "compare" else None,
+        )
+        for job in workflow.dag.needrun_jobs()
+    ]
+    remaining.make(PLAN, left, json.loads(Path(paths.RUN).read_text(encoding="utf-8"))["started"])

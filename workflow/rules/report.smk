@@ -74,6 +74,7 @@ onstart:
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
     check_launch()
+    Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
     write_json(Path(paths.RUN), {"started": time.time(), "command": " ".join(["snakemake", *sys.argv[1:]])})
 
 
@@ -82,6 +83,7 @@ onsuccess:
 
 
 onerror:
+    compare_the_rest()
     subprocess.run(
         [sys.executable, "-m", "dliflow", "finish", "--failed", "--", *TABLES_ARGUMENTS], env=STAGE_ENVIRONMENT
     )

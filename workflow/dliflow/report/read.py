@@ -19,7 +19,7 @@ TEXT = {
     *("parameters", "threads", "status", "reason", "warnings", "baseline", "verdict", "stopped_by"),
     "warmup_stopped_by",
     *("published_source", "purpose", "first", "first_version", "second", "second_version", "configuration"),
-    *("cpu", "hostname", "finished_at", "record", "launch", "inputs_exceed_cache", "pacer"),
+    *("cpu", "hostname", "finished_at", "record", "launch", "inputs_exceed_cache", "pacer", "missing"),
 }
 WHOLE = {"batch_size", "images", "repetition", "repetitions", "requests", "threads_in_effect", "model_bytes"}
 WHOLE |= {"distinct_batches", "groups", "rounds", "group", "round", "turn"}

@@ -3,6 +3,9 @@
 One worker process for each, in its framework's environment, loaded and warmed; then they take turns in short bursts,
 in an order shuffled anew in each round, all others stopped. Beside every burst a probe of all processors and the
 pacer. After some rounds all processes are replaced by new ones. It ends when all ratios are narrow, or with the budget.
+
+A member whose process breaks is left out and the others are compared; the stage fails all the same, and their record
+lies beside the one that it could not write.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -38,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--candidates", type=json.loads, required=True, help="JSON: configurations, each with `python` and `options`"
     )
+    parser.add_argument("--missing", nargs="*", default=[], help="names of candidates that are left out: they failed")
     parser.add_argument("--repetitions", type=int, required=True, help="how many latency records each of them has")
     parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
     parser.add_argument("--input", required=True, help="JSON: the model's input entry")
@@ -66,13 +70,14 @@ def measured(args: argparse.Namespace) -> list[tuple[dict[str, Any], list[np.nda
     """Each candidate that ran and whose scores agreed, with its repetitions' durations in ns."""
     point, found = point_of(args), []
     for candidate in args.candidates:
-        if not Path(paths.PARITY.format(**point, **candidate)).exists():
-            continue  # parity failed or comes later: not the same network, as far as is known
+        if comparison.name(candidate) in args.missing:
+            continue
+        parity = record.read(paths.PARITY.format(**point, **candidate))
         records = [
             record.read(paths.LATENCY.format(**point, **candidate, repetition=number))
             for number in range(1, args.repetitions + 1)
         ]
-        if all(one["status"] == "ok" for one in records):
+        if all(one["status"] == "ok" for one in (parity, *records)):
             found.append((candidate, [np.array(one["figures"]["latency_ns"]) for one in records]))
     return found
 
@@ -190,7 +195,47 @@ def run(args: argparse.Namespace) -> None:
         session.write_record(args, "compare", identity, status="skipped", reason=reason)
         return
     launch.apply(args.launch)  # the workers inherit it, those of an older checkout too, and the probes run there
-    members, pairs = comparison.choose(candidates, args.leaders, lambda member: older(args, member))
+    broken: dict[str, workers.WorkerEnded] = {}
+    while True:
+        try:
+            figures = compared(args, candidates, broken)
+            break
+        except workers.WorkerEnded as ended:
+            print(f"dliflow compare: {ended}", file=sys.stderr, flush=True)
+            broken[ended.name] = ended
+            candidates = [one for one in candidates if comparison.name(one[0]) != ended.name]
+            if len(candidates) < 2 or ended.name == pacer.NAME:
+                raise DliflowError("\n".join(map(str, broken.values()))) from None
+    missing = dict.fromkeys(args.missing, "what it needs failed")
+    missing |= {name: f"its process {ended.how}" for name, ended in broken.items()}
+    whole = not (broken or args.missing)
+    part = args.out if args.missing else Path(paths.partial(str(args.out)))
+    written = argparse.Namespace(**{**vars(args), "out": args.out if whole else part})
+    session.write_record(written, "compare", identity, figures={**figures, "missing": missing})
+    if whole:
+        part.unlink(missing_ok=True)
+    if broken:
+        raise DliflowError("\n".join(f"{ended}. The others were compared without it" for ended in broken.values()))
+
+
+def compared(
+    args: argparse.Namespace, candidates: list[tuple[dict[str, Any], list[np.ndarray]]], broken: Collection[str]
+) -> dict[str, Any]:
+    """The record's figures of a comparison of the leading candidates.
+
+    Args:
+        candidates: as `measured` gives them.
+        broken: names of members that are left out, older versions among them.
+
+    Raises:
+        WorkerEnded: when a member's process breaks.
+    """
+
+    def before(member: dict[str, Any]) -> Optional[dict[str, Any]]:
+        found = older(args, member)
+        return None if found is None or comparison.name(found) in broken else found
+
+    members, pairs = comparison.choose(candidates, args.leaders, before)
     commands = {comparison.name(member): command(args, member) for member in members}
     warm_up = {"requests": args.warmup_requests, "limit_s": args.warmup_limit}
     order = random.Random(args.seed)
@@ -198,7 +243,7 @@ def run(args: argparse.Namespace) -> None:
     groups, stopped_by = until_narrow(
         lambda: group(commands, args.rounds, args.burst, warm_up, order), pairs, args.groups, args.budget, args.width
     )
-    figures = {
+    return {
         "members": groups[0]["members"],
         "pairs": [pair._asdict() for pair in pairs],
         "groups": [{key: one[key] for key in ("disturbance", "told", "rounds")} for one in groups],
@@ -208,7 +253,6 @@ def run(args: argparse.Namespace) -> None:
         "wall_s": time.monotonic() - started,
         "measured_s": measured_s(groups),
     }
-    session.write_record(args, "compare", identity, figures=figures)
 
 
 def measured_s(groups: list[dict[str, Any]]) -> float:
