@@ -39,6 +39,7 @@ def test_a_quiet_process_raises_no_doubt():
     ("figures", "told"),
     [
         (changed(others_cpu_s=0.5), "other processes took 25% of the processors' time"),
+        (changed(others_cpu_s=1.88), "DOUBTFUL: other processes took 94%"),
         (changed(steal_s=0.1), "the hypervisor gave 5% of the processors' time"),
         (changed(major_faults=7), "7 page faults read from disk"),
         (changed(minor_faults=2_000_000), "each request made 100,000 page faults"),

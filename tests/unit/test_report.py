@@ -65,6 +65,11 @@ def in_rounds(batch_size, ratios, groups=4, wobble=0.004):
     return pairs, bursts
 
 
+def strained(points, **columns):
+    """The same points, each process of which has these figures."""
+    return [(row, [{**run, **columns} for run in runs]) for row, runs in points]
+
+
 def tables_of(points, accuracy, folder, comparison=(), rounds=()):
     """The tables, written and read again."""
     performance = [row for row, _ in points]
@@ -186,6 +191,136 @@ def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
     assert "Against b fp32 of 2.0: 0.67× its latency" in " ".join(text.split())
     assert "<script" not in text
     assert "FAILED" in short and "batch size 2: convert:" in short
+
+
+SIZES = {1: (5.40, 5.50), 2: (9.00, 9.05), 4: (19.9, 20.1), 8: (38.0, 41.0)}
+
+
+def test_the_highest_fps_is_that_of_the_rounds_and_names_what_is_not_told_apart(tmp_path):
+    """Repetitions say batch size 2, the rounds 183, 201, 202 and 243 FPS: batch size 8."""
+    points = [point(name, size, values) for size, values in SIZES.items() for name in "ab"]
+    pairs, bursts = [], []
+    for size, fps in {1: 183, 2: 201, 4: 202, 8: 243}.items():
+        ratios = {f"{name}-default-fp32-default": size / fps * 1e3 * slower for name, slower in (("a", 1), ("b", 1.5))}
+        more = in_rounds(size, ratios)
+        pairs, bursts = pairs + more[0], bursts + more[1]
+    tables = tables_of(points, [quality("a"), quality("b")], tmp_path, pairs, bursts)
+    (setting,) = conclusion.settings(tables)
+    best = setting.highest_fps
+    assert (best.batch.size, best.ties) == (8, [])
+    assert setting.fps(best.batch) == pytest.approx(243, rel=0.01)
+    assert setting.lowest_latency.batch.size == 1
+    assert "  highest FPS: a fp32 at batch size 8" in summary.fastest(setting, setting.batches)
+
+    for row in bursts:
+        if row["batch_size"] == 4:
+            row["latency_p50_ms"] *= 202 / 243
+    (setting,) = conclusion.settings(tables_of(points, [quality("a"), quality("b")], tmp_path, pairs, bursts))
+    best = setting.highest_fps
+    assert {best.batch.size, *(batch.size for batch in best.ties)} == {4, 8}
+    (line,) = (line for line in summary.fastest(setting, setting.batches) if "highest FPS" in line)
+    assert "not told apart" in line
+
+
+def test_rounds_that_the_machine_or_the_repetitions_contradict_do_not_settle_the_highest_fps(tmp_path):
+    names_ = [f"{name}-default-fp32-default" for name in "ab"]
+    rounds = {
+        size: in_rounds(size, dict(zip(names_, (size / fps * 1e3, 99)))) for size, fps in {1: 180, 2: 240}.items()
+    }
+
+    def ties(medians, pace=1.0):
+        points = [point(name, size, values) for size, values in medians.items() for name in "ab"]
+        bursts = [{**row, "pacer_ms": row["pacer_ms"] * (pace if row["batch_size"] == 1 else 1)}
+                  for _, rows in rounds.values() for row in rows]  # fmt: skip
+        pairs = [row for rows, _ in rounds.values() for row in rows]
+        (setting,) = conclusion.settings(tables_of(points, [quality("a"), quality("b")], tmp_path, pairs, bursts))
+        return [batch.size for batch in setting.highest_fps.ties]
+
+    assert ties({1: [5.5, 5.6, 5.7], 2: [9.0, 9.1, 9.2]}) == []
+    assert ties({1: [4.0, 4.01, 4.02], 2: [9.0, 9.01, 9.02]}) == [1]  # the repetitions show the opposite
+    assert ties({1: [5.5, 5.6, 5.7], 2: [9.0, 9.1, 9.2]}, pace=1.4) == [1]  # the machine was slower just then
+
+
+def test_without_rounds_the_highest_fps_rests_on_repetitions(tmp_path):
+    points = [point(name, size, values) for size, values in SIZES.items() for name in "ab"]
+    (setting,) = conclusion.settings(tables_of(points, [quality("a"), quality("b")], tmp_path))
+    best = setting.highest_fps
+    assert best.batch.size == 2
+    assert 8 in [batch.size for batch in best.ties]  # known from two processes to ± 40 %
+    assert setting.speed(best.batch).interval[0] is not None
+
+
+def test_a_compressed_winner_whose_quality_is_not_known_says_so_beside_its_name(tmp_path):
+    (tmp_path / "tables").mkdir()
+    points = [point("a", 1, [1.0, 1.01], "int8"), point("b", 1, [2.0, 2.1])]
+    accuracy = [quality("a", "int8", change=(-0.09, 0.0, 0.09)), quality("a"), quality("b")]
+    tables_of(points, accuracy, tmp_path / "tables")
+    text, short = run_report(tmp_path)
+    doubt = "whether it loses more than 1% of top-1 cannot be told with 20 images; some 1,700 would"
+    assert doubt in " ".join(short.split())
+    assert "fastest without that: b fp32" in " ".join(short.split())
+    assert doubt in text.partition('id="plots"')[0]
+    assert "Fastest without that doubt: <strong>b fp32" in text
+    known = [quality("a", "int8", change=(-0.005, 0.0, 0.005)), quality("a"), quality("b")]
+    (batch,) = conclusion.settings(tables_of(points, known, tmp_path / "tables"))[0].batches
+    assert (batch.fastest.marks, batch.alternative) == ([], None)
+
+
+def test_a_winner_at_chance_is_marked_on_page_and_terminal(tmp_path):
+    (tmp_path / "tables").mkdir()
+    chance = "top-1 looks like chance (0 of 20 right, 3 classes)"
+    points = [point("a", 1, [1.0, 1.01]), point("b", 1, [2.0, 2.1])]
+    tables_of(points, [{**quality("a"), "warnings": chance}, quality("b")], tmp_path / "tables")
+    text, short = run_report(tmp_path)
+    assert short.startswith(f"DOUBTFUL\n  tiny (a fp32): {chance}")
+    assert "its top-1 is doubtful, see above; fastest without that: b fp32" in short
+    assert text.index(chance) < text.index('id="conclusion"')
+    card = text.partition('<div class="card">')[2].partition("</section>")[0]
+    assert chance in card
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"taken_share": 0.94}, "others took up to 94% of the processors' time"),
+        ({"taken_share": 0.0}, None),
+        ({"taken_share": None, "pacer_ms": None}, None),
+    ],
+)
+def test_on_a_machine_too_busy_to_measure_nothing_is_the_fastest(tmp_path, columns, told):
+    (tmp_path / "tables").mkdir()
+    points = strained([point("a", size, [1.0, 1.01]) for size in (1, 2)], **columns)
+    points += strained([point("b", size, [2.0, 2.1]) for size in (1, 2)], **columns)
+    tables_of(points, [quality("a"), quality("b")], tmp_path / "tables")
+    text, short = run_report(tmp_path)
+    assert ("faster than all others" in short) is (told is None)
+    assert ("highest FPS" in short) is (told is None)
+    assert ('<div class="card">' in text) is (told is None)
+    if told is not None:
+        assert short.startswith(f"DOUBTFUL\n  tiny · cpu · local: {told}")
+        assert text.index(told.replace("'", "&#39;")) < text.index('id="conclusion"')
+        assert ">fastest<" not in text
+
+
+def test_a_pacer_far_from_its_best_in_the_study_is_doubtful(tmp_path):
+    quiet = strained([point("a", 1, [1.0, 1.01])], pacer_ms=0.5)
+    slow = strained([point("b", 1, [2.0, 2.1])], pacer_ms=100.0)
+    (setting,) = conclusion.settings(tables_of([*quiet, *slow], [quality("a"), quality("b")], tmp_path))
+    (doubt,) = setting.doubts
+    assert "took up to 200 times as long as at its best, and more than 3 times in 1 of 2 measurements" in doubt
+    (batch,) = setting.batches
+    assert batch.doubtful
+    twice = strained([point("b", 1, [2.0, 2.1])], pacer_ms=1.0)
+    assert conclusion.settings(tables_of([*quiet, *twice], [quality("a"), quality("b")], tmp_path))[0].doubts == []
+
+
+def test_rounds_beside_other_work_are_doubtful(tmp_path):
+    points = [point(name, 1, [1.0, 1.1]) for name in "ab"]
+    pairs, bursts = in_rounds(1, {f"{name}-default-fp32-default": 1.0 + 0.1 * (name == "b") for name in "ab"})
+    pairs = [{**row, "taken_share": 0.6, "missing": "c-default-int8-default"} for row in pairs]
+    (setting,) = conclusion.settings(tables_of(points, [quality("a"), quality("b")], tmp_path, pairs, bursts))
+    assert "others took up to 60%" in setting.doubts[0]
+    assert setting.batches[0].missing == ["c int8"]
 
 
 def test_missing_groups_by_reason_with_failed_ones_first_and_their_logs(study, tmp_path):

@@ -13,12 +13,25 @@ from dliflow import comparison
 # spread between processes that the interval already shows.
 OTHERS, STEAL, SPEED, FREQUENCY, DRIFT, VAGUE = 0.02, 0.01, 1.15, 1.10, 0.02, 0.05
 FAULT_NS, FAULTS = 500, 0.05  # what a page fault takes at least (trap, 4 KiB of zeros), and the share of a request
+# From these on figures tell more of the machine than of what was measured on it, and nothing is called the fastest.
+BUSY = 0.25  # of the processors' time went to others: half a processor of two, by which results differ at least as much
+SLOWED = 3.0  # times as long as at its best took the pacer; the states of a sound machine lie within a factor of two
 FALSE_ALARMS = 0.01  # of the test for drift, among configurations that do not drift
 
 
 def probe_ms(probe: dict[str, list[int]]) -> float | None:
     """The probe's figure for the whole machine: mean over the processors of their median, in ms."""
     return float(np.mean([np.median(values) for values in probe.values()])) / 1e6 if probe else None
+
+
+def taken_share(found: list[dict[str, Any]]) -> float | None:
+    """Share of the usable processors' time that other processes and the hypervisor took; None where one cannot tell.
+
+    Args:
+        found: for each process (or group of rounds) its `disturbance` and the machine's `usable_cpus`.
+    """
+    shares = [share for share in (_share(found, "others_cpu_s"), _share(found, "steal_s")) if share is not None]
+    return sum(shares) if shares else None
 
 
 def _share(found: list[dict[str, Any]], key: str) -> float | None:
@@ -132,9 +145,13 @@ def _taken(found: list[dict[str, Any]]) -> list[str]:
     told = []
     others, steal = _share(found, "others_cpu_s"), _share(found, "steal_s")
     if others is not None and others > OTHERS:
-        told.append(f"other processes took {others:.0%} of the processors' time; stop them")
+        mark = "DOUBTFUL: " if others > BUSY else ""
+        told.append(f"{mark}other processes took {others:.0%} of the processors' time; stop them")
     if steal is not None and steal > STEAL:
-        told.append(f"the hypervisor gave {steal:.0%} of the processors' time to other machines; use another host")
+        mark = "DOUBTFUL: " if steal > BUSY else ""
+        told.append(
+            f"{mark}the hypervisor gave {steal:.0%} of the processors' time to other machines; use another host"
+        )
     return told
 
 

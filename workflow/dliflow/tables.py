@@ -48,12 +48,14 @@ MEASUREMENTS = (
     *("peak_rss_mib", "inputs_mib", "model_bytes", "others_cpu_s", "steal_s", "involuntary_switches"),
     *("major_faults", "probe_before_ms", "probe_after_ms", "cpu", "hostname", "finished_at", "record"),
     *("distinct_batches", "inputs_exceed_cache", "launch", "pacer_ms", "pacer", "process_ms"),
+    "taken_share",
 )
 COMPARISON = (
     *("model", "device", "node", "scenario", "batch_size", "purpose", "first", "first_version", "second"),
     *("second_version", "ratio", "ratio_ci_low", "ratio_ci_high", "verdict", "groups", "rounds", "stopped_by"),
     *("fast_ratio", "fast_ci_low", "fast_ci_high", "slow_ratio", "slow_ci_low", "slow_ci_high"),
     *("status", "reason", "warnings", "record", "launch", "first_peak_rss_mib", "second_peak_rss_mib", "missing"),
+    "taken_share",
 )
 ROUNDS = (
     *("model", "device", "node", "scenario", "batch_size", "group", "round", "turn", "configuration"),
@@ -205,6 +207,7 @@ def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.
                 "usable_cpus": found["record"]["machine"]["usable_cpus"],
                 "launch": found["record"]["launch"],
             },
+            taken_share=doubts.taken_share([{**figures, "usable_cpus": found["record"]["machine"]["usable_cpus"]}]),
             cpu=found["record"]["machine"]["cpu"],
             hostname=found["record"]["machine"]["hostname"],
             finished_at=found["record"]["finished_at"],
@@ -341,6 +344,7 @@ def _pair(figures: dict[str, Any], pair: comparisons.Pair, usable_cpus: int) -> 
             ]
         ),
         "missing": ", ".join(figures["missing"]),
+        "taken_share": doubts.taken_share([{**one, "usable_cpus": usable_cpus} for one in groups]),
         "launch": "; ".join(_placed(groups[0]["told"][pair.first]["launch"]["asked"])),
         "first_peak_rss_mib": _peak(groups, pair.first),
         "second_peak_rss_mib": _peak(groups, pair.second),

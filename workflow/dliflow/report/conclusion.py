@@ -1,17 +1,20 @@
-"""The conclusion: what is fastest, against what no difference is shown, and what it costs in top-1."""
+"""The conclusion: what is fastest, against what no difference is shown, what it costs in top-1, what is doubtful."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
 from dliflow import comparison, stats
-from dliflow.report import names, units
+from dliflow.report import names, strain, units
 from dliflow.report.read import CONFIGURATION, POINT, SETTING, Row, Rows, Tables, key
+from dliflow.report.strain import Strain
 from dliflow.report.together import POINT as COMPARED
 from dliflow.report.together import Gain, Together, comparisons
+from dliflow.tables import ACCEPTED_LOSS
 
 FASTEST, TIE, UNDECIDED, SLOWER = "fastest", "no difference shown", "undecided", "slower"
 
@@ -23,6 +26,15 @@ class Cost(NamedTuple):
     change: str
     against: str
     loss: bool
+    doubt: str = ""
+    """Why it is not known whether a compressed model keeps its quality, and what would tell; empty where it is."""
+    warning: str = ""
+    """What makes the figures of quality doubtful, such as a top-1 no better than chance."""
+
+    @property
+    def clean(self) -> bool:
+        """Known, with nothing against it."""
+        return self.top1 is not None and not (self.loss or self.doubt or self.warning)
 
 
 class Entry(NamedTuple):
@@ -39,6 +51,28 @@ class Entry(NamedTuple):
     cost: Cost
     rounds: bool = False
 
+    @property
+    def marks(self) -> list[str]:
+        """What must stand wherever it is named as the fastest."""
+        chance = f"its top-1 is doubtful: {self.cost.warning}" if self.cost.warning else ""
+        return [mark for mark in (chance, self.cost.doubt) if mark]
+
+
+class Speed(NamedTuple):
+    """The fastest configuration of a batch size by one way of measuring: ms, for each process or group of rounds."""
+
+    latencies: list[np.ndarray]
+
+    @property
+    def latency(self) -> float:
+        """In ms."""
+        return stats.latency(self.latencies)
+
+    @property
+    def interval(self) -> tuple[Optional[float], Optional[float]]:
+        """Of the latency, 95 %; two times None from one process."""
+        return stats.latency_interval(self.latencies) or (None, None)
+
 
 class Batch(NamedTuple):
     """One batch size: its configurations from the fastest to the slowest."""
@@ -48,10 +82,20 @@ class Batch(NamedTuple):
     gains: list[Gain]
     no_rounds: Optional[str] = None
     """Why its leaders were not measured together, where that failed."""
+    repeated: Optional[Speed] = None
+    """The fastest by its repetitions."""
+    together: Optional[Speed] = None
+    """The fastest in rounds; None where it had no part in any."""
+    paced: Optional[Speed] = None
+    """The same in units of what the pacer took beside it."""
+    missing: Sequence[str] = ()
+    """Who failed, and so had no part in the rounds."""
+    strains: Sequence[Strain] = ()
+    """How much the machine was taken by others, for each configuration and for the rounds."""
 
     @property
     def fastest(self) -> Entry:
-        """The first in rounds; where there were none, the one of the lowest median."""
+        """The first in rounds; where there were none, the one of the lowest latency."""
         return self.entries[0]
 
     @property
@@ -70,10 +114,23 @@ class Batch(NamedTuple):
 
     @property
     def alternative(self) -> Optional[Entry]:
-        """The fastest without a shown loss of top-1, where the fastest has one."""
-        if not self.fastest.cost.loss:
+        """The fastest of which nothing is known against its quality, where there is something against the fastest's."""
+        cost = self.fastest.cost
+        if not (cost.loss or cost.doubt or cost.warning):
             return None
-        return next((e for e in self.entries if not e.cost.loss and e.cost.top1 is not None), None)
+        return next((entry for entry in self.entries if entry.cost.clean), None)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the machine was too busy, so that who is fastest is not said."""
+        return any(one.doubtful for one in self.strains)
+
+
+class End(NamedTuple):
+    """The best of all batch sizes by one measure, and those that are not told apart from it."""
+
+    batch: Batch
+    ties: list[Batch]
 
 
 class Setting(NamedTuple):
@@ -84,14 +141,62 @@ class Setting(NamedTuple):
     counts: dict[str, int]
 
     @property
-    def lowest_latency(self) -> Batch:
-        """The batch size whose fastest configuration answers soonest."""
-        return min(self.batches, key=lambda batch: batch.fastest.row["latency_p50_ms"])
+    def rounds(self) -> bool:
+        """Whether the fastest of every batch size was measured in rounds: then all figures here are those."""
+        return all(batch.together for batch in self.batches)
+
+    def speed(self, batch: Batch) -> Speed:
+        """The figures of a batch size's fastest, in the one way that all batch sizes have."""
+        found = batch.together if self.rounds else batch.repeated
+        return found or Speed([np.array([batch.fastest.row["latency_p50_ms"]])])
+
+    def fps(self, batch: Batch) -> float:
+        """Images per second of a batch size's fastest, likewise."""
+        return batch.size / self.speed(batch).latency * 1e3
 
     @property
-    def highest_fps(self) -> Batch:
+    def lowest_latency(self) -> End:
+        """The batch size whose fastest configuration answers soonest."""
+        return self._end({batch.size: 1 for batch in self.batches})
+
+    @property
+    def highest_fps(self) -> End:
         """The batch size whose fastest configuration has the highest FPS."""
-        return max(self.batches, key=lambda batch: batch.fastest.row["fps"])
+        return self._end({batch.size: batch.size for batch in self.batches})
+
+    def _end(self, gain: dict[int, int]) -> End:
+        """The batch size that gains most in a time, and those that are not shown to gain less.
+
+        Args:
+            gain: of one request, by batch size.
+        """
+        best = max(self.batches, key=lambda batch: gain[batch.size] / self.speed(batch).latency)
+        others = [batch for batch in self.batches if batch is not best]
+        return End(best, [one for one in others if not self._less(one, best, gain[one.size] / gain[best.size])])
+
+    def _less(self, one: Batch, best: Batch, gain: float) -> bool:
+        """Whether a batch size is shown to gain less than the best, all pairs together (Bonferroni).
+
+        Rounds of different batch sizes are apart in time. So it must also hold over the pacer beside them, and must not
+        be contradicted by the repetitions, which are spread over the whole study.
+        """
+        confidence = 1 - 0.05 / math.comb(len(self.batches), 2)
+
+        def interval(of_best: Optional[Speed], of_one: Optional[Speed]) -> tuple[float, float]:
+            found = None
+            if of_best is not None and of_one is not None:
+                found = stats.ratio_interval(of_best.latencies, of_one.latencies, confidence)
+            return (gain * found[0], gain * found[1]) if found else (0.0, math.inf)
+
+        less = interval(self.speed(best), self.speed(one))[1] < 1
+        if not self.rounds:
+            return less
+        return less and interval(best.paced, one.paced)[1] < 1 and interval(best.repeated, one.repeated)[0] <= 1
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why nothing is called the fastest; empty where the machine was quiet enough."""
+        return strain.told([one for batch in self.batches for one in batch.strains])
 
 
 def usable(performance: Rows) -> Rows:
@@ -124,14 +229,27 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
         else:
             name = f"{row['framework']}-{row['variant']}-{row['precision']}"
             cost = Cost(row["top1"], "is the baseline" if name in references else "no baseline", "", False)
+        cost = cost._replace(doubt=quality_doubt(row), warning=row["warnings"] or "")
         if found.get(key(row, CONFIGURATION), cost).top1 is None:
             found[key(row, CONFIGURATION)] = cost
         found.setdefault(key(row, CONFIGURATION), cost)
     return found
 
 
-def _mean_log(medians: list[np.ndarray]) -> float:
-    return float(np.mean([np.log(np.median(values)) for values in medians]))
+def quality_doubt(row: Row) -> str:
+    """Of a compressed model: that its images do not tell whether it loses too much of top-1, and what would."""
+    change, low, high = (row[name] for name in ("top1_change", "top1_change_ci_low", "top1_change_ci_high"))
+    if row["precision"] == "fp32" or row["status"] != "ok" or None in (change, low, high):
+        return ""
+    if not low < -ACCEPTED_LOSS <= high:
+        return ""
+    told = f"whether it loses more than {ACCEPTED_LOSS:.0%} of top-1 cannot be told with {row['images']} images"
+    margin = abs(change + ACCEPTED_LOSS)
+    if margin < ACCEPTED_LOSS / 10:
+        return f"{told}; many more would tell"
+    needed = row["images"] * ((high - low) / 2 / margin) ** 2
+    step = 10 ** max(0, math.floor(math.log10(needed)) - 1)
+    return f"{told}; some {math.ceil(needed / step) * step:,} would, should the change stay what it is"
 
 
 def rank(
@@ -167,7 +285,7 @@ def rank(
             interval = stats.ratio_interval(own, best)
             verdict = UNDECIDED
             if interval is not None:
-                ratio = float(np.exp(_mean_log(own) - _mean_log(best)))
+                ratio = stats.latency(own) / stats.latency(best)
                 verdict = SLOWER if interval[0] > 1 else UNDECIDED if interval[1] < 1 else TIE
         entries.append(Entry(names.configuration(row), row, verdict, ratio, interval, cost, settled))
     return entries
@@ -185,6 +303,8 @@ def settings(tables: Tables) -> list[Setting]:
     """The conclusion for every model × device × node."""
     medians, quality, compared = repetitions(tables.measurements), costs(tables.accuracy), comparisons(tables)
     broken = {key(row, COMPARED): row["reason"] for row in tables.comparison if row["status"] == "failed"}
+    measured, paces = grouped(tables.measurements, POINT), strain.paces(tables)
+    bursts = grouped(tables.rounds, COMPARED)
     found = []
     for rows in grouped(tables.performance, SETTING).values():
         sizes = grouped(usable(rows), ("batch_size",))
@@ -194,9 +314,44 @@ def settings(tables: Tables) -> list[Setting]:
             together = compared.get(point)
             gains = together.gains if together else []
             no_rounds = None if together else broken.get(point)
-            batches.append(Batch(size[0], rank(sizes[size], medians, quality, together), gains, no_rounds))
+            entries = rank(sizes[size], medians, quality, together)
+            best = min(paces.get(rows[0]["node"], [math.inf]))
+            strains = [strain.of_processes(measured.get(key(entry.row, POINT), []), best) for entry in entries]
+            if together is not None:
+                strains.append(strain.of_rounds(together.taken_share, bursts.get(point, []), best))
+            batches.append(
+                Batch(
+                    size[0],
+                    entries,
+                    gains,
+                    no_rounds,
+                    *speeds(entries[0], medians, together),
+                    missing=together.missing if together else (),
+                    strains=strains,
+                )
+            )
         found.append(Setting(names.setting(rows[0]), batches, counted(rows)))
     return found
+
+
+def speeds(
+    fastest: Entry, medians: dict[tuple, list[np.ndarray]], together: Optional[Together]
+) -> tuple[Optional[Speed], Optional[Speed], Optional[Speed]]:
+    """The fastest by its repetitions, in rounds, and in rounds over the pacer; None where there is nothing of it."""
+    repeated, name = medians.get(key(fastest.row, POINT)), comparison.name(fastest.row)
+    plain = Speed(repeated) if repeated else None
+    if together is None or name not in together.members:
+        return plain, None, None
+    return plain, Speed(together.latencies(name)), Speed(together.latencies(name, over_pacer=True))
+
+
+def doubts(settings: list[Setting], accuracy: Rows) -> list[str]:
+    """What must be read before any figure: a machine too busy to measure on, warnings of the quality table."""
+    told = [f"{setting.name}: {doubt}" for setting in settings for doubt in setting.doubts]
+    warned = grouped([row for row in accuracy if row["warnings"]], ("model", "warnings"))
+    for (model, warning), own in warned.items():
+        told.append(f"{model} ({names.listed([names.configuration(row) for row in own], 2)}): {warning}")
+    return told
 
 
 def counted(rows: Rows) -> dict[str, int]:

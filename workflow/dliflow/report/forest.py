@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from dliflow.doubts import BUSY
 from dliflow.report import canvas, names, units
 from dliflow.report.canvas import COLOURS, INK, MUTED, Block
 from dliflow.report.conclusion import grouped
@@ -22,7 +23,8 @@ def pair_rows(axes: Axes, rows: Rows) -> None:
     axes.axvline(1, color=INK, lw=0.8)
     for index, row in enumerate(rows):
         low, high = row["ratio_ci_low"], row["ratio_ci_high"]
-        colour = COLOUR[row["verdict"]]
+        doubtful = row["taken_share"] is not None and row["taken_share"] > BUSY
+        colour = MUTED if doubtful else COLOUR[row["verdict"]]
         if low is not None and high is not None:
             axes.plot([low, high], [index, index], color=colour, lw=1.6, solid_capstyle="butt")
         axes.plot(row["ratio"], index, "o", color=colour, ms=5)
@@ -61,6 +63,7 @@ def comparison(tables: Tables) -> Figure:
         pair_rows(one, own)
     axes[-1][0].set_xlabel("Ratio of latencies; below 1 the first one named is faster")
     canvas.footnote(
-        figure, "Bars: 95 % interval; grey: no difference shown. △ when the machine was fast, ▽ when it was slow."
+        figure,
+        "Bars: 95 % interval; grey: no difference shown, or doubtful. △ when the machine was fast, ▽ when it was slow.",
     )
     return figure

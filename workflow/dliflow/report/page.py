@@ -9,8 +9,9 @@ from typing import Any, Optional
 import jinja2
 from markupsafe import Markup
 
+from dliflow import doubts as doubts_of
 from dliflow.report import canvas, machines, names, times, units
-from dliflow.report.conclusion import Setting, grouped
+from dliflow.report.conclusion import Setting, doubts, grouped
 from dliflow.report.missing import Missing
 from dliflow.report.read import Tables
 
@@ -68,6 +69,7 @@ def environment() -> jinja2.Environment:
     found.globals.update(
         interval=units.interval,
         count=names.count,
+        busy=doubts_of.BUSY,
         bare_percent=units.bare_percent,
         points=units.points,
         ratio=units.ratio,
@@ -92,6 +94,7 @@ def render(
         "tables": tables,
         "accuracy": list(grouped(good, ("model", "device", "dataset")).values()),
         "settings": settings,
+        "doubts": doubts(settings, tables.accuracy),
         "compared": list(grouped(tables.comparison, ("model", "device", "node", "scenario", "batch_size")).values()),
         "failed": [item for item in missing if item.status == "failed"],
         "skipped": [item for item in missing if item.status != "failed"],

@@ -6,7 +6,7 @@ import textwrap
 from typing import Optional
 
 from dliflow.report import names, times, units
-from dliflow.report.conclusion import SLOWER, TIE, UNDECIDED, Batch, Setting, grouped
+from dliflow.report.conclusion import SLOWER, TIE, UNDECIDED, Batch, End, Setting, doubts
 from dliflow.report.missing import Missing
 from dliflow.report.read import Rows
 
@@ -30,22 +30,21 @@ def failed(missing: list[Missing], most: int = 4) -> list[str]:
     return ["FAILED", *(f"  {line}" for line in told)]
 
 
-def doubtful(rows: Rows, most: int = 3) -> list[str]:
-    """Warnings of the quality table, each once, with the configurations that it is about."""
-    groups = grouped([row for row in rows if row["warnings"]], ("model", "warnings"))
-    if not groups:
-        return []
-    told = []
-    for (model, warning), own in groups.items():
-        who = names.listed([names.configuration(row) for row in own], 2)
-        told += textwrap.wrap(f"{model} ({who}): {warning}", COLUMNS - 2)
+def doubtful(settings: list[Setting], rows: Rows, most: int = 3) -> list[str]:
+    """What makes all that follows doubtful: a machine too busy to measure on, warnings of the quality table."""
+    told: list[str] = []
+    for doubt in doubts(settings, rows):
+        told += textwrap.wrap(doubt, COLUMNS - 2)
         if len(told) >= 3 * most:
+            told.append("and more, all in the report")
             break
-    return ["DOUBTFUL", *(f"  {line}" for line in told)]
+    return ["DOUBTFUL", *(f"  {line}" for line in told)] if told else []
 
 
 def verdict(batch: Batch) -> str:
     """What the comparison of a batch size came to."""
+    if batch.doubtful:
+        return "doubtful, see above: who is fastest is not said"
     undecided, slower = (batch.named(name) for name in (UNDECIDED, SLOWER))
     settled, others = ([e.name for e in batch.entries if e.verdict == TIE and e.rounds is how] for how in (True, False))
     told = []
@@ -59,13 +58,41 @@ def verdict(batch: Batch) -> str:
         told.append(f"faster than all others{' (the leaders in rounds)' if batch.rounds else ''}")
     if batch.no_rounds:
         told.append("rounds did not run")
+    if batch.missing:
+        told.append(f"rounds without {names.listed(list(batch.missing), 2)}")
     return "; ".join(told)
+
+
+def marks(batch: Batch) -> list[str]:
+    """What must stand beside the name of the fastest, and what to take instead; short."""
+    cost = batch.fastest.cost
+    told = ["its top-1 is doubtful, see above"] if cost.warning else []
+    told += [cost.doubt] if cost.doubt else []
+    other = batch.alternative
+    if told and other:
+        told[-1] += f"; fastest without that: {other.name}, {units.significant(other.row['fps'])} FPS"
+    return told
+
+
+def end(name: str, found: End) -> str:
+    """`highest FPS: alpha int8 at batch size 8 (4 not told apart)`."""
+    ties = [str(batch.size) for batch in found.ties]
+    apart = f" (not told apart: {names.listed(ties)})" if ties else ""
+    return f"{name}: {found.batch.fastest.name} at batch size {found.batch.size}{apart}"
+
+
+def ends(setting: Setting) -> list[str]:
+    """The batch sizes that are best, where there are several and the machine was quiet enough to tell."""
+    if len(setting.batches) < 2 or setting.doubts:
+        return []
+    told = [end("highest FPS", setting.highest_fps), end("lowest latency", setting.lowest_latency)]
+    return [short(one, COLUMNS - 2) for one in told]
 
 
 def telling(setting: Setting) -> list[Batch]:
     """The batch sizes of the lowest latency and of the highest FPS."""
-    ends = (setting.lowest_latency.size, setting.highest_fps.size) if setting.batches else ()
-    return [batch for batch in setting.batches if batch.size in ends]
+    best = [setting.lowest_latency.batch.size, setting.highest_fps.batch.size] if setting.batches else []
+    return [batch for batch in setting.batches if batch.size in best]
 
 
 def fastest(setting: Setting, batches: list[Batch]) -> list[str]:
@@ -73,24 +100,26 @@ def fastest(setting: Setting, batches: list[Batch]) -> list[str]:
     if not setting.batches:
         counts = ", ".join(f"{number} {status}" for status, number in setting.counts.items() if number)
         return [short(setting.name), f"  no figures: {counts}"]
-    rows = [("batch", "fastest", "FPS", "latency, ms [95 %]", "top-1 change, pp")]
+    rows = [("batch", "fastest" if not setting.doubts else "doubtful", "FPS", "latency, ms [95 %]", "top-1 change, pp")]
     for batch in batches:
-        row = batch.fastest.row
-        latency = units.significant(row["latency_p50_ms"])
-        interval = units.interval(row["latency_ci_low_ms"], row["latency_ci_high_ms"])
+        speed = setting.speed(batch)
+        latency = f"{units.significant(speed.latency)} {units.interval(*speed.interval)}".strip()
         change = batch.fastest.cost.change.replace(" pp", "")
-        figures = (units.significant(row["fps"]), f"{latency} {interval}".strip(), change)
+        figures = (units.significant(setting.fps(batch)), latency, change)
         rows.append((str(batch.size), batch.fastest.name, *figures))
     widths = [max(len(cells[column]) for cells in rows) for column in range(5)]
     lines = [short(setting.name)]
     verdicts = ["", *map(verdict, batches)]
-    for cells, told in zip(rows, verdicts):
+    notes = [[], *map(marks, batches)]
+    for cells, told, own in zip(rows, verdicts, notes):
         first = f"{cells[0]:>{widths[0]}}  {cells[1]:<{widths[1]}}  {cells[2]:>{widths[2]}}"
         lines.append(f"  {first}  {cells[3]:<{widths[3]}}  {cells[4]}".rstrip()[:COLUMNS])
+        indent = " " * (4 + widths[0])
         if told:
-            indent = " " * (4 + widths[0])
             lines.append(indent + short(told, COLUMNS - len(indent)))
-    return lines
+        for note in own:
+            lines += textwrap.wrap(note, COLUMNS, initial_indent=indent, subsequent_indent=indent)
+    return [*lines, *(f"  {line}" for line in ends(setting))]
 
 
 def spent(jobs: list[times.Job], run: Optional[times.Run]) -> list[str]:
@@ -117,7 +146,7 @@ def render(
 ) -> str:
     """The summary as text. What does not fit is left to the page; failures and the page's place always stay."""
     skipped = sum(item.rows for item in missing if item.status != "failed")
-    head = [line for block in (failed(missing), doubtful(accuracy)) if block for line in (*block, "")]
+    head = [line for block in (doubtful(settings, accuracy), failed(missing)) if block for line in (*block, "")]
     tail = [*spent(jobs, run), f"Report: {page}"]
     if skipped:
         tail.insert(0, f"Skipped, as the frameworks declare: {names.count(skipped, 'row')}; the report says why.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple, Optional
 
+import numpy as np
+
 from dliflow import comparison
 from dliflow.comparison import Pair, Ratio
 from dliflow.report import names
@@ -29,6 +31,10 @@ class Together(NamedTuple):
     groups: list[dict[str, Any]]
     leaders: list[str]
     gains: list[Gain]
+    missing: list[str]
+    """Who would have been chosen from, too, had nothing failed."""
+    taken_share: Optional[float]
+    """Of the processors' time, that others took."""
 
     @property
     def members(self) -> set[str]:
@@ -47,6 +53,16 @@ class Together(NamedTuple):
     def order(self) -> list[str]:
         """The leaders from the fastest to the slowest."""
         return sorted(self.leaders, key=lambda name: self.ratio(name, self.leaders[0]).ratio)
+
+    def latencies(self, name: str, over_pacer: bool = False) -> list[np.ndarray]:
+        """For each group one value: the median of a member's bursts, ms, or as many times what the pacer took."""
+        found = []
+        for group in self.groups:
+            bursts = [
+                one["latency_ns"][name][0] / (one["pacer_ns"][0] if over_pacer else 1e6) for one in group["rounds"]
+            ]
+            found.append(np.array([np.median(bursts)]))
+        return found
 
     def ratio(self, first: str, second: str) -> Ratio:
         """Of two members' latencies, with an interval of that `confidence`."""
@@ -78,7 +94,8 @@ def comparisons(tables: Tables) -> dict[tuple, Together]:
         leaders = list(dict.fromkeys(name for row in leading for name in (row["first"], row["second"])))
         if point in bursts:
             gains = [gain(row) for row in rows if row["purpose"] != "leaders"]
-            found[point] = Together(groups_of(bursts[point]), leaders, gains)
+            missing = [names.member(name) for name in (rows[0]["missing"] or "").split(", ") if name]
+            found[point] = Together(groups_of(bursts[point]), leaders, gains, missing, rows[0]["taken_share"])
     return found
 
 
