@@ -1,0 +1,100 @@
+"""Comparisons without a member that failed: when they are made, of whom, and when they are kept."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from dliflow import config, paths, plan, remaining
+from dliflow.files import read_json, write_json
+
+STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["openvino", "opencv"], "precisions": ["fp32", "fp16"]}
+MODEL = plan.described({"source": {"format": "onnx"}}, "spec", 10)
+STARTED = time.time() - 5
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A plan of one batch size, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    changes = {"latency": {"batch_sizes": [1], "repetitions": 2}}
+    return plan.build(config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}")
+
+
+def broken(output, inputs=(), fails=True):
+    """A job that could start and, as asked, left why it failed in this run."""
+    if fails:
+        write_json(paths.failure(paths.log(output)), {"stage": "latency", "reason": "it broke"})
+    return remaining.Job([output], list(inputs), paths.log(output))
+
+
+def comparing(study, inputs):
+    """The comparison's job; its command writes what the stage would."""
+    (row,) = study["compare"]
+    stage = (
+        "python3 -c 'import json, sys; from pathlib import Path; out = Path(sys.argv[-1]);"
+        ' out.parent.mkdir(parents=True, exist_ok=True); command = ["", "", "", *sys.argv[2:]];'
+        ' out.write_text(json.dumps({"command": command}))\' -- compare'
+    )
+    return remaining.Job([row["record"]], inputs, paths.log(row["record"]), lambda: stage)
+
+
+def latency(study, framework, precision):
+    """One record of a configuration."""
+    rows = (row for row in study["latency"] if (row["framework"], row["precision"]) == (framework, precision))
+    return next(rows)["record"]
+
+
+def test_what_can_be_compared_is_and_the_same_is_not_measured_twice(study):
+    lost = latency(study, "opencv", "fp32")
+    jobs = [broken(lost), comparing(study, [lost])]
+    remaining.make(study, jobs, STARTED)
+    (whole, part), *others = read_json(paths.PARTIALS).items()
+    assert not others
+    assert part == paths.partial(whole)
+    assert not Path(whole).exists()
+    command = read_json(part)["command"]
+    assert command[3:] == ["compare", "--missing", "opencv-default-fp32-default", "--out", part]
+    made = Path(part).stat().st_mtime_ns
+    remaining.make(study, jobs, STARTED)
+    assert Path(part).stat().st_mtime_ns == made
+    assert read_json(paths.PARTIALS) == {whole: part}
+    Path("code.py").touch()
+    os.utime("code.py", (time.time() + 9,) * 2)
+    remaining.make(study, [jobs[0], comparing(study, [lost, "code.py"])], STARTED)
+    assert Path(part).stat().st_mtime_ns > made
+
+
+def test_parity_that_failed_leaves_a_candidate_out(study):
+    (row,) = study["compare"]
+    lost = next(one["record"] for one in study["parity"] if one["framework"] == "opencv")
+    assert lost in row["needs"]
+    missing, well = remaining.absent(study, row["record"], {lost})
+    assert missing == ["opencv-default-fp32-default"]
+    assert well == ["openvino-default-fp32-default", "openvino-default-fp16-default"]  # OpenCV has no fp16
+
+
+def test_nothing_is_measured_after_a_run_that_was_cut_short(study):
+    lost, waiting = latency(study, "opencv", "fp32"), latency(study, "openvino", "fp32")
+    jobs = [broken(lost), broken(waiting, fails=False), comparing(study, [lost, waiting])]
+    remaining.make(study, jobs, STARTED)
+    assert read_json(paths.PARTIALS) == {}
+
+
+def test_fewer_than_two_are_not_compared(study):
+    lost = [latency(study, name, "fp32") for name in ("opencv", "openvino")]
+    remaining.make(study, [*map(broken, lost), comparing(study, lost)], STARTED)
+    assert read_json(paths.PARTIALS) == {}
+
+
+def test_what_a_comparison_left_that_failed_itself_holds_for_its_own_run_only(study):
+    (row,) = study["compare"]
+    write_json(paths.partial(row["record"]), {})
+    jobs = [broken(row["record"]), comparing(study, [])]
+    remaining.make(study, jobs, STARTED)
+    assert read_json(paths.PARTIALS) == {row["record"]: paths.partial(row["record"])}
+    remaining.make(study, jobs, time.time() + 9)
+    assert read_json(paths.PARTIALS) == {}
