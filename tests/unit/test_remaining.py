@@ -6,9 +6,10 @@ import os
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
 
-from dliflow import config, paths, plan, remaining
+from dliflow import config, paths, plan, record, remaining
 from dliflow.files import read_json, write_json
 
 STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["openvino", "opencv"], "precisions": ["fp32", "fp16"]}
@@ -20,6 +21,7 @@ STARTED = time.time() - 5
 def study(tmp_path, monkeypatch):
     """A plan of one batch size, in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(record, "_validator", lambda: jsonschema.Draft202012Validator({"required": ["command"]}))
     changes = {"latency": {"batch_sizes": [1], "repetitions": 2}}
     return plan.build(config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}")
 
@@ -62,6 +64,10 @@ def test_what_can_be_compared_is_and_the_same_is_not_measured_twice(study):
     remaining.make(study, jobs, STARTED)
     assert Path(part).stat().st_mtime_ns == made
     assert read_json(paths.PARTIALS) == {whole: part}
+    Path(part).write_text("")  # damaged
+    remaining.make(study, jobs, STARTED)
+    made = Path(part).stat().st_mtime_ns
+    assert read_json(part)["command"] == command
     Path("code.py").touch()
     os.utime("code.py", (time.time() + 9,) * 2)
     remaining.make(study, [jobs[0], comparing(study, [lost, "code.py"])], STARTED)

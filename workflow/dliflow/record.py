@@ -38,11 +38,18 @@ def read(path: str) -> dict[str, Any]:
 
 def compared(row: dict[str, Any]) -> dict[str, Any]:
     """What became of a comparison: its `outcome`, or that of those of its members that were well in the last run."""
-    holding = read_json(Path(paths.PARTIALS)) if Path(paths.PARTIALS).exists() else {}
+    try:
+        holding = read_json(Path(paths.PARTIALS))
+    except (OSError, ValueError):  # none, or damaged: then only whole comparisons count
+        holding = {}
     if row["record"] not in holding:
         return outcome(row)
-    record = read(holding[row["record"]])
-    return {"status": record["status"], "reason": record["reason"], "record": record, "path": holding[row["record"]]}
+    path = holding[row["record"]]
+    try:
+        record = read(path)
+    except (OSError, DliflowError) as error:
+        return {"status": "failed", "reason": str(error), "record": None, "path": path}
+    return {"status": record["status"], "reason": record["reason"], "record": record, "path": path}
 
 
 def outcome(row: dict[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dliflow import comparison, paths, plan
-from dliflow.files import read_json, write_json
+from dliflow import comparison, paths, plan, record
+from dliflow.errors import DliflowError
+from dliflow.files import write_json
 
 
 class Job(NamedTuple):
@@ -103,10 +104,12 @@ def _made(job: Job, missing: Iterable[str], unfinished: Collection[str], part: P
 
 def _up_to_date(part: Path, command: str, inputs: Iterable[Path]) -> bool:
     """Whether the record was made by this very command from these very files."""
-    if not part.exists():
+    try:
+        before = record.read(str(part))["command"][3:]
+    except (OSError, DliflowError):  # there is none, or it is damaged
         return False
     words = shlex.split(command)
-    if read_json(part)["command"][3:] != words[words.index("--") + 1 :]:
+    if before != words[words.index("--") + 1 :]:
         return False
     made = part.stat().st_mtime
     return all(path.exists() and path.stat().st_mtime <= made for path in inputs)

@@ -64,8 +64,8 @@ rule interpreter:
 
 def compare_the_rest():
     """After failures: compare those that are well where something that failed kept a comparison from starting."""
-    if not workflow.local_exec:
-        return  # this is not the machine to measure on
+    if not (workflow.local_exec and Path(paths.RUN).exists()):
+        return  # this is not the machine to measure on, or the run ended before it began
     left = [
         remaining.Job(
             outputs=[str(path) for path in job.output],
