@@ -302,6 +302,19 @@ def test_on_a_machine_too_busy_to_measure_nothing_is_the_fastest(tmp_path, colum
         assert ">fastest<" not in text
 
 
+def test_many_doubts_of_one_kind_leave_room_for_the_other_and_for_figures(tmp_path):
+    (tmp_path / "tables").mkdir()
+    frameworks = [f"f{number}" for number in range(9)]
+    points = strained([point(name, 1, [1.0, 1.01]) for name in frameworks], taken_share=0.9)
+    accuracy = [{**quality(name), "warnings": f"looks like chance, says {name}"} for name in frameworks]
+    tables_of(points, accuracy, tmp_path / "tables")
+    _, short = run_report(tmp_path)
+    assert "and 7 more such, all in the report" in short
+    assert "others took up to 90%" in short
+    assert len(short.splitlines()) <= summary.LINES
+    assert "Report: " in short
+
+
 def test_a_pacer_far_from_its_best_in_the_study_is_doubtful(tmp_path):
     quiet = strained([point("a", 1, [1.0, 1.01])], pacer_ms=0.5)
     slow = strained([point("b", 1, [2.0, 2.1])], pacer_ms=100.0)

@@ -345,13 +345,14 @@ def speeds(
     return plain, Speed(together.latencies(name)), Speed(together.latencies(name, over_pacer=True))
 
 
-def doubts(settings: list[Setting], accuracy: Rows) -> list[str]:
-    """What must be read before any figure: a machine too busy to measure on, warnings of the quality table."""
-    told = [f"{setting.name}: {doubt}" for setting in settings for doubt in setting.doubts]
+def doubts(settings: list[Setting], accuracy: Rows) -> tuple[list[str], list[str]]:
+    """What must be read before any figure: warnings of the quality table, and of a machine too busy to measure on."""
     warned = grouped([row for row in accuracy if row["warnings"]], ("model", "warnings"))
-    for (model, warning), own in warned.items():
-        told.append(f"{model} ({names.listed([names.configuration(row) for row in own], 2)}): {warning}")
-    return told
+    quality = [
+        f"{model} ({names.listed([names.configuration(row) for row in own], 2)}): {warning}"
+        for (model, warning), own in warned.items()
+    ]
+    return quality, [f"{setting.name}: {doubt}" for setting in settings for doubt in setting.doubts]
 
 
 def counted(rows: Rows) -> dict[str, int]:

@@ -94,7 +94,7 @@ def render(
         "tables": tables,
         "accuracy": list(grouped(good, ("model", "device", "dataset")).values()),
         "settings": settings,
-        "doubts": doubts(settings, tables.accuracy),
+        "doubts": [one for kind in doubts(settings, tables.accuracy) for one in kind],
         "compared": list(grouped(tables.comparison, ("model", "device", "node", "scenario", "batch_size")).values()),
         "failed": [item for item in missing if item.status == "failed"],
         "skipped": [item for item in missing if item.status != "failed"],

@@ -31,13 +31,16 @@ def failed(missing: list[Missing], most: int = 4) -> list[str]:
 
 
 def doubtful(settings: list[Setting], rows: Rows, most: int = 3) -> list[str]:
-    """What makes all that follows doubtful: a machine too busy to measure on, warnings of the quality table."""
+    """What makes all that follows doubtful: warnings of the quality table, a machine too busy to measure on.
+
+    Neither kind takes the other's place.
+    """
     told: list[str] = []
-    for doubt in doubts(settings, rows):
-        told += textwrap.wrap(doubt, COLUMNS - 2)
-        if len(told) >= 3 * most:
-            told.append("and more, all in the report")
-            break
+    for kind in doubts(settings, rows):
+        lines = [textwrap.wrap(doubt, COLUMNS - 2) for doubt in kind]
+        shown = lines[:most] if len(lines) <= most else lines[: most - 1]
+        told += [line for one in shown for line in one]
+        told += [f"and {len(lines) - len(shown)} more such, all in the report"] if len(lines) > len(shown) else []
     return ["DOUBTFUL", *(f"  {line}" for line in told)] if told else []
 
 
@@ -69,8 +72,8 @@ def marks(batch: Batch) -> list[str]:
     told = ["its top-1 is doubtful, see above"] if cost.warning else []
     told += [cost.doubt] if cost.doubt else []
     other = batch.alternative
-    if told and other:
-        told[-1] += f"; fastest without that: {other.name}, {units.significant(other.row['fps'])} FPS"
+    if told and other and not batch.doubtful:
+        told[-1] += f"; fastest without that: {other.name}, {units.ratio(other.ratio)} times the latency"
     return told
 
 
