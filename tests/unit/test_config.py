@@ -46,7 +46,8 @@ def registered_model(tmp_path, text):
 
 
 FIVE_LINES = """\
-source: {from: [{path: models/mine.bin}], format: pytorch_state_dict, architecture: efficientnet_lite}
+source: {from: [{path: models/mine.bin}], format: pytorch_state_dict, architecture: efficientnet_lite,
+  options: {variant: lite0}}
 input: {size: 192, mean: 127.5, scale: [1, 2, 3]}
 classes: models/classes.txt
 """
@@ -90,6 +91,16 @@ def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
             "path: a, url: 'http://127.0.0.1/b'",
             r"source\.from\[0\]: .* Right would be: one of",
         ),
+        ("path: models/mine.bin", "pth: a", r"source\.from\[0\]: unknown key 'pth'; did you mean 'path'\?"),
+        (
+            "size: 192",
+            "size: 192, resize: {shortside: 9}",
+            r"input\.resize: unknown key 'shortside'; did you mean 'sho",
+        ),
+        ("size: 192", "size: 192, resize: {short_side: 0}", r"input\.resize\.short_side: 0: 0 is less than the min"),
+        ("path: models/mine.bin", "path: a, sha256: xyz", r"source\.from\[0\]\.sha256: 'xyz': .* 64 hex digits"),
+        ("variant: lite0", "varient: a", r"source\.options\.varient: unknown option of .*; did you mean 'variant'\?"),
+        ("variant: lite0", "", r"source\.options: the architecture efficientnet_lite needs the option 'variant'"),
     ],
 )
 def test_a_wrong_model_entry_is_told_with_what_would_be_right(tmp_path, old, new, message):
@@ -108,8 +119,10 @@ def test_a_wrong_model_entry_is_told_with_what_would_be_right(tmp_path, old, new
         ("{from: file_name, pattern: '('}", r"labels\.pattern: '\('"),
         (
             "{from: list, file: {from: [{url: 'https://h/a'}]}}",
-            r"labels\.file: .* Right would be: a path in the dataset",
+            r"labels\.file\.from\[0\]: .* Right would be: one of url: \.\.\. with a checksum",
         ),
+        ("{from: list, file: {form: [{path: a}]}}", r"labels\.file: unknown key 'form'; did you mean 'from'\?"),
+        ("{from: list, file: 3}", r"labels\.file: 3 is not valid\. Right would be: a path in the dataset"),
         ("{pattern: a}", r"labels: the key 'from' is missing"),
     ],
 )
@@ -156,17 +169,83 @@ def test_how_many_requests_must_make_sense(latency, message):
     config.study({**MINIMAL, "latency": {"mode": "fixed", "requests": 20, "limit_s": None}}, "my.yaml")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"openvino": {"nstreams": 1}}, r"openvino\.nstreams: unknown option; did you mean 'streams'\?"),
+        ({"openvino": {"streams": 0}}, r"openvino\.streams: 0\. Right would be: a whole number of at least 1 \("),
+        ({"openvino": {"streams": True}}, r"openvino\.streams: True\. Right would be: a whole number"),
+        ({"openvino": {"streams": None}}, r"openvino\.streams: None\. Right would be: a whole number"),
+        ({"tensorflow": {"onednn": 1}}, r"tensorflow\.onednn: 1\. Right would be: true or false, or null for"),
+        ({"mxnet": {"backend": "mkldnn"}}, r"mxnet\.backend: 'mkldnn'\. Right would be: MKLDNN, or null for"),
+        ({"null": {"x": 1}}, r"null\.x: unknown option; known ones: none"),
+        ({"opnvino": {}}, r"opnvino: 'opnvino' is unknown; did you mean 'openvino'\?"),
+    ],
+)
+def test_options_of_frameworks_are_checked_before_anything_runs(options, message):
+    """Of all frameworks, whether the study measures them or not."""
+    with pytest.raises(DliflowError, match=rf"mine\.yaml: options\.{message}"):
+        config.study({**MINIMAL, "options": options}, "mine.yaml")
+
+
+def test_right_options_of_frameworks():
+    options = {"openvino": {"streams": 2}, "tensorflow": {"onednn": False}, "mxnet": {"backend": None}}
+    assert config.study({**MINIMAL, "options": options}, "mine.yaml")["options"] == options
+    assert frameworks.take_options("openvino", {}) == {"streams": 1}
+    assert frameworks.take_options("tensorflow", options["tensorflow"]) == {"onednn": False}
+
+
+def test_numbers_of_options():
+    share = frameworks.Option(float, 0.5, "a share", minimum=0, maximum=1)
+    values = (0, 0.5, 1, 1.5, -1, float("nan"), "1", True)
+    assert [value for value in values if frameworks.fits(value, share)] == [0, 0.5, 1]
+    assert frameworks.right(share) == "a number of at least 0 and of at most 1"
+
+
+@pytest.mark.parametrize("name", frameworks.names())
+def test_every_framework_declares_its_options(name):
+    declared = frameworks.load(name).OPTIONS
+    for option in declared.values():
+        assert option.meaning
+        assert frameworks.fits(option.default, option)
+
+
 def test_one_leader_alone_is_refused():
     with pytest.raises(DliflowError, match=r"compare\.leaders: 1 is not valid. Right would be: a whole number of at"):
         config.study({**MINIMAL, "compare": {"leaders": 1}}, "mine.yaml")
 
 
-def test_every_problem_is_told_at_once():
+@pytest.mark.parametrize(
+    ("wrong", "count"),
+    [
+        ({"thread": 1, "device": 2, "threads": -1, "devices": ["tpu"]}, 4),
+        ({"frameworks": ["a", "null", "b"], "options": {"openvino": {"x": 1, "y": 2}}, "latency": {"requests": 6}}, 5),
+    ],
+)
+def test_every_problem_is_told_at_once(wrong, count):
     with pytest.raises(DliflowError) as caught:
-        config.study({**MINIMAL, "thread": 1, "threads": -1, "devices": ["tpu"]}, "my.yaml")
+        config.study({**MINIMAL, **wrong}, "my.yaml")
     lines = str(caught.value).splitlines()
-    assert len(lines) == 3
+    assert len(set(lines)) == len(lines) == count
     assert all(line.startswith("my.yaml: ") for line in lines)
+
+
+def test_each_missing_key_is_told_once():
+    with pytest.raises(DliflowError) as caught:
+        config.study({"models": ["m"], "latency": None}, "my.yaml")
+    assert re.findall(r"the key '(\w+)' is missing", str(caught.value)) == ["dataset", "frameworks", "precisions"]
+    assert "my.yaml: latency: is empty" in str(caught.value)
+
+
+def test_every_unknown_model_is_told(tmp_path):
+    (tmp_path / "mine.yaml").write_text(FIVE_LINES)
+    with pytest.raises(DliflowError) as caught:
+        config.models(tmp_path, ["mien", "mine", "other"], "my.yaml")
+    assert [line.partition(" is unknown")[0] for line in str(caught.value).splitlines()] == [
+        "my.yaml: models[0]: 'mien'",
+        "my.yaml: models[2]: 'other'",
+    ]
+    assert list(config.models(tmp_path, ["mine"], "my.yaml")) == ["mine"]
 
 
 @pytest.mark.parametrize("name", [*frameworks.names(), "dliflow"])
@@ -191,6 +270,13 @@ def test_a_conda_only_package_is_refused(tmp_path):
     (tmp_path / "a.yaml").write_text("dependencies: [python=3.11, mkl=2024, {pip: [numpy==2.0.0]}]")
     with pytest.raises(DliflowError, match="'mkl=2024' can be had from conda only"):
         environments.read(tmp_path / "a.yaml")
+
+
+def test_every_unpinned_package_is_told(tmp_path):
+    (tmp_path / "a.yaml").write_text("dependencies: [mkl=2024, {pip: [numpy, scipy, six==1]}]")
+    with pytest.raises(DliflowError) as caught:
+        environments.read(tmp_path / "a.yaml")
+    assert len(str(caught.value).splitlines()) == 4  # and the Python is missing
 
 
 def locked(path):

@@ -53,12 +53,37 @@ def test_unknown_source_format(project):
 
 def test_broken_registry_file(project):
     (project.folder / "config/models/tiny.yaml").write_text("title: [")
-    assert "config/models/tiny.yaml: not valid YAML" in project.fail("all")
+    assert "config/models/tiny.yaml: line 1, column 9: not valid YAML" in project.fail("all")
 
 
-def test_unknown_launch_option_names_the_known_ones(project):
-    project.configure(options={"beta": {"streams": 2}})
-    assert "options.beta.streams: unknown option; known ones: fault, skip" in project.fail("all")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "is empty; right would be lines of 'key: value'"),
+        ("models: [tiny]\n\tdataset: colours\n", "line 2, column 1: not valid YAML: "),
+        ("threads: 1\nnode: a\nthreads: 2\n", "line 3: 'threads' stands in line 1 already"),
+    ],
+)
+def test_config_files_that_cannot_be_read(project, text, expected):
+    (project.folder / "config/config.yaml").write_text(text)
+    output = project.fail("all")
+    assert "config/config.yaml: " in output
+    assert expected in output
+    assert not (project.folder / "results").exists()
+
+
+def test_a_key_that_stands_twice_in_a_study(project):
+    (project.folder / "mine.yaml").write_text("threads: 1\nthreads: 2\n")
+    assert "mine.yaml: keys stand twice" in project.fail("all", "--configfile", "mine.yaml")
+
+
+def test_unknown_launch_options_are_told_before_anything_runs(project):
+    project.configure(options={"beta": {"streams": 2, "fualt": "segv", "skip": 1}, "openvino": {"stream": 1}})
+    output = project.fail("all", "--dry-run")
+    assert "config/config.yaml: options.beta.streams: unknown option; known ones: fault, skip" in output
+    assert "options.beta.fualt: unknown option; did you mean 'fault'?" in output
+    assert "options.beta.skip: 1. Right would be: a text (the reason of a skip)" in output
+    assert "options.openvino.stream: unknown option; did you mean 'streams'?" in output
 
 
 def test_a_missing_model_is_told_before_anything_runs(project):

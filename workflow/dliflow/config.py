@@ -5,9 +5,11 @@ Each problem is told with the file, the key, the value and what would be right.
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import difflib
 import pkgutil
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,8 +18,9 @@ import jsonschema
 import referencing
 import yaml
 
-from dliflow import architectures, frameworks, sources
+from dliflow import architectures, frameworks, sources, yaml_files
 from dliflow.errors import DliflowError
+from dliflow.wording import suggestion
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
@@ -39,29 +42,49 @@ def _key(path: list[Any]) -> str:
     return text.lstrip(".") or "(top level)"
 
 
-def _suggest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; known ones: {', '.join(known)}"
+def _unknown(key: str, value: dict[str, Any], known: list[str]) -> Iterator[str]:
+    for name in value:
+        if name not in known:
+            yield f"{key}: unknown key '{name}'{suggestion(str(name), known)}"
 
 
-def _explain(error: Any) -> str:
-    """One problem as `key: value: what would be right`."""
+def _explain(error: Any) -> Iterator[str]:
+    """A problem, or the problems that stand behind it, each as `key: value: what would be right`."""
     key = _key(list(error.absolute_path))
     hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
     if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(known))[0]
-        return f"{key}: unknown key '{unknown}'{_suggest(unknown, known)}"
-    if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
-        return f"{key}: the key '{missing}' is missing"
-    if error.validator == "enum":
+        yield from _unknown(key, error.instance, sorted(error.schema.get("properties", {})))
+    elif error.validator == "required":
+        for name in error.validator_value:
+            if name not in error.instance:
+                yield f"{key}: the key '{name}' is missing"
+    elif error.validator == "enum":
         known = [str(value) for value in error.validator_value]
-        return f"{key}: {error.instance!r} is unknown{_suggest(str(error.instance), known)}"
-    if error.validator in ("oneOf", "anyOf"):
-        return f"{key}: {error.instance!r} is not valid. Right would be: {hint}"
-    message = f"{key}: {error.instance!r}: {error.message}"
-    return f"{message}. Right would be: {hint}" if hint else message
+        yield f"{key}: {error.instance!r} is unknown{suggestion(str(error.instance), known)}"
+    elif error.validator in ("oneOf", "anyOf"):
+        inner = list(_alternative(key, error))
+        yield from inner or [f"{key}: {error.instance!r} is not valid. Right would be: {hint}"]
+    else:
+        empty = error.instance is None
+        message = f"{key}: is empty" if empty else f"{key}: {error.instance!r}: {error.message}"
+        yield f"{message}. Right would be: {hint}" if hint else message
+
+
+def _alternative(key: str, error: Any) -> Iterator[str]:
+    """What is wrong with a mapping that fits none of its alternatives, as far as it is plain which one is meant."""
+    if not isinstance(error.instance, dict):
+        return
+    properties = [set(branch.get("properties", {})) for branch in error.validator_value]
+    known = sorted(set().union(*properties))
+    unknown = list(_unknown(key, error.instance, known)) if known else []
+    if unknown:
+        yield from unknown
+        return
+    fitting = [index for index, names in enumerate(properties) if names and set(error.instance) <= names]
+    if len(fitting) == 1:
+        for cause in error.context:
+            if cause.relative_schema_path[0] == fitting[0] and cause.relative_path:
+                yield from _explain(cause)
 
 
 def _fill_defaults(value: Any, described: dict[str, Any]) -> None:
@@ -82,18 +105,54 @@ def validated(value: Any, schema_name: str, origin: str) -> Any:
     value = copy.deepcopy(value)
     described = schema(schema_name)
     _fill_defaults(value, described)
-    problems = sorted(_validator(schema_name).iter_errors(value), key=lambda e: str(e.path))
-    if problems:
-        raise DliflowError("\n".join(f"{origin}: {_explain(problem)}" for problem in problems))
+    errors = sorted(_validator(schema_name).iter_errors(value), key=lambda e: str(e.path))
+    _raise(origin, (problem for error in errors for problem in _explain(error)))
     return value
 
 
-def _known(names: list[str], known: list[str], origin: str, key: str, adding: str) -> None:
-    for index, name in enumerate(names):
+def _raise(origin: str, problems: Iterable[str]) -> None:
+    told = dict.fromkeys(f"{origin}: {problem}" for problem in problems)
+    if told:
+        raise DliflowError("\n".join(told))
+
+
+def together(calls: Iterable[Callable[[], Any]]) -> list[Any]:
+    """The results of all calls.
+
+    Raises:
+        DliflowError: with the messages of all that fail.
+    """
+    results, problems = [], []
+    for call in calls:
+        try:
+            results.append(call())
+        except DliflowError as error:
+            problems.append(str(error))
+    if problems:
+        raise DliflowError("\n".join(dict.fromkeys(problems)))
+    return results
+
+
+def readable(files: Iterable[str | Path]) -> None:
+    """Refuse config files that are no YAML, or in which a key stands twice; whether they exist is not asked here."""
+    together(partial(yaml_files.mapping, Path(file)) for file in files if Path(file).exists())
+
+
+def _misfits(config: dict[str, Any]) -> Iterator[str]:
+    """What no schema can tell of a study."""
+    known = frameworks.names()
+    named = {f"frameworks[{index}]": name for index, name in enumerate(config["frameworks"])}
+    for key, name in {**named, **{f"options.{name}": name for name in config["options"]}}.items():
         if name not in known:
-            raise DliflowError(
-                f"{origin}: {key}[{index}]: '{name}' is unknown{_suggest(name, known)}. To add it: {adding}"
-            )
+            yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
+        elif key not in named:
+            yield from frameworks.wrong_options(name, config["options"][name])
+    latency = config["latency"]
+    if latency["mode"] == "adaptive" and latency["requests"] < latency["least"]:
+        yield (
+            f"latency.requests: {latency['requests']}: adaptive mode needs at least latency.least = "
+            f"{latency['least']} to decide on. Right would be: more, or 'mode: fixed' for exactly so many"
+        )
 
 
 def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
@@ -103,16 +162,7 @@ def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
         DliflowError: with one line for each problem.
     """
     config = validated(config, "config", origin)
-    known = frameworks.names()
-    _known(config["frameworks"], known, origin, "frameworks", "docs/add-a-framework.md")
-    for name in config["options"]:
-        _known([name], known, origin, "options", "docs/add-a-framework.md")
-    latency = config["latency"]
-    if latency["mode"] == "adaptive" and latency["requests"] < latency["least"]:
-        raise DliflowError(
-            f"{origin}: latency.requests: {latency['requests']}: adaptive mode needs at least latency.least = "
-            f"{latency['least']} to decide on. Right would be: more, or 'mode: fixed' for exactly so many"
-        )
+    _raise(origin, _misfits(config))
     return config
 
 
@@ -128,13 +178,10 @@ def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dic
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in known:
         adding = f"write {folder}/{name}.yaml (docs/add-a-{kind}.md)"
-        raise DliflowError(f"{origin}: {key}: '{name}' is unknown{_suggest(name, known)}. To add it: {adding}")
+        raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, known)}. To add it: {adding}")
     path = folder / f"{name}.yaml"
-    try:
-        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise DliflowError(f"{path}: not valid YAML: {error}") from error
-    if isinstance(entry, dict) and isinstance(entry.get("source"), str):
+    entry = yaml_files.mapping(path)
+    if isinstance(entry.get("source"), str):
         entry["source"] = {"from": [{"path": entry["source"]}]}
     return {"name": name, "title": name, **validated(entry, kind, str(path))}
 
@@ -163,13 +210,19 @@ def _format(source: dict[str, Any], origin: str) -> str:
 def _completed_source(source: dict[str, Any], origin: str) -> dict[str, Any]:
     """The source with its format, whose module exists and has all keys that it needs."""
     source = {**source, "format": source.get("format") or _format(source, origin)}
+    problems = []
     for field, package in (("format", sources), ("architecture", architectures)):
-        value = source.get(field)
-        if value is not None and value not in _modules(package):
-            raise DliflowError(f"{origin}: source.{field}: '{value}' is unknown{_suggest(value, _modules(package))}")
+        value, known = source.get(field), _modules(package)
+        if value is not None and value not in known:
+            problems.append(f"source.{field}: '{value}' is unknown{suggestion(value, known)}")
+    _raise(origin, problems)
     for field in getattr(sources.load(source["format"]), "REQUIRED", ()):
         if field not in source:
-            raise DliflowError(f"{origin}: source.{field}: the format {source['format']} needs this key")
+            problems.append(f"source.{field}: the format {source['format']} needs this key")
+    if "architecture" in source:
+        with contextlib.suppress(ImportError, AttributeError):  # one that needs its framework is asked where that is
+            problems += architectures.wrong_options(source["architecture"], source["options"])
+    _raise(origin, problems)
     return source
 
 
@@ -203,6 +256,18 @@ def model(folder: Path, name: str, origin: str, key: str) -> dict[str, Any]:
     return {**entry, "source": source, "input": _completed_input(entry["input"], layout, path)}
 
 
+def models(folder: Path, names: list[str], origin: str) -> dict[str, dict[str, Any]]:
+    """The study's models by name; what is wrong with any of them is told at once."""
+    entries = together(partial(model, folder, name, origin, f"models[{i}]") for i, name in enumerate(names))
+    return dict(zip(names, entries))
+
+
+def datasets(folder: Path, names: dict[str, str], origin: str) -> dict[str, dict[str, Any]]:
+    """Datasets by name, which are given by the keys where they stand."""
+    entries = together(partial(registered, folder, "dataset", name, origin, key) for key, name in names.items())
+    return dict(zip(names.values(), entries))
+
+
 def lines(path: str, key: str) -> list[str]:
     """The lines of a file of names.
 
@@ -214,7 +279,10 @@ def lines(path: str, key: str) -> list[str]:
     """
     if not Path(path).is_file():
         raise DliflowError(f"{key}: there is no file {path}")
-    names = Path(path).read_text(encoding="utf-8").split("\n")
+    try:
+        names = Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DliflowError(f"{key}: {path} is no text in UTF-8: {error}") from error
     names = names[:-1] if names[-1] == "" else names
     if not names:
         raise DliflowError(f"{key}: {path} is empty")

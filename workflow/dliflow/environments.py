@@ -7,10 +7,9 @@ pinned packages; a comment or the channels do not.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
-import yaml
-
+from dliflow import yaml_files
 from dliflow.errors import DliflowError
 from dliflow.files import digest
 
@@ -23,25 +22,24 @@ def read(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         raise DliflowError(f"{path}: there is no environment file for this framework")
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise DliflowError(f"{path}: not a conda environment file: {error}") from error
-    python, packages = None, []
+    entries = yaml_files.mapping(path).get("dependencies")
+    if not isinstance(entries, list):
+        raise DliflowError(f"{path}: dependencies: {entries!r}. Right would be: a list, as conda's files have it")
+    python: Optional[str] = None
+    packages: list[str] = []
+    problems = []
     for entry in entries:
-        if isinstance(entry, dict) and set(entry) == {"pip"}:
-            packages += entry["pip"]
+        if isinstance(entry, dict) and set(entry) == {"pip"} and isinstance(entry["pip"], list):
+            packages += map(str, entry["pip"])
         elif isinstance(entry, str) and entry.replace(" ", "").startswith("python="):
             python = entry.replace(" ", "").removeprefix("python").lstrip("=")
         elif entry != "pip":
-            raise DliflowError(
-                f"{path}: dependencies: '{entry}' can be had from conda only; move it to the list under 'pip:'"
-            )
-    for pin in packages:
-        if "==" not in pin:
-            raise DliflowError(f"{path}: dependencies: pip: '{pin}' is not pinned; write '{pin}==VERSION'")
+            problems.append(f"'{entry}' can be had from conda only; move it to the list under 'pip:'")
+    problems += [f"pip: '{pin}' is not pinned; write '{pin}==VERSION'" for pin in packages if "==" not in pin]
     if python is None:
-        raise DliflowError(f"{path}: dependencies: 'python=VERSION' is missing")
+        problems.append("'python=VERSION' is missing")
+    if problems:
+        raise DliflowError("\n".join(f"{path}: dependencies: {problem}" for problem in problems))
     return {"python": python, "packages": sorted(packages)}
 
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
-
 from dliflow import config as configuration
 from dliflow import dataset as datasets
 from dliflow import environments, frameworks, inputs, launch, locations, modules, paths, plan, remaining, sources
@@ -22,25 +20,16 @@ from dliflow.files import digest, payload, write_json
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 
-def checked(function, *arguments):
-    """Call, and turn a user's error into a message of the workflow without a traceback."""
-    try:
-        return function(*arguments)
-    except DliflowError as error:
-        raise WorkflowError(str(error)) from None
-
-
 CONFIG_FILES = ", ".join(map(str, workflow.configfiles)) or "--config"
 STUDY = checked(configuration.study, config, CONFIG_FILES)
 STUDY["launch"] = checked(launch.normal, STUDY["launch"], CONFIG_FILES)
-MODELS = {
-    name: checked(configuration.model, Path("config/models"), name, CONFIG_FILES, f"models[{index}]")
-    for index, name in enumerate(STUDY["models"])
-}
-DATASETS = {
-    name: checked(configuration.registered, Path("config/datasets"), "dataset", name, CONFIG_FILES, key)
-    for key, name in [("dataset", STUDY["dataset"]), ("calibration.dataset", STUDY["calibration"]["dataset"])]
-}
+MODELS = checked(configuration.models, Path("config/models"), STUDY["models"], CONFIG_FILES)
+DATASETS = checked(
+    configuration.datasets,
+    Path("config/datasets"),
+    {"dataset": STUDY["dataset"], "calibration.dataset": STUDY["calibration"]["dataset"]},
+    CONFIG_FILES,
+)
 CLASSES = {name: checked(configuration.class_names, Path(model["classes"]), name) for name, model in MODELS.items()}
 # Pixels are shared by all models whose inputs have the same geometry.
 SPECS = {

@@ -8,9 +8,22 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from dliflow.errors import DliflowError
+from dliflow.wording import suggestion
+
+
+def wrong_options(name: str, options: dict[str, Any]) -> Iterator[str]:
+    """Each option of an entry that an architecture does not know, or needs and does not get."""
+    known = inspect.signature(importlib.import_module(f"dliflow.architectures.{name}").build).parameters
+    for option in options:
+        if option not in known:
+            yield f"source.options.{option}: unknown option of the architecture {name}{suggestion(option, known)}"
+    for option, parameter in known.items():
+        if parameter.default is inspect.Parameter.empty and option not in options:
+            yield f"source.options: the architecture {name} needs the option '{option}'"
 
 
 def build(name: str, options: dict[str, Any]):
@@ -19,15 +32,7 @@ def build(name: str, options: dict[str, Any]):
     Raises:
         DliflowError: for an option that it does not know or that it needs.
     """
-    function = importlib.import_module(f"dliflow.architectures.{name}").build
-    signature = inspect.signature(function)
-    known = ", ".join(signature.parameters) or "none"
-    for option in options:
-        if option not in signature.parameters:
-            raise DliflowError(
-                f"source.options.{option}: unknown option of the architecture {name}; known ones: {known}"
-            )
-    for option, parameter in signature.parameters.items():
-        if parameter.default is inspect.Parameter.empty and option not in options:
-            raise DliflowError(f"source.options: the architecture {name} needs the option '{option}'")
-    return function(**options)
+    problems = list(wrong_options(name, options))
+    if problems:
+        raise DliflowError("\n".join(problems))
+    return importlib.import_module(f"dliflow.architectures.{name}").build(**options)

@@ -5,6 +5,9 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
 `VARIANTS: tuple[str, ...]` (optional; default `("default",)`)
     Ways of running the same converted model that deserve rows of their own.
 
+`OPTIONS: dict[str, Option]`
+    The options of the config's `options.<framework>`, by name; `{}` for none. They are checked before anything runs.
+
 `version() -> str`
     The version of the framework that is installed; it imports the framework, and the time it takes is `import_ms`.
 
@@ -23,7 +26,7 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
 
 `load(model: Path, *, precision, variant, device, batch_size, threads, options) -> Session`
     `model` is the folder that `convert` filled. `threads` is a number, or None for the framework's own
-    default. `options` is the config's `options.<framework>`; an option that is not known is an error.
+    default. `options` is the config's `options.<framework>`; `take_options` fills in the defaults.
 
 `unavailable(precision: str, device: str, variant: str) -> str | None` (optional)
     None, or the reason why this machine cannot do it, or this variant cannot: asked there before the framework is
@@ -42,12 +45,36 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Optional, Protocol
 
 import numpy as np
 
 from dliflow.errors import DliflowError
+from dliflow.wording import suggestion
+
+
+@dataclass(frozen=True)
+class Option:
+    """A launch option of a framework.
+
+    Attributes:
+        type: bool, int, float (whole numbers are taken too) or str.
+        default: what holds where the config does not tell; None is the framework's own choice, which the config may
+            then name as null.
+        meaning: what the option does, for messages.
+        minimum, maximum: bounds of a number.
+        choices: the values that are taken; () for all.
+    """
+
+    type: type
+    default: Any
+    meaning: str
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    choices: tuple[Any, ...] = ()
 
 
 class Session(Protocol):
@@ -86,13 +113,53 @@ def converter(name: str, precision: str) -> str:
     return getattr(load(name), "CONVERTER", {}).get(precision, name)
 
 
-def take_options(framework: str, options: dict[str, Any], **defaults: Any) -> dict[str, Any]:
-    """The launch options with defaults filled in.
+def options(name: str) -> dict[str, Option]:
+    """The launch options that a framework knows."""
+    return getattr(load(name), "OPTIONS", {})
 
-    Raises `DliflowError` for an option that the framework does not know.
+
+def right(option: Option) -> str:
+    """What would be a right value of an option."""
+    if option.choices:
+        text = " or ".join(map(str, option.choices))
+    else:
+        text = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[option.type]
+    least = "" if option.minimum is None else f" of at least {option.minimum:g}"
+    most = "" if option.maximum is None else f" of at most {option.maximum:g}"
+    null = ", or null for the framework's own choice" if option.default is None else ""
+    return text + " and".join(bound for bound in (least, most) if bound) + null
+
+
+def fits(value: Any, option: Option) -> bool:
+    """Whether an option can have a value."""
+    if value is None:
+        return option.default is None
+    kinds: tuple[Any, ...] = (int, float) if option.type is float else (option.type,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and option.type is not bool):
+        return False
+    if option.choices and value not in option.choices:
+        return False
+    below = option.minimum is not None and not value >= option.minimum  # NaN is below everything
+    return not below and not (option.maximum is not None and not value <= option.maximum)
+
+
+def wrong_options(name: str, given: dict[str, Any]) -> Iterator[str]:
+    """Each problem with a framework's part of the config's `options`: key, value, what would be right."""
+    known = options(name)
+    for key, value in given.items():
+        if key not in known:
+            yield f"options.{name}.{key}: unknown option{suggestion(str(key), known)}"
+        elif not fits(value, known[key]):
+            yield f"options.{name}.{key}: {value!r}. Right would be: {right(known[key])} ({known[key].meaning})"
+
+
+def take_options(framework: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The launch options with the defaults filled in.
+
+    Raises:
+        DliflowError: for an option that the framework does not know, or a value that it cannot have.
     """
-    unknown = sorted(set(options) - set(defaults))
-    if unknown:
-        known = ", ".join(sorted(defaults)) or "none"
-        raise DliflowError(f"options.{framework}.{unknown[0]}: unknown option; known ones: {known}")
-    return {**defaults, **options}
+    problems = list(wrong_options(framework, given))
+    if problems:
+        raise DliflowError("\n".join(problems))
+    return {**{key: option.default for key, option in options(framework).items()}, **given}

@@ -13,10 +13,15 @@ from pathlib import Path
 
 from dliflow import graph, graph_mxnet
 from dliflow.errors import DliflowError, Skip
-from dliflow.frameworks import take_options
+from dliflow.frameworks import Option, take_options
 
 VARIANTS = ("imperative", "hybrid")
 SYMBOL, PARAMETERS = "model-symbol.json", "model-0000.params"
+OPTIONS = {
+    "backend": Option(
+        str, None, "MKLDNN fuses the hybrid variant's FP32 operators into oneDNN's, as INT8's are", choices=("MKLDNN",)
+    )
+}
 
 
 def version():
@@ -95,15 +100,10 @@ class MxNet:
 
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
-    """Open symbol and parameters; the threads are those of `environment`.
-
-    Option `backend: MKLDNN` fuses the hybrid variant's operators into oneDNN's, as int8 models are.
-    """
+    """Open symbol and parameters; the threads are those of `environment`."""
     import mxnet as mx
 
-    backend = take_options("mxnet", options, backend=None)["backend"]
-    if backend not in (None, "MKLDNN"):
-        raise DliflowError(f"options.mxnet.backend: '{backend}' is neither null nor MKLDNN")
+    backend = take_options("mxnet", options)["backend"]
     if variant == "imperative":
         network = imperative(mx, model)
     else:

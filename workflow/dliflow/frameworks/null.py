@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from dliflow.files import read_json, write_json
-from dliflow.frameworks import take_options
+from dliflow.frameworks import Option, take_options
 
 CLASSES_FILE = "classes.json"
+OPTIONS: dict[str, Option] = {}
 
 
 def version() -> str:

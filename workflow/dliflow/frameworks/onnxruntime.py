@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 from dliflow import machine, quantize_onnx
-from dliflow.frameworks import take_options
+from dliflow.frameworks import Option, take_options
 
 MODEL = "model.onnx"
+OPTIONS: dict[str, Option] = {}
 
 
 def version():

@@ -9,10 +9,11 @@ import shutil
 from pathlib import Path
 
 from dliflow import quantize_onnx
-from dliflow.frameworks import take_options
+from dliflow.frameworks import Option, take_options
 
 CONVERTER = {"int8": "onnxruntime"}
 MODEL = "model.onnx"
+OPTIONS: dict[str, Option] = {}
 
 
 def version():

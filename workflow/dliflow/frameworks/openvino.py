@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from dliflow.errors import Skip
-from dliflow.frameworks import take_options
+from dliflow.frameworks import Option, take_options
 
 MODEL = "model.xml"
+OPTIONS = {"streams": Option(int, 1, "requests that the plugin can work on at once", minimum=1)}
 
 
 def _openvino():
@@ -78,7 +79,7 @@ class OpenVino:
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Compile for the latency of single requests at exactly this batch size."""
     openvino = _openvino()
-    options = take_options("openvino", options, streams=1)
+    options = take_options("openvino", options)
     core = openvino.Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise Skip("this CPU has no bf16 instructions (AVX512-BF16 or AMX)")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from dliflow import graph, graph_pytorch, machine
 from dliflow.errors import Skip
-from dliflow.frameworks import take_options
+from dliflow.frameworks import Option, take_options
 
 MODEL = "model.pt2"
+OPTIONS: dict[str, Option] = {}
 
 # Code that every x86-64 CPU with AVX2 can run, whatever CPU converted it: oneDNN, which does the convolutions
 # and products, chooses its instructions when it runs. The number of threads is chosen then as well.

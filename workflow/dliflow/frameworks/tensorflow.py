@@ -10,10 +10,11 @@ import os
 from pathlib import Path
 
 from dliflow import graph, graph_tensorflow, machine
-from dliflow.frameworks import take_options
+from dliflow.frameworks import Option, take_options
 
 MODEL = "saved_model"
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
+OPTIONS = {"onednn": Option(bool, None, "turns oneDNN's kernels on or off; TensorFlow's own choice depends on the CPU")}
 
 
 def version():
@@ -74,13 +75,10 @@ class TensorFlow:
 
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
-    """Open the SavedModel with the given number of intra-op threads; operations run one after another.
-
-    Option `onednn: true/false` turns oneDNN's kernels on or off; TensorFlow's own default depends on the CPU.
-    """
+    """Open the SavedModel with the given number of intra-op threads; operations run one after another."""
     import tensorflow as tf
 
-    take_options("tensorflow", options, onednn=None)
+    take_options("tensorflow", options)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -13,10 +13,11 @@ import numpy as np
 
 from dliflow import graph, graph_tensorflow
 from dliflow.errors import DliflowError
-from dliflow.frameworks import take_options
+from dliflow.frameworks import Option, take_options
 
 CONVERTER = dict.fromkeys(("fp32", "fp16", "int8"), "tensorflow")  # so the environment that is measured stays small
 MODEL = "model.tflite"
+OPTIONS: dict[str, Option] = {}
 
 
 def version():

@@ -10,9 +10,13 @@ import time
 import numpy as np
 
 from dliflow.errors import Skip
-from dliflow.frameworks import take_options
+from dliflow.frameworks import Option, take_options
 
 NAME = __name__.rpartition(".")[2]
+OPTIONS = {
+    "fault": Option(str, "", "how it fails"),
+    "skip": Option(str, "", "the reason of a skip"),
+}
 
 
 def version():
@@ -66,7 +70,7 @@ class Linear:
 
 def load(model, *, precision, variant, device, batch_size, threads, options):
     """Load, break, or skip, as the options say."""
-    options = take_options(NAME, options, fault="", skip="")
+    options = take_options(NAME, options)
     if os.environ.get("DLIFLOW_TEST_WORKER") == NAME and "worker" in sys.argv:
         ctypes.string_at(0)
     if options["skip"]:

@@ -1,0 +1,30 @@
+"""Pieces of messages: lists that fit on a screen, and what a mistyped word may stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+SHOWN = 20  # lines of a list: a screenful
+FEW = 3  # items of a list within a line
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like another, or all of them, as the end of a message."""
+    import difflib  # here, since measuring processes need it only to fail
+
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known ones: {', '.join(known) or 'none'}"
+
+
+def some(items: Sequence[str]) -> str:
+    """The first few items in a line, and how many more there are."""
+    more = f" and {len(items) - FEW:,} more" if len(items) > FEW else ""
+    return ", ".join(items[:FEW]) + more
+
+
+def listed(items: Collection[str]) -> str:
+    """A line for each item, a screenful at most, and how many more there are; begins with a line break."""
+    lines = [f"\n  {item}" for _, item in zip(range(SHOWN), items)]
+    more = f"\n  and {len(items) - SHOWN:,} more" if len(items) > SHOWN else ""
+    return "".join(lines) + more
