@@ -58,6 +58,18 @@ def test_every_kind_of_tar(tmp_path, out, name, mode):
     assert (out / "b/c.txt").read_bytes() == b"two"
 
 
+def test_a_python_without_filters(tmp_path, out, monkeypatch):
+    """Such as 3.11.2."""
+    for name in ("FilterError", "data_filter", "tar_filter", "fully_trusted_filter"):
+        monkeypatch.delattr(tarfile, name, raising=False)
+    make_tar(tmp_path / "a.tar", CONTENT)
+    extract(tmp_path / "a.tar", out)
+    assert files(out) == ["a.txt", "b/c.txt"]
+    (tmp_path / "b.tar").write_bytes(b"this is no archive" * 100)
+    with pytest.raises(DliflowError, match="cannot be unpacked"):
+        extract(tmp_path / "b.tar", out)
+
+
 def test_zip(tmp_path, out):
     make_zip(tmp_path / "a.ZIP", CONTENT)
     extract(tmp_path / "a.ZIP", out)
@@ -99,13 +111,16 @@ def test_what_is_not_there_is_told_with_what_is(tmp_path, out):
         ("link", {"type": tarfile.SYMTYPE, "linkname": "../../escaped"}),
         ("link", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}),
         ("link", {"type": tarfile.LNKTYPE, "linkname": "../../escaped"}),
+        ("link", {"type": tarfile.SYMTYPE, "linkname": "good"}),
+        ("link", {"type": tarfile.LNKTYPE, "linkname": "good"}),
+        ("unknown", {"type": b"Z"}),
         ("pipe", {"type": tarfile.FIFOTYPE}),
         ("device", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}),
     ],
 )
 def test_a_malicious_tar(tmp_path, out, member):
     make_tar(tmp_path / "a.tar", [("good", b"x"), member])
-    with pytest.raises(DliflowError, match=r"a\.tar: "):
+    with pytest.raises(DliflowError, match=rf"a\.tar: the member '{member[0]}' "):
         extract(tmp_path / "a.tar", out)
     assert files(tmp_path / "in") == ["out/good"]
     assert not (out / member[0]).is_symlink()
@@ -119,6 +134,109 @@ def test_a_link_and_a_file_through_it(tmp_path, out):
     with pytest.raises(DliflowError):
         extract(tmp_path / "a.tar", out)
     assert files(outside) == []
+
+
+def test_a_chain_of_links_beyond_the_length_of_paths(tmp_path, out):
+    """CVE-2025-4517: links whose real path is too long to be resolved led tarfile's filters out of the folder."""
+    (tmp_path / "outside").write_text("mine")
+    deep, members, path = "d" * 247, [], ""
+    for letter in "abcdefghijklmnop":
+        members.append((f"{path}{deep}", {"type": tarfile.DIRTYPE, "mode": 0o755}))
+        members.append((f"{path}{letter}", {"type": tarfile.SYMTYPE, "linkname": deep}))
+        path += f"{deep}/"
+    chain = "/".join("abcdefghijklmnop")
+    members.append((f"{chain}/{'l' * 254}", {"type": tarfile.SYMTYPE, "linkname": "../" * 16}))
+    members.append(("escape", {"type": tarfile.SYMTYPE, "linkname": f"{chain}/{'l' * 254}/../../outside"}))
+    members.append(("hard", {"type": tarfile.LNKTYPE, "linkname": "escape"}))
+    members.append(("hard", b"theirs"))
+    make_tar(tmp_path / "a.tar", members)
+    with pytest.raises(DliflowError, match=r"a\.tar: the member 'a' is a link or a device, which is refused"):
+        extract(tmp_path / "a.tar", out)
+    assert (tmp_path / "outside").read_text() == "mine"
+    assert not any(path.is_symlink() for path in out.rglob("*"))
+
+
+def test_links_that_lie_in_the_folder_already_are_not_followed(tmp_path, out):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("mine")
+    (out / "d").symlink_to(outside)
+    (out / "file").symlink_to(outside / "file")
+    make_tar(tmp_path / "a.tar", [("file", b"theirs")])
+    make_zip(tmp_path / "a.zip", [("d/file", b"theirs")])
+    extract(tmp_path / "a.tar", out)
+    assert (out / "file").read_bytes() == b"theirs"
+    with pytest.raises(DliflowError, match=r"the member 'd' needs a folder where"):
+        extract(tmp_path / "a.zip", out)
+    assert (outside / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("mode", [0o7777, 0o4755, 0, 0o444])
+def test_permissions_are_the_usual_ones(tmp_path, out, mode):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, kind in (("d", tarfile.DIRTYPE), ("d/a", tarfile.REGTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.uid = kind, mode, 12345
+            archive.addfile(info)
+    extract(tmp_path / "a.tar", out)
+    (tmp_path / "usual").write_text("")
+    for path in (out / "d/a", out / "d"):
+        assert path.stat().st_uid == (tmp_path / "usual").stat().st_uid
+        assert path.stat().st_mode & 0o7000 == 0
+    assert (out / "d/a").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_the_last_member_of_a_name_wins(tmp_path, out):
+    members = [("./d/", {"type": tarfile.DIRTYPE}), ("./d/a", b"1"), ("d//a", b"22"), ("d", {"type": tarfile.DIRTYPE})]
+    make_tar(tmp_path / "a.tar", [("./", {"type": tarfile.DIRTYPE}), *members])
+    extract(tmp_path / "a.tar", out)
+    assert (out / "d/a").read_bytes() == b"22"
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("a", b"1"), ("a/b", b"2")], "the member 'a' needs a folder where the archive has a file"),
+        ([("a/b", b"1"), ("a", b"2")], "the member 'a' is a file where the archive has a folder"),
+        ([("./", b"1")], "has no size or no name"),
+    ],
+)
+def test_members_that_contradict_each_other(tmp_path, out, members, message):
+    make_tar(tmp_path / "a.tar", members)
+    with pytest.raises(DliflowError, match=rf"a\.tar: .*{message}"):
+        extract(tmp_path / "a.tar", out)
+
+
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "a", "GNU.sparse.realsize": "9"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        (SPARSE, "is stored with holes|cannot be unpacked"),
+        ({"GNU.sparse.map": "0,1,x"}, "cannot be unpacked"),
+        ({"GNU.sparse.map": "0,1", "GNU.sparse.size": "10"}, "is stored with holes"),
+        ({"size": "-1"}, "cannot be unpacked|has no size"),
+        ({"path": "../escaped"}, "would land outside"),
+    ],
+)
+def test_headers_of_pax(tmp_path, out, headers, message):
+    info = tarfile.TarInfo("a")
+    info.pax_headers, info.size = headers, 512
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info, io.BytesIO(b"0\n".ljust(512, b"\0")))
+    with pytest.raises(DliflowError, match=rf"a\.tar: .*({message})"):
+        extract(tmp_path / "a.tar", out)
+
+
+def test_a_compression_that_zipfile_lacks(tmp_path, out):
+    make_zip(tmp_path / "a.zip", [("a", b"1234567890" * 100)])
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        data[data.index(signature) + offset] = 97
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(DliflowError, match=r"a\.zip: cannot be unpacked: "):
+        extract(tmp_path / "a.zip", out)
 
 
 @pytest.mark.parametrize("name", ["../escaped", "/escaped", "..\\escaped", "c:/escaped"])

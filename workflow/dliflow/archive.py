@@ -1,20 +1,23 @@
-"""Unpack archives without trusting them: nothing lands outside the folder, nothing grows beyond its bounds."""
+"""Unpack archives without trusting them: nothing lands outside the folder, nothing grows beyond its bounds.
+
+Folders and regular files are written here, one by one; links and devices are refused. The filters of tarfile are not used:
+some Pythons have none (3.11.2), and those of others can be led out of the folder by chains of links (CVE-2025-4517).
+"""
 
 from __future__ import annotations
 
 import difflib
 import errno
-import lzma
+import os
 import posixpath
 import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, BinaryIO, Optional, Union
 
 from dliflow.errors import DliflowError
 
@@ -52,18 +55,20 @@ def extract(path: Path, folder: Path, only: Optional[str] = None, limits: Limits
 
     Raises:
         DliflowError: naming the archive and the member, for a broken archive, a member that would land elsewhere, a
-            link that leads there, a device, more than the limits allow, a full disk, or nothing to unpack.
+            link, a device, more than the limits allow, a full disk, or nothing to unpack.
     """
     try:
         with _opened(path) as archive:
             names = _unpack(archive, path, folder, only, limits)
-    except (tarfile.FilterError, tarfile.ReadError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise DliflowError(f"{path}: cannot be unpacked: {error}") from error
+    except DliflowError:
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = shutil.disk_usage(folder).free
             raise DliflowError(f"{path}: the disk is full: {folder} has {free:,} bytes free") from error
         raise DliflowError(f"{path}: cannot be unpacked: {error}") from error
+    except Exception as error:  # a broken header can make its reader raise anything
+        raise DliflowError(f"{path}: cannot be unpacked: {error or type(error).__name__}") from error
     if only is not None and not (folder / only).exists():
         like = difflib.get_close_matches(only, names, n=3, cutoff=0.3)
         raise DliflowError(f"{path}: there is no '{only}' in it; it holds {', '.join(like or names[:3]) or 'nothing'}")
@@ -80,18 +85,48 @@ def _unpack(archive: Any, path: Path, folder: Path, only: Optional[str], limits:
     allowed = min(limits.total, limits.ratio * path.stat().st_size + 2**20)
     names, total = [], 0
     for member in members:
-        name = _checked_name(path, member)
+        name, is_folder, size = _checked(path, member)
         names.append(name)
-        total += member.file_size if isinstance(member, zipfile.ZipInfo) else member.size
+        total += size
         if len(names) > limits.files:
             raise DliflowError(f"{path}: more than {limits.files:,} members; that is no honest archive")
         if total > allowed:
             raise DliflowError(f"{path}: unpacks to more than {allowed:,} bytes; that is no honest archive")
         if only is not None and not belongs(name, posixpath.normpath(only)):
             continue
-        # The filter refuses devices and links that lead out of the folder.
-        archive.extract(member, folder, **({} if isinstance(member, zipfile.ZipInfo) else {"filter": "data"}))
+        if is_folder:
+            _folder(path, folder, name)
+            continue
+        with archive.open(member) if isinstance(member, zipfile.ZipInfo) else archive.extractfile(member) as content:
+            _write(path, folder, name, content)
     return names
+
+
+def _folder(path: Path, folder: Path, name: str) -> None:
+    """Make a folder of the archive, with those above it; nothing but a real folder serves as one."""
+    made = folder
+    for part in name.split("/"):
+        made = made / part
+        try:
+            kind = made.lstat().st_mode
+        except FileNotFoundError:
+            made.mkdir()
+            continue
+        if not stat.S_ISDIR(kind):
+            raise DliflowError(f"{path}: the member '{name}' needs a folder where the archive has a file")
+
+
+def _write(path: Path, folder: Path, name: str, content: BinaryIO) -> None:
+    """Write a regular file with the usual permissions; one of the same name that came before is replaced."""
+    parent, _, last = name.rpartition("/")
+    _folder(path, folder, parent or ".")
+    target = folder / parent / last
+    if target.is_dir() and not target.is_symlink():
+        raise DliflowError(f"{path}: the member '{name}' is a file where the archive has a folder")
+    target.unlink(missing_ok=True)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+    with open(descriptor, "wb") as stream:
+        shutil.copyfileobj(content, stream, 1 << 20)
 
 
 def belongs(name: str, to: str) -> bool:
@@ -108,15 +143,36 @@ def belongs(name: str, to: str) -> bool:
     return name.startswith((f"{beginning}.", f"{beginning}-", f"{to}_"))
 
 
-def _checked_name(path: Path, member: Member) -> str:
-    """A member's name, normalised; refuses one that is absolute or leads upwards, and links and secrets of a zip."""
-    name = member.filename if isinstance(member, zipfile.ZipInfo) else member.name
+def _checked(path: Path, member: Member) -> tuple[str, bool, int]:
+    """A member's name, normalised, whether it is a folder, and its size in bytes.
+
+    Raises:
+        DliflowError: for a name that is absolute or leads upwards, and for all that is no folder or regular file.
+    """
+    zipped = isinstance(member, zipfile.ZipInfo)
+    name = member.filename if zipped else member.name
+    shown = name.encode("utf-8", "backslashreplace").decode()
     if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or name[1:2] == ":":
-        raise DliflowError(f"{path}: the member '{name}' would land outside of the folder")
+        raise DliflowError(f"{path}: the member '{shown}' would land outside of the folder")
+    size = member.file_size if zipped else member.size
+    is_folder = member.is_dir() if zipped else member.isdir()
+    if _is_special(member):
+        raise DliflowError(
+            f"{path}: the member '{shown}' is a link or a device, which is refused; unpack the archive yourself, and "
+            "name the folder as path"
+        )
+    if zipped and member.flag_bits & 1:
+        raise DliflowError(f"{path}: the member '{shown}' is encrypted")
+    if not zipped and member.issparse():
+        raise DliflowError(f"{path}: the member '{shown}' is stored with holes (tar --sparse), which is not supported")
+    normal = posixpath.normpath(name)
+    if size < 0 or (normal == "." and not is_folder) or "\0" in name:
+        raise DliflowError(f"{path}: the member '{shown}' has no size or no name; the archive is broken")
+    return normal, is_folder, size
+
+
+def _is_special(member: Member) -> bool:
+    """Whether it is anything but a folder or a regular file."""
     if isinstance(member, zipfile.ZipInfo):
-        kind = stat.S_IFMT(member.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise DliflowError(f"{path}: the member '{name}' is a link or a device, which is refused")
-        if member.flag_bits & 1:
-            raise DliflowError(f"{path}: the member '{name}' is encrypted")
-    return posixpath.normpath(name)
+        return stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR)
+    return not (member.isdir() or member.isreg())
