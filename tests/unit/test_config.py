@@ -99,6 +99,16 @@ def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
         ),
         ("size: 192", "size: 192, resize: {short_side: 0}", r"input\.resize\.short_side: 0: 0 is less than the min"),
         ("path: models/mine.bin", "path: a, sha256: xyz", r"source\.from\[0\]\.sha256: 'xyz': .* 64 hex digits"),
+        (
+            "path: models/mine.bin}], format: pytorch_state_dict",
+            "path: a.tgz}]",
+            r"source\.file: is missing; name the model's",
+        ),
+        (
+            "path: models/mine.bin}], format: pytorch_state_dict",
+            "path: models/mine.onnx}, {path: mine.tflite}]",
+            r"source\.format: .* differ in it: models/mine\.onnx by onnx, mine\.tflite by tflite; name one of",
+        ),
         ("variant: lite0", "varient: a", r"source\.options\.varient: unknown option of .*; did you mean 'variant'\?"),
         ("variant: lite0", "", r"source\.options: the architecture efficientnet_lite needs the option 'variant'"),
     ],

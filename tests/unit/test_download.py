@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import hashlib
 import http.server
 import random
@@ -36,7 +37,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(
         self, content=CONTENT, status=None, cut=None, length=None, ranges=True, tag='"one"', stall=0.0, drip=0.0,
-        location=None, chunked=False, shift=0,
+        location=None, chunked=False, shift=0, retry_after=None,
     ):  # fmt: skip
         start = 0
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
@@ -48,6 +49,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status or (206 if start else 200))
         if location:
             self.send_header("Location", location)
+        if retry_after is not None:
+            self.send_header("Retry-After", retry_after)
         if tag:
             self.send_header("ETag", tag)
         if start and not status:
@@ -223,6 +226,46 @@ def test_503_is_tried_again(server, tmp_path):
     server.script = [{"status": 503} for _ in range(9)]
     with pytest.raises(DliflowError, match="503 Service Unavailable; given up after 3 attempts"):
         fetch({**located(server), "url": server.url.replace("net", "web")}, tmp_path / "other", SHORT)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "waits"),
+    [
+        (503, "7", 7),
+        (429, "7", 7),
+        (429, " 2 ", 2),
+        (503, "date:40", 40),
+        (503, "100000", 300),  # no longer than that
+        (503, "0", 0.01),
+        (503, "date:-9999", 0.01),
+        (503, "soon", 0.01),
+        (503, "Mon, 99 Foo 99999999999 00:00:00 GMT", 0.01),
+        (503, "9" * 400, 300),
+    ],
+)
+def test_a_server_that_asks_to_wait_is_given_the_time(
+    server, tmp_path, monkeypatch, capsys, status, retry_after, waits
+):
+    waited = []
+    monkeypatch.setattr("dliflow.download.time.sleep", waited.append)
+    if retry_after.startswith("date:"):
+        seconds = time.time() + int(retry_after.removeprefix("date:"))
+        retry_after = email.utils.formatdate(seconds, usegmt=True)
+    server.script = [{"status": status, "retry_after": retry_after}]
+    assert fetch(located(server), tmp_path, SHORT).read_bytes() == CONTENT
+    (wait,) = (seconds for seconds in waited if seconds)  # the server of this test sleeps too
+    assert wait == pytest.approx(waits, abs=1.5 if waits == 40 else 0)
+    output = capsys.readouterr().out
+    assert f"the server answers {status}" in output
+    assert ("asks to wait for" in output) == (waits > 1)
+    assert f"next attempt in {wait:g} s" in output
+
+
+def test_a_byte_more_each_time_is_next_to_nothing(server, tmp_path):
+    server.script = [{"cut": 1} for _ in range(99)]
+    with pytest.raises(DliflowError, match=r"given up after 3 attempts .* next to nothing; .* bytes are kept"):
+        fetch(located(server), tmp_path, SHORT)
+    assert len(server.requests) == 3
 
 
 def test_a_stall_is_given_up_and_gone_on_with(server, tmp_path):

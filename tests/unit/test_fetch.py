@@ -141,9 +141,70 @@ def test_what_cannot_be_had_is_told_before_anything_runs():
     with pytest.raises(DliflowError, match=r"x: source\.file: there is no other\.onnx in mine"):
         locations.check({"from": [{"path": "mine"}], "file": "other.onnx"}, "x: source")
     locations.check({"from": [{"path": "gone"}, NOBODY]}, "x: source")
-    with pytest.raises(DliflowError, match=r"x: source\.file: is missing; name the model's path inside"):
-        locations.check_file({"from": [{"path": "net.tgz"}]}, "x: source")
     locations.check_file({"from": [NOBODY]}, "x: source")
+
+
+ARCHIVE = {"url": "http://127.0.0.1:9/net.tgz", "sha256": DIGEST}
+PACKAGES = {"packages": [{"name": "net", "version": "1", "sha256": DIGEST}]}
+
+
+@pytest.mark.parametrize(
+    ("places", "needing"),
+    [
+        ([{"path": "net.tgz"}], r"from\[0\] \(net\.tgz\)"),
+        ([ARCHIVE, {"path": "mine/net.onnx"}], r"from\[0\] \(http://127\.0\.0\.1:9/net\.tgz\)"),
+        ([NOBODY, ARCHIVE], r"from\[1\] \(http.*\)"),
+        ([PACKAGES, {"path": "mine/net.onnx"}], r"from\[0\] \(net\)"),
+        ([{"path": "gone.onnx"}, PACKAGES], r"from\[1\] \(net\)"),
+        ([NOBODY, {"path": "mine"}], r"from\[1\] \(mine\)"),
+    ],
+)
+def test_a_model_in_a_folder_needs_the_name_of_its_file(places, needing):
+    with pytest.raises(DliflowError, match=rf"x: source\.file: is missing: {needing} gives a folder; name the model's"):
+        locations.check_file({"from": places}, "x: source")
+    locations.check_file({"from": places, "file": "net.onnx"}, "x: source")
+
+
+def test_locations_of_different_kinds_and_names_end_at_one_path(server):
+    other = {"url": f"{server}/mine/net.onnx_data", "sha256": hashlib.sha256(b"more").hexdigest()}
+    for first, name in ((NOBODY, "net.onnx"), ({"path": "gone/other.onnx"}, "other.onnx")):
+        _, path = run({"from": [first, other]})
+        assert path == Path("fetched/thing", name)
+        assert path.read_bytes() == b"more"
+    _, path = run({"from": [ARCHIVE, {"path": "mine/net.onnx"}], "file": "release/net.onnx"})
+    assert path == Path("fetched/thing/release/net.onnx")
+    assert path.read_bytes() == MODEL
+
+
+@pytest.mark.parametrize("first", [{"path": "gone"}, {"path": "gone.jpg"}, ARCHIVE, PACKAGES])
+@pytest.mark.parametrize("second", ["net.tgz", "mine"])
+def test_a_folder_without_a_file_is_taken_whole(first, second, monkeypatch):
+    """As datasets are; a leading path that is not there says nothing of a file's name."""
+
+    def none(packages, folder):
+        raise DliflowError("no package index")
+
+    monkeypatch.setattr(fetch, "unpack_packages", none)
+    source = {"from": [first, {"path": second}]}
+    manifest, path = run(source)
+    assert manifest["location"] == {"path": second}
+    assert path == Path("fetched/thing")
+    assert len(list(path.rglob("net.onnx"))) == 1
+    locations.check_folder(source, "x: source")
+
+
+def test_labels_from_an_archive_or_else_a_file():
+    _, path = run({"from": [ARCHIVE, {"path": "mine/net.onnx"}]})
+    assert [file.read_bytes() for file in path.iterdir()] == [MODEL]
+
+
+def test_a_file_is_no_folder_of_images():
+    with pytest.raises(DliflowError) as caught:
+        locations.check_folder({"from": [NOBODY, {"path": "net.tgz"}, {"path": "mine/net.onnx"}]}, "x: source")
+    assert [line.partition(" is no archive")[0] for line in str(caught.value).splitlines()] == [
+        "x: source.from[0]: http://127.0.0.1:9/net.onnx",
+        "x: source.from[2]: mine/net.onnx",
+    ]
 
 
 def test_files_whose_change_must_be_noticed():

@@ -1,7 +1,7 @@
 """Unpack archives without trusting them: nothing lands outside the folder, nothing grows beyond its bounds.
 
-Folders and regular files are written here, one by one; links and devices are refused. The filters of tarfile are not used:
-some Pythons have none (3.11.2), and those of others can be led out of the folder by chains of links (CVE-2025-4517).
+Folders and regular files are written here, one by one; links and devices are refused. The filters of tarfile are not
+used: some Pythons have none (3.11.2), and those of others are led out of the folder by chains of links (CVE-2025-4517).
 """
 
 from __future__ import annotations
@@ -149,30 +149,22 @@ def _checked(path: Path, member: Member) -> tuple[str, bool, int]:
     Raises:
         DliflowError: for a name that is absolute or leads upwards, and for all that is no folder or regular file.
     """
-    zipped = isinstance(member, zipfile.ZipInfo)
-    name = member.filename if zipped else member.name
-    shown = name.encode("utf-8", "backslashreplace").decode()
-    if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or name[1:2] == ":":
-        raise DliflowError(f"{path}: the member '{shown}' would land outside of the folder")
-    size = member.file_size if zipped else member.size
-    is_folder = member.is_dir() if zipped else member.isdir()
-    if _is_special(member):
-        raise DliflowError(
-            f"{path}: the member '{shown}' is a link or a device, which is refused; unpack the archive yourself, and "
-            "name the folder as path"
-        )
-    if zipped and member.flag_bits & 1:
-        raise DliflowError(f"{path}: the member '{shown}' is encrypted")
-    if not zipped and member.issparse():
-        raise DliflowError(f"{path}: the member '{shown}' is stored with holes (tar --sparse), which is not supported")
-    normal = posixpath.normpath(name)
-    if size < 0 or (normal == "." and not is_folder) or "\0" in name:
-        raise DliflowError(f"{path}: the member '{shown}' has no size or no name; the archive is broken")
-    return normal, is_folder, size
-
-
-def _is_special(member: Member) -> bool:
-    """Whether it is anything but a folder or a regular file."""
     if isinstance(member, zipfile.ZipInfo):
-        return stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR)
-    return not (member.isdir() or member.isreg())
+        name, size, is_folder = member.filename, member.file_size, member.is_dir()
+        regular = stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
+        unreadable = "is encrypted" if member.flag_bits & 1 else ""
+    else:
+        name, size, is_folder = member.name, member.size, member.isdir()
+        regular = member.isreg() or is_folder
+        unreadable = "is stored with holes (tar --sparse), which are not filled in here" if member.issparse() else ""
+    normal, problem = posixpath.normpath(name), unreadable
+    if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or name[1:2] == ":":
+        problem = "would land outside of the folder"
+    elif not regular:
+        problem = "is a link or a device, which is refused; unpack the archive yourself, and name that folder as path"
+    elif size < 0 or (normal == "." and not is_folder) or "\0" in name:
+        problem = "has no size or no name; the archive is broken"
+    if problem:
+        shown = name.encode("utf-8", "backslashreplace").decode()
+        raise DliflowError(f"{path}: the member '{shown}' {problem}")
+    return normal, is_folder, size

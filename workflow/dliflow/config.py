@@ -19,6 +19,8 @@ import referencing
 import yaml
 
 from dliflow import architectures, frameworks, sources, yaml_files
+from dliflow.archive import is_archive
+from dliflow.download import file_name
 from dliflow.errors import DliflowError
 from dliflow.wording import suggestion
 
@@ -190,21 +192,35 @@ def _modules(package: ModuleType) -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
-def _file_name(source: dict[str, Any]) -> str:
-    """The name of a model's file, as far as the entry tells."""
-    first = source["from"][0]
-    return str(source.get("file") or first.get("path") or first.get("url") or "")
+def _file_names(source: dict[str, Any]) -> list[str]:
+    """What the model's file is called, as far as the entry tells; by several locations perhaps differently."""
+    if "file" in source:
+        return [source["file"]]
+    names = [file_name(place["url"]) if "url" in place else place.get("path", "") for place in source["from"]]
+    return [name for name in names if name and not is_archive(name)]
 
 
 def _format(source: dict[str, Any], origin: str) -> str:
     """The source format that the file's name ends like; the longest ending wins."""
-    name = _file_name(source)
     known = {suffix: module for module in _modules(sources) for suffix in getattr(sources.load(module), "SUFFIXES", ())}
-    endings = [suffix for suffix in known if name.endswith(suffix)]
-    if not endings:
-        formats = ", ".join(_modules(sources))
-        raise DliflowError(f"{origin}: source.format: cannot be told from the name '{name}'; name one of {formats}")
-    return known[max(endings, key=len)]
+    names = _file_names(source)
+    if not names:
+        raise DliflowError(
+            f"{origin}: source.file: is missing; name the model's path inside the archive or the packages"
+        )
+    formats = {}
+    for name in names:
+        endings = [suffix for suffix in known if name.endswith(suffix)]
+        formats[name] = known[max(endings, key=len)] if endings else None
+    problem = ""
+    if len(set(formats.values())) > 1:
+        told = ", ".join(f"{name} by {format or 'no known format'}" for name, format in formats.items())
+        problem = f"the locations differ in it: {told}"
+    elif None in formats.values():
+        problem = f"cannot be told from the name '{names[0]}'"
+    if problem:
+        raise DliflowError(f"{origin}: source.format: {problem}; name one of {', '.join(_modules(sources))}")
+    return str(next(iter(formats.values())))
 
 
 def _completed_source(source: dict[str, Any], origin: str) -> dict[str, Any]:

@@ -39,17 +39,26 @@ class Patience:
 
     Attributes:
         attempts: how many in a row may bring nothing.
+        least: bytes that an attempt must bring to count as one that brought something: a server that sends one more
+            each time is not tried for days.
         wait_s: seconds before the second one; doubled each time, a minute at most.
+        asked_s: a server that asks for a longer wait (Retry-After) is waited for so long at most.
         stall_s: seconds without a single byte after which an attempt is given up; a slow server is waited for.
     """
 
     attempts: int = 5
+    least: int = BLOCK
     wait_s: float = 1.0
+    asked_s: float = 300.0
     stall_s: float = 60.0
 
 
 class _CutOff(Exception):
-    """This attempt failed; the next one may not."""
+    """This attempt failed; the next one may not. `asked_s` is for how many seconds the server asks before it."""
+
+    def __init__(self, reason: str, asked_s: float = 0.0):
+        super().__init__(reason)
+        self.asked_s = asked_s
 
 
 class _TooMuch(Exception):
@@ -101,7 +110,7 @@ def _download(location: dict[str, Any], target: Path, patience: Patience, report
     url, part = location["url"], _part(target)
     failures, furthest = 0, _size(part)
     while True:
-        resumed = _size(part) > 0
+        resumed, asked = _size(part) > 0, 0.0
         try:
             _transfer(location, part, patience.stall_s, report)
             problem = mismatch(part, location)
@@ -114,13 +123,16 @@ def _download(location: dict[str, Any], target: Path, patience: Patience, report
                 raise DliflowError(f"{url}: {problem}; the file is not the registered one and was removed")
             reason = f"what was put together of several attempts is wrong: {problem}"
         except _CutOff as error:
-            reason = str(error)
-        if _size(part) > furthest:
+            reason, asked = str(error), error.asked_s
+        if _size(part) >= furthest + patience.least:
             failures, furthest = 0, _size(part)
         failures += 1
         if failures >= patience.attempts:
-            raise DliflowError(f"{url}: {reason}; given up after {failures} attempts in a row that brought nothing")
-        wait = min(60.0, patience.wait_s * 2 ** (failures - 1))
+            raise DliflowError(
+                f"{url}: {reason}; given up after {failures} attempts in a row that brought next to nothing; "
+                f"{_size(part):,} bytes are kept for the next run"
+            )
+        wait = max(min(60.0, patience.wait_s * 2 ** (failures - 1)), min(patience.asked_s, asked))
         print(f"{url}: {reason}; next attempt in {wait:g} s, {_size(part):,} bytes are kept", flush=True)
         time.sleep(wait)
 
@@ -221,9 +233,18 @@ def _connection(url: str, headers: dict[str, str], stall_s: float) -> Iterator[r
 def _check_status(url: str, response: requests.Response) -> None:
     status = f"the server answers {response.status_code} {response.reason}"
     if response.status_code in PASSING:
-        raise _CutOff(status)
+        asked = _retry_after(response.headers.get("Retry-After", ""))
+        raise _CutOff(f"{status} and asks to wait for {asked:.0f} s" if asked else status, asked)
     if response.status_code not in (200, 206):
         raise DliflowError(f"{url}: {status}")
+
+
+def _retry_after(text: str) -> float:
+    """The seconds that a server asks for, by their number or by a date; 0 where it does not, or says nonsense."""
+    try:
+        return float(min(86_400, urllib3.util.Retry().parse_retry_after(text))) if text else 0.0
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError, TypeError):
+        return 0.0
 
 
 def _validator(response: requests.Response) -> str:

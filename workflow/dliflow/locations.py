@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow.archive import belongs, is_archive
+from dliflow.archive import SUFFIXES, belongs, is_archive
 from dliflow.download import file_name
 from dliflow.errors import DliflowError
 
@@ -24,15 +24,25 @@ def in_place(source: dict[str, Any]) -> Optional[Path]:
     return path / source["file"] if path.is_dir() and "file" in source else path
 
 
+def _is_folder(location: dict[str, Any]) -> bool:
+    """Whether a location gives a folder: packages, an archive that is unpacked, or a folder of the user's."""
+    if "packages" in location:
+        return True
+    name = file_name(location["url"]) if "url" in location else location["path"]
+    return is_archive(name) or Path(location.get("path", "-")).is_dir()
+
+
 def name_of(source: dict[str, Any]) -> str:
-    """The path of the source's file in the folder of what is fetched; '' for all of the folder."""
+    """The path of the source's file in the folder of what is fetched; '' for all of the folder.
+
+    Whatever the location was: where one of them gives a folder, only `file` names a file in it.
+    """
     if "file" in source:
         return source["file"]
-    names = [
-        file_name(location["url"]) if "url" in location else location.get("path", "") for location in source["from"]
-    ]
-    single = [Path(name).name for name in names if name and not is_archive(name) and not Path(name).is_dir()]
-    return single[0] if single else ""
+    if any(map(_is_folder, source["from"])):
+        return ""
+    first = source["from"][0]
+    return file_name(first["url"]) if "url" in first else Path(first["path"]).name
 
 
 def path_of(source: dict[str, Any], fetched: Path) -> Path:
@@ -74,11 +84,42 @@ def check(source: dict[str, Any], key: str) -> None:
         raise DliflowError(f"{key}.file: there is no {source['file']} in {source['from'][0]['path']}")
 
 
+def _shown(location: dict[str, Any]) -> str:
+    if "packages" in location:
+        return " + ".join(package["name"] for package in location["packages"])
+    return location.get("url") or location["path"]
+
+
 def check_file(source: dict[str, Any], key: str) -> None:
-    """Refuse a model's source that does not tell which file of an archive or of packages is the model.
+    """Refuse a model's source that does not tell which file of an archive, a folder or packages is the model.
 
     Raises:
-        DliflowError: naming the missing key.
+        DliflowError: naming the missing key, and the location that needs it.
     """
-    if in_place(source) is None and not name_of(source):
-        raise DliflowError(f"{key}.file: is missing; name the model's path inside the archive or the packages")
+    if in_place(source) is not None or name_of(source):
+        return
+    index, location = next((i, place) for i, place in enumerate(source["from"]) if _is_folder(place))
+    alone = all(map(_is_folder, source["from"]))
+    rest = "" if alone else "; a location that is a file is then given that path too"
+    raise DliflowError(
+        f"{key}.file: is missing: from[{index}] ({_shown(location)}) gives a folder; name the model's path inside the "
+        f"archive, the folder or the packages{rest}"
+    )
+
+
+def check_folder(source: dict[str, Any], key: str) -> None:
+    """Refuse a dataset's source with a location that gives a file, which cannot be a folder of images.
+
+    A path where nothing lies may become a folder.
+
+    Raises:
+        DliflowError: naming every such location.
+    """
+    files = [
+        f"{key}.from[{index}]: {_shown(location)} is no archive by its name, and no folder; right would be a folder, "
+        f"packages, or an archive ({', '.join(SUFFIXES)})"
+        for index, location in enumerate(source["from"])
+        if not _is_folder(location) and ("url" in location or Path(location["path"]).is_file())
+    ]
+    if files:
+        raise DliflowError("\n".join(files))

@@ -117,6 +117,7 @@ def check_sources():
         checked(locations.check_file, model["source"], f"config/models/{name}.yaml: source")
     for name in needed_datasets():
         checked(locations.check, DATASETS[name]["source"], f"config/datasets/{name}.yaml: source")
+        checked(locations.check_folder, DATASETS[name]["source"], f"config/datasets/{name}.yaml: source")
         if label_source(name):
             checked(locations.check, label_source(name), f"config/datasets/{name}.yaml: labels.file")
         for path in labels_beside(name):

@@ -123,7 +123,9 @@ def check_file(path: Path, source: dict[str, Any]) -> None:
         DliflowError: when it is not.
     """
     if not path.exists():
-        raise DliflowError(f"{source['file']}: there is no such file among what was fetched (source.file)")
+        raise DliflowError(
+            f"{locations.name_of(source)}: there is no such file among what was fetched; correct source.file"
+        )
     if "sha256" in source:
         if path.is_dir():
             raise DliflowError(f"{path}: is a folder, which has no checksum; leave source.sha256 out")
