@@ -23,11 +23,13 @@ def test_file_name():
     assert of_images(["x/a_2.jpg", "b_0.jpg"], rule, None, ANIMALS) == [2, 0]
     named = {"from": "file_name", "pattern": r"(?P<label>\w+)-.*"}
     assert of_images(["dog-1.jpg", "cat-1.jpg"], named, None, ANIMALS) == [1, 0]
-    with pytest.raises(DliflowError, match=r"cow-1\.jpg: label 'cow' is no class"):
+    with pytest.raises(DliflowError, match=r"1 of 1 names of images:\n  cow-1\.jpg: label 'cow' is no class"):
         of_images(["cow-1.jpg"], named, None, ANIMALS)
     with pytest.raises(DliflowError, match=r"labels\.pattern: '\.\*' has no group"):
         of_images(["cow-1.jpg"], {"from": "file_name", "pattern": ".*"}, None, ANIMALS)
-    with pytest.raises(DliflowError, match=r"a\.jpg, sub/b\.jpg, with space\.jpg: no label from labels\.pattern"):
+    with pytest.raises(
+        DliflowError, match=r"3 of 3 images get no label from .*:\n  a\.jpg\n  sub/b\.jpg\n  with space"
+    ):
         of_images(NAMES, rule, None, ANIMALS)
 
 
@@ -61,18 +63,28 @@ def test_synsets_as_labels(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,label\na.jpg,0\n", r"no label for 2 of 3 images: sub/b\.jpg, with space\.jpg; it names a\.jpg"),
-        ("file,label\n{all}gone.jpg,1\n", r"names 1 images that are not among the dataset's: gone\.jpg"),
-        ("file,label\n{all}a.jpg,1\n", r"line 5: a\.jpg is named again \(label 1\), after line 2; .* two files in one"),
+        ("file,label\na.jpg,0\n", r"no label for 2 of 3 images; it names a\.jpg:\n  sub/b\.jpg\n  with space\.jpg"),
+        ("file,label\n{all}gone.jpg,1\n", r"names 1 images that are not among .*\n  line 5: gone\.jpg"),
+        (
+            "file,label\n{all}a.jpg,1\n",
+            r"1 lines .* two files in one\?\n  line 5: a\.jpg is named again \(label 1\), after line 2",
+        ),
         (
             "file,label\na.jpg,1\nsub/b.jpg,2\nwith space.jpg,3\n",
-            r"with space\.jpg: label 3 is outside .* 0 to 2\. .*first: 1",
+            r"1 of 3 images .* classes 0 to 2:\n  line 4: with space\.jpg: label 3\nLabels begin .*first: 1",
         ),
-        ("file,label\na.jpg,0\nsub/b.jpg,-1\nwith space.jpg,0\n", r"sub/b\.jpg: label -1 is outside"),
-        ("file,label\na.jpg,mouse\n", r"line 2: label 'mouse' is no class; classes are called cat, dog"),
+        ("file,label\na.jpg,0\nsub/b.jpg,-1\nwith space.jpg,0\n", r"1 of 3 images .*:\n  line 3: sub/b\.jpg: label -1"),
+        (
+            "file,label\na.jpg,mouse\n",
+            r"1 lines are wrong:\n  line 2: a\.jpg: label 'mouse' is no class\nclasses are called cat, dog",
+        ),
         ("a.jpg,0\n", r"must name the columns file and label; it names a\.jpg, 0"),
         ("", "it names nothing"),
-        ("file,label\na.jpg\n", r"line 2: label '' is no class"),
+        ("file,label\na.jpg\n", r"1 lines are wrong:\n  line 2: a\.jpg: there is no label"),
+        (
+            "file,label\na.jpg,0\nsub/b.jpg\n,2\nx.jpg,1\n",
+            r"2 lines .*\n.*\n  line 4: no file: label '2'|there is no lab",
+        ),
     ],
 )
 def test_wrong_files_of_labels(tmp_path, text, message):
@@ -85,7 +97,7 @@ def test_wrong_files_of_labels(tmp_path, text, message):
 def test_wrong_lists(tmp_path):
     path = tmp_path / "map.txt"
     path.write_text("a.jpg\n")
-    with pytest.raises(DliflowError, match=r"line 1: 'a\.jpg' is no 'file label'"):
+    with pytest.raises(DliflowError, match=r"1 lines are wrong:\n  line 1: a\.jpg: there is no label"):
         of_images(NAMES, {"from": "list"}, path, ANIMALS)
     path.write_bytes(b"\xff\xfe\x00a")
     with pytest.raises(DliflowError, match="is no text in UTF-8"):
@@ -105,6 +117,64 @@ def test_a_name_of_two_classes(tmp_path):
         of_images(["a.jpg"], {"from": "list"}, tmp_path / "map.txt", Classes(3, []))
 
 
+MANY = [f"{index:02}.jpg" for index in range(40)]
+
+
+@pytest.mark.parametrize("wrong", [19, 23])
+def test_every_wrong_line_is_named_up_to_a_screenful(tmp_path, wrong):
+    labels = ["mouse" if index < wrong else "dog" for index in range(40)]
+    (tmp_path / "labels.csv").write_text("file,label\n" + "".join(f"{n},{x}\n" for n, x in zip(MANY, labels)))
+    with pytest.raises(DliflowError) as caught:
+        of_images(MANY, {"from": "csv"}, tmp_path / "labels.csv", ANIMALS)
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith(f"labels.csv: {wrong} lines are wrong:")
+    shown = min(wrong, 20)
+    assert lines[1 : shown + 1] == [f"  line {i + 2}: {MANY[i]}: label 'mouse' is no class" for i in range(shown)]
+    assert lines[shown + 1 : -1] == ([f"  and {wrong - 20} more"] if wrong > 20 else [])
+    assert lines[-1] == "classes are called cat, dog, crane bird"
+
+
+def test_every_other_rule_names_all_that_is_wrong_too(kit):
+    number = {"from": "file_name", "pattern": r"(?P<label>\d+)\.jpg"}
+    named = {"from": "file_name", "pattern": r"(?P<label>.*)\.jpg"}
+    letters = [f"{chr(97 + index)}.jpg" for index in range(19)]
+    folders = [f"{name}/1.jpg" for name in MANY[:19]]
+    for rule, names, path in (
+        (number, MANY[3:22], None),
+        (named, letters, None),
+        (number, letters, None),
+        ({"from": "folder"}, folders, None),
+        ({"from": "folder"}, MANY[:19], None),
+        ({"from": "devkit"}, MANY[:19], kit),
+    ):
+        with pytest.raises(DliflowError) as caught:
+            of_images(names, rule, path, ANIMALS)
+        assert "19 of 19" in str(caught.value)
+        assert str(caught.value).count("\n  ") == 19
+
+
+def test_several_kinds_of_problems_are_told_together(tmp_path):
+    text = "file,label\na.jpg,mouse\na.jpg,0\ngone.jpg,1\nwith space.jpg,2\n"
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(DliflowError) as caught:
+        of_images(NAMES, {"from": "csv"}, tmp_path / "labels.csv", ANIMALS)
+    for part in ("line 2: a.jpg: label 'mouse'", "line 3: a.jpg is named again", "  sub/b.jpg", "line 4: gone.jpg"):
+        assert part in str(caught.value)
+
+
+def test_a_number_that_is_the_name_of_another_class(tmp_path):
+    """Digits from 1 to 3: is "1" the first class by its name, or the second by its index?"""
+    digits = Classes(3, ["1", "2", "3"])
+    (tmp_path / "map.txt").write_text("a.jpg 1\n")
+    with pytest.raises(
+        DliflowError, match=r"a\.jpg: label '1' is the name of class 0, and an index too; labels\.first: 0"
+    ):
+        of_images(["a.jpg"], {"from": "list"}, tmp_path / "map.txt", digits)
+    assert of_images(["a.jpg"], {"from": "list", "first": 0}, tmp_path / "map.txt", digits) == [1]
+    assert of_images(["a.jpg"], {"from": "list", "first": 1}, tmp_path / "map.txt", digits) == [0]
+    assert of_images(["a.jpg"], {"from": "list"}, tmp_path / "map.txt", Classes(3, ["0", "1", "2"])) == [1]
+
+
 def test_folders():
     names = ["val/n02/x.jpg", "val/n01/y.jpg", "n03/z.jpg"]
     assert of_images(names, {"from": "folder"}, None, SYNSETS) == [1, 0, 2]
@@ -118,9 +188,9 @@ def test_folders():
         (
             ["n01/a.jpg", "n1/b.jpg"],
             False,
-            r"1 of 2 folders of images are named like no class: 'n1' is no class; .*sorted: true",
+            r"1 of 2 folders of images are named like no class:\n  'n1' is no class\nclasses .*sorted: true",
         ),
-        (["n01/a.jpg", "b.jpg"], False, r"b\.jpg: lies in no folder"),
+        (["n01/a.jpg", "b.jpg"], False, r"1 of 2 images lie in no folder .*:\n  b\.jpg"),
         (["n01/a.jpg", "n03/b.jpg"], True, r"labels\.sorted: there are 2 folders of images, the model has 3 classes"),
     ],
 )
@@ -155,12 +225,12 @@ def test_the_devkit_s_numbers_are_no_class_indices(kit):
 
 def test_a_wrong_devkit(kit):
     truth = next(kit.rglob("*.txt"))
-    with pytest.raises(DliflowError, match=r"cat\.JPEG: is no validation image of the 4"):
+    with pytest.raises(DliflowError, match=r"1 of 1 images are no validation images of the 4 .*:\n  cat\.JPEG"):
         of_images(["cat.JPEG"], {"from": "devkit"}, kit, ANIMALS)
-    with pytest.raises(DliflowError, match=r"val_00000005\.JPEG: is no validation image of the 4"):
+    with pytest.raises(DliflowError, match=r"images of the 4 that .*\n  ILSVRC2012_val_00000005\.JPEG"):
         of_images(["ILSVRC2012_val_00000005.JPEG"], {"from": "devkit"}, kit, ANIMALS)
     truth.write_text("1\n2\n4\n1\n")  # 4 is no leaf
-    with pytest.raises(DliflowError, match=r"ground_truth\.txt: 4 is the number of no class"):
+    with pytest.raises(DliflowError, match=r"ground_truth\.txt: 1 lines are the number of no class .*:\n  line 3: '4'"):
         of_images(VALIDATION, {"from": "devkit"}, kit, ANIMALS)
     truth.write_text("1\n2\n3\n1\n")
     truth.with_name("meta.mat").write_bytes(b"this is no MATLAB file" * 20)

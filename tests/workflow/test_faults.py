@@ -135,7 +135,8 @@ def test_a_cut_off_image(project):
 def test_a_label_outside_the_classes(project):
     path = project.folder / "data/images/4_1.png"
     path.rename(path.with_name("4_3.png"))
-    assert "4_3.png: label 3 is outside the model's classes 0 to 2" in project.fail("all")
+    output = project.fail("all")
+    assert "1 of 9 images have a label outside the model's classes 0 to 2:\n  4_3.png: label 3" in output
 
 
 def test_calibration_images_must_not_be_evaluation_images(project):

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from dliflow.errors import DliflowError
+from dliflow.wording import listed
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 META = "meta.mat"
@@ -55,17 +56,24 @@ def labels(folder: Path, names: list[str]) -> list[int]:
     truth = _only(folder, GROUND_TRUTH)
     index = classes(_only(folder, META))
     try:
-        found = [index[int(line)] for line in truth.read_text(encoding="utf-8").split()]
-    except (ValueError, KeyError) as error:
-        raise DliflowError(f"{truth}: {error} is the number of no class in {META}") from error
-    result = []
-    for name in names:
-        match = re.search(r"ILSVRC2012_val_(\d{8})\.jpe?g$", name, re.IGNORECASE)
-        number = int(match[1]) if match else 0
-        if not 1 <= number <= len(found):
-            raise DliflowError(
-                f"{name}: is no validation image of the {len(found):,} that {truth} has labels of; their names are "
-                f"ILSVRC2012_val_00000001.JPEG to {len(found):08d}"
-            )
-        result.append(found[number - 1])
-    return result
+        lines = truth.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DliflowError(f"{truth}: is no text in UTF-8: {error}") from error
+    known = {str(number): label for number, label in index.items()}
+    wrong = [f"line {place}: {line!r}" for place, line in enumerate(lines, 1) if line.strip() not in known]
+    if wrong:
+        raise DliflowError(f"{truth}: {len(wrong)} lines are the number of no class in {META}:{listed(wrong)}")
+    numbers = [_number_of(name) for name in names]
+    strange = [name for name, number in zip(names, numbers) if not 1 <= number <= len(lines)]
+    if strange:
+        raise DliflowError(
+            f"{len(strange)} of {len(names)} images are no validation images of the {len(lines):,} that {truth} has "
+            f"labels of, whose names are ILSVRC2012_val_00000001.JPEG to {len(lines):08d}:{listed(strange)}"
+        )
+    return [known[lines[number - 1].strip()] for number in numbers]
+
+
+def _number_of(name: str) -> int:
+    """The number in the name of a validation image; 0 where there is none."""
+    match = re.search(r"ILSVRC2012_val_(\d{8})\.jpe?g$", name, re.IGNORECASE | re.ASCII)
+    return int(match[1]) if match else 0

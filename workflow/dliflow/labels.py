@@ -9,13 +9,13 @@ import csv
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import devkit
 from dliflow.errors import DliflowError
-
-SHOWN = 3
+from dliflow.wording import listed, some
 
 Pairs = Iterable[tuple[int, str, str]]  # line number, file, label
 
@@ -33,25 +33,32 @@ class Classes:
     count: int
     names: list[str]
 
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """The indices of the classes of each name."""
+        places: dict[str, list[int]] = {}
+        for index, name in enumerate(self.names):
+            places.setdefault(name, []).append(index)
+        return places
+
     def index(self, name: str) -> int:
         """The index of a class by its name.
 
         Raises:
             LookupError: with the reason, when there is none, or more than one.
         """
-        found = [index for index, known in enumerate(self.names) if known == name]
+        found = self.places.get(name, [])
         if len(found) == 1:
             return found[0]
         if found:
             raise LookupError(f"'{name}' is the name of {len(found)} classes ({', '.join(map(str, found))})")
+        raise LookupError(f"'{name}' is no class")
+
+    def called(self) -> str:
+        """What the classes are called, for the end of a message."""
         if not self.names:
-            raise LookupError(f"'{name}': the models of this study name their classes differently; set labels.classes")
-        raise LookupError(f"'{name}' is no class; classes are called {', '.join(self.names[:SHOWN])} ...")
-
-
-def _some(items: list[str]) -> str:
-    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-    return ", ".join(items[:SHOWN]) + more
+            return "the models of this study name their classes differently; set labels.classes"
+        return f"classes are called {some(self.names)}"
 
 
 def _by_file_name(names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
@@ -61,13 +68,21 @@ def _by_file_name(names: list[str], rule: dict[str, Any], classes: Classes) -> l
     matches = {name: match for name in names if (match := pattern.fullmatch(name.rpartition("/")[2]))}
     unknown = [name for name in names if name not in matches]
     if unknown:
-        raise DliflowError(f"{_some(unknown)}: no label from labels.pattern {rule['pattern']!r}")
-    found = []
+        raise DliflowError(
+            f"{len(unknown)} of {len(names)} images get no label from labels.pattern {rule['pattern']!r}:"
+            f"{listed(unknown)}"
+        )
+    found, problems = [], []
     for name, match in matches.items():
         try:
             found.append(_number(match["label"], rule, classes))
         except LookupError as error:
-            raise DliflowError(f"{name}: label {error.args[0]} (labels.pattern)") from error
+            problems.append(f"{name}: label {error.args[0]}")
+    if problems:
+        raise DliflowError(
+            f"labels.pattern {rule['pattern']!r} finds wrong labels in {len(problems)} of {len(names)} names of images:"
+            f"{listed(problems)}\n{classes.called()}"
+        )
     return found
 
 
@@ -75,7 +90,10 @@ def _by_folder(names: list[str], rule: dict[str, Any], classes: Classes) -> list
     folders = {name: name.rpartition("/")[0].rpartition("/")[2] for name in names}
     loose = [name for name, folder in folders.items() if not folder]
     if loose:
-        raise DliflowError(f"{_some(loose)}: lies in no folder that could name its class (labels.from: folder)")
+        raise DliflowError(
+            f"{len(loose)} of {len(names)} images lie in no folder that could name their class (labels.from: folder):"
+            f"{listed(loose)}"
+        )
     known = sorted(set(folders.values()))
     if rule.get("sorted", False):
         if len(known) != classes.count:
@@ -93,10 +111,9 @@ def _by_folder(names: list[str], rule: dict[str, Any], classes: Classes) -> list
                 problems.append(error.args[0])
         if problems:
             raise DliflowError(
-                f"{len(problems)} of {len(known)} folders of images are named like no class: "
-                f"{'; '.join(problems[:SHOWN])}. "
-                "Set labels.classes to a file with the folders' names in class order (resources/imagenet_synsets.txt), "
-                "or labels.sorted: true"
+                f"{len(problems)} of {len(known)} folders of images are named like no class:{listed(problems)}\n"
+                f"{classes.called()}. Set labels.classes to a file with the folders' names in class order "
+                "(resources/imagenet_synsets.txt), or labels.sorted: true"
             )
     return [index[folder] for folder in folders.values()]
 
@@ -123,46 +140,66 @@ def _list_pairs(path: Path, rule: dict[str, Any]) -> Pairs:
             if match:
                 yield number, match[1], match[2]
             elif line.strip():
-                raise DliflowError(f"{path}: line {number}: {line.strip()!r} is no 'file label'")
+                yield number, line.strip(), ""
 
 
 def _number(text: str, rule: dict[str, Any], classes: Classes) -> int:
-    return int(text) - rule.get("first", 0) if re.fullmatch(r"-?\d+", text) else classes.index(text)
+    """The index that a label stands for. A number is one, unless it is another class's name at the same time."""
+    if not re.fullmatch(r"-?\d+", text, re.ASCII):
+        return classes.index(text)
+    index = int(text) - rule.get("first", 0)
+    if "first" not in rule and text in classes.places and classes.places[text] != [index]:
+        raise LookupError(
+            f"'{text}' is the name of class {classes.places[text][0]}, and an index too; labels.first: 0 says that it is "
+            "the index"
+        )
+    return index
 
 
 def _in_file(path: Path, names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
     """Labels from a CSV or a list, whose files are paths in the dataset's folder."""
     read: Callable[[Path, dict[str, Any]], Pairs] = _csv_pairs if rule["from"] == "csv" else _list_pairs
-    known: dict[str, tuple[int, int]] = {}
+    lines: dict[str, int] = {}
+    labels: dict[str, int] = {}
+    problems, again = [], []
     try:
         for line, name, text in read(path, rule):
-            name = name.strip().removeprefix("./")
+            name, text = name.strip().removeprefix("./"), text.strip()
+            if name in lines:
+                again.append(f"line {line}: {name} is named again (label {text}), after line {lines[name]}")
+                continue
+            lines[name] = line
             try:
-                label = _number(text.strip(), rule, classes)
+                labels[name] = _number(text, rule, classes)
             except LookupError as error:
-                raise DliflowError(f"{path}: line {line}: label {error.args[0]}") from error
-            if name in known:
-                raise DliflowError(
-                    f"{path}: line {line}: {name} is named again (label {text.strip()}), after line {known[name][0]}; "
-                    "is this two files in one?"
-                )
-            known[name] = (line, label)
+                reason = f"label {error.args[0]}" if text else "there is no label"
+                problems.append(f"line {line}: {name or 'no file'}: {reason}")
     except UnicodeDecodeError as error:
         raise DliflowError(f"{path}: is no text in UTF-8: {error}") from error
+    except csv.Error as error:
+        raise DliflowError(f"{path}: is no CSV: {error}") from error
     wanted = set(names)
-    without = [name for name in names if name not in known]
+    without = [name for name in names if name not in lines]
+    absent = [f"line {line}: {name}" for name, line in lines.items() if name not in wanted]
+    told = []
+    if problems:
+        told.append(f"{len(problems)} lines are wrong:{listed(problems)}\n{classes.called()}")
+    if again:
+        told.append(f"{len(again)} lines name a file again; is this two files in one?{listed(again)}")
     if without:
-        raise DliflowError(
-            f"{path}: there is no label for {len(without)} of {len(names)} images: {_some(without)}; it names "
-            f"{_some(list(known)) or 'nothing'}"
-        )
-    absent = [name for name in known if name not in wanted]
+        held = some(list(lines)) or "nothing"
+        told.append(f"there is no label for {len(without)} of {len(names)} images; it names {held}:{listed(without)}")
     if absent:
-        raise DliflowError(
-            f"{path}: names {len(absent)} images that are not among the dataset's: {_some(absent)}; is the dataset "
-            "complete, and do `images` and the paths in the file fit together?"
+        told.append(
+            f"names {len(absent)} images that are not among the dataset's; is the dataset complete, and do `images` "
+            f"and the paths in the file fit together?{listed(absent)}"
         )
-    return [known[name][1] for name in names]
+    if told:
+        raise DliflowError("\n".join(f"{path}: {problem}" for problem in told))
+    _check(
+        f"{path}: ", [f"line {lines[name]}: {name}" for name in names], [labels[name] for name in names], classes.count
+    )
+    return [labels[name] for name in names]
 
 
 def _only_file(path: Path) -> Path:
@@ -171,7 +208,7 @@ def _only_file(path: Path) -> Path:
         return path
     files = sorted(file for file in path.rglob("*") if file.is_file())
     if len(files) != 1:
-        held = _some([str(file.relative_to(path)) for file in files]) or "nothing"
+        held = some([str(file.relative_to(path)) for file in files]) or "nothing"
         raise DliflowError(f"{path}: one file of labels is wanted here; there is {held}")
     return files[0]
 
@@ -202,18 +239,22 @@ def of_images(names: list[str], rule: dict[str, Any], path: Optional[Path], clas
         found = (
             devkit.labels(path, names) if rule["from"] == "devkit" else _in_file(_only_file(path), names, rule, classes)
         )
-    _check(names, found, classes.count)
+    _check("", names, found, classes.count)
     return list(found)
 
 
-def _check(names: list[str], labels: list[int], count: int) -> None:
-    outside = [f"{name}: label {label}" for name, label in zip(names, labels) if not 0 <= label < count]
+def _check(origin: str, places: list[str], labels: list[int], count: int) -> None:
+    """Refuse labels outside of the classes; each stands at the place of the same index."""
+    outside = [f"{place}: label {label}" for place, label in zip(places, labels) if not 0 <= label < count]
     if not outside:
         return
     hint = ""
     if min(labels) == 1 and max(labels) == count:
         hint = (
-            ". Labels begin with 1: if they are off by one, labels.first: 1 sets a csv or list right; if they are the "
-            "numbers of ImageNet's development kit, whose order is another one, labels.from: devkit does"
+            "\nLabels begin with 1: if they are off by one, labels.first: 1 sets a csv, a list or a file name right; "
+            "if they are the numbers of ImageNet's development kit, whose order is another one, labels.from: devkit does"
         )
-    raise DliflowError(f"{_some(outside)} is outside the model's classes 0 to {count - 1}{hint}")
+    raise DliflowError(
+        f"{origin}{len(outside)} of {len(labels)} images have a label outside the model's classes 0 to {count - 1}:"
+        f"{listed(outside)}{hint}"
+    )
