@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
+import os
 
 import pytest
 
 from dliflow import dataset
 from dliflow.errors import DliflowError
+from dliflow.stages import images
 
 IMAGES = ["B.JPEG", "a b.Png", "class/c.webp", "class/deeper/d.jpg"]
 LITTER = [".DS_Store", "Thumbs.db", "._B.JPEG", ".cache/e.jpg", "labels.csv", "class/readme.txt", "class/.hidden.png"]
@@ -33,8 +36,60 @@ def test_patterns(folder):
 
 def test_links_are_followed(folder, tmp_path):
     (tmp_path / "linked").symlink_to(folder)
-    (folder / "gone.jpg").symlink_to("nowhere")
     assert list(dataset.find(tmp_path / "linked", None)) == IMAGES
+
+
+@pytest.mark.parametrize("patterns", [None, ["*.jpg", "*.JPEG"]])
+def test_images_that_are_no_files_are_all_named(folder, patterns):
+    (folder / "gone.jpg").symlink_to("nowhere")
+    (folder / "itself.jpg").symlink_to("itself.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    with pytest.raises(DliflowError) as caught:
+        dataset.find(folder, patterns)
+    assert str(caught.value).splitlines() == [
+        f"{folder}: 3 images cannot be used; replace or remove them:",
+        "  gone.jpg: is a link to nothing",
+        "  itself.jpg: is a link to nothing",
+        "  pipe.jpg: is no regular file",
+    ]
+
+
+def test_a_link_to_a_folder_above(folder):
+    (folder / "class/again").symlink_to("..")
+    with pytest.raises(DliflowError, match=r"class/again: is a link to a folder that it lies in itself"):
+        dataset.find(folder, None)
+
+
+def test_files_that_cannot_be_read_are_all_named(folder, monkeypatch):
+    def refuse(path):
+        if path.suffix == ".webp" or path.name == "d.jpg":
+            raise PermissionError(13, "Permission denied")
+        return "0" * 64
+
+    monkeypatch.setattr(dataset, "sha256", refuse)
+    with pytest.raises(DliflowError) as caught:
+        dataset.rows(folder, IMAGES, [0] * 4)
+    assert str(caught.value).splitlines() == [
+        "2 of 4 images cannot be read:",
+        f"  {folder}/class/c.webp: cannot be read: Permission denied",
+        f"  {folder}/class/deeper/d.jpg: cannot be read: Permission denied",
+    ]
+
+
+def test_files_that_are_left_out_are_counted_and_told(folder, tmp_path, capsys):
+    for name in ("a.jfif", "b.JPE", "c.heic", "d.HEIC", "README"):
+        (folder / name).write_bytes(name.encode())
+    assert list(dataset.find(folder, None)) == sorted([*IMAGES, "a.jfif", "b.JPE"])
+    assert dataset.left_out(folder) == {".heic": 2, ".csv": 1, ".txt": 1, "no suffix": 1}
+    assert dataset.left_out(folder, folder / "labels.csv") == {".heic": 2, ".txt": 1, "no suffix": 1}
+    arguments = {"folder": folder, "labels": {"from": "none"}, "labels_path": None, "classes": 1, "names": None}
+    images.run(argparse.Namespace(**arguments, patterns=None, out=tmp_path / "list.csv"))
+    told = capsys.readouterr().out
+    assert (
+        "6 images are taken; 5 other files are left out by their suffix (2 .heic, 1 .csv, 1 .txt, 1 no suffix)" in told
+    )
+    images.run(argparse.Namespace(**arguments, patterns=["*.jfif"], out=tmp_path / "list.csv"))
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_no_image(folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import struct
 import subprocess
 import sys
 
@@ -89,13 +90,37 @@ def test_broken_images_are_named_together_and_the_others_are_decoded_once(folder
 
 
 def test_many_broken_images_are_counted(folder):
-    for index in range(12):
+    for index in range(22):
         (folder / f"images/{index:02}.png").write_text("no image")
     listed(folder)
     message = run(folder)[1]
-    assert message.startswith("12 of 40 images cannot be used")
-    assert message.count(".png") == 10
+    assert message.startswith("22 of 40 images cannot be used")
+    assert message.count(".png") == 20
     assert message.endswith("and 2 more")
+
+
+@pytest.mark.parametrize(
+    "error", [struct.error("x"), KeyError("x"), TypeError("x"), MemoryError(), ZeroDivisionError()]
+)
+@pytest.mark.parametrize("place", ["decode", "preprocess"])
+def test_whatever_an_image_does_to_the_library_is_told_with_its_name(folder, monkeypatch, error, place):
+    function = {"decode": Image.Image.convert, "preprocess": Image.Image.resize}[place]
+
+    def failing(self, *arguments, **keywords):
+        if self.width == 7 and self.size != (6, 4):
+            raise error
+        return function(self, *arguments, **keywords)
+
+    for index in (5, 9):
+        Image.fromarray(np.zeros((5, 7), np.uint8)).save(folder / f"images/{index:02}.png")
+    listed(folder)
+    monkeypatch.setattr(Image.Image, function.__name__, failing)
+    count, message = run(folder)
+    assert count == 40
+    assert message.startswith("2 of 40 images cannot be used")
+    for name in ("05.png", "09.png"):
+        assert f"{name}: " in message
+    assert message.count(type(error).__name__) == 2
 
 
 def test_an_image_that_was_replaced_meanwhile_is_decoded_again(folder):

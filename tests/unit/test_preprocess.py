@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from dliflow.errors import DliflowError
 from dliflow.preprocess import decode, preprocess
@@ -54,12 +56,125 @@ def test_every_mode_becomes_rgb(tmp_path, mode):
     assert decode(tmp_path / f"a.{suffix}").mode == "RGB"
 
 
+# Values, how they are saved, and what they are of 255; None where no file could tell what black and white are.
+GREYS = {
+    "16 bits": (np.array([0, 3084, 32_896, 65_535], np.uint16), "png", {}, [0, 12, 128, 255]),
+    "16 bits, TIFF": (np.array([0, 3084, 32_896, 65_535], np.uint16), "tif", {}, [0, 12, 128, 255]),
+    "16 bits, big-endian": (np.array([0, 3084, 32_896, 65_535], ">u2"), "tif", {}, [0, 12, 128, 255]),
+    "16 bits, dark": (np.array([0, 0, 100, 300], np.uint16), "png", {}, [0, 0, 0, 1]),
+    "16 bits, PGM": (np.array([0, 257, 258, 514], np.uint16), "pgm", {}, [0, 1, 1, 2]),
+    "16 bits, white is 0": (np.array([0, 3084, 32_896, 65_535], np.uint16), "tif", {262: 0}, [255, 243, 127, 0]),
+    "32 bits, of 8": (np.array([0, 12, 128, 200], np.int32), "tif", {}, [0, 12, 128, 200]),
+    "32 bits, of 16": (np.array([0, 3084, 32_896, 65_535], np.int32), "tif", {}, [0, 12, 128, 255]),
+    "32 bits": (np.array([0, 2**27, 2**30, 2**31 - 1], np.int32), "tif", {}, [0, 16, 128, 255]),
+    "32 bits without a sign": (
+        np.array([0, -1, -(2**31), 2**30], np.int32),
+        "tif",
+        {339: 1},
+        [0, 255, 128, 64],
+    ),  # -1 is 2**32 - 1
+    "32 bits, signed": (np.array([0, 5, -3, 200], np.int32), "tif", {}, "values go from -3 to 200"),
+    "32 bits, of none": (np.array([0, 0, 0, 300], np.int32), "tif", {}, "its brightest value is 300, so white"),
+    "float to 1": (np.array([0, 0.25, 0.5, 1], np.float32), "tif", {}, [0, 64, 128, 255]),
+    "float to 255": (np.array([0, 12, 128.4, 254], np.float32), "tif", {}, [0, 12, 128, 254]),
+    "float to 65 535": (np.array([0, 3084, 32_896, 65_535], np.float32), "tif", {}, [0, 12, 128, 255]),
+    "float, a little above 1": (
+        np.array([0, 0.2, 0.7, 1.01], np.float32),
+        "tif",
+        {},
+        "brightest value is 1.01, so white",
+    ),
+    "float, too much": (np.array([0, 0.2, 0.7, 1e9], np.float32), "tif", {}, r"brightest value is 1e\+09, so white"),
+    "float, below 0": (np.array([-0.1, 0.2, 0.7, 1], np.float32), "tif", {}, "values go from -0.1 to 1"),
+    "float, none": (np.array([np.nan, 0.2, 0.7, 1], np.float32), "tif", {}, "values go from nan"),
+    "float, infinite": (np.array([np.inf, 0.2, 0.7, 1], np.float32), "tif", {}, "values go from 0.2 to inf"),
+}
+
+
+@pytest.mark.parametrize("name", GREYS)
+@pytest.mark.parametrize("turn", [1, 3])
+def test_values_of_more_than_8_bits_are_scaled_by_their_range(tmp_path, name, turn):
+    values, suffix, tags, right = GREYS[name]
+    path = tmp_path / f"a.{suffix}"
+    picture = Image.fromarray(values.reshape(2, 2))
+    if suffix == "tif":
+        picture.save(path, tiffinfo={**tags, 274: turn})
+        if 339 in tags:  # Pillow writes what it thinks right
+            signed, unsigned = (struct.pack("<HHIHH", 339, 3, 1, kind, 0) for kind in (2, 1))
+            path.write_bytes(path.read_bytes().replace(signed, unsigned))
+    elif suffix == "png":
+        exif = Image.Exif()
+        exif[274] = turn
+        picture.save(path, exif=exif)
+    elif turn == 1:
+        picture.save(path)
+    else:
+        return
+    if isinstance(right, str):
+        with pytest.raises(DliflowError, match=rf"a\.{suffix}: .*{right}"):
+            decode(path)
+        return
+    pixels = np.asarray(decode(path))
+    expected = right if turn == 1 else right[::-1]
+    assert pixels.shape == (2, 2, 3)
+    assert pixels[..., 0].ravel().tolist() == expected
+    assert (pixels == pixels[..., :1]).all()
+
+
+def unwritable(tag, kind, value):
+    """EXIF with the orientation 6 and an entry that Pillow reads but cannot write back."""
+    entries = sorted([(274, 3, b"\6\0\0\0"), (tag, kind, value)])
+    table = b"".join(
+        struct.pack("<HHI", tag, kind, len(value) if kind == 2 else 1) + value[:4] for tag, kind, value in entries
+    )
+    if kind == 10:
+        table = table.replace(value[:4], struct.pack("<I", 8 + 2 + len(table) + 4))
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 2) + table + bytes(4) + value
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "value"),
+    [(256, 8, struct.pack("<hH", -5, 0)), (273, 2, b"abc\0"), (282, 10, struct.pack("<ii", -1, 0))],
+)
+def test_exif_that_cannot_be_written_back_rotates_all_the_same(tmp_path, tag, kind, value):
+    exif = unwritable(tag, kind, value)
+    image(8, 4).save(tmp_path / "a.jpg", exif=exif)
+    with Image.open(tmp_path / "a.jpg") as picture, pytest.raises(struct.error):
+        ImageOps.exif_transpose(picture)
+    assert decode(tmp_path / "a.jpg").size == (4, 8)
+
+
+@pytest.mark.parametrize("turn", range(10))
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+def test_every_orientation_is_pillow_s(tmp_path, turn, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    image(8, 4).save(tmp_path / f"a.{suffix}", exif=exif, lossless=True)
+    with Image.open(tmp_path / f"a.{suffix}") as picture:
+        right = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    assert np.array_equal(np.asarray(decode(tmp_path / f"a.{suffix}")), right)
+
+
 def test_exif_rotation_is_applied(tmp_path):
     picture = image(8, 4)
     exif = picture.getexif()
     exif[0x0112] = 6
     picture.save(tmp_path / "a.jpg", exif=exif)
     assert decode(tmp_path / "a.jpg").size == (4, 8)
+
+
+@pytest.mark.parametrize(
+    "error", [struct.error("x"), KeyError("x"), TypeError("x"), MemoryError(), ZeroDivisionError()]
+)
+def test_any_error_of_the_library_is_the_image_s(tmp_path, monkeypatch, error):
+    image(8, 4).save(tmp_path / "a.png")
+
+    def fail(self):
+        raise error
+
+    monkeypatch.setattr(Image.Image, "getexif", fail)
+    with pytest.raises(DliflowError, match=rf"a\.png: broken image: {type(error).__name__}"):
+        decode(tmp_path / "a.png")
 
 
 def test_what_is_no_image_is_named(tmp_path):

@@ -1,13 +1,15 @@
 """Image lists: which images, which labels, and their checksums."""
 
 # os is several times as fast as pathlib, and 50 000 images are listed whenever a run is planned.
-# ruff: noqa: PTH113, PTH119, PTH202, PTH207
+# ruff: noqa: PTH112, PTH114, PTH116, PTH119, PTH122, PTH207
 
 from __future__ import annotations
 
 import csv
 import glob
 import os
+import stat
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,29 +17,51 @@ from typing import Any, Optional
 
 from dliflow.errors import DliflowError
 from dliflow.files import digest, replacing, sha256
+from dliflow.wording import listed
 
 FIELDS = ("file", "label", "sha256")
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
+)
 LITTER = ("thumbs.db", "desktop.ini")  # left by file managers; theirs that begin with a dot are hidden ones
 
 
-def _matching(folder: Path, patterns: list[str]) -> Iterator[tuple[str, int]]:
+def _matching(folder: Path, patterns: list[str]) -> Iterator[str]:
     for name in {name for pattern in patterns for name in glob.glob(pattern, root_dir=folder, recursive=True)}:
-        path = os.path.join(folder, name)
-        if os.path.isfile(path) and os.path.basename(name).lower() not in LITTER:
-            yield name, os.path.getsize(path)
+        if not os.path.isdir(os.path.join(folder, name)) and os.path.basename(name).lower() not in LITTER:
+            yield name
 
 
-def _named_like_images(folder: Path | str, below: str = "") -> Iterator[tuple[str, int]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _named_like_images(entry.path, f"{below}{entry.name}/")
-            elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
-                yield below + entry.name, entry.stat().st_size
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _visible(folder: Path | str, below: str = "", above: tuple[tuple[int, int], ...] = ()) -> Iterator[str]:
+    """Every file at any depth that is not hidden or left by a file manager."""
+    status = os.stat(folder)
+    place = (status.st_dev, status.st_ino)
+    if place in above:
+        raise DliflowError(f"{folder}: is a link to a folder that it lies in itself; remove it, or set `images`")
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise DliflowError(f"{folder}: cannot be read: {error.strerror}") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if _is_folder(entry):
+            yield from _visible(entry.path, f"{below}{entry.name}/", (*above, place))
+        elif entry.name.lower() not in LITTER:
+            yield below + entry.name
+
+
+def _is_named_like_an_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
 
 
 def find(folder: Path, patterns: Optional[list[str]]) -> dict[str, int]:
@@ -49,14 +73,42 @@ def find(folder: Path, patterns: Optional[list[str]]) -> dict[str, int]:
         patterns: glob patterns; None for every file that is named like an image.
 
     Raises:
-        DliflowError: when the folder is missing, or nothing in it matches.
+        DliflowError: when the folder is missing, or nothing in it matches; naming all images that are no files.
     """
     if not folder.is_dir():
         raise DliflowError(f"{folder}: no such folder of images")
-    files = dict(sorted(_named_like_images(folder) if patterns is None else _matching(folder, patterns)))
-    if not files:
+    names = filter(_is_named_like_an_image, _visible(folder)) if patterns is None else _matching(folder, patterns)
+    sizes, problems = {}, []
+    for name in sorted(names):
+        path = os.path.join(folder, name)
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            reason = "is a link to nothing" if os.path.islink(path) else f"cannot be read: {error.strerror}"
+            problems.append(f"{name}: {reason}")
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            problems.append(f"{name}: is no regular file")
+        sizes[name] = status.st_size
+    if problems:
+        raise DliflowError(
+            f"{folder}: {len(problems)} images cannot be used; replace or remove them:{listed(problems)}"
+        )
+    if not sizes:
         raise DliflowError(f"{folder}: no file matches {', '.join(patterns or [f'*{suffix}' for suffix in SUFFIXES])}")
-    return files
+    return sizes
+
+
+def left_out(folder: Path, but: Optional[Path] = None) -> dict[str, int]:
+    """How many files of a folder are not named like images, by suffix, the most frequent first.
+
+    Args:
+        but: a file that is not counted, such as that of the labels.
+    """
+    names = (name for name in _visible(folder) if not _is_named_like_an_image(name))
+    others = (name for name in names if but is None or folder.joinpath(name).resolve() != but.resolve())
+    counts = Counter(os.path.splitext(name)[1].lower() or "no suffix" for name in others)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def listing(folder: Path, patterns: Optional[list[str]]) -> str:
@@ -79,11 +131,26 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def rows(folder: Path, names: list[str], labels: list[Optional[int]]) -> list[dict[str, Any]]:
-    """Rows of an image list; paths below the working directory become relative to it."""
+    """Rows of an image list; paths below the working directory become relative to it.
+
+    Raises:
+        DliflowError: naming all images that cannot be read.
+    """
     here = os.getcwd()
     base = os.path.relpath(folder) if str(folder.resolve()).startswith(here + os.sep) else str(folder)
     files = [os.path.join(base, name) for name in names]
+    problems: list[str] = []
+
+    def checksum(file: str) -> str:
+        try:
+            return sha256(Path(file))
+        except OSError as error:
+            problems.append(f"{file}: cannot be read: {error.strerror}")
+            return ""
+
     # Reading and hashing go without the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = pool.map(sha256, files)
-        return [dict(zip(FIELDS, values)) for values in zip(files, labels, digests)]
+        digests = list(pool.map(checksum, files))
+    if problems:
+        raise DliflowError(f"{len(problems)} of {len(files)} images cannot be read:{listed(sorted(problems))}")
+    return [dict(zip(FIELDS, values)) for values in zip(files, labels, digests)]

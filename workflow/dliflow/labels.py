@@ -150,8 +150,8 @@ def _number(text: str, rule: dict[str, Any], classes: Classes) -> int:
     index = int(text) - rule.get("first", 0)
     if "first" not in rule and text in classes.places and classes.places[text] != [index]:
         raise LookupError(
-            f"'{text}' is the name of class {classes.places[text][0]}, and an index too; labels.first: 0 says that it is "
-            "the index"
+            f"'{text}' is the name of class {classes.places[text][0]}, and an index too; labels.first: 0 says that "
+            "it is the index"
         )
     return index
 
@@ -252,7 +252,7 @@ def _check(origin: str, places: list[str], labels: list[int], count: int) -> Non
     if min(labels) == 1 and max(labels) == count:
         hint = (
             "\nLabels begin with 1: if they are off by one, labels.first: 1 sets a csv, a list or a file name right; "
-            "if they are the numbers of ImageNet's development kit, whose order is another one, labels.from: devkit does"
+            "if they are the numbers of ImageNet's development kit, whose order is its own, labels.from: devkit does"
         )
     raise DliflowError(
         f"{origin}{len(outside)} of {len(labels)} images have a label outside the model's classes 0 to {count - 1}:"

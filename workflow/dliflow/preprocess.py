@@ -9,30 +9,85 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from dliflow.errors import DliflowError
 
 Image.MAX_IMAGE_PIXELS = 200_000_000  # a decompression bomb is refused, a large photograph is not
 
 
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+DARK = 64  # a brightest value below this part of white says that white is another one
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+
+
 def decode(path: Path) -> Image.Image:
-    """Decode to RGB, upright. Grayscale, palette and CMYK images are converted, EXIF rotation is applied.
+    """Decode to RGB, upright: the first picture of the file, without its transparency.
+
+    Grayscale, palette, CMYK, 16-bit, 32-bit and float images are converted, EXIF rotation is applied.
 
     Raises:
-        DliflowError: with the file's name, when it is missing, no image, or cut off.
+        DliflowError: with the file's name, when it is missing, no image, cut off, or has values of no known range.
     """
     try:
-        with Image.open(path) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            image.load()
+        with Image.open(path) as file:
+            file.load()
+            image: Image.Image = file
+            # ImageOps.exif_transpose writes the other entries back, which fails for some that can be read.
+            turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+                image = _eight_bits(image, path)
+            image = image if turn is None else image.transpose(turn)
             return image if image.mode == "RGB" else image.convert("RGB")
+    except DliflowError:
+        raise
     except FileNotFoundError as error:
         raise DliflowError(f"{path}: no such image") from error
     except UnidentifiedImageError as error:
         raise DliflowError(f"{path}: not an image that Pillow can read") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DliflowError(f"{path}: broken image: {error}") from error
+    except Exception as error:  # broken files make Pillow raise errors of all kinds
+        raise DliflowError(f"{path}: broken image: {type(error).__name__}: {error}") from error
+
+
+def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
+    """A grayscale image of 16 or 32 bits with its range from black to white scaled to 0 to 255.
+
+    White is the largest value that the file's samples can hold: 65 535 for 16 bits, 4095 for 12. For 32 bits, which say
+    nothing of it, it is the smallest of 255, 65 535 and the largest number that holds all values, for float of 1, 255
+    and 65 535.
+    """
+    values = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})  # of a TIFF
+    default = 16 if image.mode.startswith("I;16") or image.format in ("PNG", "PPM") else 32
+    bits = tags.get(BITS_PER_SAMPLE, (default,))[0]
+    if image.mode == "I" and bits == 32 and tags.get(SAMPLE_FORMAT, (1,))[0] == 1:
+        values = values.view(np.uint32)  # Pillow has signed ones only
+    least, most = float(values.min()), float(values.max())
+    if not (least >= 0 and np.isfinite(most)):  # NaN is not at least 0
+        raise DliflowError(
+            f"{path}: its values go from {least:g} to {most:g}, so black and white are not known; save it with values "
+            "of at least 0, best with 8 or 16 bits"
+        )
+    if image.mode == "F" or (image.mode == "I" and bits == 32):
+        whites = (1, 255, 65_535) if image.mode == "F" else (255, 65_535, np.iinfo(values.dtype).max)
+        white = next((white for white in whites if most <= white), 0)
+        if not white or (white > whites[0] and most * DARK < white):
+            raise DliflowError(
+                f"{path}: its brightest value is {most:g}, so white is not known: is it one of "
+                f"{', '.join(f'{white:,}' for white in whites)}? Save it with 8 or 16 bits"
+            )
+    else:
+        white = 2 ** (bits - 1) - 1 if tags.get(SAMPLE_FORMAT, (1,))[0] == 2 else 2**bits - 1
+    scaled = np.rint(values.astype(np.float64) * (255 / white)).astype(np.uint8)
+    return Image.fromarray(255 - scaled if tags.get(PHOTOMETRIC, 1) == 0 else scaled)
 
 
 def _central(image: Image.Image, fraction: float) -> Image.Image:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Optional
 
-from dliflow import dataset, labels
+from dliflow import dataset, labels, progress
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +24,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Find, label, check, write."""
     names = list(dataset.find(args.folder, args.patterns))
+    if args.patterns is None:
+        _tell_left_out(args.folder, len(names), args.labels_path)
     called = args.names.read_text(encoding="utf-8").splitlines() if args.names else []
     classes = labels.Classes(args.classes, called)
     found = labels.of_images(names, args.labels, args.labels_path, classes)
     dataset.write(args.out, dataset.rows(args.folder, names, found))
     print(f"{len(names):,} images, {len(set(found) - {None}):,} classes", flush=True)
+
+
+def _tell_left_out(folder: Path, taken: int, labels_path: Optional[Path]) -> None:
+    """Say on the terminal too what is not taken for an image: a suffix that is not known would be missed by nobody."""
+    others = dataset.left_out(folder, labels_path)
+    if others:
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in others.items())
+        progress.say(
+            f"{folder}: {taken:,} images are taken; {sum(others.values()):,} other files are left out by their suffix "
+            f"({kinds}); `images:` in the dataset's entry takes them"
+        )

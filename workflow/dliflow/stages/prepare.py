@@ -23,8 +23,7 @@ from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, sha256, write_json
 from dliflow.journal import Journal
 from dliflow.preprocess import decode, preprocess
-
-SHOWN = 10
+from dliflow.wording import listed
 
 # An image that is done: its place in the array, the digests of its file and of its pixels.
 DONE = np.dtype([("index", "<i8"), ("file", "V32"), ("pixels", "V32")])
@@ -71,6 +70,8 @@ def decoded(
             pixels = preprocess(decode(Path(files[index])), geometry).tobytes()
         except DliflowError as error:
             return error
+        except Exception as error:  # whatever an image does to the library, it is that image's fault
+            return DliflowError(f"{files[index]}: cannot be resized: {type(error).__name__}: {error}")
         if os.pwrite(descriptor, pixels, offset + index * size) != size:
             raise DliflowError(f"{files[index]}: its pixels could not be written; is the disk full?")
         return hashlib.sha256(pixels).digest()
@@ -140,10 +141,8 @@ def run(args: argparse.Namespace) -> None:
                     journal.sync()
             os.fdatasync(stream.fileno())
     if broken:
-        more = f"\nand {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
-        listed = "\n".join(broken[:SHOWN])
         raise DliflowError(
-            f"{len(broken)} of {len(rows)} images cannot be used; replace or remove them:\n{listed}{more}"
+            f"{len(broken)} of {len(rows)} images cannot be used; replace or remove them:{listed(broken)}"
         )
     array.replace(payload(args.out, ".npy"))
     write_json(
