@@ -139,6 +139,22 @@ def test_a_label_outside_the_classes(project):
     assert "1 of 9 images have a label outside the model's classes 0 to 2:\n  4_3.png: label 3" in output
 
 
+def test_every_wrong_label_is_named_on_the_terminal(project):
+    lines = [
+        f"{path.name},{'blau' if path.name < '7' else 'blue'}" for path in (project.folder / "data/images").iterdir()
+    ]
+    (project.folder / "data/images/labels.csv").write_text("\n".join(["file,label", *sorted(lines)]))
+    entry = "source: data/images\nlabels: {from: csv, file: labels.csv}\n"
+    (project.folder / "config/datasets/colours.yaml").write_text(entry)
+    (project.folder / "data/images/9_0.heic").write_text("")
+    output = project.fail("results/data/colours/images.csv")
+    assert "9 images are taken; 1 other files are left out by their suffix (1 .heic)" in output
+    assert "labels.csv: 7 lines are wrong:" in output
+    for number in range(2, 9):
+        assert f"  line {number}: {number - 2}_{(number - 2) % 3}.png: label 'blau' is no class" in output
+    assert "classes are called red, green, blue" in output
+
+
 def test_calibration_images_must_not_be_evaluation_images(project):
     project.configure(calibration={"dataset": "colours"}, accuracy={"images": 6})
     project.run("results/calibration/images.csv")
