@@ -148,7 +148,7 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
         if name not in known:
             yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
         elif key not in named:
-            yield from frameworks.wrong_options(name, config["options"][name])
+            yield from frameworks.wrong_options(name, config["options"][name], suggestion)
     latency = config["latency"]
     if latency["mode"] == "adaptive" and latency["requests"] < latency["least"]:
         yield (

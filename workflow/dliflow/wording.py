@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Iterable, Sequence
 
 SHOWN = 20  # lines of a list: a screenful
@@ -10,8 +11,6 @@ FEW = 3  # items of a list within a line
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """The known word that is most like another, or all of them, as the end of a message."""
-    import difflib  # here, since measuring processes need it only to fail
-
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean '{close[0]}'?" if close else f"; known ones: {', '.join(known) or 'none'}"

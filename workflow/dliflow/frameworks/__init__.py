@@ -45,7 +45,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Optional, Protocol
@@ -53,7 +53,6 @@ from typing import Any, Optional, Protocol
 import numpy as np
 
 from dliflow.errors import DliflowError
-from dliflow.wording import suggestion
 
 
 @dataclass(frozen=True)
@@ -143,12 +142,23 @@ def fits(value: Any, option: Option) -> bool:
     return not below and not (option.maximum is not None and not value <= option.maximum)
 
 
-def wrong_options(name: str, given: dict[str, Any]) -> Iterator[str]:
-    """Each problem with a framework's part of the config's `options`: key, value, what would be right."""
+def known_ones(word: str, known: Iterable[str]) -> str:
+    """The end of a message on an unknown word."""
+    return f"; known ones: {', '.join(known) or 'none'}"
+
+
+def wrong_options(
+    name: str, given: dict[str, Any], hint: Callable[[str, Iterable[str]], str] = known_ones
+) -> Iterator[str]:
+    """Each problem with a framework's part of the config's `options`: key, value, what would be right.
+
+    Args:
+        hint: ends the message on an option that is unknown.
+    """
     known = options(name)
     for key, value in given.items():
         if key not in known:
-            yield f"options.{name}.{key}: unknown option{suggestion(str(key), known)}"
+            yield f"options.{name}.{key}: unknown option{hint(str(key), known)}"
         elif not fits(value, known[key]):
             yield f"options.{name}.{key}: {value!r}. Right would be: {right(known[key])} ({known[key].meaning})"
 
