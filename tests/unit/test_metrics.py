@@ -23,7 +23,29 @@ def test_top_k_breaks_ties_in_class_order():
 
 def test_compare():
     found = metrics.compare(np.array([[1.0, 2.5], [4.0, 3.0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    distance = found.pop("score_distance")
     assert found == {"max_abs_score_diff": 1.0, "max_rel_score_diff": 0.25, "agreement": 0.5}
+    assert distance == pytest.approx(0.75 / 1.25**0.5)  # root mean square of the differences, over the deviation
+
+
+def test_the_distance_is_1_for_a_network_that_says_nothing():
+    reference = np.random.default_rng(0).normal(3, 2, (8, 50))
+    assert metrics.compare(np.full_like(reference, reference.mean()), reference)["score_distance"] == pytest.approx(1)
+    assert metrics.compare(reference, reference)["score_distance"] == 0
+    constant = np.full((2, 3), 7.0)
+    assert metrics.compare(constant, constant)["score_distance"] == 0
+    assert metrics.compare(constant + 1, constant)["score_distance"] == 1
+    assert metrics.compare(np.array([[1e20, 0]], np.float32), np.array([[0, 1]], np.float32))["score_distance"] > 1
+
+
+def test_what_lies_beyond_a_bound_is_named():
+    found = {"max_rel_score_diff": 0.3, "score_distance": 0.5, "agreement": 0.75}
+    assert metrics.beyond(found, {"tolerance": 0.2, "distance": 0.4, "agreement": 0.8}) == [
+        *("tolerance", "distance", "agreement")
+    ]
+    assert metrics.beyond(found, {"tolerance": 0.3, "distance": 0.5, "agreement": 0.75}) == []
+    assert metrics.beyond(found, {"tolerance": None, "distance": None, "agreement": None}) == []
+    assert metrics.beyond(found, {"tolerance": None, "distance": 0.4, "agreement": 0.7}) == ["distance"]
 
 
 def test_top_k_is_that_of_a_stable_sort_whatever_is_equal():

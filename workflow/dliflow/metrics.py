@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 
 from dliflow.errors import DliflowError
@@ -34,12 +36,31 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
 def compare(scores: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     """How far scores are from the reference's, both (n, classes).
 
-    The relative difference is the largest absolute one over the reference's largest magnitude.
+    The relative difference is the largest absolute one over the reference's largest magnitude. The distance is the root
+    of the mean squared difference over the standard deviation of the reference's scores: 0 for the same scores, 1 for
+    those of a network that always gives the reference's mean, and about 1.4 for scores that have nothing to do with it.
     """
-    difference = float(np.abs(scores.astype(np.float64) - reference).max())
-    scale = float(np.abs(reference).max())
+    differences = scores.astype(np.float64) - reference
+    largest = float(np.abs(differences).max())
+    scale, spread = float(np.abs(reference).max()), float(np.std(reference, dtype=np.float64))
     return {
-        "max_abs_score_diff": difference,
-        "max_rel_score_diff": difference / scale if scale else float(difference > 0),
+        "max_abs_score_diff": largest,
+        "max_rel_score_diff": largest / scale if scale else float(largest > 0),
+        "score_distance": float(np.sqrt(np.mean(differences**2))) / spread if spread else float(largest > 0),
         "agreement": float((scores.argmax(1) == reference.argmax(1)).mean()),
     }
+
+
+def beyond(found: dict[str, float], bounds: dict[str, Optional[float]]) -> list[str]:
+    """Names of the bounds that what `compare` found does not keep.
+
+    Args:
+        bounds: the largest `tolerance` (of `max_rel_score_diff`), the largest `distance` and the smallest `agreement`;
+            None for no bound.
+    """
+    excess = {
+        "tolerance": lambda bound: found["max_rel_score_diff"] > bound,
+        "distance": lambda bound: found["score_distance"] > bound,
+        "agreement": lambda bound: found["agreement"] < bound,
+    }
+    return [name for name, bound in bounds.items() if bound is not None and excess[name](bound)]

@@ -19,6 +19,7 @@ ACCEPTED_LOSS = 0.01  # of top-1, by compression; the bound that the methodology
 PARITY = (
     *("model", "framework", "framework_version", "variant", "precision", "device", "images"),
     *("max_abs_score_diff", "max_rel_score_diff", "agreement", "tolerance", "status", "reason"),
+    *("score_distance", "distance_bound", "agreement_bound"),
 )
 ACCURACY = (
     *("model", "dataset", "framework", "framework_version", "variant", "precision", "device", "images"),

@@ -24,13 +24,13 @@ rule parity:
         options=session_options,
         input=input_of,
         scores=lambda w: scores_of(w.model),
-        tolerance=tolerance_of,
+        bounds=bounds_of,
         batch_size=lambda w: batch_size_of(w.model) or STUDY["parity"]["images"],
     shell:
         there(
             "parity",
             SESSION_OPTIONS,
-            "--reference {input.reference:q} --tolerance {params.tolerance}",
+            "--reference {input.reference:q} --bounds {params.bounds:q}",
             "--batch-size {params.batch_size} --out {output:q}",
         )
 

@@ -318,10 +318,11 @@ def session_options(wildcards):
     return json.dumps(STUDY["options"].get(wildcards.framework, {}))
 
 
-def tolerance_of(wildcards):
-    """The largest relative difference of scores that is accepted for a precision."""
-    tolerance = STUDY["parity"]["tolerance"][wildcards.precision]
-    return "none" if tolerance is None else tolerance
+def bounds_of(wildcards):
+    """How far scores of a precision may be from the reference's, as JSON."""
+    return json.dumps(
+        {name: STUDY["parity"][name][wildcards.precision] for name in ("tolerance", "distance", "agreement")}
+    )
 
 
 SESSION_OPTIONS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
     parser.add_argument("--reference", type=Path, required=True, help="scores of the reference, .npy")
-    parser.add_argument("--tolerance", required=True, help="largest relative difference allowed, or 'none'")
+    parser.add_argument(
+        "--bounds",
+        type=json.loads,
+        required=True,
+        help="JSON: largest tolerance and distance, smallest agreement; null for no bound",
+    )
     parser.add_argument("--batch-size", type=int, required=True, help="images in one request, at most")
 
 
@@ -23,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the record.
 
     Raises:
-        DliflowError: beyond the tolerance, with the figures.
+        DliflowError: beyond a bound, with the figures.
     """
     reference = np.load(args.reference)
     batch = inputs.make(inputs.read(args.array)[: len(reference)], args.input)
@@ -36,14 +42,14 @@ def run(args: argparse.Namespace) -> None:
         session.write_skip(args, "parity", skip)
         return
     found = metrics.compare(scores, reference)
-    tolerance = None if args.tolerance == "none" else float(args.tolerance)
-    if tolerance is not None and found["max_rel_score_diff"] > tolerance:
+    broken = metrics.beyond(found, args.bounds)
+    if broken:
+        listed = " and ".join(f"parity.{name}.{args.precision} = {args.bounds[name]:g}" for name in broken)
         raise DliflowError(
             f"{args.model} in {args.framework} {args.precision} is not the same network as its reference: scores "
-            f"differ by up to {found['max_abs_score_diff']:.3g}, {found['max_rel_score_diff']:.3g} of the largest, "
-            f"beyond parity.tolerance.{args.precision} = {tolerance:g}; top-1 agrees on {found['agreement']:.1%} of "
-            f"{len(batch)} images"
+            f"differ by up to {found['max_abs_score_diff']:.3g}, {found['max_rel_score_diff']:.3g} of the largest; "
+            f"their distance is {found['score_distance']:.3g} of the spread of scores; top-1 agrees on "
+            f"{found['agreement']:.1%} of {len(batch)} images. That is beyond {listed}"
         )
-    session.write_record(
-        args, "parity", opened.identity, figures={**found, "images": len(batch), "tolerance": tolerance}
-    )
+    bounds = {name if name == "tolerance" else f"{name}_bound": value for name, value in args.bounds.items()}
+    session.write_record(args, "parity", opened.identity, figures={**found, "images": len(batch), **bounds})
