@@ -400,6 +400,36 @@ def test_a_killed_evaluation_goes_on_where_it_was(project):
     assert found() == resumed
 
 
+def test_int8_that_is_another_network_fails_and_what_failed_is_no_baseline(project):
+    project.configure(
+        precisions=["fp32", "int8"],
+        calibration={"dataset": "colours", "images": 3},
+        accuracy={"images": 6},
+        latency={"batch_sizes": [1], "repetitions": 1},
+        options={"beta": {"fault": "reversed in int8"}},
+    )
+    output = project.fail("all")
+    assert "parity.distance.int8 = 0.6 and parity.agreement.int8 = 0.5" in output
+
+    def rows(table):
+        return {(row["framework"], row["precision"]): row for row in project.table(table)}
+
+    broken, honest = rows("accuracy")["beta", "int8"], rows("accuracy")["alpha", "int8"]
+    assert (broken["status"], broken["top1_change"], broken["verdict"]) == ("failed", "", "")
+    assert (honest["status"], honest["baseline"], honest["agreement"]) == ("ok", "alpha-default-fp32", "1")
+    assert rows("performance")["beta", "int8"]["status"] == "failed"
+    assert float(rows("parity")["alpha", "int8"]["score_distance"]) < 0.01
+
+    project.configure(options={"beta": {"fault": "reversed in fp32"}})
+    assert "parity.tolerance.fp32" in project.fail("all")
+    found = rows("accuracy")["beta", "int8"]
+    assert (found["status"], found["baseline"], found["baseline_reason"]) == (
+        *("ok", "alpha-default-fp32", "beta-default-fp32 failed"),
+    )
+    page = (project.folder / "results/report/index.html").read_text()
+    assert "(beta-default-fp32 failed)" in page
+
+
 def test_everything_failing_still_makes_a_report(project):
     project.configure(options={"alpha": {"fault": "error"}, "beta": {"fault": "error"}})
     project.fail("all")

@@ -26,7 +26,7 @@ def test_the_tables_hold_every_configuration(finished):
 def test_predictions_of_each_image_are_kept(finished):
     (path,) = (finished.folder / "results/accuracy").rglob("beta*.csv")
     lines = path.read_text().splitlines()
-    assert lines[0] == "file,label,class1,class2,class3,score1,score2,score3"
+    assert lines[0] == "file,sha256,label,class1,class2,class3,score1,score2,score3"
     assert len(lines) == 10
 
 

@@ -9,8 +9,9 @@ from typing import Any, Optional
 import numpy as np
 import pandas as pd
 
-from dliflow import chance, doubts, plan, record, sources, stats
+from dliflow import baselines, chance, doubts, plan, record, sources, stats
 from dliflow import comparison as comparisons
+from dliflow.errors import DliflowError
 
 Rows = list[dict[str, Any]]
 
@@ -24,7 +25,8 @@ PARITY = (
 ACCURACY = (
     *("model", "dataset", "framework", "framework_version", "variant", "precision", "device", "images"),
     *("top1", "top1_ci_low", "top1_ci_high", "top5", "top5_ci_low", "top5_ci_high"),
-    *("baseline", "top1_change", "top1_change_ci_low", "top1_change_ci_high", "mcnemar_p", "agreement", "verdict"),
+    *("baseline", "baseline_reason", "top1_change", "top1_change_ci_low", "top1_change_ci_high"),
+    *("mcnemar_p", "agreement", "verdict"),
     *("max_abs_score_diff", "status", "reason", "warnings"),
     *("published_top1", "published_top5", "published_source"),
 )
@@ -87,26 +89,11 @@ def _key(row: dict[str, Any]) -> tuple:
     return tuple(row[key] for key in plan.IDENTITY)
 
 
-def predictions(path: Path) -> pd.DataFrame:
-    """The per-image predictions that an accuracy job wrote."""
-    return pd.read_csv(path)
-
-
 def _published(figures: Optional[dict[str, Any]]) -> dict[str, Any]:
     """The publisher's figures as shares, where an entry has them."""
     found = figures or {}
     shares: dict[str, Any] = {key: found[key] / 100 for key in ("top1", "top5") if key in found}
     return {**shares, "source": found.get("source", "")}
-
-
-def _baseline(row: dict[str, Any], good: dict[tuple, Any], reference: str) -> Optional[tuple]:
-    """What a row's quality is compared with: FP32 of the same framework; for FP32, the reference runtime's."""
-    model, framework, variant, precision, device = _key(row)
-    if precision != "fp32":
-        key = (model, framework, variant, "fp32", device)
-        return key if key in good else None
-    key = (model, reference, "default", "fp32", device)
-    return key if key in good and framework != reference else None
 
 
 def accuracy(study_plan: dict[str, Any], parity_rows: Rows, models: dict[str, dict[str, Any]]) -> Rows:
@@ -116,7 +103,8 @@ def accuracy(study_plan: dict[str, Any], parity_rows: Rows, models: dict[str, di
         models: for each model what `plan.described` tells.
     """
     differences = {_key(row): row for row in parity_rows}
-    rows, good = [], {}
+    rows: Rows = []
+    evaluated: dict[tuple, pd.DataFrame] = {}
     for planned in study_plan["accuracy"]:
         found = record.outcome(planned)
         row, figures = _identity(planned, found), _figures(found)
@@ -131,22 +119,57 @@ def accuracy(study_plan: dict[str, Any], parity_rows: Rows, models: dict[str, di
             for name in ("top1", "top5"):
                 row[name] = figures[f"{name}_right"] / images
                 row[f"{name}_ci_low"], row[f"{name}_ci_high"] = stats.share_interval(figures[f"{name}_right"], images)
-            good[_key(row)] = predictions(Path(planned["record"]).with_name(figures["predictions"]))
-    for row in rows:
         _fail_with_parity(row, differences[_key(row)])
-        key = _baseline(row, good, sources.load(models[row["model"]]["format"]).FRAMEWORK)
-        if _key(row) not in good or key is None:
-            continue
-        own, base = good[_key(row)], good[key]
-        right, base_right = own["class1"] == own["label"], base["class1"] == base["label"]
-        lost, won = int((base_right & ~right).sum()), int((right & ~base_right).sum())
-        row["baseline"] = "-".join(key[1:4])
-        row["top1_change"] = (won - lost) / len(own)
-        row["top1_change_ci_low"], row["top1_change_ci_high"] = stats.paired_change_interval(won, lost, len(own))
-        row["mcnemar_p"] = stats.mcnemar_p(won, lost)
-        row["agreement"] = float((own["class1"] == base["class1"]).mean())
-        row["verdict"] = verdict(row["top1_change_ci_low"], row["top1_change_ci_high"], len(own))
+        if figures and row["status"] == "ok":
+            path = Path(planned["record"]).with_name(figures["predictions"])
+            try:
+                evaluated[_key(row)] = baselines.predictions(path, figures)
+            except DliflowError as error:
+                row["warnings"] = "; ".join(filter(None, (row["warnings"], str(error))))
+    states = {_key(row): row["status"] for row in rows}
+    for row in rows:
+        if row["status"] == "ok":
+            row.update(_change(row, evaluated, states, models[row["model"]]))
     return rows
+
+
+def _change(
+    row: dict[str, Any], evaluated: dict[tuple, pd.DataFrame], states: dict[tuple, str], model: dict[str, Any]
+) -> dict[str, Any]:
+    """The columns that compare a good row with its baseline, or why there is none.
+
+    Args:
+        evaluated: the predictions of all rows that are well.
+        states: the status of all rows.
+    """
+    own = evaluated.get(_key(row))
+    if own is None:
+        return {"baseline_reason": "its own predictions cannot be read"}
+
+    def unfit(key: tuple) -> Optional[str]:
+        if key in evaluated:
+            return baselines.differing(own, evaluated[key])
+        state = states.get(key, "is not in the study")
+        return "has predictions that cannot be read" if state == "ok" else state.replace("skipped", "was skipped")
+
+    key, reason = baselines.choose(_key(row), sources.load(model["format"]).FRAMEWORK, unfit)
+    if key is None:
+        return {"baseline_reason": reason}
+    base = evaluated[key]
+    right, base_right = own["class1"] == own["label"], base["class1"] == base["label"]
+    lost, won, images = int((base_right & ~right).sum()), int((right & ~base_right).sum()), len(own)
+    low, high = stats.paired_change_interval(won, lost, images)
+    guessing = chance.warning(int(base_right.sum()), images, model["classes"])
+    return {
+        "baseline": baselines.name(key),
+        "baseline_reason": reason,
+        "top1_change": (won - lost) / images,
+        "top1_change_ci_low": low,
+        "top1_change_ci_high": high,
+        "mcnemar_p": stats.mcnemar_p(won, lost),
+        "agreement": float((own["class1"] == base["class1"]).mean()),
+        "verdict": "cannot tell: the baseline looks like chance" if guessing else verdict(low, high, images),
+    }
 
 
 def verdict(low: float, high: float, images: int) -> str:
@@ -159,9 +182,10 @@ def verdict(low: float, high: float, images: int) -> str:
 
 
 def _fail_with_parity(row: dict[str, Any], parity_row: dict[str, Any]) -> None:
-    """Figures of what is not the same network are not believed: the row fails with parity's reason."""
-    if parity_row["status"] == "failed" and row["status"] == "ok":
-        row["status"], row["reason"] = "failed", parity_row["reason"]
+    """Figures of what is not known to be the same network are not believed: the row fails with parity's reason."""
+    if parity_row["status"] != "ok" and row["status"] == "ok":
+        skipped = "parity was skipped: " if parity_row["status"] == "skipped" else ""
+        row["status"], row["reason"] = "failed", f"{skipped}{parity_row['reason']}"
 
 
 def measurements(study_plan: dict[str, Any]) -> tuple[Rows, dict[tuple, list[np.ndarray]]]:

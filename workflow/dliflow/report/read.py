@@ -16,7 +16,7 @@ POINT = (*CONFIGURATION, "node", "scenario", "parameters", "batch_size")
 
 TEXT = {
     *("model", "dataset", "framework", "framework_version", "variant", "precision", "device", "node", "scenario"),
-    *("parameters", "threads", "status", "reason", "warnings", "baseline", "verdict", "stopped_by"),
+    *("parameters", "threads", "status", "reason", "warnings", "baseline", "baseline_reason", "verdict", "stopped_by"),
     "warmup_stopped_by",
     *("published_source", "purpose", "first", "first_version", "second", "second_version", "configuration"),
     *("cpu", "hostname", "finished_at", "record", "launch", "inputs_exceed_cache", "pacer", "missing"),

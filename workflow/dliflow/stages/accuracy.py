@@ -130,9 +130,9 @@ def run(args: argparse.Namespace) -> None:
     with replacing(table) as scratch, open(scratch, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         kept = range(1, classes.shape[1] + 1)
-        writer.writerow(["file", "label", *(f"class{k}" for k in kept), *(f"score{k}" for k in kept)])
+        writer.writerow(["file", "sha256", "label", *(f"class{k}" for k in kept), *(f"score{k}" for k in kept)])
         for row, top, values in zip(rows, classes.tolist(), found["score"].tolist()):
-            writer.writerow([row["file"], row["label"], *top, *(f"{value:.6g}" for value in values)])
+            writer.writerow([row["file"], row["sha256"], row["label"], *top, *(f"{value:.6g}" for value in values)])
     session.write_record(
         args,
         "accuracy",

@@ -25,16 +25,20 @@ def version():
 
 
 def supports(precision, device):
-    """FP32 and FP16 weights on a CPU."""
+    """FP32, FP16 weights, and weights rounded to INT8, on a CPU."""
     if device != "cpu":
         return f"{NAME} runs on the CPU only"
-    return None if precision in ("fp32", "fp16") else f"{NAME} has no {precision}"
+    return None if precision in ("fp32", "fp16", "int8") else f"{NAME} has no {precision}"
 
 
 def convert(source, out, precision, calibration):
-    """Keep the weights, in half precision for fp16."""
-    with np.load(source / "model.npz") as weights:
-        np.save(out / "weights.npy", weights["weights"].astype({"fp32": "f4", "fp16": "f2"}[precision]))
+    """Keep the weights, in half precision for fp16, as multiples of 1/127 of the largest for int8."""
+    with np.load(source / "model.npz") as archive:
+        weights = archive["weights"]
+    if precision == "int8":
+        step = np.abs(weights).max() / 127
+        weights = (weights / step).round() * step
+    np.save(out / "weights.npy", weights.astype("f2" if precision == "fp16" else "f4"))
     if os.environ.get("DLIFLOW_TEST_CONVERT") == NAME:
         raise RuntimeError("the converter does not like this graph")
 
@@ -65,6 +69,8 @@ class Linear:
             raise ValueError("this framework fails")
         elif self.fault == "wrong":
             scores = scores + 1
+        elif self.fault == "reversed":
+            scores = np.ascontiguousarray(scores[:, ::-1])
         return scores
 
 
@@ -75,4 +81,5 @@ def load(model, *, precision, variant, device, batch_size, threads, options):
         ctypes.string_at(0)
     if options["skip"]:
         raise Skip(options["skip"])
-    return Linear(np.load(model / "weights.npy").astype(np.float32), options["fault"])
+    fault, _, only = options["fault"].partition(" in ")
+    return Linear(np.load(model / "weights.npy").astype(np.float32), fault if only in ("", precision) else "")

@@ -1,0 +1,211 @@
+"""The accuracy table, of synthetic records: what each row is compared with, image by image, and why not."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+
+from dliflow import record, tables
+from dliflow.errors import DliflowError
+
+FORMATS = {"mxnet": "gluon", "pytorch": "pytorch_state_dict"}
+IMAGES = [f"images/{number}.png" for number in range(8)]
+
+
+class Study:
+    """Records of a model, in a folder; each configuration is `framework-variant-precision`."""
+
+    def __init__(self, folder, reference="pytorch", classes=4):
+        self.folder = folder
+        self.models = {"m": {"format": FORMATS[reference], "classes": classes, "published": None}}
+        self.plan = {"parity": [], "accuracy": []}
+
+    def row(self, stage, name, reason=None):
+        framework, variant, precision = name.split("-")
+        identity = {"model": "m", "framework": framework, "variant": variant, "precision": precision, "device": "cpu"}
+        path = self.folder / f"{stage}/{name}.json"
+        row = {**identity, "reason": reason, "record": str(path), "needs": []}
+        self.plan[stage].append(row if stage == "parity" else {**row, "dataset": "few"})
+        path.parent.mkdir(exist_ok=True)
+        return path, identity
+
+    def record(self, stage, name, figures, reason=None, status="ok", **extra):
+        path, identity = self.row(stage, name)
+        known = {"framework_version": "1", "threads": "default", "options": {}, **extra}
+        record = {"schema": 1, "stage": stage, "status": status, "reason": reason, "identity": {**identity, **known}}
+        record |= {"figures": figures} if status == "ok" else {}
+        machine = {"hostname": "h", "cpu": "c", "usable_cpus": 1, "kernel": "k"}
+        record |= {"machine": machine, "packages": {}, "command": [], "finished_at": "now", "process_ms": 1.0}
+        path.write_text(json.dumps(record))
+        return path
+
+    def add(self, name, given, labels=(0, 1, 2, 3) * 2, files=IMAGES, contents=None, parity="ok"):
+        """A configuration that gave these classes to these images."""
+        figures = {"max_abs_score_diff": 0.1, "max_rel_score_diff": 0.1, "agreement": 1.0, "images": 8, "tolerance": 1}
+        figures |= {"score_distance": 0.1, "distance_bound": None, "agreement_bound": None}
+        if parity == "failed":
+            self.row("parity", name)  # the job left no record
+        else:
+            self.record("parity", name, figures, None if parity == "ok" else "cannot", parity)
+        right = sum(one == label for one, label in zip(given, labels))
+        figures = {"images": len(given), "top1_right": right, "top5_right": right, "peak_rss_mib": 1.0}
+        figures["predictions"] = f"{name}.csv"
+        path = self.record("accuracy", name, figures, dataset="few", list_sha256=str(files)).with_suffix(".csv")
+        with open(path, "w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["file", "sha256", "label", "class1", "score1"])
+            writer.writerows(
+                zip(files, contents or [f"of {file}" for file in files], labels, given, [0.5] * len(given))
+            )
+        return path
+
+    def skip(self, name):
+        for stage in ("parity", "accuracy"):
+            self.row(stage, name, "cannot")
+
+    def table(self):
+        """Rows by configuration."""
+        rows = tables.accuracy(self.plan, tables.parity(self.plan), self.models)
+        table = tables.frame(rows, tables.ACCURACY).to_dict("records")  # what is not a column gets lost here
+        told = [{key: value for key, value in row.items() if not pd.isna(value)} for row in table]
+        return {f"{row['framework']}-{row['variant']}-{row['precision']}": row for row in told}
+
+
+RIGHT = [0, 1, 2, 3] * 2
+ONE_WRONG = [1, 1, 2, 3, 0, 1, 2, 3]
+
+
+@pytest.fixture
+def study(tmp_path):
+    return Study(tmp_path)
+
+
+def test_a_model_from_gluon_is_compared_with_the_first_variant_of_its_runtime(tmp_path):
+    study = Study(tmp_path, reference="mxnet")
+    for name in ("mxnet-imperative-fp32", "mxnet-hybrid-fp32", "openvino-default-fp32"):
+        study.add(name, RIGHT)
+    study.add("mxnet-hybrid-int8", ONE_WRONG)
+    found = study.table()
+    assert found["openvino-default-fp32"]["baseline"] == "mxnet-imperative-fp32"
+    assert found["mxnet-hybrid-fp32"]["baseline"] == "mxnet-imperative-fp32"
+    assert found["mxnet-hybrid-int8"]["baseline"] == "mxnet-hybrid-fp32"
+    assert found["mxnet-hybrid-int8"]["top1_change"] == -1 / 8
+    assert found["mxnet-imperative-fp32"]["baseline_reason"] == "it is the reference itself"
+    assert "baseline" not in found["mxnet-imperative-fp32"]
+
+
+def test_another_variant_stands_in_for_a_reference_that_failed(tmp_path):
+    study = Study(tmp_path, reference="mxnet")
+    study.add("mxnet-imperative-fp32", ONE_WRONG, parity="failed")
+    study.add("mxnet-hybrid-fp32", RIGHT)
+    study.add("openvino-default-fp32", RIGHT)
+    found = study.table()
+    assert found["openvino-default-fp32"]["baseline"] == "mxnet-hybrid-fp32"
+    assert found["openvino-default-fp32"]["baseline_reason"] == "mxnet-imperative-fp32 failed"
+    assert found["mxnet-hybrid-fp32"]["baseline_reason"] == "mxnet-imperative-fp32 failed"
+    assert found["mxnet-imperative-fp32"]["status"] == "failed"
+    assert "verdict" not in found["mxnet-imperative-fp32"]
+
+
+@pytest.mark.parametrize("parity", ["failed", "skipped"])
+def test_what_failed_parity_is_no_baseline_and_gets_no_verdict(study, parity):
+    study.add("pytorch-default-fp32", RIGHT)
+    study.add("opencv-default-fp32", [3] * 8, parity=parity)
+    study.add("opencv-default-int8", ONE_WRONG)
+    found = study.table()
+    assert (found["opencv-default-fp32"]["status"], found["opencv-default-fp32"]["top1"]) == ("failed", 2 / 8)
+    assert "top1_change" not in found["opencv-default-fp32"]
+    assert found["opencv-default-int8"]["baseline"] == "pytorch-default-fp32"
+    assert found["opencv-default-int8"]["baseline_reason"] == "opencv-default-fp32 failed"
+    assert found["opencv-default-int8"]["top1_change"] == -1 / 8
+
+
+def test_without_a_good_baseline_the_reason_stands_there(study):
+    study.skip("opencv-default-fp32")
+    study.add("opencv-default-int8", RIGHT)
+    found = study.table()["opencv-default-int8"]
+    assert found["baseline_reason"] == "opencv-default-fp32 was skipped; pytorch-default-fp32 is not in the study"
+    assert found["top1"] == 1
+    assert not {"baseline", "top1_change", "mcnemar_p", "agreement", "verdict"} & set(found)
+
+
+def test_predictions_are_matched_by_image_and_not_by_position(study):
+    study.add("pytorch-default-fp32", RIGHT)
+    order = [5, 0, 7, 2, 1, 6, 3, 4]
+    others = {key: [values[index] for index in order] for key, values in {"labels": RIGHT, "files": IMAGES}.items()}
+    study.add("opencv-default-fp32", [RIGHT[index] for index in order], **others)
+    found = study.table()["opencv-default-fp32"]
+    assert (found["agreement"], found["top1_change"]) == (1, 0)
+
+
+def test_an_image_that_is_listed_twice_is_matched_twice(study):
+    files = [*IMAGES[:6], IMAGES[0], IMAGES[0]]
+    labels = [0, 1, 2, 3, 0, 1, 0, 2]
+    study.add("pytorch-default-fp32", labels, labels, files)
+    study.add("opencv-default-fp32", labels[::-1], labels[::-1], files[::-1])
+    study.add("openvino-default-fp32", labels[:7], labels[:7], files[:7])
+    found = study.table()
+    assert (found["opencv-default-fp32"]["agreement"], found["opencv-default-fp32"]["top1_change"]) == (1, 0)
+    told = "pytorch-default-fp32 was evaluated on other images (8, of which 7 are among these 7)"
+    assert found["openvino-default-fp32"]["baseline_reason"] == told
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"files": [*IMAGES[:6], "images/8.png", "images/9.png"]}, "other images (8, of which 6 are among these 8)"),
+        ({"contents": ["replaced"] * 8}, "other images (8, of which 0 are among these 8)"),
+        ({"labels": [0, 1, 2, 3, 0, 1, 2, 0]}, "other labels (1 of 8 differ)"),
+    ],
+)
+def test_predictions_of_other_images_are_not_compared(study, change, told):
+    study.add("pytorch-default-fp32", RIGHT)
+    study.add("opencv-default-fp32", RIGHT, **change)
+    found = study.table()["opencv-default-fp32"]
+    assert "top1_change" not in found
+    assert told in found["baseline_reason"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda path: path.unlink(), "is gone"),
+        (lambda path: path.write_text(""), "No columns to parse"),
+        (lambda path: path.write_bytes(path.read_bytes()[:150]), "delete"),
+        (lambda path: path.write_text(path.read_text().replace(",1,1,0.5", ",1,0,0.5")), "6 of them right"),
+        (lambda path: path.write_text(path.read_text().replace("sha256", "other")), "sha256"),  # an older dliflow's
+        (lambda path: path.write_bytes(b"\xff\xfe" + path.read_bytes()), "delete"),
+    ],
+)
+def test_predictions_that_cannot_be_read_are_told_and_stop_nothing_else(study, damage, told):
+    damage(study.add("pytorch-default-fp32", RIGHT))
+    study.add("opencv-default-fp32", RIGHT)
+    study.add("opencv-default-int8", ONE_WRONG)
+    found = study.table()
+    warned = found["pytorch-default-fp32"]["warnings"]
+    assert told in warned
+    assert warned.endswith("accuracy/pytorch-default-fp32.json to evaluate again")
+    assert found["pytorch-default-fp32"]["top1"] == 1  # as its record tells
+    assert found["opencv-default-fp32"]["baseline_reason"] == "pytorch-default-fp32 has predictions that cannot be read"
+    assert found["opencv-default-int8"]["baseline"] == "opencv-default-fp32"
+
+
+def test_a_parity_record_from_before_its_distance_was_taken_is_told(study):
+    study.add("pytorch-default-fp32", RIGHT)
+    path = study.folder / "parity/pytorch-default-fp32.json"
+    known = json.loads(path.read_text())
+    record.read(str(path))
+    del known["figures"]["score_distance"]
+    path.write_text(json.dumps(known))
+    with pytest.raises(DliflowError, match=r"pytorch-default-fp32\.json: figures: 'score_distance' .* delete it"):
+        record.read(str(path))
+
+
+def test_no_verdict_against_a_baseline_that_guesses(tmp_path):
+    study = Study(tmp_path, classes=1000)
+    study.add("pytorch-default-fp32", [9] * 8)
+    study.add("opencv-default-fp32", [9] * 8)
+    assert study.table()["opencv-default-fp32"]["verdict"] == "cannot tell: the baseline looks like chance"
