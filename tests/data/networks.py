@@ -133,6 +133,12 @@ def inception():
     return nn.Sequential(conv(3, 16, 5, 2, activation=nn.Hardtanh), branches, *pools, head(56))
 
 
+def gated():
+    """Convolutions followed by nothing but a sigmoid."""
+    layers = [nn.Conv2d(3, 16, 3, 2, 1), nn.Sigmoid(), nn.Conv2d(16, 16, 3, 1, 1), nn.Sigmoid()]
+    return nn.Sequential(*layers, nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), head(32))
+
+
 class Shuffle(nn.Module):
     """ShuffleNet's exchange between groups, with arithmetic written out as older code does."""
 
@@ -158,7 +164,8 @@ def shufflenet():
 
 
 NETWORKS = {
-    function.__name__: function for function in (mobilenet_v2, mobilenet_v3, resnet18, vgg, inception, shufflenet)
+    function.__name__: function
+    for function in (mobilenet_v2, mobilenet_v3, resnet18, vgg, inception, shufflenet, gated)
 }
 
 

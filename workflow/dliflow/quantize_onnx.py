@@ -9,12 +9,18 @@ import numpy as np
 
 
 def quantize(
-    source: Path, out: Path, calibration: np.ndarray, operators: bool = False, exclude: tuple[str, ...] = ()
+    source: Path,
+    out: Path,
+    calibration: np.ndarray,
+    operators: bool = False,
+    exclude: tuple[str, ...] = (),
+    pairs: tuple[tuple[str, str], ...] = (),
 ) -> None:
     """Write the int8 version of the graph `source` to the file `out`, by ONNX Runtime's static quantization.
 
     It is made of pairs of QuantizeLinear and DequantizeLinear, or with `operators` of quantized operators.
-    Operators of the types in `exclude` stay in float32, and Softmax, whose results would be multiples of 1/256.
+    Operators of the types in `exclude` stay in float32, and Softmax, whose results would be multiples of 1/256. So do
+    both operators of the `pairs` of types where nothing but the second takes what the first gives.
     """
     import onnx
     from onnxruntime import quantization
@@ -32,7 +38,7 @@ def quantize(
             out,
             _reader(graph.input[0].name, calibration),
             quant_format=quantization.QuantFormat.QOperator if operators else quantization.QuantFormat.QDQ,
-            nodes_to_exclude=[node.name for node in graph.node if node.op_type in left],
+            nodes_to_exclude=[*(node.name for node in graph.node if node.op_type in left), *_paired(graph, pairs)],
             per_channel=True,
             # CPUs without VNNI add pairs of u8*s8 products in 16 bits, which overflow with 8-bit weights: on
             # such a CPU the error of EfficientNet-Lite0's scores was twice that with 7 bits. u8*u8 is exact,
@@ -43,6 +49,20 @@ def quantize(
             # Kernels of depthwise convolutions add no pairs; MobileNetV2 lost a tenth of its top-1 with 7 bits there.
             extra_options={"TensorQuantOverrides": dict.fromkeys(_depthwise_weights(graph), whole)},
         )
+
+
+def _paired(graph, pairs: tuple[tuple[str, str], ...]) -> list[str]:
+    """Names of the nodes that make up such pairs."""
+    takers: dict[str, list] = {}
+    for node in graph.node:
+        for tensor in node.input:
+            takers.setdefault(tensor, []).append(node)
+    names = []
+    for node in graph.node:
+        following = takers.get(node.output[0], [])
+        if following and all((node.op_type, taker.op_type) in pairs for taker in following):
+            names += [node.name, *(taker.name for taker in following)]
+    return names
 
 
 def _depthwise_weights(graph) -> list[str]:
