@@ -130,6 +130,15 @@ def test_the_pacer_comes_when_it_is_due_and_the_framework_is_warmed_after_it(mon
     assert pacing.at_rest
 
 
+def test_threads_that_never_sleep_are_waited_for_once(monkeypatch):
+    waits = []
+    monkeypatch.setattr(latency.rest, "wait", lambda: bool(waits.append(1)))
+    pacing = latency.Pacing(FakePacer(), None, PIXELS)
+    for _ in range(3):
+        pacing.burst()
+    assert (len(waits), pacing.at_rest, len(pacing.bursts_ns)) == (1, False, 3)
+
+
 def test_the_pacer_works_before_and_after_the_requests(measure):
     figures = measure(requests=60, least=10)["figures"]
     assert len(figures["pacer_ns"]) >= 2

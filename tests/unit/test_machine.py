@@ -9,8 +9,10 @@ import sys
 import time
 
 import pytest
+from project import ROOT
 
 from dliflow import machine, threads
+from dliflow.errors import DliflowError
 
 
 def test_the_machine_is_described():
@@ -38,7 +40,7 @@ def hold(exclusive, seconds, queue):
 
 
 def spans(kinds, monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "LOCK_FILE", tmp_path / "lock")
+    monkeypatch.setattr(machine, "LOCKED_FOLDERS", [tmp_path])
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     processes = [context.Process(target=hold, args=(kind, 0.3, queue)) for kind in kinds]
@@ -56,6 +58,68 @@ def test_measurements_never_overlap(monkeypatch, tmp_path):
 
 def test_other_jobs_may(monkeypatch, tmp_path):
     assert spans([False, False], monkeypatch, tmp_path) == ["in", "in", "out", "out"]
+
+
+HELD = """
+import os, sys
+from dliflow import machine
+if len(sys.argv) > 1:
+    os.setgid(65534), os.setuid(65534)
+with machine.lock(exclusive=True):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(environment, *arguments):
+    """A process that asks for the machine as it is, with no folder of the test's own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", HELD, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow"), **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def excluded(first, second):
+    """Let one hold the machine, and another one come: who it was, and what the other one said while it waited.
+
+    Args:
+        first: the arguments of `holder`, `second` likewise.
+    """
+    processes = [holder(*first)]
+    try:
+        assert processes[0].stdout.readline() == "held\n"
+        processes.append(holder(*second))
+        told = processes[1].stderr.readline()
+        processes[0].communicate("")
+        assert processes[1].stdout.readline() == "held\n"
+        return processes[0].pid, told
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def test_the_lock_is_the_machine_s_whatever_the_temporary_folder(tmp_path):
+    pid, told = excluded([{"TMPDIR": str(tmp_path)}], [{}])
+    assert f"waiting: this machine is held by process {pid} of " in told
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes a user who can become another one")
+def test_users_exclude_each_other():
+    for first, second in ([{}, "other"], [{}]), ([{}], [{}, "other"]):
+        pid, told = excluded(first, second)
+        assert f"waiting: this machine is held by process {pid} of {'nobody' if first[1:] else 'root'} (" in told
+
+
+def test_a_system_without_locks_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "LOCKED_FOLDERS", [tmp_path / "none"])
+    with pytest.raises(DliflowError, match=r"nothing on this machine can be locked, .*none: No such file"):
+        with machine.lock(exclusive=True):
+            pass
 
 
 def test_inherited_thread_variables_are_taken_out():

@@ -6,15 +6,19 @@ import contextlib
 import fcntl
 import os
 import platform
+import pwd
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-LOCK_FILE = Path(tempfile.gettempdir()) / "dliflow-machine.lock"
+from dliflow.errors import DliflowError
+
+# What the machine's lock is taken on: folders that are there on every Linux, that no user can make, remove or replace, and
+# that no variable moves. Nothing is written there. In memory first, which is this machine's own also where `/` is not.
+LOCKED_FOLDERS = ("/dev/shm", "/run", "/")
 
 # Flags that decide which kernels a framework picks.
 TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
@@ -213,23 +217,76 @@ def process_age_ms() -> float | None:
 def lock(exclusive: bool) -> Iterator[int]:
     """Hold the machine: alone for a measurement, shared for everything else; yields the descriptor.
 
-    The file is one for the whole machine, so that a second, independent run is kept apart too. A child that
-    inherits the descriptor keeps the lock when its parent dies.
+    The lock is one for the whole machine, whoever runs, so that a second, independent run is kept apart too. A child
+    that inherits the descriptor keeps the lock when its parent dies.
+
+    Raises:
+        DliflowError: when this system gives no such lock.
     """
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = _locked(fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
     try:
-        descriptor = os.open(LOCK_FILE, flags)
-    except FileNotFoundError:
-        descriptor = os.open(LOCK_FILE, flags | os.O_CREAT, 0o666)
-        with contextlib.suppress(OSError):
-            os.fchmod(descriptor, 0o666)  # another user's run must be able to lock it, whatever our umask
-    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-    try:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("waiting: another dliflow job holds this machine", file=sys.stderr, flush=True)
-            fcntl.flock(descriptor, kind)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _locked(kind: int) -> int:
+    refused = []
+    for folder in LOCKED_FOLDERS:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            refused.append(f"{folder}: {error.strerror}")
+            continue
+        try:
+            _wait_for(descriptor, kind)
+        except OSError as error:  # a file system that has no locks
+            os.close(descriptor)
+            refused.append(f"{folder}: {error.strerror}")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        else:
+            return descriptor
+    raise DliflowError(f"nothing on this machine can be locked, so measurements could overlap: {'; '.join(refused)}")
+
+
+def _wait_for(descriptor: int, kind: int) -> None:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holders = " and ".join(holders_of(descriptor)) or "another job"
+        print(f"waiting: this machine is held by {holders}", file=sys.stderr, flush=True)
+        fcntl.flock(descriptor, kind)
+
+
+def holders_of(descriptor: int) -> list[str]:
+    """Who holds a lock (flock) on an open file: process, user and command of each, as far as the system tells."""
+    status = os.fstat(descriptor)
+    file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    found = []
+    for line in (_read("/proc/locks") or "").splitlines():
+        words = line.split()  # 1: FLOCK  ADVISORY  WRITE 4711 00:19:1 0 EOF; one that waits has an arrow in front
+        if words[1:2] == ["FLOCK"] and words[5:6] == [file]:
+            found.append(process_named(int(words[4])))
+    return found
+
+
+def process_named(pid: int) -> str:
+    """A process in words: its number, its user and the beginning of its command."""
+    try:
+        user = Path(f"/proc/{pid}").stat().st_uid
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return f"process {pid}"
+    with contextlib.suppress(KeyError):
+        user = pwd.getpwuid(user).pw_name
+    return f"process {pid} of {user} ({command[:100]})"
+
+
+def process_started(pid: int | str) -> float | None:
+    """When a process was started, seconds after the machine was; with its number it tells it from all others."""
+    try:
+        return process_seconds(pid, 22)[0]
+    except (OSError, IndexError):
+        return None
