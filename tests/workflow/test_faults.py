@@ -361,6 +361,45 @@ def test_a_killed_run_goes_on_where_it_was(project):
     assert (project.folder / targets[1]).exists()
 
 
+def working_in(folder):
+    """Processes whose working directory this is, by number."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == folder.resolve():
+                found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def test_jobs_end_with_their_workflow(project):
+    """SIGKILL of Snakemake alone, while a measurement hangs and while nothing else would end it."""
+    project.configure(options={"beta": {"fault": "hang"}}, latency={"timeout_s": 600})
+    target = "results/latency/local/tiny/beta-default-fp32-cpu-default/batch1-run1.json"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", target]
+    process = subprocess.Popen(
+        command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    log = project.folder / paths.log(target)
+    for _ in range(600):
+        if log.exists() and any(" latency " in command for command in working_in(project.folder).values()):
+            break
+        time.sleep(0.1)
+    time.sleep(1)
+    process.kill()
+    process.wait()
+    for _ in range(50):
+        left = working_in(project.folder)
+        if not left:
+            break
+        time.sleep(0.1)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+    assert f"killed: the workflow (process {process.pid}) that this job worked for has ended" in log.read_text()
+
+
 def test_a_killed_evaluation_goes_on_where_it_was(project):
     """SIGKILL of everything in the middle; the record is that of an evaluation in one go."""
     project.configure(options={"beta": {"fault": "slow"}}, accuracy={"batch_size": 1})

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-from dliflow.children import die_with_parent
+from dliflow.children import dying_with_parent
 from dliflow.errors import DliflowError
 
 
@@ -33,7 +33,7 @@ class Worker:
     def __init__(self, name: str, command: Sequence[str]):
         self.name = name
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=dying_with_parent()
         )
 
     def ready(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
+from dliflow import children
 from dliflow import config as configuration
 from dliflow import dataset as datasets
 from dliflow import environments, frameworks, inputs, launch, locations, modules, paths, plan, remaining, sources
@@ -73,6 +74,8 @@ def python_of(framework):
 # What must not re-run anything stays out of `params`: the place of the orchestrator's Python, and the time bounds, which
 # are resources.
 os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
+# Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
+os.environ[children.WORKFLOW] = children.written(os.getpid())
 
 
 def supervised(python, stage, *options):

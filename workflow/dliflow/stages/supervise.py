@@ -1,12 +1,13 @@
 """Run one stage in a fresh process: alone on the machine or beside others, within a time, its output kept.
 
 Whatever happens to the child (an error, a crash, a hang, a kill) ends in one message, a file with the reason for the
-tables, and an exit status. While the child runs this process sleeps.
+tables, and an exit status. When the workflow that it works for ends, it is killed. While it runs this process sleeps.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shlex
 import signal
@@ -16,8 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-from dliflow import machine, paths, progress, threads
-from dliflow.children import die_with_parent
+from dliflow import children, machine, paths, progress, threads
 from dliflow.files import write_json
 
 TAIL_LINES = 15
@@ -46,6 +46,32 @@ def _reason(status: int, timed_out: bool, timeout: float, lines: list[str]) -> s
     return lines[-1] if lines else f"exit status {status} without any output"
 
 
+def kill_group(leader: int) -> None:
+    """Kill a process that leads a group, with all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def end_with_workflow(running: list[subprocess.Popen], log: Path) -> None:
+    """End this process, and the child in `running`, when Snakemake does, killed or not: nobody wants the result then.
+
+    Another run may make the same file meanwhile. Without a workflow (a stage that was started by hand) nothing happens.
+    """
+    workflow = os.environ.get(children.WORKFLOW)
+    if workflow is None:
+        return
+
+    def watch() -> None:
+        children.wait_for_end(workflow)
+        for child in running:
+            kill_group(child.pid)
+        with open(log, "a", encoding="utf-8") as output:
+            output.write(f"killed: the workflow (process {workflow.split()[0]}) that this job worked for has ended\n")
+        os._exit(128 + signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the stage after `--`; returns its exit status, 124 after the time bound, 128 + signal after a crash."""
     stage = args.command[1:] if args.command[:1] == ["--"] else args.command
@@ -59,6 +85,9 @@ def run(args: argparse.Namespace) -> int:
     terminal = os.dup(sys.stderr.fileno())  # where long jobs tell their progress, beside the log
     environment[progress.DESCRIPTOR] = str(terminal)
 
+    running: list[subprocess.Popen] = []
+    end_with_workflow(running, log)  # from now on, since the machine may have to be waited for
+
     with machine.lock(args.exclusive) as descriptor, open(log, "w", encoding="utf-8") as output:
         output.write(f"# PYTHONPATH={os.environ.get('PYTHONPATH', '')} {shlex.join(command)}\n")
         output.writelines(f"# not passed on: {key}={value}\n" for key, value in removed.items())
@@ -71,12 +100,13 @@ def run(args: argparse.Namespace) -> int:
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,  # a kill reaches its own children too
-            preexec_fn=die_with_parent,
+            preexec_fn=children.dying_with_parent(),
             pass_fds=[descriptor, terminal],
         )
+        running.append(child)
 
         def kill() -> None:
-            os.killpg(child.pid, signal.SIGKILL)
+            kill_group(child.pid)
 
         def stop(number, frame):
             kill()
@@ -89,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
         timer.daemon = True
         timer.start()
         status = child.wait()
+        running.clear()  # its number may be another process's from now on
         seconds = time.monotonic() - clock
         timed_out = seconds >= args.timeout and status == -signal.SIGKILL
         timer.cancel()
