@@ -45,8 +45,8 @@ def real(opened: session.Opened, configuration: argparse.Namespace, count: int, 
     start = time.perf_counter()
     with Journal(folder / "partial", "", accuracy.predictions(configuration.scores)) as journal:
         accuracy.predict_all(configuration, opened, journal, count)
-    seconds = time.perf_counter() - start
-    journal.remove()
+        seconds = time.perf_counter() - start
+        journal.remove()
     return count / seconds
 
 
@@ -58,7 +58,7 @@ def worker(args: argparse.Namespace) -> None:
         for key in ("array", "converted"):
             setattr(configuration, key, Path(getattr(configuration, key)))
         sessions[batch_size] = session.open_model(configuration, batch_size), configuration
-    pixels = np.array(inputs.read(configuration.array)[: max(READY, *args.batch_sizes)])
+    pixels = np.array(inputs.read(configuration.array, slice(max(READY, *args.batch_sizes))))
     rates: dict[str, list[dict[int, float]]] = {"raw": [], "real": []}
     with tempfile.TemporaryDirectory() as name:
         for _ in range(args.rounds):

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import measure, series
-from dliflow.files import read_json, write_json
+from dliflow import inputs, measure, series
+from dliflow.files import read_json, sha256, write_json
 from dliflow.frameworks import null
 
 ROUNDS = 41
@@ -92,10 +92,12 @@ def per_job() -> None:
         folder = Path(name)
         (folder / "model").mkdir()
         write_json(folder / "model" / null.CLASSES_FILE, 1000)
-        manifest = {"status": "ok", "reason": None, "files": {null.CLASSES_FILE: {"bytes": 5, "sha256": ""}}}
+        described = {"bytes": 5, "sha256": sha256(folder / "model" / null.CLASSES_FILE)}
+        manifest = {"status": "ok", "reason": None, "files": {null.CLASSES_FILE: described}}
         write_json(folder / "model.json", manifest)
-        np.save(folder / "array.npy", np.zeros((8, 224, 224, 3), np.uint8))
-        write_json(folder / "array.json", {"list_sha256": ""})
+        pixels, array = np.zeros((8, 224, 224, 3), np.uint8), folder / "array.json"
+        np.save(folder / "array.npy", pixels)
+        write_json(array, {"list_sha256": "", **inputs.seal(array, inputs.fingerprints(pixels))})
         entry = {
             "height": 224,
             "width": 224,

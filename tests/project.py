@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from dliflow import environments as environment_files
+from dliflow import files, inputs
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("DLIFLOW_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -116,3 +119,21 @@ def copy_of_the_repository(folder: Path, environments: Path) -> Project:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
     return Project(folder, environments)
+
+
+def prepared(manifest: Path, pixels: np.ndarray, **more: Any) -> Path:
+    """An array of pixels as `prepare` leaves it, and its manifest."""
+    np.save(manifest.with_suffix(".npy"), pixels)
+    files.write_json(manifest, {**more, **inputs.seal(manifest, inputs.fingerprints(pixels))})
+    return manifest
+
+
+def converted(manifest: Path, contents: dict[str, str]) -> Path:
+    """A converted model as `convert` leaves it, of text files."""
+    folder = manifest.with_suffix("")
+    folder.mkdir()
+    for name, text in contents.items():
+        (folder / name).write_text(text)
+    described = {name: {"bytes": len(text), "sha256": files.sha256(folder / name)} for name, text in contents.items()}
+    files.write_json(manifest, {"status": "ok", "reason": None, "files": described})
+    return manifest

@@ -36,7 +36,7 @@ def main(name: str, variant: str, precision: str, model: str, array: str, entry:
     reason = framework.unavailable(precision, "cpu", variant) if hasattr(framework, "unavailable") else None
     if reason is not None:
         return {"skip": reason}
-    images = inputs.make(inputs.read(Path(array))[:8], json.loads(entry))
+    images = inputs.make(inputs.read(Path(array), slice(8)), json.loads(entry))
     common = {"precision": precision, "variant": variant, "device": "cpu", "threads": asked}
 
     def load(batch_size, **options):

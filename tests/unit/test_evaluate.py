@@ -9,9 +9,10 @@ import sys
 
 import numpy as np
 import pytest
-from project import ROOT
+from project import ROOT, converted, prepared
 
 from dliflow import inputs
+from dliflow.files import sha256, write_json
 from dliflow.stages import accuracy
 
 ENTRY = {
@@ -30,8 +31,7 @@ WEIGHTS = np.random.default_rng(1).normal(size=(192, 20)).astype(np.float32)
 @pytest.fixture
 def array(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (700, 8, 8, 3), np.uint8)
-    np.save(tmp_path / "array.npy", pixels)
-    return tmp_path / "array.json"
+    return prepared(tmp_path / "array.json", pixels)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 33, 1000])
@@ -66,14 +66,12 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
     """1.8 GB of pixels through the real stage, with a framework that needs no memory of its own."""
     entry = {**ENTRY, "height": 100, "width": 100}
     images = 60_000
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/classes.json").write_text("10")
-    manifest = {"status": "ok", "reason": None, "files": {"classes.json": {"bytes": 2, "sha256": ""}}}
-    (tmp_path / "model.json").write_text(json.dumps(manifest))
+    converted(tmp_path / "model.json", {"classes.json": "10"})
     peaks = {}
     for count in (1000, images):
         np.lib.format.open_memmap(tmp_path / "array.npy", "w+", np.uint8, (count, 100, 100, 3))  # sparse
-        (tmp_path / "array.json").write_text("{}")
+        sums = np.zeros(count, np.uint64)  # of black images
+        write_json(tmp_path / "array.json", inputs.seal(tmp_path / "array.json", sums))
         with open(tmp_path / "images.csv", "w") as stream:
             stream.write("file,label,sha256\n")
             stream.writelines(f"folder/of/images/{index:08}.JPEG,0,{index:064x}\n" for index in range(count))
@@ -96,6 +94,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
         peaks[count] = int(result.stdout.split()[-1]) / 1024
         figures = json.loads((tmp_path / "record.json").read_text())["figures"]
         assert 0 < figures.pop("peak_rss_mib") < 400
+        assert figures.pop("predictions_sha256") == sha256(tmp_path / "record.csv")
         assert figures == {
             "images": count,
             "top1_right": count,

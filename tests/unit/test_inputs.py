@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from project import prepared
 
 from dliflow import inputs
 from dliflow.errors import DliflowError
@@ -59,3 +60,68 @@ def test_only_the_geometry_decides_the_pixels():
 def test_an_array_that_is_gone_is_named(tmp_path):
     with pytest.raises(DliflowError, match=r"a\.npy is gone; delete .*a\.json"):
         inputs.read(tmp_path / "a.json")
+
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (20, 5, 7, 3), np.uint8)  # 105 bytes each: 13 words and a byte
+
+
+def damaged(path, offset, mask=1):
+    content = bytearray(path.read_bytes())
+    content[offset] ^= mask
+    path.write_bytes(content)
+
+
+def test_what_was_prepared_is_read(tmp_path):
+    manifest = prepared(tmp_path / "a.json", IMAGES)
+    assert inputs.count(manifest) == 20
+    for which in (slice(None), slice(3, 9), slice(18, 40), np.array([4, 2, 19])):
+        assert np.array_equal(inputs.read(manifest, which), IMAGES[which])
+
+
+@pytest.mark.parametrize("place", [0, 50, 103, 104])
+@pytest.mark.parametrize("bit", [1, 128])
+def test_a_flipped_bit_of_an_image_that_is_read_is_told(tmp_path, place, bit):
+    manifest = prepared(tmp_path / "a.json", IMAGES)
+    damaged(tmp_path / "a.npy", 128 + 7 * 105 + place, bit)
+    told = (
+        r"a\.npy is damaged: the pixels of image 8 of 20 are not those .*delete .*a\.json to prepare the images again"
+    )
+    for which in (slice(None), slice(7, 8), np.array([0, 7])):
+        with pytest.raises(DliflowError, match=told):
+            inputs.read(manifest, which)
+    assert np.array_equal(inputs.read(manifest, slice(8, 20)), IMAGES[8:])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.npy", b"", "a.npy is damaged or cut off"),
+        ("a.npy", None, "a.npy is gone"),
+        ("a.npy", 300, "a.npy is damaged or cut off"),
+        ("a.sums", 80, "a.sums is damaged"),
+        ("a.sums", None, "a.sums is gone"),
+        ("a.json", b"{}", "a.sums is damaged"),
+        ("a.json", b"", "a.json: empty; delete it, and it is made again"),
+        ("a.json", b'{"sums', "a.json: not JSON"),
+    ],
+)
+def test_an_array_of_which_something_is_missing_is_named(tmp_path, name, content, told):
+    manifest = prepared(tmp_path / "a.json", IMAGES)
+    path = tmp_path / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:content] if isinstance(content, int) else content)
+    with pytest.raises(DliflowError, match=told):
+        inputs.read(manifest)
+
+
+def test_fingerprints_tell_images_apart_and_know_them_again():
+    assert len(set(inputs.fingerprints(IMAGES).tolist())) == 20
+    assert np.array_equal(inputs.fingerprints(IMAGES[::2]), inputs.fingerprints(IMAGES)[::2])
+    assert inputs.fingerprints(np.zeros((2, 2, 2, 3), np.uint8)).tolist() == [0, 0]
+    swapped = IMAGES[:1].reshape(1, -1).copy()
+    swapped[0, :8], swapped[0, 8:16] = IMAGES[:1].reshape(1, -1)[0, 8:16], IMAGES[:1].reshape(1, -1)[0, :8]
+    assert inputs.fingerprints(swapped) != inputs.fingerprints(IMAGES[:1])
+    first = int(inputs.fingerprints(np.eye(1, 24, dtype=np.uint8))[0])
+    assert first == int.from_bytes(np.random.RandomState(0).bytes(32)[:8], "little") | 1  # the same in every numpy

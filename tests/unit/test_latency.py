@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from project import ROOT
+from project import ROOT, converted, prepared
 
 from dliflow import feed, record, rest, tables
 from dliflow.stages import latency
@@ -25,12 +25,8 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), np.uint8)
 @pytest.fixture
 def measure(tmp_path):
     """Run the stage in a process of its own; its record."""
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/classes.json").write_text("10")
-    manifest = {"status": "ok", "reason": None, "files": {"classes.json": {"bytes": 2, "sha256": ""}}}
-    (tmp_path / "model.json").write_text(json.dumps(manifest))
-    np.save(tmp_path / "array.npy", PIXELS)
-    (tmp_path / "array.json").write_text(json.dumps({"list_sha256": "1"}))
+    converted(tmp_path / "model.json", {"classes.json": "10"})
+    prepared(tmp_path / "array.json", PIXELS, list_sha256="1")
 
     def run(asked=None, **changes):
         launch = {"cpus": None, "numa_node": None, "priority": None, **(asked or {})}

@@ -117,9 +117,9 @@ def test_users_exclude_each_other():
 
 def test_a_system_without_locks_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "LOCKED_FOLDERS", [tmp_path / "none"])
-    with pytest.raises(DliflowError, match=r"nothing on this machine can be locked, .*none: No such file"):
-        with machine.lock(exclusive=True):
-            pass
+    told = r"nothing on this machine can be locked, .*none: No such file"
+    with pytest.raises(DliflowError, match=told), machine.lock(exclusive=True):
+        pass
 
 
 def test_inherited_thread_variables_are_taken_out():

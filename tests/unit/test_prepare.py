@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from project import ROOT
 
-from dliflow import dataset
+from dliflow import dataset, inputs
 from dliflow.errors import DliflowError
 from dliflow.preprocess import decode, preprocess
 from dliflow.stages import prepare
@@ -168,6 +168,42 @@ def test_a_killed_preparation_goes_on(folder):
     assert f"goes on where it stopped: {done} of {len(rows)} images are done" in again.stdout
     assert np.array_equal(np.load(folder / "array.npy"), np.tile(expected(folder), (300, 1, 1, 1)))
     assert run(folder) == (len(rows), json.loads(out.read_text()))
+
+
+def interrupted(folder):
+    """What a run that met two broken images has left: 38 images that are done."""
+    for index in (3, 17):
+        (folder / f"images/{index:02}.png").write_text("no image")
+    listed(folder)
+    assert run(folder)[0] == 40
+    return folder / "array.partial/pixels.npy"
+
+
+@pytest.mark.parametrize(
+    ("damage", "again"), [("flipped", 3), ("shorter", 40), ("gone", 40), ("no array", 40), ("zeros", 40)]
+)
+def test_pixels_that_were_spoilt_meanwhile_are_made_again(folder, damage, again):
+    array = interrupted(folder)
+    content = bytearray(array.read_bytes())
+    content[128 + 20 * 72] ^= 1
+    spoilt = {"flipped": content, "shorter": content[:-500], "no array": b"", "zeros": bytes(len(content))}
+    if damage == "gone":
+        array.unlink()
+    else:
+        array.write_bytes(spoilt[damage])
+    good = (folder / "images/00.png").read_bytes()
+    for index in (3, 17):
+        (folder / f"images/{index:02}.png").write_bytes(good)
+    listed(folder)
+    assert run(folder)[0] == again
+    assert np.array_equal(np.load(folder / "array.npy"), expected(folder))
+    assert np.array_equal(inputs.read(folder / "array.json"), expected(folder))
+
+
+def test_an_image_that_is_not_the_listed_one_is_named(folder):
+    path = folder / "images/05.png"
+    path.write_bytes((folder / "images/06.png").read_bytes())
+    assert "05.png: was changed or damaged after the images had been listed" in run(folder)[1]
 
 
 def test_another_geometry_begins_anew(folder):

@@ -467,6 +467,37 @@ def test_int8_that_is_another_network_fails_and_what_failed_is_no_baseline(proje
     )
     page = (project.folder / "results/report/index.html").read_text()
     assert "(beta-default-fp32 failed)" in page
+# --- Files that are damaged -----------------------------------------------------------------------------------------
+
+ACCURACY = "results/accuracy/tiny/colours/alpha-default-fp32-cpu.json"
+PARITY = "results/parity/tiny/alpha-default-fp32-cpu.json"
+
+
+@pytest.mark.parametrize(
+    ("payload", "manifest", "target"),
+    [
+        ("results/models/tiny/alpha-fp32/weights.npy", "results/models/tiny/alpha-fp32.json", ACCURACY),
+        ("results/models/tiny/interchange/model.npz", "results/models/tiny/interchange.json", "CONVERTED"),
+        ("results/models/tiny/reference.npy", "results/models/tiny/reference.json", PARITY),
+        ("PIXELS", "results/data/colours", ACCURACY),
+    ],
+)
+def test_a_flipped_bit_is_told_and_deleting_the_manifest_mends_it(finished, payload, manifest, target):
+    if payload == "PIXELS":
+        (array,) = finished.folder.glob("results/data/colours/*px-*.npy")
+        payload = str(array.relative_to(finished.folder))
+        manifest = payload.replace(".npy", ".json")
+    target = "results/models/tiny/alpha-fp32.json" if target == "CONVERTED" else target
+    path = finished.folder / payload
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 64
+    path.write_bytes(content)
+    (finished.folder / target).unlink()
+    output = finished.fail(target)
+    assert f"{payload} is damaged" in output
+    assert f"delete {manifest} to" in output
+    (finished.folder / manifest).unlink()
+    finished.run(target)
 
 
 def test_everything_failing_still_makes_a_report(project):

@@ -156,7 +156,7 @@ def test_another_model_at_the_same_place_runs_all_again(finished):
     path = finished.folder / "data/model/tiny.npz"
     np.savez(path, weights=np.eye(3, dtype=np.float32) * 4)
     pending = finished.pending()
-    assert {"resources/downloads/models/tiny.json", "results/models/tiny/reference.npy"} <= pending
+    assert {"resources/downloads/models/tiny.json", "results/models/tiny/reference.json"} <= pending
     assert any(name.startswith("results/latency/") for name in pending)
     assert not any(name.startswith("results/data/") for name in pending)
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dliflow.errors import DliflowError
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file as lower-case hex."""
@@ -59,9 +61,26 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
+class Damaged(DliflowError, ValueError):
+    """A file that is not what it was written as: empty, cut off, or of another kind."""
+
+
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        FileNotFoundError: when there is none.
+        Damaged: when it holds no JSON, or is no file, which would be waited for.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise Damaged(f"{path}: is no regular file; delete it, and it is made again")
+    content = path.read_bytes()
+    try:
+        return json.loads(content.decode("utf-8"))
+    except ValueError as error:
+        how = f"not JSON ({error})" if content.strip(b"\0 \n") else "empty"
+        raise Damaged(f"{path}: {how}; delete it, and it is made again") from None
 
 
 def payload(manifest: str | Path, suffix: str = "") -> Path:

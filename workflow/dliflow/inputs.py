@@ -6,13 +6,16 @@ the same geometry. The rest of a model's `input` entry is done here: channel ord
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
 from dliflow.errors import DliflowError
-from dliflow.files import payload
+from dliflow.files import payload, read_json, replacing
+
+SUMS = ".sums"  # beside an array of pixels: the fingerprint of each image
 
 GEOMETRY = ("height", "width", "resize", "interpolation")
 
@@ -58,16 +61,82 @@ def make(pixels: np.ndarray, entry: dict[str, Any], out: Optional[np.ndarray] = 
     return out
 
 
-def read(manifest: Path) -> np.ndarray:
-    """The pixels that a manifest speaks of, uint8 (images, height, width, 3), mapped into memory.
+def fingerprints(pixels: np.ndarray) -> np.ndarray:
+    """A checksum for each image, uint64 (n,): the sum, modulo 2^64, of its 8-byte words times fixed odd weights.
+
+    Whatever happens to one word shows, as an odd number times what is not 0 is not 0; other damage but by rare chance.
+    It reads 5 to 8 GB a second, where SHA-256 reads 2 and would cost an evaluation more than a hundredth of its time.
+
+    Args:
+        pixels: uint8 (n, ...).
+    """
+    size = int(np.prod(pixels.shape[1:]))
+    flat = pixels.reshape(len(pixels), size)
+    rest = size % 8
+    # The old generator, since its stream is the same in the numpy of every framework's environment (NEP 19).
+    weights = np.frombuffer(np.random.RandomState(0).bytes(size - rest + 8), "<u8") | np.uint64(1)
+    sums = np.dot(np.ascontiguousarray(flat[:, : size - rest]).view("<u8"), weights[:-1])
+    last = np.zeros((len(flat), 8), np.uint8)
+    last[:, :rest] = flat[:, size - rest :]
+    return sums + last.view("<u8")[:, 0] * weights[-1]
+
+
+def seal(manifest: Path, sums: np.ndarray) -> dict[str, str]:
+    """Keep the fingerprints of an array's images in a file beside it; what its manifest has to say of them."""
+    content = np.asarray(sums, "<u8").tobytes()
+    with replacing(payload(manifest, SUMS)) as scratch:
+        scratch.write_bytes(content)
+    return {"sums_sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _opened(manifest: Path) -> tuple[np.ndarray, np.ndarray]:
+    """An array's pixels, mapped into memory, and their fingerprints."""
+    array, sums = payload(manifest, ".npy"), payload(manifest, SUMS)
+    remedy = f"delete {manifest} to prepare the images again"
+    for path in (array, sums):
+        if not path.is_file():
+            raise DliflowError(f"{path} is gone; {remedy}")
+    content = sums.read_bytes()
+    if hashlib.sha256(content).hexdigest() != read_json(manifest).get("sums_sha256"):
+        raise DliflowError(f"{sums} is damaged; {remedy}")
+    known = np.frombuffer(content, "<u8")
+    try:
+        pixels = np.load(array, mmap_mode="r")
+    except (ValueError, EOFError) as error:  # no header, or fewer bytes than it says
+        raise DliflowError(f"{array} is damaged or cut off ({error}); {remedy}") from None
+    if len(pixels) != len(known):
+        raise DliflowError(f"{array} holds {len(pixels)} images where {len(known)} were prepared; {remedy}")
+    return pixels, known
+
+
+def count(manifest: Path) -> int:
+    """How many images there are.
+
+    Raises:
+        DliflowError: as `read` does, but for the pixels themselves.
+    """
+    return len(_opened(manifest)[0])
+
+
+def read(manifest: Path, which: Union[slice, np.ndarray] = slice(None)) -> np.ndarray:
+    """Pixels that a manifest speaks of, uint8 (images, height, width, 3), mapped into memory: those that were prepared.
 
     What is touched of a mapping counts as memory in use until the mapping is dropped, so whoever goes through many
     images drops it and reads again now and then.
 
+    Args:
+        which: the images wanted.
+
     Raises:
-        DliflowError: when the array is gone.
+        DliflowError: when the array is gone, or pixels of these images are not those that were prepared.
     """
-    array = payload(manifest, ".npy")
-    if not array.exists():
-        raise DliflowError(f"{array} is gone; delete {manifest} to prepare the images again")
-    return np.load(array, mmap_mode="r")
+    pixels, known = _opened(manifest)
+    wanted = pixels[which]
+    damaged = np.arange(len(pixels))[which][fingerprints(wanted) != known[which]]
+    if len(damaged):
+        raise DliflowError(
+            f"{payload(manifest, '.npy')} is damaged: the pixels of image {damaged[0] + 1} of {len(pixels)}"
+            f"{f' and of {len(damaged) - 1} others' if len(damaged) > 1 else ''} are not those that were prepared; "
+            f"delete {manifest} to prepare the images again"
+        )
+    return wanted

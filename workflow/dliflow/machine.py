@@ -16,8 +16,8 @@ from typing import Any
 
 from dliflow.errors import DliflowError
 
-# What the machine's lock is taken on: folders that are there on every Linux, that no user can make, remove or replace, and
-# that no variable moves. Nothing is written there. In memory first, which is this machine's own also where `/` is not.
+# What the machine's lock is taken on: folders that are there on every Linux, that no user can make, remove or replace,
+# and that no variable moves. Nothing is written there. First one in memory, which is this machine's where `/` is not.
 LOCKED_FOLDERS = ("/dev/shm", "/run", "/")
 
 # Flags that decide which kernels a framework picks.
@@ -275,12 +275,14 @@ def holders_of(descriptor: int) -> list[str]:
 def process_named(pid: int) -> str:
     """A process in words: its number, its user and the beginning of its command."""
     try:
-        user = Path(f"/proc/{pid}").stat().st_uid
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        number = Path(f"/proc/{pid}").stat().st_uid
+        command = " ".join(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").split())
     except OSError:
         return f"process {pid}"
-    with contextlib.suppress(KeyError):
-        user = pwd.getpwuid(user).pw_name
+    try:
+        user = pwd.getpwuid(number).pw_name
+    except KeyError:
+        user = f"user {number}"
     return f"process {pid} of {user} ({command[:100]})"
 
 

@@ -27,7 +27,7 @@ CALIBRATION_ARRAY = f"{RESULTS}/calibration/{{spec}}.json"
 
 # Models: manifests beside the folder of model files.
 INTERCHANGE = f"{RESULTS}/models/{{model}}/interchange.json"
-REFERENCE = f"{RESULTS}/models/{{model}}/reference.npy"
+REFERENCE = f"{RESULTS}/models/{{model}}/reference.json"
 CONVERTED = f"{RESULTS}/models/{{model}}/{{framework}}-{{precision}}.json"
 
 # Records.

@@ -13,8 +13,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import frameworks, machine, metrics, threads
-from dliflow.errors import DliflowError, Skip
+from dliflow import frameworks, integrity, machine, metrics, threads
+from dliflow.errors import Skip
 from dliflow.files import payload, read_json, write_json
 
 SCHEMA_VERSION = 1
@@ -59,15 +59,14 @@ def open_model(args: argparse.Namespace, batch_size: int) -> Opened:
 
     Raises:
         Skip: when the conversion was skipped, or this machine cannot run it.
-        DliflowError: when model files are missing.
+        DliflowError: when model files are missing or damaged.
     """
     manifest = read_json(args.converted)
     if manifest["status"] == "skipped":
         raise Skip(manifest["reason"])
     folder = payload(args.converted)
-    for name in manifest["files"]:
-        if not (folder / name).exists():
-            raise DliflowError(f"{folder / name} is gone; delete {args.converted} to convert the model again")
+    digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+    integrity.verify(folder, digests, f"delete {args.converted} to convert the model again")
     framework = frameworks.load(args.framework)
     if hasattr(framework, "unavailable"):
         reason = framework.unavailable(args.precision, args.device, args.variant)

@@ -263,7 +263,7 @@ def converted_from(wildcards):
 def convert_source(wildcards, input):
     """The option that names it."""
     if as_it_is(wildcards.model):
-        return f"--adopt {shlex.quote(source_path(wildcards))}"
+        return f"--adopt {shlex.quote(source_path(wildcards))} --fetched {shlex.quote(str(input.source))}"
     return f"--source {shlex.quote(str(input.source))}"
 
 
@@ -298,7 +298,7 @@ def performance_array_of(wildcards):
 
 
 SOURCE_OPTIONS = (
-    "--path {params.path:q} --source {params.source:q} --input {params.input:q}"
+    "--path {params.path:q} --fetched {input.source:q} --source {params.source:q} --input {params.input:q}"
     " --scores {params.scores} --label-offset {params.label_offset}"
 )
 

@@ -54,6 +54,7 @@ def only_nchw(source: dict[str, Any]) -> None:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that name a model's source."""
     parser.add_argument("--path", type=Path, required=True, help="the model's file, or its folder of files")
+    parser.add_argument("--fetched", type=Path, required=True, help="manifest of that file, with its checksum")
     parser.add_argument(
         "--source", type=json.loads, required=True, help="JSON: the entry's source: format, options ..."
     )

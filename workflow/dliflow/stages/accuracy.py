@@ -58,10 +58,10 @@ def evaluate(
     kind = predictions(scores)
     batch = np.empty((batch_size, *inputs.shape(entry)), inputs.dtype(entry))
     window = max(1, WINDOW // batch_size) * batch_size
-    images = len(inputs.read(array))
+    images = inputs.count(array)
     for start in range(first, images, batch_size):
         if (start - first) % window == 0:
-            pixels = inputs.read(array)[start : start + window]
+            pixels = inputs.read(array, slice(start, start + window))
         part = pixels[(start - first) % window :][:batch_size]
         inputs.make(part, entry, batch[: len(part)])
         batch[len(part) :] = batch[len(part) - 1]
@@ -109,11 +109,10 @@ def predict_all(args: argparse.Namespace, opened: session.Opened, journal: Journ
 def run(args: argparse.Namespace) -> None:
     """Write the record and, beside it, a CSV with a line for each image; an interrupted run goes on."""
     rows = dataset.read(args.images)
-    held = len(inputs.read(args.array))
+    held = inputs.count(args.array)
     if len(rows) != held:
         raise DliflowError(f"{args.images} lists {len(rows)} images, {args.array} holds {held}")
-    labels = np.array([-1 if row["label"] is None else row["label"] for row in rows])
-    if (labels < 0).any():
+    if any(row["label"] is None for row in rows):
         raise DliflowError(f"{args.images}: there are no labels; accuracy needs a labelled dataset")
     extra = {"dataset": args.dataset, "list_sha256": sha256(args.images)}
     try:
@@ -121,9 +120,27 @@ def run(args: argparse.Namespace) -> None:
         key = deciding(args, opened.identity["framework_version"])
         with Journal(payload(args.out, ".partial"), key, predictions(args.scores)) as journal:
             found = predict_all(args, opened, journal, len(rows))
+            write(args, opened, rows, found, extra)
+            journal.remove()
     except Skip as skip:
         session.write_skip(args, "accuracy", skip, extra)
-        return
+
+
+def write(
+    args: argparse.Namespace,
+    opened: session.Opened,
+    rows: list[dict[str, Any]],
+    found: np.ndarray,
+    extra: dict[str, Any],
+) -> None:
+    """Write the CSV, then the record, which holds its checksum.
+
+    Args:
+        rows: of the image list.
+        found: the `predictions` of all of them.
+        extra: what the record's identity holds beside the configuration.
+    """
+    labels = np.array([row["label"] for row in rows])
     classes = found["class"] - args.label_offset
     right = classes == labels[:, None]
     table = payload(args.out, ".csv")
@@ -142,7 +159,7 @@ def run(args: argparse.Namespace) -> None:
             "top1_right": int(right[:, 0].sum()),
             "top5_right": int(right.any(1).sum()),
             "predictions": table.name,
+            "predictions_sha256": sha256(table),
             "peak_rss_mib": machine.peak_rss_mib(),
         },
     )
-    journal.remove()

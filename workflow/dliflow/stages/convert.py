@@ -7,7 +7,7 @@ import json
 import time
 from pathlib import Path
 
-from dliflow import frameworks, inputs
+from dliflow import frameworks, inputs, integrity
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json, replacing, sha256, write_json
 
@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     taken = parser.add_mutually_exclusive_group(required=True)
     taken.add_argument("--source", type=Path, help="manifest of the interchange files")
     taken.add_argument("--adopt", type=Path, help="a model's file that runs as it is")
+    parser.add_argument("--fetched", type=Path, help="with --adopt: manifest of that file")
     parser.add_argument("--calibration", type=Path, help="manifest of the calibration images' pixels")
     parser.add_argument("--input", type=json.loads, help="JSON: the model's input entry, which makes inputs of them")
     parser.add_argument("--calibration-set", type=json.loads, help="JSON: dataset, number and seed, to be recorded")
@@ -40,8 +41,11 @@ def run(args: argparse.Namespace) -> None:
         with replacing(target) as folder:
             folder.mkdir()
             if args.adopt is None:
+                again = f"delete {args.source} to export the model again"
+                integrity.verify(payload(args.source), read_json(args.source)["files"], again)
                 framework.convert(payload(args.source), folder, args.precision, calibration)
             elif hasattr(framework, "adopt"):
+                integrity.verify_fetched(args.adopt, args.fetched)
                 framework.adopt(args.adopt, folder)
             else:
                 raise DliflowError(f"{args.framework} takes no file as it is; remove source.precision from the entry")

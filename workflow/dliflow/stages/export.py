@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dliflow import sources
+from dliflow import integrity, sources
 from dliflow.files import payload, replacing, sha256, write_json
 
 
@@ -22,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export, and write the manifest with checksums."""
+    integrity.verify_fetched(args.path, args.fetched)
     module, shape = sources.load(args.source["format"]), (3, args.input["height"], args.input["width"])
     target = payload(args.out)
     with replacing(target) as folder:

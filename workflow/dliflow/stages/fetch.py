@@ -133,14 +133,15 @@ def check_file(path: Path, source: dict[str, Any]) -> None:
 
 
 def _described(path: Path, contents: bool) -> dict[str, Any]:
-    """What the manifest tells of a file or folder: its checksum, or that of the names and contents of all its files."""
+    """What the manifest tells of a file or folder: its checksum, or those of all its files and of all together."""
     if path.is_file() and not contents:
         return {"sha256": sha256(path)}
     files = locations.files_of(path) if contents else []
     if files == [path]:
         return {"sha256": sha256(path)}
     base = path if path.is_dir() else path.parent
-    return {"contents": digest([[str(file.relative_to(base)), sha256(file)] for file in files], 64)} if files else {}
+    digests = {str(file.relative_to(base)): sha256(file) for file in files}
+    return {"contents": digest([list(item) for item in digests.items()], 64), "files": digests} if files else {}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -69,7 +69,9 @@ class Pacing:
 
     def burst(self) -> None:
         """Let the framework's threads fall asleep and the pacer work."""
-        if self.at_rest:  # threads that did not sleep once will not the next time: waiting for them would only cost time
+        if (
+            self.at_rest
+        ):  # threads that did not sleep once will not the next time: waiting for them would only cost time
             self.at_rest = rest.wait()
         self.bursts_ns.append(self.worker.ask(pacer.BURST)["latency_ns"])
         self._next = time.monotonic() + PACE_EVERY_S

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import batches, inputs, metrics, session
+from dliflow import batches, inputs, integrity, metrics, session
 from dliflow.errors import DliflowError, Skip
+from dliflow.files import payload, read_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
-    parser.add_argument("--reference", type=Path, required=True, help="scores of the reference, .npy")
+    parser.add_argument("--reference", type=Path, required=True, help="manifest of the reference's scores")
     parser.add_argument(
         "--bounds",
         type=json.loads,
@@ -25,14 +26,26 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, required=True, help="images in one request, at most")
 
 
+def read_reference(manifest: Path) -> np.ndarray:
+    """The reference's scores, float32 (images, scores).
+
+    Raises:
+        DliflowError: when they are gone or damaged.
+    """
+    array = payload(manifest, ".npy")
+    remedy = f"delete {manifest} to have the reference predict again"
+    integrity.verify(array.parent, {array.name: read_json(manifest)["sha256"]}, remedy)
+    return np.load(array)
+
+
 def run(args: argparse.Namespace) -> None:
     """Write the record.
 
     Raises:
         DliflowError: beyond a bound, with the figures.
     """
-    reference = np.load(args.reference)
-    batch = inputs.make(inputs.read(args.array)[: len(reference)], args.input)
+    reference = read_reference(args.reference)
+    batch = inputs.make(inputs.read(args.array, slice(len(reference))), args.input)
     try:
         size = min(args.batch_size, len(batch))
         opened = session.open_model(args, size)

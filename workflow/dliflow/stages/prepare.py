@@ -8,7 +8,6 @@ import itertools
 import json
 import math
 import os
-import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,15 +17,19 @@ from typing import Any, Union
 import numpy as np
 import PIL
 
-from dliflow import dataset, modules, progress
+from dliflow import dataset, inputs, modules, progress
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, sha256, write_json
 from dliflow.journal import Journal
 from dliflow.preprocess import decode, preprocess
 from dliflow.wording import listed
 
-# An image that is done: its place in the array, the digests of its file and of its pixels.
-DONE = np.dtype([("index", "<i8"), ("file", "V32"), ("pixels", "V32")])
+# An image that is done: its place in the array, the digests of its file and of its pixels, and their fingerprint.
+DONE = np.dtype([("index", "<i8"), ("file", "V32"), ("pixels", "V32"), ("sum", "<u8")])
+LOOKED_AT = 256  # images at a time
+
+
+Done = tuple[bytes, int]  # the SHA-256 and the fingerprint of an image's pixels
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +37,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, required=True, help="image list")
     parser.add_argument("--geometry", type=json.loads, required=True, help="JSON: what decides the pixels")
     parser.add_argument("--out", type=Path, required=True, help="the manifest; the array is a .npy file beside it")
+
+
+def usable(array: Path, shape: tuple[int, ...]) -> bool:
+    """Whether an interrupted run has left a whole array of this shape."""
+    try:
+        return np.load(array, mmap_mode="r").shape == shape
+    except (FileNotFoundError, ValueError, EOFError):
+        return False
 
 
 def allocate(path: Path, shape: tuple[int, ...]) -> int:
@@ -56,25 +67,29 @@ def allocate(path: Path, shape: tuple[int, ...]) -> int:
 
 
 def decoded(
-    files: list[str], indices: Iterable[int], geometry: dict[str, Any], descriptor: int, offset: int
-) -> Iterator[tuple[int, Union[bytes, DliflowError]]]:
-    """Write the pixels of the given images to their places; yields each index with the pixels' SHA-256 or the error.
+    rows: list[dict[str, Any]], indices: Iterable[int], geometry: dict[str, Any], descriptor: int, offset: int
+) -> Iterator[tuple[int, Union[Done, DliflowError]]]:
+    """Write the pixels of the given images to their places; yields each index with their digests or the error.
 
     On all usable cores: Pillow decodes and resizes without the interpreter's lock.
     """
     size = geometry["height"] * geometry["width"] * 3
     cores = len(os.sched_getaffinity(0))
 
-    def one(index: int) -> Union[bytes, DliflowError]:
+    def one(index: int) -> Union[Done, DliflowError]:
+        file = rows[index]["file"]
         try:
-            pixels = preprocess(decode(Path(files[index])), geometry).tobytes()
+            image = preprocess(decode(Path(file)), geometry)
+            if sha256(Path(file)) != rows[index]["sha256"]:
+                raise DliflowError(f"{file}: was changed or damaged after the images had been listed")
         except DliflowError as error:
             return error
         except Exception as error:  # whatever an image does to the library, it is that image's fault
-            return DliflowError(f"{files[index]}: cannot be resized: {type(error).__name__}: {error}")
+            return DliflowError(f"{file}: cannot be resized: {type(error).__name__}: {error}")
+        pixels = image.tobytes()
         if os.pwrite(descriptor, pixels, offset + index * size) != size:
-            raise DliflowError(f"{files[index]}: its pixels could not be written; is the disk full?")
-        return hashlib.sha256(pixels).digest()
+            raise DliflowError(f"{file}: its pixels could not be written; is the disk full?")
+        return hashlib.sha256(pixels).digest(), int(inputs.fingerprints(image[None])[0])
 
     pending, ahead = iter(indices), 512 * cores  # enough to keep the cores busy while the disk is waited for
     with ThreadPoolExecutor(cores) as pool:
@@ -88,19 +103,21 @@ def decoded(
             yield index, future.result()
 
 
-def begin(journal: Journal, contents: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """The digests of the pixels that are done, by index, and the indices of the other images."""
+def begin(journal: Journal, contents: np.ndarray, array: Path) -> np.ndarray:
+    """What was done of the images as they are now and is still in the array: their records, one each."""
     records = journal.records()
     last = np.full(len(contents), -1)
     last[records["index"]] = np.arange(len(records))
     known = records[last[last >= 0]]
     right = contents[known["index"]] == known["file"]
-    # The pixels of an image that was replaced are about to be overwritten, whatever becomes of this run.
-    journal.add(np.array([(index, bytes(32), bytes(32)) for index in known["index"][~right]], DONE))
+    pixels = np.load(array, mmap_mode="r")
+    for start in range(0, len(known), LOOKED_AT):
+        part = slice(start, start + LOOKED_AT)
+        right[part] &= inputs.fingerprints(pixels[known["index"][part]]) == known["sum"][part]
+    # Their pixels are about to be overwritten, whatever becomes of this run.
+    journal.add(np.array([(index, bytes(32), bytes(32), 0) for index in known["index"][~right]], DONE))
     journal.sync()
-    pixels = np.zeros(len(contents), "V32")
-    pixels[known["index"][right]] = known["pixels"][right]
-    return pixels, np.setdiff1d(np.arange(len(contents)), known["index"][right]).tolist()
+    return known[right]
 
 
 def run(args: argparse.Namespace) -> None:
@@ -110,50 +127,55 @@ def run(args: argparse.Namespace) -> None:
         DliflowError: naming the images that cannot be used, after all others were done.
     """
     rows = dataset.read(args.images)
-    files = [row["file"] for row in rows]
     contents = np.array([bytes.fromhex(row["sha256"]) for row in rows], "V32")
     shape = (len(rows), args.geometry["height"], args.geometry["width"], 3)
     code = modules.contents("stages.prepare")
     key = digest({"shape": shape, "geometry": args.geometry, "code": code, "pillow": PIL.__version__}, 64)
     partial = payload(args.out, ".partial")
     array = partial / "pixels.npy"
-    if not array.exists():
-        shutil.rmtree(partial, ignore_errors=True)
     broken = []
     with Journal(partial, key, DONE) as journal:
-        pixels, todo = begin(journal, contents)
-        done = len(rows) - len(todo)
-        if done:
-            print(f"goes on where it stopped: {done} of {len(rows)} images are done", flush=True)
-        report = progress.meter(f"prepare {args.out.parent.name}", len(rows), done)
+        if not usable(array, shape):
+            if journal.count:
+                journal.restart(f"{array.name} is gone or damaged")
+            array.unlink(missing_ok=True)
         offset = allocate(array, shape)
+        known = begin(journal, contents, array)
+        done = np.zeros(len(rows), DONE)
+        done[known["index"]] = known
+        todo = np.setdiff1d(np.arange(len(rows)), known["index"]).tolist()
+        count = len(known)
+        if count:
+            print(f"goes on where it stopped: {count} of {len(rows)} images are done", flush=True)
+        report = progress.meter(f"prepare {args.out.parent.name}", len(rows), count)
         with open(array, "r+b", buffering=0) as stream:
-            for index, found in decoded(files, todo, args.geometry, stream.fileno(), offset):
+            for index, found in decoded(rows, todo, args.geometry, stream.fileno(), offset):
                 if isinstance(found, DliflowError):
                     broken.append(str(found))
                 else:
-                    pixels[index] = np.void(found)
-                    journal.add(np.array([(index, contents[index], pixels[index])], DONE))
-                done += 1
-                report(done)
+                    done[index] = (index, contents[index], np.void(found[0]), found[1])
+                    journal.add(done[index : index + 1])
+                count += 1
+                report(count)
                 if journal.due():
                     os.fdatasync(stream.fileno())
                     journal.sync()
             os.fdatasync(stream.fileno())
-    if broken:
-        raise DliflowError(
-            f"{len(broken)} of {len(rows)} images cannot be used; replace or remove them:{listed(broken)}"
+        if broken:
+            raise DliflowError(
+                f"{len(broken)} of {len(rows)} images cannot be used; replace or remove them:{listed(broken)}"
+            )
+        array.replace(payload(args.out, ".npy"))
+        write_json(
+            args.out,
+            {
+                "images": len(rows),
+                "shape": shape,
+                "geometry": args.geometry,
+                "list_sha256": sha256(args.images),
+                # Of the SHA-256 of each image's pixels, which were taken when they were written.
+                "pixels_sha256": hashlib.sha256(done["pixels"].tobytes()).hexdigest(),
+                **inputs.seal(args.out, done["sum"]),
+            },
         )
-    array.replace(payload(args.out, ".npy"))
-    write_json(
-        args.out,
-        {
-            "images": len(rows),
-            "shape": shape,
-            "geometry": args.geometry,
-            "list_sha256": sha256(args.images),
-            # Of the SHA-256 of each image's pixels, which were taken when they were written.
-            "pixels_sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
-        },
-    )
-    shutil.rmtree(partial)
+        journal.remove()

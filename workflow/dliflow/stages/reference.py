@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import chance, dataset, inputs, metrics, progress, sources
-from dliflow.files import replacing
+from dliflow import chance, dataset, inputs, integrity, metrics, progress, sources
+from dliflow.files import payload, replacing, sha256, write_json
 
 LOOKED_AT = 40
 
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
     parser.add_argument("--count", type=int, required=True, help="how many images, from the first on")
     parser.add_argument("--images", type=Path, required=True, help="image list, whose labels are compared with")
-    parser.add_argument("--out", type=Path, required=True, help="float32 (images, scores)")
+    parser.add_argument("--out", type=Path, required=True, help="the manifest; float32 (images, scores) is a .npy file")
 
 
 def predict(network: Any, pixels: np.ndarray, args: argparse.Namespace) -> np.ndarray:
@@ -45,7 +45,7 @@ def first_look(network: Any, args: argparse.Namespace) -> None:
     chosen = np.unique(np.linspace(0, len(labels) - 1, LOOKED_AT).round().astype(int))
     right = 0
     for part in np.array_split(chosen, -(-len(chosen) // args.count)):
-        found = predict(network, inputs.read(args.array)[part], args).argmax(1) - args.label_offset
+        found = predict(network, inputs.read(args.array, part), args).argmax(1) - args.label_offset
         right += int((found == np.array(labels)[part]).sum())
     print(f"top-1: {right} of {len(chosen)} images", flush=True)
     doubt = chance.warning(right, len(chosen), args.scores - args.label_offset)
@@ -55,8 +55,11 @@ def first_look(network: Any, args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Predict one batch and keep the scores."""
+    integrity.verify_fetched(args.path, args.fetched)
     network = sources.read(args)
-    scores = predict(network, inputs.read(args.array)[: args.count], args)
+    scores = predict(network, inputs.read(args.array, slice(args.count)), args)
     first_look(network, args)
-    with replacing(args.out) as scratch, open(scratch, "wb") as stream:
+    array = payload(args.out, ".npy")
+    with replacing(array) as scratch, open(scratch, "wb") as stream:
         np.save(stream, scores)
+    write_json(args.out, {"shape": scores.shape, "sha256": sha256(array)})

@@ -1,0 +1,42 @@
+"""Whether files are still what their manifest says: asked whenever they are read, outside of all that is timed.
+
+SHA-256 reads 1 to 2 GB a second, so a model costs some hundredths of a second in each process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dliflow.errors import DliflowError
+from dliflow.files import read_json, sha256
+
+
+def verify(folder: Path, files: Mapping[str, str], remedy: str) -> None:
+    """Refuse files that are gone or have other contents than when they were made.
+
+    Args:
+        files: the SHA-256 of each, by its path in `folder`.
+        remedy: what to do about it, for the message.
+
+    Raises:
+        DliflowError: naming the file.
+    """
+    for name, wanted in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise DliflowError(f"{path} is gone; {remedy}")
+        if sha256(path) != wanted:
+            raise DliflowError(f"{path} is damaged: its contents are not those that its manifest tells of; {remedy}")
+
+
+def verify_fetched(path: Path, manifest: Path) -> None:
+    """Refuse a model's file or folder that is not what was fetched, or the user's that changed after it was checked.
+
+    Raises:
+        DliflowError: naming the file.
+    """
+    known = read_json(manifest)
+    files = known.get("files") or ({path.name: known["sha256"]} if "sha256" in known else {})
+    base = path if path.is_dir() else path.parent
+    verify(base, files, f"delete {manifest} to have it fetched, or checked, again")
