@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import frameworks, inputs, session, threads
+from dliflow import frameworks, inputs, session, variables
 from dliflow.journal import Journal
 from dliflow.stages import accuracy
 
@@ -109,7 +109,7 @@ def main(args: argparse.Namespace) -> None:
         command = [python, __file__, "--worker", json.dumps(given), "--framework", args.framework]
         command += ["--count", str(args.count), "--rounds", str(args.rounds)]
         command += ["--batch-sizes", *map(str, args.batch_sizes)]
-        environment = threads.isolated(dict(os.environ))[0]
+        environment = variables.passed_on(os.environ, "latency")[0]
         output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
     rates = json.loads(output.splitlines()[-1])
     print(f"{args.model} {args.framework} {variant} {args.precision}, images/s, {args.rounds} rounds of {args.count}")

@@ -126,7 +126,7 @@ def per_job() -> None:
                 "warmup-requests": 0,
                 "warmup-limit": 1,
                 "pacer": sys.executable,
-                "launch": json.dumps(dict.fromkeys(("cpus", "numa_node", "priority"))),
+                "launch": json.dumps({"cpus": None, "numa_node": None, "priority": None, "environment": {}}),
             },
             "out": folder / "record.json",
         }

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import comparison, config, doubts, environments, frameworks, machine, paths, stats, threads
+from dliflow import comparison, config, doubts, environments, frameworks, machine, paths, stats, variables
 from dliflow.stages import compare
 
 SHARE = 0.05
@@ -159,7 +159,7 @@ def told(comparisons: list[dict[str, Any]]) -> None:
 def main(args: argparse.Namespace) -> None:
     """Compare, write, print."""
     started = commands(args)
-    environment = threads.isolated(dict(os.environ))[0]
+    environment = variables.passed_on(os.environ, "latency")[0]
     os.environ.clear()
     os.environ.update(environment)
     order = random.Random(0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import feed, session, threads
+from dliflow import feed, session, variables
 from dliflow.stages import latency
 
 Found = dict[str, list[float]]
@@ -41,7 +41,7 @@ def parsed(command: Sequence[str]) -> argparse.Namespace:
 
 def environment(**more: str) -> dict[str, str]:
     """What a measuring process may see, as in the study."""
-    return {**threads.isolated(dict(os.environ))[0], **more}
+    return {**variables.passed_on(os.environ, "latency")[0], **more}
 
 
 def ask(script: str, command: Sequence[str], rounds: int, **more: str) -> Any:

@@ -29,7 +29,7 @@ def measure(tmp_path):
     prepared(tmp_path / "array.json", PIXELS, list_sha256="1")
 
     def run(asked=None, **changes):
-        launch = {"cpus": None, "numa_node": None, "priority": None, **(asked or {})}
+        launch = {"cpus": None, "numa_node": None, "priority": None, "environment": {}, **(asked or {})}
         options = {
             **{"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"},
             **{"threads": "default", "options": "{}", "input": json.dumps(ENTRY), "scores": 10, "node": "local"},
@@ -64,7 +64,7 @@ def test_a_record_tells_what_was_asked_and_what_was_in_effect(measure):
     one = str(max(os.sched_getaffinity(0)))
     nice = min(os.getpriority(os.PRIO_PROCESS, 0) + 3, 19)
     found = measure({"cpus": one, "priority": nice}, random_images=6, distinct=2)
-    assert found["launch"]["asked"] == {"cpus": one, "numa_node": None, "priority": nice}
+    assert found["launch"]["asked"] == {"cpus": one, "numa_node": None, "priority": nice, "environment": {}}
     in_effect = found["launch"]["in_effect"]
     assert (in_effect["cpus"], in_effect["outside"], in_effect["priority"]) == (one, "", nice)
     assert found["machine"]["usable_cpus"] == 1

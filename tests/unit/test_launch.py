@@ -13,7 +13,7 @@ from project import ROOT
 from dliflow import cpulist, launch, machine, numa
 from dliflow.errors import DliflowError
 
-AS_IT_IS = {"cpus": None, "numa_node": None, "priority": None}
+AS_IT_IS = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
 USABLE = sorted(os.sched_getaffinity(0))
 SOME_NODE = pytest.mark.skipif(not (numa.NODES / "node0").exists(), reason="the kernel tells no NUMA nodes")
 

@@ -1,4 +1,4 @@
-"""The machine as found, its lock, and what a measurement may inherit."""
+"""The machine as found, and its lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 import pytest
 from project import ROOT
 
-from dliflow import machine, threads
+from dliflow import machine
 from dliflow.errors import DliflowError
 
 
@@ -120,14 +120,6 @@ def test_a_system_without_locks_is_told(monkeypatch, tmp_path):
     told = r"nothing on this machine can be locked, .*none: No such file"
     with pytest.raises(DliflowError, match=told), machine.lock(exclusive=True):
         pass
-
-
-def test_inherited_thread_variables_are_taken_out():
-    kept, removed = threads.isolated({"PATH": "/bin", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "3"})
-    assert kept == {"PATH": "/bin"}
-    assert removed == {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "3"}
-    assert threads.parse("default") is None
-    assert threads.parse("4") == 4
 
 
 CGROUPS = {

@@ -26,6 +26,10 @@ from dliflow import machine, paths
         ({"latency": {"batch_sizes": [1, 0]}}, ["config/config.yaml", "latency.batch_sizes[1]", "0", "at least 1"]),
         ({"latency": {"reqests": 3}}, ["config/config.yaml", "latency", "'reqests'", "did you mean 'requests'"]),
         ({"thread": 1}, ["config/config.yaml", "'thread'", "did you mean 'threads'"]),
+        (
+            {"launch": {"environment": {"OMP_NUM_THREADS": "1"}}},
+            ["config/config.yaml", "launch.environment.OMP_NUM_THREADS", "the key 'threads'"],
+        ),
         ({"threads": 0}, ["config/config.yaml", "threads", "0", "at least 1"]),
         ({"models": ["tiney"]}, ["config/config.yaml", "models[0]", "'tiney'", "did you mean 'tiny'"]),
         ({"dataset": "colors"}, ["config/config.yaml", "dataset", "'colors'", "did you mean 'colours'"]),

@@ -172,6 +172,26 @@ def test_launch_settings_measure_again_and_do_nothing_else(finished):
     assert finished.pending() == set()
 
 
+def test_variables_that_are_asked_for_reach_what_is_measured_and_its_quality(finished):
+    def environments():
+        return {
+            path: json.loads(path.read_text())["environment"] for path in finished.records("results/[alp][ac]*/**/*.json")
+        }
+
+    before = environments()
+    assert len(before) > 4
+    assert all("OPENCV_CPU_DISABLE" not in found and found["PYTHONPATH"] == "workflow" for found in before.values())
+    finished.configure(launch={"environment": {"KMP_BLOCKTIME": "0"}})
+    pending = finished.pending()
+    assert {str(path.relative_to(finished.folder)) for path in before} <= pending
+    assert not any(name.startswith(("results/models/", "results/data/")) for name in pending)
+    one = "results/accuracy/tiny/colours/alpha-default-fp32-cpu.json"
+    finished.run(one, OPENCV_CPU_DISABLE="AVX2", KMP_BLOCKTIME="9")
+    found = environments()[finished.folder / one]
+    assert found["KMP_BLOCKTIME"] == "0"
+    assert "OPENCV_CPU_DISABLE" not in found
+
+
 def test_a_launch_that_this_machine_does_not_allow_is_refused_before_anything_runs(project):
     project.configure(launch={"cpus": "9000"})
     output = project.fail("all")

@@ -107,8 +107,8 @@ def _faults(found: list[dict[str, Any]]) -> str | None:
         return None
     return (
         f"each request made {np.median(each):,.0f} page faults, since the memory allocator returns memory and fetches "
-        "it anew; to see what that costs, put MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_MMAP_THRESHOLD_=4294967296 "
-        "before the command (glibc), or try another allocator"
+        'it anew; to see what that costs, set launch.environment: {MALLOC_TRIM_THRESHOLD_: "4294967296", '
+        'MALLOC_MMAP_THRESHOLD_: "4294967296"} (glibc), or LD_PRELOAD there for another allocator'
     )
 
 

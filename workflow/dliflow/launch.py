@@ -1,5 +1,7 @@
 """How a measuring process is launched: on which processors, with whose memory, at what priority (Linux).
 
+The variables of `launch.environment` are given to it when it starts, by the supervisor.
+
 What cannot be met is refused, never approximated: figures from elsewhere than asked would be believed.
 """
 
@@ -24,16 +26,20 @@ ONLINE = Path("/sys/devices/system/cpu/online")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the option."""
     parser.add_argument(
-        "--launch", type=json.loads, required=True, help="JSON: `cpus`, `numa_node`, `priority`; null leaves as it is"
+        "--launch",
+        type=json.loads,
+        required=True,
+        help="JSON: `cpus`, `numa_node`, `priority`, where null leaves as it is, and `environment`",
     )
 
 
 def normal(asked: dict[str, Any], origin: str) -> dict[str, Any]:
-    """The config's `launch` with the processors written in one way, `0-3` for `3,0,1,2`: only another choice counts.
+    """The config's `launch` written in one way, `0-3` for `3,0,1,2`, variables sorted: only another choice counts.
 
     Raises:
         DliflowError: naming `origin`, the key, the value and the fix.
     """
+    asked = {**asked, "environment": dict(sorted(asked["environment"].items()))}
     if asked["cpus"] is None:
         return asked
     try:

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import frameworks, integrity, machine, metrics, threads
+from dliflow import frameworks, integrity, machine, metrics, threads, variables
 from dliflow.errors import Skip
 from dliflow.files import payload, read_json, write_json
 
@@ -119,6 +119,7 @@ def write_record(args: argparse.Namespace, stage: str, identity: dict[str, Any],
         **figures,
         "machine": machine.describe(),
         "packages": machine.packages(),
+        "environment": variables.in_effect(),
         "command": [Path(sys.executable).name, "-m", "dliflow", *sys.argv[1:]],
         "finished_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "process_ms": machine.process_age_ms(),

@@ -262,7 +262,8 @@ def launch(record: dict[str, Any]) -> str:
 def _placed(asked: dict[str, Any]) -> list[str]:
     """What of the config's `launch` is not the default, in words."""
     words = {"cpus": "cpus", "numa_node": "NUMA node", "priority": "nice"}
-    return [f"{word} {asked[key]}" for key, word in words.items() if asked[key] is not None]
+    placed = [f"{word} {asked[key]}" for key, word in words.items() if asked[key] is not None]
+    return placed + [f"{name}={value}" for name, value in asked["environment"].items()]
 
 
 def _warnings(repetitions: Sequence[np.ndarray], rows: Rows) -> str:

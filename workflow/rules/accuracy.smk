@@ -21,6 +21,7 @@ rule parity:
     params:
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
+        environment=VARIABLES,
         options=session_options,
         input=input_of,
         scores=lambda w: scores_of(w.model),
@@ -55,6 +56,7 @@ rule accuracy:
     params:
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
+        environment=VARIABLES,
         options=session_options,
         input=input_of,
         scores=lambda w: scores_of(w.model),

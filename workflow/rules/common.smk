@@ -15,6 +15,7 @@ from dliflow import children
 from dliflow import config as configuration
 from dliflow import dataset as datasets
 from dliflow import environments, frameworks, inputs, launch, locations, modules, paths, plan, remaining, sources
+from dliflow import variables
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, write_json
 
@@ -81,7 +82,9 @@ os.environ[children.WORKFLOW] = children.written(os.getpid())
 def supervised(python, stage, *options):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
     alone = " --exclusive" if stage in ("latency", "compare") else ""
-    supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone} --log {{log:q}}"
+    # Variables that choose kernels change scores as well as times, so quality is that of what is measured.
+    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", "latency", "compare") else ""
+    supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone}{asked} --log {{log:q}}"
     return " ".join([f"PYTHONPATH=workflow {python} {supervisor} -- {stage}", *options])
 
 
@@ -201,6 +204,26 @@ SUBSET_OPTIONS = {
     "evaluation": "" if STUDY["accuracy"]["images"] is None else f"--exactly {STUDY['accuracy']['images']}",
     "performance": f"--at-most {STUDY['latency']['images']}",
 }
+
+
+# Variables.
+
+
+def variables_of(framework):
+    """Those that a framework's file sets by itself."""
+    loaded, count = frameworks.load(framework), STUDY["threads"]
+    if not hasattr(loaded, "environment"):
+        return []
+    return list(loaded.environment(None if count == "default" else count, STUDY["options"].get(framework, {})))
+
+
+checked(
+    variables.check,
+    STUDY["launch"]["environment"],
+    {name: variables_of(name) for name in STUDY["frameworks"]},
+    CONFIG_FILES,
+)
+VARIABLES = json.dumps(STUDY["launch"]["environment"])
 
 
 # Models.

@@ -29,6 +29,7 @@ rule compare:
         repetitions=STUDY["latency"]["repetitions"],
         threads=STUDY["threads"],
         launch=json.dumps(STUDY["launch"]),
+        environment=VARIABLES,
         feed=FEED_OPTIONS,
         input=input_of,
         scores=lambda w: scores_of(w.model),

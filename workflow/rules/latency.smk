@@ -26,6 +26,7 @@ rule latency:
         threads=STUDY["threads"],
         options=session_options,
         launch=json.dumps(STUDY["launch"]),
+        environment=VARIABLES,
         feed=FEED_OPTIONS,
         input=input_of,
         scores=lambda w: scores_of(w.model),

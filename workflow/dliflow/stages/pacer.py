@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import workers
+from dliflow import variables, workers
 
 NAME = "pacer"
 BURST = {"times": 5}
@@ -21,8 +21,12 @@ SIDE = 384  # three matrices of 0.6 MB, which second-level caches hold, as they 
 
 
 def command(python: str) -> list[str]:
-    """How it is started with a Python of the orchestrator's environment."""
-    return [python, "-m", "dliflow", NAME]
+    """How it is started with a Python of the orchestrator's environment, without the variables of the config."""
+    return [*_without(variables.asked()), python, "-m", "dliflow", NAME]
+
+
+def _without(names: list[str]) -> list[str]:
+    return ["env", *(f"--unset={name}" for name in names)] if names else []
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

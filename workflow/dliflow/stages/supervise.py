@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shlex
 import signal
@@ -17,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-from dliflow import children, machine, paths, progress, threads
+from dliflow import children, machine, paths, progress, variables
 from dliflow.files import write_json
 
 TAIL_LINES = 15
@@ -28,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", required=True, help="where the child's output goes")
     parser.add_argument("--timeout", type=float, required=True, help="seconds after which the child is killed")
     parser.add_argument("--exclusive", action="store_true", help="no other job of dliflow runs meanwhile")
+    parser.add_argument("--environment", type=json.loads, default={}, help="JSON: variables that the child gets, too")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- STAGE and its options")
 
 
@@ -79,9 +81,7 @@ def run(args: argparse.Namespace) -> int:
     failure.unlink(missing_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "dliflow", *stage]
-    environment, removed = threads.isolated(dict(os.environ))
-    environment["PYTHONFAULTHANDLER"] = "1"  # a crash leaves the stack in the log
-    environment["PYTHONUNBUFFERED"] = "1"
+    environment, withheld = variables.passed_on(os.environ, stage[0], args.environment)
     terminal = os.dup(sys.stderr.fileno())  # where long jobs tell their progress, beside the log
     environment[progress.DESCRIPTOR] = str(terminal)
 
@@ -89,8 +89,10 @@ def run(args: argparse.Namespace) -> int:
     end_with_workflow(running, log)  # from now on, since the machine may have to be waited for
 
     with machine.lock(args.exclusive) as descriptor, open(log, "w", encoding="utf-8") as output:
-        output.write(f"# PYTHONPATH={os.environ.get('PYTHONPATH', '')} {shlex.join(command)}\n")
-        output.writelines(f"# not passed on: {key}={value}\n" for key, value in removed.items())
+        set_here = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), **args.environment}
+        assigned = " ".join(f"{name}={shlex.quote(value)}" for name, value in set_here.items())
+        output.write(f"# {assigned} {shlex.join(command)}\n")
+        output.write(f"# not passed on: {', '.join(withheld) or 'nothing'}\n")
         output.flush()
         started, clock = time.time(), time.monotonic()
         child = subprocess.Popen(

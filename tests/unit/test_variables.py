@@ -1,0 +1,140 @@
+"""Which environment variables reach a job."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from project import ROOT
+
+from dliflow import config, threads, variables
+from dliflow.errors import DliflowError
+from dliflow.stages import pacer
+
+HARMFUL = {
+    **{
+        "LD_PRELOAD": "libtcmalloc.so",
+        "OPENCV_CPU_DISABLE": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "KMP_BLOCKTIME": "0",
+    },
+    **{"MKL_CBWR": "COMPATIBLE", "TF_ENABLE_ONEDNN_OPTS": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Prescott"},
+    **{
+        "LD_LIBRARY_PATH": "/opt/other",
+        "MALLOC_ARENA_MAX": "1",
+        "https_proxy": "http://me:secret@proxy",
+        "UV_INDEX": "x",
+    },
+    **{"PYTHONMALLOC": "debug", "SLURM_JWT": "secret", "AWS_SECRET_ACCESS_KEY": "secret"},
+}
+HARMLESS = {
+    "PATH": "/bin",
+    "HOME": "/home/me",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "DLIFLOW_TEST": "1",
+    "PYTHONPATH": "w",
+}
+
+
+def test_only_what_is_named_is_passed_on():
+    given, withheld = variables.passed_on({**HARMFUL, **HARMLESS}, "latency")
+    assert given == {**HARMLESS, **variables.SET, variables.ASKED: "[]"}
+    assert withheld == sorted(HARMFUL)
+
+
+@pytest.mark.parametrize("stage", variables.FETCHING)
+def test_what_fetches_sees_the_settings_of_the_network(stage):
+    given, withheld = variables.passed_on({**HARMFUL, **HARMLESS}, stage)
+    assert {**HARMFUL, **HARMLESS}.items() <= given.items()
+    assert withheld == []
+
+
+def test_what_the_config_asks_for_is_added():
+    given, withheld = variables.passed_on(HARMFUL, "latency", {"KMP_BLOCKTIME": "7", "TZ": "Asia/Tokyo"})
+    assert (given["KMP_BLOCKTIME"], given["TZ"]) == ("7", "Asia/Tokyo")
+    assert "KMP_BLOCKTIME" in withheld  # the shell's own
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("PYTHONPATH", "dliflow sets this variable itself"),
+        ("PYTHONUNBUFFERED", "dliflow sets this variable itself"),
+        ("DLIFLOW_PYTHON", "dliflow sets this variable itself"),
+        ("OMP_NUM_THREADS", "the number of threads is set by the key 'threads'"),
+        ("TF_ENABLE_ONEDNN_OPTS", "tensorflow is given this by its options or 'threads'"),
+    ],
+)
+def test_what_dliflow_sets_is_refused(name, told):
+    with pytest.raises(DliflowError, match=rf"my\.yaml: launch\.environment\.{name}: {told}.*; .*leave it out"):
+        variables.check({"KMP_BLOCKTIME": "0", name: "1"}, {"tensorflow": ["TF_ENABLE_ONEDNN_OPTS"]}, "my.yaml")
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"A B": "1"}, r"launch\.environment: 'A B': .*Right would be: names of letters"),
+        (
+            {"MALLOC_TRIM_THRESHOLD_": 4294967296},
+            r"launch\.environment\.MALLOC_TRIM_THRESHOLD_: 4294967296: .* in quotes",
+        ),
+        (["A=1"], r"launch\.environment: \['A=1'\]: .*variables and their values"),
+    ],
+)
+def test_what_is_no_variable_is_told(environment, told):
+    study = {"models": ["m"], "dataset": "d", "frameworks": ["null"], "precisions": ["fp32"]}
+    with pytest.raises(DliflowError, match=told):
+        config.validated({**study, "launch": {"environment": environment}}, "config", "my.yaml")
+
+
+def test_a_stage_that_is_started_by_hand_tells_no_secrets(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.delenv(variables.ASKED, raising=False)
+    found = variables.in_effect()
+    assert found["AWS_SECRET_ACCESS_KEY"] is None
+    assert found["PATH"] == os.environ["PATH"]
+
+
+def test_the_pacer_is_the_same_whatever_is_asked_for(monkeypatch):
+    assert pacer.command("python") == ["python", "-m", "dliflow", "pacer"]
+    monkeypatch.setenv(variables.ASKED, '["KMP_BLOCKTIME"]')
+    assert pacer.command("python") == ["env", "--unset=KMP_BLOCKTIME", "python", "-m", "dliflow", "pacer"]
+
+
+def test_the_supervisor_gives_a_clean_environment_and_says_what_it_withheld(tmp_path):
+    """The stage that tells its interpreter is replaced by one that tells its variables."""
+    stage = tmp_path / "dliflow/stages/tell.py"
+    stage.parent.mkdir(parents=True)
+    package = ROOT / "workflow/dliflow"
+    for path in package.glob("*.py"):
+        (tmp_path / "dliflow" / path.name).symlink_to(path)
+    for path in (package / "stages").glob("*.py"):
+        (stage.parent / path.name).symlink_to(path)
+    stage.write_text(
+        "import json, os\ndef arguments(parser):\n    pass\ndef run(args):\n    print(json.dumps(dict(os.environ)))\n"
+    )
+    command = [sys.executable, "-m", "dliflow", "supervise", "--timeout", "30", "--log", str(tmp_path / "job.log")]
+    asked = {"KMP_BLOCKTIME": "two words"}
+    harmful = {key: value for key, value in HARMFUL.items() if not key.startswith(("LD_", "PYTHON"))}
+    result = subprocess.run(
+        [*command, "--environment", json.dumps(asked), "--", "tell"],
+        env={"PATH": os.environ["PATH"], **harmful, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    log = (tmp_path / "job.log").read_text()
+    assert result.returncode == 0, result.stderr + log
+    first, second, seen = log.splitlines()
+    assert first.startswith(f"# PYTHONPATH={tmp_path} KMP_BLOCKTIME='two words' ")
+    assert second == f"# not passed on: {', '.join(sorted(harmful))}"
+    assert "secret" not in log
+    assert {key: json.loads(seen).get(key) for key in harmful} == {**dict.fromkeys(harmful), **asked}
+
+
+def test_threads_are_a_number_or_the_default():
+    assert threads.parse("default") is None
+    assert threads.parse("4") == 4
