@@ -70,11 +70,12 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
     peaks = {}
     for count in (1000, images):
         np.lib.format.open_memmap(tmp_path / "array.npy", "w+", np.uint8, (count, 100, 100, 3))  # sparse
-        sums = np.zeros(count, np.uint64)  # of black images
-        write_json(tmp_path / "array.json", inputs.seal(tmp_path / "array.json", sums))
         with open(tmp_path / "images.csv", "w") as stream:
             stream.write("file,label,sha256\n")
             stream.writelines(f"folder/of/images/{index:08}.JPEG,0,{index:064x}\n" for index in range(count))
+        sums = np.zeros(count, np.uint64)  # of black images
+        listed = {"list_sha256": sha256(tmp_path / "images.csv")}
+        write_json(tmp_path / "array.json", {**listed, **inputs.seal(tmp_path / "array.json", sums)})
         options = {
             **{"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"},
             **{"threads": "default", "options": "{}", "input": json.dumps(entry), "scores": 10, "dataset": "zeros"},

@@ -471,6 +471,8 @@ def test_int8_that_is_another_network_fails_and_what_failed_is_no_baseline(proje
     )
     page = (project.folder / "results/report/index.html").read_text()
     assert "(beta-default-fp32 failed)" in page
+
+
 # --- Files that are damaged -----------------------------------------------------------------------------------------
 
 ACCURACY = "results/accuracy/tiny/colours/alpha-default-fp32-cpu.json"
@@ -502,6 +504,21 @@ def test_a_flipped_bit_is_told_and_deleting_the_manifest_mends_it(finished, payl
     assert f"delete {manifest} to" in output
     (finished.folder / manifest).unlink()
     finished.run(target)
+
+
+def test_results_that_are_not_whole_are_named_before_anything_runs(finished):
+    record = "results/latency/local/tiny/alpha-default-fp32-cpu-default/batch1-run1.json"
+    manifest = "results/models/tiny/beta-fp32.json"
+    text = (finished.folder / manifest).read_text()
+    (finished.folder / record).write_text("")
+    (finished.folder / manifest).write_text(text[: len(text) // 2])
+    output = finished.fail("all")
+    assert "2 files are empty or cut off" in output
+    assert f"rm {record} {manifest}" in output
+    for path in (record, manifest):
+        (finished.folder / path).unlink()
+    finished.run("all")
+    assert {row["status"] for row in finished.table("performance")} == {"ok"}
 
 
 def test_everything_failing_still_makes_a_report(project):

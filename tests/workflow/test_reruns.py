@@ -175,7 +175,8 @@ def test_launch_settings_measure_again_and_do_nothing_else(finished):
 def test_variables_that_are_asked_for_reach_what_is_measured_and_its_quality(finished):
     def environments():
         return {
-            path: json.loads(path.read_text())["environment"] for path in finished.records("results/[alp][ac]*/**/*.json")
+            path: json.loads(path.read_text())["environment"]
+            for path in finished.records("results/[alp][ac]*/**/*.json")
         }
 
     before = environments()

@@ -125,9 +125,27 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Read an image list: `file` (str), `label` (int or None), `sha256` (str)."""
+    """Read an image list: `file` (str), `label` (int or None), `sha256` (str).
+
+    Raises:
+        DliflowError: when it is not one, or not a whole one.
+    """
     with open(path, newline="", encoding="utf-8") as stream:
-        return [{**row, "label": int(row["label"]) if row["label"] else None} for row in csv.DictReader(stream)]
+        reader = csv.DictReader(stream)
+        try:
+            if tuple(reader.fieldnames or ()) != FIELDS:
+                raise ValueError("its first line is not that of an image list")
+            return [_row(row) for row in reader]
+        except (ValueError, csv.Error) as error:
+            raise DliflowError(
+                f"{path} is damaged, line {reader.line_num}: {error}; delete it, and it is made again"
+            ) from None
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    if len(row["sha256"] or "") != 64:
+        raise ValueError("it is cut off")
+    return {**row, "label": int(row["label"]) if row["label"] else None}
 
 
 def rows(folder: Path, names: list[str], labels: list[Optional[int]]) -> list[dict[str, Any]]:

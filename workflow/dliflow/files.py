@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,25 @@ def read_json(path: Path) -> Any:
     except ValueError as error:
         how = f"not JSON ({error})" if content.strip(b"\0 \n") else "empty"
         raise Damaged(f"{path}: {how}; delete it, and it is made again") from None
+
+
+def not_whole(paths: Iterable[str]) -> list[str]:
+    """Those of our JSON files that are there but empty, cut off or no files, by a glance at their end."""
+    return [path for path in sorted(set(paths)) if os.path.lexists(path) and not _ends_well(Path(path))]
+
+
+def _ends_well(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 3))
+        if stream.read() == b"\n}\n":  # as `write_json` ends an object, and nothing inside of it
+            return True
+    try:
+        read_json(path)
+    except Damaged:
+        return False
+    return True
 
 
 def payload(manifest: str | Path, suffix: str = "") -> Path:

@@ -239,7 +239,7 @@ def _locked(kind: int) -> int:
             refused.append(f"{folder}: {error.strerror}")
             continue
         try:
-            _wait_for(descriptor, kind)
+            wait_for(descriptor, kind, "this machine is")
         except OSError as error:  # a file system that has no locks
             os.close(descriptor)
             refused.append(f"{folder}: {error.strerror}")
@@ -251,12 +251,17 @@ def _locked(kind: int) -> int:
     raise DliflowError(f"nothing on this machine can be locked, so measurements could overlap: {'; '.join(refused)}")
 
 
-def _wait_for(descriptor: int, kind: int) -> None:
+def wait_for(descriptor: int, kind: int, held: str) -> None:
+    """Lock an open file, saying first who holds it when that takes a while.
+
+    Args:
+        held: what is held, and a verb.
+    """
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         holders = " and ".join(holders_of(descriptor)) or "another job"
-        print(f"waiting: this machine is held by {holders}", file=sys.stderr, flush=True)
+        print(f"waiting: {held} held by {holders}", file=sys.stderr, flush=True)
         fcntl.flock(descriptor, kind)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 
-from dliflow import config, paths
+from dliflow import config, integrity, paths
 from dliflow.errors import DliflowError
 from dliflow.files import read_json
 
@@ -25,10 +24,7 @@ def read(path: str) -> dict[str, Any]:
     Raises:
         DliflowError: naming the record and the key, when it is not what this version of dliflow writes.
     """
-    try:
-        record = read_json(Path(path))
-    except json.JSONDecodeError as error:
-        raise DliflowError(f"{path}: not JSON: {error}; delete it to measure again") from error
+    record = read_json(Path(path))
     problem = next(iter(_validator().iter_errors(record)), None)
     if problem is not None:
         key = ".".join(map(str, problem.absolute_path)) or "(top level)"
@@ -52,15 +48,27 @@ def compared(row: dict[str, Any]) -> dict[str, Any]:
     return {"status": record["status"], "reason": record["reason"], "record": record, "path": path}
 
 
+def _verify_predictions(path: str, record: dict[str, Any]) -> None:
+    figures = record.get("figures") or {}
+    if "predictions_sha256" in figures:
+        digests = {figures["predictions"]: figures["predictions_sha256"]}
+        integrity.verify(Path(path).parent, digests, f"delete {path} to evaluate again")
+
+
 def outcome(row: dict[str, Any]) -> dict[str, Any]:
     """What became of a row of the plan: `status`, `reason` and, where there is one, its `record`.
 
-    A row whose record is missing failed; the reason is that of the first job it needs which left one.
+    A row whose record is missing failed; the reason is that of the first job it needs which left one. So did one whose
+    record, or the predictions beside it, are damaged: it must not stop the tables of all others.
     """
     if row["reason"] is not None:
         return {"status": "skipped", "reason": row["reason"], "record": None}
     if Path(row["record"]).exists():
-        record = read(row["record"])
+        try:
+            record = read(row["record"])
+            _verify_predictions(row["record"], record)
+        except DliflowError as error:
+            return {"status": "failed", "reason": str(error), "record": None}
         return {"status": record["status"], "reason": record["reason"], "record": record}
     for output in row["needs"]:
         path = Path(paths.failure(paths.log(output)))

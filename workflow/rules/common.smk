@@ -17,7 +17,7 @@ from dliflow import dataset as datasets
 from dliflow import environments, frameworks, inputs, launch, locations, modules, paths, plan, remaining, sources
 from dliflow import variables
 from dliflow.errors import DliflowError
-from dliflow.files import digest, payload, write_json
+from dliflow.files import digest, not_whole, payload, write_json
 
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
@@ -101,6 +101,20 @@ def there(stage, *options):
 PLANNED = {name: plan.described(model, SPECS[name], len(CLASSES[name])) for name, model in MODELS.items()}
 PLAN = checked(plan.build, STUDY, PLANNED, environment_of)
 
+
+def check_results():
+    """Refuse, before anything runs, to build on results that are not whole: Snakemake would take them for finished."""
+    outputs = (output for rows in PLAN.values() for row in rows for output in (row["record"], *row["needs"]))
+    broken = not_whole(output for output in outputs if output.endswith(".json"))
+    if broken:
+        raise WorkflowError(
+            f"{len(broken)} files are empty or cut off, as a crash or a full disk leaves them. Delete them, and they are made "
+            f"again:\n  rm {shlex.join(broken)}"
+        )
+
+
+if workflow.is_main_process:
+    check_results()
 
 # Inputs.
 

@@ -115,6 +115,10 @@ def run(args: argparse.Namespace) -> None:
     if any(row["label"] is None for row in rows):
         raise DliflowError(f"{args.images}: there are no labels; accuracy needs a labelled dataset")
     extra = {"dataset": args.dataset, "list_sha256": sha256(args.images)}
+    if read_json(args.array)["list_sha256"] != extra["list_sha256"]:
+        raise DliflowError(
+            f"{args.array} holds other images than {args.images} lists; delete both, and they are made again"
+        )
     try:
         opened = session.open_model(args, args.batch_size)
         key = deciding(args, opened.identity["framework_version"])

@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from dliflow import environments, uv
+from dliflow import environments, machine, uv
 from dliflow.errors import DliflowError
-from dliflow.files import write_json
+from dliflow.files import not_whole, write_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +44,10 @@ def run(args: argparse.Namespace) -> None:
     wanted = environments.read(args.file)
     folder = args.out.parent
     folder.mkdir(parents=True, exist_ok=True)
-    with open(f"{folder}.lock", "w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if args.out.exists():
+    guard = os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    try:
+        machine.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
+        if args.out.exists() and not not_whole([str(args.out)]):
             return
         result = uv.run("venv", "--clear", "--python", wanted["python"], str(folder))
         if result.returncode:
@@ -57,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
         python = folder / "bin" / "python"
         install(python, folder / "requirements.txt", wanted["packages"])
         write_json(args.out, installed(python))
+    finally:
+        os.close(guard)
 
 
 def installed(python: Path) -> dict[str, Any]:

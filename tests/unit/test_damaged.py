@@ -1,0 +1,129 @@
+"""Files that are empty, cut off or no files: told by name with what to do, without stopping anything else."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import threading
+
+import pytest
+
+from dliflow import dataset, files, record
+from dliflow.errors import DliflowError
+from dliflow.stages import environment
+
+BROKEN = {"empty": b"", "zeros": bytes(300), "cut off": b'{\n "a": {\n  "b": 1\n }', "text": b"a,b\n1,2\n"}
+
+
+@pytest.mark.parametrize("kind", [*BROKEN, "fifo", "folder"])
+def test_json_that_is_none(tmp_path, kind):
+    path = tmp_path / "record.json"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(BROKEN[kind])
+    with pytest.raises(
+        DliflowError, match=r"record\.json: (empty|not JSON|is no regular file).*; delete it, and it is made"
+    ):
+        files.read_json(path)
+    assert files.not_whole([str(path), str(path), str(tmp_path / "missing.json")]) == [str(path)]
+    found = record.outcome({"reason": None, "record": str(path), "needs": []})
+    assert found["status"] == "failed"
+    assert "record.json" in found["reason"] and "delete it" in found["reason"]
+
+
+@pytest.mark.parametrize("value", [{}, {"a": {"b": [1, {"c": 2}]}}, {"a": 1}, [1], 10])
+def test_what_is_whole_at_every_length_that_is_not(tmp_path, value):
+    path = tmp_path / "a.json"
+    files.write_json(path, value)
+    assert files.not_whole([str(path)]) == []
+    content = path.read_bytes()
+    for length in range(len(content) - 1 if isinstance(value, (dict, list)) else 0):
+        path.write_bytes(content[:length])
+        whole = length == len(content) - 1
+        assert bool(files.not_whole([str(path)])) is not whole, content[:length]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "file,label\n", "file,label,sha256\na.png,0,12ab", "file,label,sha256\na.png,"]
+)
+def test_an_image_list_that_is_cut_off(tmp_path, content):
+    (tmp_path / "images.csv").write_text(content)
+    with pytest.raises(DliflowError, match=r"images\.csv is damaged, line \d: .*; delete it, and it is made again"):
+        dataset.read(tmp_path / "images.csv")
+
+
+ACCURACY = {
+    **{"schema": 1, "stage": "accuracy", "status": "ok", "reason": None, "packages": {}, "environment": {}},
+    **{"command": [], "finished_at": "now", "process_ms": 1},
+    "machine": {"hostname": "h", "cpu": "c", "usable_cpus": 1, "kernel": "k"},
+    "identity": {
+        **{"model": "m", "device": "cpu", "threads": "default", "framework": "null", "framework_version": "1"},
+        **{"variant": "default", "precision": "fp32", "options": {}},
+    },
+}
+
+
+def test_predictions_that_are_not_those_of_the_record(tmp_path):
+    table, path = tmp_path / "record.csv", tmp_path / "record.json"
+    table.write_text("file,label,class1\n")
+    figures = {"images": 1, "top1_right": 1, "top5_right": 1, "predictions": "record.csv", "peak_rss_mib": None}
+    files.write_json(path, {**ACCURACY, "figures": {**figures, "predictions_sha256": files.sha256(table)}})
+    row = {"reason": None, "record": str(path), "needs": []}
+    assert record.outcome(row)["status"] == "ok"
+    table.write_text("file,label")
+    found = record.outcome(row)
+    assert found["status"] == "failed"
+    assert (
+        f"record.csv is damaged: its contents are not those that its manifest tells of; delete {path}"
+        in found["reason"]
+    )
+
+
+@pytest.fixture
+def building(tmp_path, monkeypatch):
+    """The stage that makes an environment, without uv; how often it has made one."""
+    built = []
+    monkeypatch.setattr(
+        environment, "uv", lambda *command: argparse.Namespace(returncode=0, stderr="", made=built.append(1))
+    )
+    monkeypatch.setattr(environment, "install", lambda *arguments: None)
+    monkeypatch.setattr(environment, "installed", lambda python: {"python": "3.11"})
+    file = tmp_path / "x.yaml"
+    file.write_text("dependencies:\n  - python=3.11\n")
+    return argparse.Namespace(file=file, out=tmp_path / "x-1/environment.json"), built
+
+
+def test_an_environment_whose_mark_is_empty_is_made_again(building):
+    args, built = building
+    args.out.parent.mkdir()
+    args.out.write_text("")
+    environment.run(args)
+    environment.run(args)
+    assert len(built) == 1
+    assert json.loads(args.out.read_text()) == {"python": "3.11"}
+
+
+def test_an_environment_that_another_run_builds_is_waited_for_and_said_so(building, capsys):
+    args, built = building
+    args.out.parent.mkdir()
+    with open(f"{args.out.parent}.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        thread = threading.Thread(target=environment.run, args=[args])
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive() and not built
+        assert f"waiting: {args.out.parent} is held by process {os.getpid()} of" in capsys.readouterr().err
+    thread.join(5)
+    assert len(built) == 1
+
+
+def test_a_lock_that_is_no_file_does_not_block(building):
+    args, built = building
+    os.mkfifo(f"{args.out.parent}.lock")
+    environment.run(args)
+    assert len(built) == 1
