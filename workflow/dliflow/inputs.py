@@ -7,6 +7,7 @@ the same geometry. The rest of a model's `input` entry is done here: channel ord
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -61,6 +62,12 @@ def make(pixels: np.ndarray, entry: dict[str, Any], out: Optional[np.ndarray] = 
     return out
 
 
+@lru_cache(maxsize=2)
+def _weights(count: int) -> np.ndarray:
+    # The old generator, since its stream is the same in the numpy of every framework's environment (NEP 19).
+    return np.frombuffer(np.random.RandomState(0).bytes(8 * count), "<u8") | np.uint64(1)
+
+
 def fingerprints(pixels: np.ndarray) -> np.ndarray:
     """A checksum for each image, uint64 (n,): the sum, modulo 2^64, of its 8-byte words times fixed odd weights.
 
@@ -73,8 +80,7 @@ def fingerprints(pixels: np.ndarray) -> np.ndarray:
     size = int(np.prod(pixels.shape[1:]))
     flat = pixels.reshape(len(pixels), size)
     rest = size % 8
-    # The old generator, since its stream is the same in the numpy of every framework's environment (NEP 19).
-    weights = np.frombuffer(np.random.RandomState(0).bytes(size - rest + 8), "<u8") | np.uint64(1)
+    weights = _weights(size // 8 + 1)
     sums = np.dot(np.ascontiguousarray(flat[:, : size - rest]).view("<u8"), weights[:-1])
     last = np.zeros((len(flat), 8), np.uint8)
     last[:, :rest] = flat[:, size - rest :]

@@ -24,12 +24,9 @@ from dliflow.journal import Journal
 from dliflow.preprocess import decode, preprocess
 from dliflow.wording import listed
 
-# An image that is done: its place in the array, the digests of its file and of its pixels, and their fingerprint.
-DONE = np.dtype([("index", "<i8"), ("file", "V32"), ("pixels", "V32"), ("sum", "<u8")])
+# An image that is done: its place in the array, the SHA-256 of its file and the fingerprint of its pixels.
+DONE = np.dtype([("index", "<i8"), ("file", "V32"), ("sum", "<u8")])
 LOOKED_AT = 256  # images at a time
-
-
-Done = tuple[bytes, int]  # the SHA-256 and the fingerprint of an image's pixels
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,19 +65,19 @@ def allocate(path: Path, shape: tuple[int, ...]) -> int:
 
 def decoded(
     rows: list[dict[str, Any]], indices: Iterable[int], geometry: dict[str, Any], descriptor: int, offset: int
-) -> Iterator[tuple[int, Union[Done, DliflowError]]]:
-    """Write the pixels of the given images to their places; yields each index with their digests or the error.
+) -> Iterator[tuple[int, Union[np.uint64, DliflowError]]]:
+    """Write the pixels of the given images to their places; yields each index with their fingerprint or the error.
 
     On all usable cores: Pillow decodes and resizes without the interpreter's lock.
     """
     size = geometry["height"] * geometry["width"] * 3
     cores = len(os.sched_getaffinity(0))
 
-    def one(index: int) -> Union[Done, DliflowError]:
+    def one(index: int) -> Union[np.uint64, DliflowError]:
         file = rows[index]["file"]
         try:
             image = preprocess(decode(Path(file)), geometry)
-            if sha256(Path(file)) != rows[index]["sha256"]:
+            if hashlib.sha256(Path(file).read_bytes()).hexdigest() != rows[index]["sha256"]:
                 raise DliflowError(f"{file}: was changed or damaged after the images had been listed")
         except DliflowError as error:
             return error
@@ -89,7 +86,7 @@ def decoded(
         pixels = image.tobytes()
         if os.pwrite(descriptor, pixels, offset + index * size) != size:
             raise DliflowError(f"{file}: its pixels could not be written; is the disk full?")
-        return hashlib.sha256(pixels).digest(), int(inputs.fingerprints(image[None])[0])
+        return inputs.fingerprints(image[None])[0]
 
     pending, ahead = iter(indices), 512 * cores  # enough to keep the cores busy while the disk is waited for
     with ThreadPoolExecutor(cores) as pool:
@@ -115,7 +112,7 @@ def begin(journal: Journal, contents: np.ndarray, array: Path) -> np.ndarray:
         part = slice(start, start + LOOKED_AT)
         right[part] &= inputs.fingerprints(pixels[known["index"][part]]) == known["sum"][part]
     # Their pixels are about to be overwritten, whatever becomes of this run.
-    journal.add(np.array([(index, bytes(32), bytes(32), 0) for index in known["index"][~right]], DONE))
+    journal.add(np.array([(index, bytes(32), 0) for index in known["index"][~right]], DONE))
     journal.sync()
     return known[right]
 
@@ -153,7 +150,7 @@ def run(args: argparse.Namespace) -> None:
                 if isinstance(found, DliflowError):
                     broken.append(str(found))
                 else:
-                    done[index] = (index, contents[index], np.void(found[0]), found[1])
+                    done[index] = (index, contents[index], found)
                     journal.add(done[index : index + 1])
                 count += 1
                 report(count)
@@ -173,8 +170,6 @@ def run(args: argparse.Namespace) -> None:
                 "shape": shape,
                 "geometry": args.geometry,
                 "list_sha256": sha256(args.images),
-                # Of the SHA-256 of each image's pixels, which were taken when they were written.
-                "pixels_sha256": hashlib.sha256(done["pixels"].tobytes()).hexdigest(),
                 **inputs.seal(args.out, done["sum"]),
             },
         )
