@@ -10,6 +10,7 @@ import pytest
 
 from dliflow import record, tables
 from dliflow.errors import DliflowError
+from dliflow.files import sha256
 
 FORMATS = {"mxnet": "gluon", "pytorch": "pytorch_state_dict"}
 IMAGES = [f"images/{number}.png" for number in range(8)]
@@ -38,7 +39,8 @@ class Study:
         record = {"schema": 1, "stage": stage, "status": status, "reason": reason, "identity": {**identity, **known}}
         record |= {"figures": figures} if status == "ok" else {}
         machine = {"hostname": "h", "cpu": "c", "usable_cpus": 1, "kernel": "k"}
-        record |= {"machine": machine, "packages": {}, "command": [], "finished_at": "now", "process_ms": 1.0}
+        record |= {"machine": machine, "environment": {}, "packages": {}, "command": [], "finished_at": "now"}
+        record["process_ms"] = 1.0
         path.write_text(json.dumps(record))
         return path
 
@@ -52,14 +54,16 @@ class Study:
             self.record("parity", name, figures, None if parity == "ok" else "cannot", parity)
         right = sum(one == label for one, label in zip(given, labels))
         figures = {"images": len(given), "top1_right": right, "top5_right": right, "peak_rss_mib": 1.0}
-        figures["predictions"] = f"{name}.csv"
-        path = self.record("accuracy", name, figures, dataset="few", list_sha256=str(files)).with_suffix(".csv")
+        path = self.folder / f"accuracy/{name}.csv"
+        path.parent.mkdir(exist_ok=True)
         with open(path, "w", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(["file", "sha256", "label", "class1", "score1"])
             writer.writerows(
                 zip(files, contents or [f"of {file}" for file in files], labels, given, [0.5] * len(given))
             )
+        figures |= {"predictions": path.name, "predictions_sha256": sha256(path)}
+        self.record("accuracy", name, figures, dataset="few", list_sha256=str(files))
         return path
 
     def skip(self, name):
@@ -173,24 +177,21 @@ def test_predictions_of_other_images_are_not_compared(study, change, told):
     ("damage", "told"),
     [
         (lambda path: path.unlink(), "is gone"),
-        (lambda path: path.write_text(""), "No columns to parse"),
-        (lambda path: path.write_bytes(path.read_bytes()[:150]), "delete"),
-        (lambda path: path.write_text(path.read_text().replace(",1,1,0.5", ",1,0,0.5")), "6 of them right"),
-        (lambda path: path.write_text(path.read_text().replace("sha256", "other")), "sha256"),  # an older dliflow's
-        (lambda path: path.write_bytes(b"\xff\xfe" + path.read_bytes()), "delete"),
+        (lambda path: path.write_text(""), "is damaged"),
+        (lambda path: path.write_bytes(path.read_bytes()[:150]), "is damaged"),
+        (lambda path: path.write_text(path.read_text().replace(",1,1,0.5", ",1,0,0.5")), "is damaged"),
     ],
 )
-def test_predictions_that_cannot_be_read_are_told_and_stop_nothing_else(study, damage, told):
+def test_damaged_predictions_fail_their_row_and_stop_nothing_else(study, damage, told):
     damage(study.add("pytorch-default-fp32", RIGHT))
     study.add("opencv-default-fp32", RIGHT)
     study.add("opencv-default-int8", ONE_WRONG)
-    found = study.table()
-    warned = found["pytorch-default-fp32"]["warnings"]
-    assert told in warned
-    assert warned.endswith("accuracy/pytorch-default-fp32.json to evaluate again")
-    assert found["pytorch-default-fp32"]["top1"] == 1  # as its record tells
-    assert found["opencv-default-fp32"]["baseline_reason"] == "pytorch-default-fp32 has predictions that cannot be read"
-    assert found["opencv-default-int8"]["baseline"] == "opencv-default-fp32"
+    rows = study.table()
+    assert rows["pytorch-default-fp32"]["status"] == "failed"
+    assert told in rows["pytorch-default-fp32"]["reason"]
+    assert rows["pytorch-default-fp32"]["reason"].endswith("accuracy/pytorch-default-fp32.json to evaluate again")
+    assert rows["opencv-default-fp32"]["baseline_reason"] == "pytorch-default-fp32 failed"
+    assert rows["opencv-default-int8"]["baseline"] == "opencv-default-fp32"
 
 
 def test_a_parity_record_from_before_its_distance_was_taken_is_told(study):

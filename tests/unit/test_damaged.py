@@ -88,9 +88,8 @@ def test_predictions_that_are_not_those_of_the_record(tmp_path):
 def building(tmp_path, monkeypatch):
     """The stage that makes an environment, without uv; how often it has made one."""
     built = []
-    monkeypatch.setattr(
-        environment, "uv", lambda *command: argparse.Namespace(returncode=0, stderr="", made=built.append(1))
-    )
+    made = argparse.Namespace(returncode=0, stderr="")
+    monkeypatch.setattr(environment.uv, "run", lambda *command: built.append(command) or made)
     monkeypatch.setattr(environment, "install", lambda *arguments: None)
     monkeypatch.setattr(environment, "installed", lambda python: {"python": "3.11"})
     file = tmp_path / "x.yaml"

@@ -11,7 +11,6 @@ import pandas as pd
 
 from dliflow import baselines, chance, doubts, plan, record, sources, stats
 from dliflow import comparison as comparisons
-from dliflow.errors import DliflowError
 
 Rows = list[dict[str, Any]]
 
@@ -121,11 +120,7 @@ def accuracy(study_plan: dict[str, Any], parity_rows: Rows, models: dict[str, di
                 row[f"{name}_ci_low"], row[f"{name}_ci_high"] = stats.share_interval(figures[f"{name}_right"], images)
         _fail_with_parity(row, differences[_key(row)])
         if figures and row["status"] == "ok":
-            path = Path(planned["record"]).with_name(figures["predictions"])
-            try:
-                evaluated[_key(row)] = baselines.predictions(path, figures)
-            except DliflowError as error:
-                row["warnings"] = "; ".join(filter(None, (row["warnings"], str(error))))
+            evaluated[_key(row)] = baselines.predictions(Path(planned["record"]).with_name(figures["predictions"]))
     states = {_key(row): row["status"] for row in rows}
     for row in rows:
         if row["status"] == "ok":
@@ -142,15 +137,12 @@ def _change(
         evaluated: the predictions of all rows that are well.
         states: the status of all rows.
     """
-    own = evaluated.get(_key(row))
-    if own is None:
-        return {"baseline_reason": "its own predictions cannot be read"}
+    own = evaluated[_key(row)]
 
     def unfit(key: tuple) -> Optional[str]:
         if key in evaluated:
             return baselines.differing(own, evaluated[key])
-        state = states.get(key, "is not in the study")
-        return "has predictions that cannot be read" if state == "ok" else state.replace("skipped", "was skipped")
+        return states.get(key, "is not in the study").replace("skipped", "was skipped")
 
     key, reason = baselines.choose(_key(row), sources.load(model["format"]).FRAMEWORK, unfit)
     if key is None:
