@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from dliflow import environments as environment_files
-from dliflow import files, inputs
+from dliflow import files, inputs, machine
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("DLIFLOW_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -31,11 +31,12 @@ class Project:
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake as a user would; its output is both streams."""
         command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
-        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment}
+        # Tests run side by side, and look at no speed: a project's measurements wait for its own jobs only.
+        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", machine.TEST_LOCK_FOLDER: str(self.folder)}
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=variables,
+            env={**variables, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
