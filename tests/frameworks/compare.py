@@ -1,16 +1,24 @@
-"""Compare the interchange graph in ONNX Runtime with the source's scores, in a batch and alone.
+"""Compare the interchange graph in ONNX Runtime with the source's scores, in a batch and alone; cases.py tells how.
 
-Usage: python compare.py OUT-OF-SOURCE.PY
+The case is the folder `out` that `source.py` wrote into.
 """
 
-import sys
+from __future__ import annotations
 
 import numpy
 import onnxruntime
+from cases import each
 
-folder = sys.argv[1]
-session = onnxruntime.InferenceSession(f"{folder}/model.onnx", providers=["CPUExecutionProvider"])
-found = [session.run(["scores"], {"input": numpy.load(f"{folder}/batch.npy")[:size]})[0] for size in (1, 5)]
-expected = numpy.load(f"{folder}/scores.npy")
-numpy.testing.assert_allclose(found[1], expected, atol=1e-4 * abs(expected).max())
-numpy.testing.assert_allclose(found[0], expected[:1], atol=1e-4 * abs(expected).max())
+
+def compare(out: str) -> dict:
+    """Raises: AssertionError where the scores differ."""
+    session = onnxruntime.InferenceSession(f"{out}/model.onnx", providers=["CPUExecutionProvider"])
+    scores = [session.run(["scores"], {"input": numpy.load(f"{out}/batch.npy")[:size]})[0] for size in (1, 5)]
+    expected = numpy.load(f"{out}/scores.npy")
+    numpy.testing.assert_allclose(scores[1], expected, atol=1e-4 * abs(expected).max())
+    numpy.testing.assert_allclose(scores[0], expected[:1], atol=1e-4 * abs(expected).max())
+    return {"same": True}
+
+
+if __name__ == "__main__":
+    each(compare)

@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
     reaching = tf.Graph()
     with reaching.as_default():
         x = tf.compat.v1.placeholder(tf.float32, (None, 64, 64, 3), "x")
-        with reaching.control_dependencies([tf.io.write_file(str(folder / "written"), "")]):
+        with reaching.control_dependencies([tf.io.write_file(str(folder / "ran"), "")]):
             tf.reduce_mean(x, [1, 2], name="y")
     (folder / "reaching.pb").write_bytes(reaching.as_graph_def().SerializeToString())
     for name in ("good.keras", "one_image.pb", "good.tflite"):

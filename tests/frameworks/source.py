@@ -1,56 +1,52 @@
-"""Try a source format on a file, in the format's own environment; prints what was found as JSON.
+"""Try source formats on files, in the formats' own environment; cases.py tells how it is asked and answers.
 
-Usage: python source.py FILE SOURCE-JSON CHANNELS,HEIGHT,WIDTH OUT [STEPS]
-
-SOURCE-JSON is the `source` of a model's entry. OUT gets the interchange files, and `batch.npy` with `scores.npy`. STEPS
-is `predict`, `export` or both (the default), for formats that do these in different environments.
+A case: `path`, `source` (that of a model's entry), `out` (gets the interchange files, and `batch.npy` with
+`scores.npy`), and `steps`: predict, export or both, for formats that do these in different environments.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
+from cases import each
 
 from dliflow import architectures, sources
 from dliflow.errors import DliflowError
 
+SHAPE = (3, 64, 64)
+ARCHITECTURES = str(Path(__file__).parents[1] / "data" / "architectures")
 
-def main(path: Path, source: dict, shape: tuple[int, ...], out: Path, steps: str) -> dict:
-    """Load, predict, export; or the error that the file is refused with."""
-    if source.get("architecture") == "shufflenet":
-        architectures.__path__.append(str(Path(__file__).parents[1] / "data" / "architectures"))
+
+def tried(path: str, source: dict, out: str, steps: tuple[str, ...] = ("predict", "export")) -> dict:
+    """Load, predict, export: what was found, or the error that the file is refused with.
+
+    `ran` tells whether code in the file was run: the files that bring some make a file `ran` beside themselves.
+    """
+    mark = Path(path).with_name("ran")
+    if source.get("architecture") == "shufflenet" and ARCHITECTURES not in architectures.__path__:
+        architectures.__path__.append(ARCHITECTURES)
     module = sources.load(source["format"])
     source = {"options": {}, "layout": module.LAYOUT, **source}
-    batch = np.random.default_rng(0).normal(size=(5, *shape)).astype(np.float32)
+    batch = np.random.default_rng(0).normal(size=(5, *SHAPE)).astype(np.float32)
+    seen = {}
+    Path(out).mkdir(exist_ok=True)
     try:
-        network = module.load(path, source)
-        found = {}
+        network = module.load(Path(path), source)
         if "predict" in steps:
-            own = batch.transpose(0, 2, 3, 1) if source["layout"] == "NHWC" else batch
-            scores = module.predict(network, np.ascontiguousarray(own))
-            np.save(out / "batch.npy", batch)
-            np.save(out / "scores.npy", scores)
-            found = {"shape": list(scores.shape), "dtype": str(scores.dtype)}
+            pixels = batch.transpose(0, 2, 3, 1) if source["layout"] == "NHWC" else batch
+            scores = module.predict(network, np.ascontiguousarray(pixels))
+            np.save(f"{out}/batch.npy", batch)
+            np.save(f"{out}/scores.npy", scores)
+            seen = {"shape": list(scores.shape), "dtype": str(scores.dtype)}
         if "export" in steps:
-            found["count"] = module.export(network, shape, out)
+            seen["count"] = module.export(network, SHAPE, Path(out))
     except DliflowError as error:
-        return {"error": str(error)}
-    return found
+        seen = {"error": str(error)}
+    ran = mark.exists()
+    mark.unlink(missing_ok=True)
+    return {**seen, "ran": ran}
 
 
 if __name__ == "__main__":
-    file, source, shape, out, *steps = sys.argv[1:]
-    print(
-        json.dumps(
-            main(
-                Path(file),
-                json.loads(source),
-                tuple(map(int, shape.split(","))),
-                Path(out),
-                (steps or ["predict,export"])[0],
-            )
-        )
-    )
+    each(tried)

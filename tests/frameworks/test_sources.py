@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from cases import answer
 
 HERE = Path(__file__).parent
-SHAPE = "3,64,64"
 SMALL = {"format": "pytorch_state_dict", "architecture": "shufflenet"}
 GLUONCV = {"format": "gluon", "architecture": "gluoncv_mobilenet_v2", "options": {"classes": 16}}
 GOOD = [
@@ -16,6 +15,7 @@ GOOD = [
     ("good.pt2", {"format": "pytorch_exported"}),
     ("traced.pt", {"format": "torchscript"}),
     ("scripted.pt", {"format": "torchscript"}),
+    ("guard.pt2", {"format": "pytorch_exported"}),  # a guard that is code
     ("small-symbol.json", {"format": "gluon"}),
     ("mobilenet.params", GLUONCV),
 ]
@@ -39,6 +39,10 @@ BAD = [
 ]
 
 
+NAMES = [name for name, _ in GOOD]
+BAD_NAMES = [f"{name}-{source['format']}-{index}" for index, (name, source, _) in enumerate(BAD)]
+
+
 @pytest.fixture(scope="module")
 def files(python, tmp_path_factory):
     """All files, good and bad."""
@@ -48,28 +52,40 @@ def files(python, tmp_path_factory):
     return folder
 
 
-def tried(python, files, out, name, source):
-    """What `source.py` finds of a file."""
-    framework = "mxnet" if source["format"] == "gluon" else "pytorch"
-    return json.loads(
-        python(framework, HERE / "source.py", files / name, json.dumps(source), SHAPE, out).splitlines()[-1]
-    )
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """A folder with a folder for each case."""
+    return tmp_path_factory.mktemp("out")
 
 
-@pytest.mark.parametrize(("name", "source"), GOOD, ids=[name for name, _ in GOOD])
-def test_the_interchange_graph_gives_the_scores_of_the_source(python, files, tmp_path, name, source):
-    found = tried(python, files, tmp_path, name, source)
-    assert found == {"count": 16, "shape": [5, 16], "dtype": "float32"}
-    python("onnxruntime", HERE / "compare.py", tmp_path)
-    assert (tmp_path / "model.pt2").exists() == (source["format"] != "gluon")
+@pytest.fixture(scope="module")
+def tried(outcomes, files, out):
+    """What `source.py` finds of each file."""
+    asked = {"pytorch": {}, "mxnet": {}}
+    for case, (name, source, *_) in zip(NAMES + BAD_NAMES, GOOD + BAD):
+        framework = "mxnet" if source["format"] == "gluon" else "pytorch"
+        asked[framework][case] = {"path": str(files / name), "source": source, "out": str(out / case)}
+    return {
+        **outcomes("pytorch", HERE / "source.py", asked["pytorch"]),
+        **outcomes("mxnet", HERE / "source.py", asked["mxnet"]),
+    }
 
 
-@pytest.mark.parametrize(("name", "source", "message"), BAD, ids=[f"{n}-{s['format']}" for n, s, _ in BAD])
-def test_a_bad_file_is_refused(python, files, tmp_path, name, source, message):
-    assert message in tried(python, files, tmp_path, name, source)["error"]
-    assert not (files / "ran").exists()
+@pytest.fixture(scope="module")
+def compared(outcomes, tried, out):
+    """Whether ONNX Runtime gives the same scores from the interchange graphs."""
+    return outcomes("onnxruntime", HERE / "compare.py", {name: {"out": str(out / name)} for name in NAMES})
 
 
-def test_guards_of_a_file_are_not_run(python, files, tmp_path):
-    assert tried(python, files, tmp_path, "guard.pt2", {"format": "pytorch_exported"})["count"] == 16
-    assert not (files / "ran").exists()
+@pytest.mark.parametrize(("name", "source"), GOOD, ids=NAMES)
+def test_the_interchange_graph_gives_the_scores_of_the_source(tried, compared, out, name, source):
+    assert answer(tried[name]) == {"count": 16, "shape": [5, 16], "dtype": "float32", "ran": False}
+    assert answer(compared[name]) == {"same": True}
+    assert (out / name / "model.pt2").exists() == (source["format"] != "gluon")
+
+
+@pytest.mark.parametrize(("case", "message"), [(name, bad[2]) for name, bad in zip(BAD_NAMES, BAD)], ids=BAD_NAMES)
+def test_a_bad_file_is_refused(tried, case, message):
+    outcome = answer(tried[case])
+    assert message in outcome["error"]
+    assert not outcome["ran"]  # the code that the file brings

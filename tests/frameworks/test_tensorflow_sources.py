@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from cases import answer
 
 HERE = Path(__file__).parent
-SHAPE = "3,64,64"
 GOOD = [
     ("good.keras", {"format": "keras"}),
     ("good.h5", {"format": "keras"}),
@@ -31,6 +30,11 @@ BAD = [
 ]
 
 
+NAMES = [name for name, _ in GOOD]
+BAD_NAMES = [f"{name}-{source['format']}-{index}" for index, (name, source, _) in enumerate(BAD)]
+ONNX = {"format": "onnx"}
+
+
 @pytest.fixture(scope="module")
 def files(python, tmp_path_factory):
     """All files, good and bad."""
@@ -39,29 +43,61 @@ def files(python, tmp_path_factory):
     return folder
 
 
-def tried(python, framework, file, source, out, steps="predict,export"):
-    """What `source.py` finds of a file."""
-    told = python(framework, HERE / "source.py", file, json.dumps(source), SHAPE, out, steps)
-    return json.loads(told.splitlines()[-1])
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """A folder with a folder for each case."""
+    return tmp_path_factory.mktemp("out")
 
 
-@pytest.mark.parametrize(("name", "source"), GOOD, ids=[name for name, _ in GOOD])
-def test_the_interchange_graph_gives_the_scores_of_the_source(python, files, tmp_path, name, source):
-    if source["format"] == "tflite":
-        found = tried(python, "tflite", files / name, source, tmp_path, "predict")
-        found.update(tried(python, "tensorflow", files / name, source, tmp_path, "export"))
-    else:
-        found = tried(python, "tensorflow", files / name, source, tmp_path)
-    assert found == {"count": 16, "shape": [5, 16], "dtype": "float32"}
-    python("onnxruntime", HERE / "compare.py", tmp_path)
-    # The form is a fixed point: the file is a source itself.
-    again = tmp_path / "again"
-    again.mkdir()
-    assert tried(python, "onnxruntime", tmp_path / "model.onnx", {"format": "onnx"}, again)["count"] == 16
-    assert (again / "model.onnx").read_bytes() == (tmp_path / "model.onnx").read_bytes()
+@pytest.fixture(scope="module")
+def tried(outcomes, files, out):
+    """What `source.py` finds of each file; a TFLite file is run by one environment and exported by another."""
+
+    def asked(case, name, source, *steps):
+        return {"path": str(files / name), "source": source, "out": str(out / case), "steps": steps}
+
+    lite = {name: asked(name, name, source, "predict") for name, source in GOOD if source["format"] == "tflite"}
+    cases = {name: asked(name, name, source, *([] if name in lite else ["predict"]), "export") for name, source in GOOD}
+    for case, (name, source, _) in zip(BAD_NAMES, BAD):
+        step = "export" if "layout" in source or source["format"] == "tflite" else "predict"
+        cases[case] = asked(case, name, source, step)
+    predicted = outcomes("tflite", HERE / "source.py", lite)
+    return {
+        case: {**predicted.get(case, {}), **outcome}
+        for case, outcome in outcomes("tensorflow", HERE / "source.py", cases).items()
+    }
 
 
-@pytest.mark.parametrize(("name", "source", "message"), BAD, ids=[f"{n}-{s['format']}-{len(s)}" for n, s, _ in BAD])
-def test_a_bad_file_is_refused(python, files, tmp_path, name, source, message):
-    steps = "export" if "layout" in source or source["format"] == "tflite" else "predict"
-    assert message in tried(python, "tensorflow", files / name, source, tmp_path, steps)["error"]
+@pytest.fixture(scope="module")
+def compared(outcomes, tried, out):
+    """Whether ONNX Runtime gives the same scores from the interchange graphs."""
+    return outcomes("onnxruntime", HERE / "compare.py", {name: {"out": str(out / name)} for name in NAMES})
+
+
+@pytest.fixture(scope="module")
+def again(outcomes, tried, out):
+    """What `source.py` finds of the interchange graphs as sources."""
+    cases = {
+        name: {"path": str(out / name / "model.onnx"), "source": ONNX, "out": str(out / name / "again")}
+        for name in NAMES
+    }
+    return outcomes("onnxruntime", HERE / "source.py", cases)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_interchange_graph_gives_the_scores_of_the_source(tried, compared, name):
+    assert answer(tried[name]) == {"count": 16, "shape": [5, 16], "dtype": "float32", "ran": False}
+    assert answer(compared[name]) == {"same": True}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_interchange_graph_is_a_fixed_point(again, out, name):
+    assert answer(again[name])["count"] == 16
+    assert (out / name / "again/model.onnx").read_bytes() == (out / name / "model.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(("case", "message"), [(name, bad[2]) for name, bad in zip(BAD_NAMES, BAD)], ids=BAD_NAMES)
+def test_a_bad_file_is_refused(tried, case, message):
+    outcome = answer(tried[case])
+    assert message in outcome["error"]
+    assert not outcome["ran"]  # what the file would do beside computing
