@@ -7,10 +7,38 @@ from pathlib import Path
 
 import pytest
 import yaml
+from once import made_once, session_folder
 from project import Project, copy_of_the_repository
+from xdist.scheduler import LoadScopeScheduling
 
 # A study of everything the default one has, with as little measuring as can be.
 SHORT = {"batch_sizes": [1], "repetitions": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1}
+
+
+# Files whose tests look at one thing that takes minutes to make: a group stays on one worker.
+TOGETHER = {
+    "tests/frameworks/test_contract.py": "study",
+    "tests/workflow/test_default_study.py": "study",
+    "tests/frameworks/test_networks.py": "networks",
+    "tests/frameworks/test_sources.py": "sources",
+    "tests/frameworks/test_tensorflow_sources.py": "TensorFlow's sources",
+    "tests/workflow/test_mobilenet_v2.py": "reference study",
+}
+
+
+class Scheduling(LoadScopeScheduling):
+    """Groups first, largest ones before, then every test on the next free worker.
+
+    In place of `--dist loadgroup`, which does not group with pytest 9.2 (pytest-xdist 3.8, its issue 1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """How tests are shared out among the workers of `-n`."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -20,14 +48,19 @@ def environments(tmp_path_factory) -> Path:
     DLIFLOW_TEST_ENVIRONMENTS names a folder in which they outlive it.
     """
     kept = os.environ.get("DLIFLOW_TEST_ENVIRONMENTS")
-    return Path(kept).resolve() if kept else tmp_path_factory.mktemp("environments")
+    folder = Path(kept).resolve() if kept else session_folder(tmp_path_factory) / "environments"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory, environments) -> Project:
     """The default study's model, images and frameworks, all real, run once for all tests that look at it."""
-    project = copy_of_the_repository(tmp_path_factory.mktemp("study"), environments)
-    changes = {"environments": {"folder": str(environments)}, "latency": SHORT}
-    (project.folder / "config/short.yaml").write_text(yaml.safe_dump(changes))
-    project.run("all", "--cores", "2", "--configfile", "config/short.yaml")
-    return project
+
+    def make(folder):
+        project = copy_of_the_repository(folder, environments)
+        changes = {"environments": {"folder": str(environments)}, "latency": SHORT}
+        (folder / "config/short.yaml").write_text(yaml.safe_dump(changes))
+        project.run("all", "--cores", "2", "--configfile", "config/short.yaml")
+
+    return Project(made_once(tmp_path_factory, "study", make), environments)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from once import made_once
 from PIL import Image
 from project import ROOT, Project, copy_of_the_repository
 
@@ -17,31 +18,35 @@ COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
 @pytest.fixture(scope="session")
 def template(tmp_path_factory, environments) -> Path:
     """The project before anything ran."""
-    folder = tmp_path_factory.mktemp("template")
-    project = copy_of_the_repository(folder, environments)
-    shutil.copytree(OVERLAY, folder, dirs_exist_ok=True)
-    for name in ("envs/{}.yaml", "workflow/dliflow/frameworks/{}.py"):  # a second framework of the same kind
-        text = (folder / name.format("alpha")).read_text()
-        (folder / name.format("beta")).write_text(text.replace("name: alpha", "name: beta"))
-    rng = np.random.default_rng(0)
-    (folder / "data/images").mkdir(parents=True)
-    (folder / "data/model").mkdir()
-    for index in range(9):
-        pixels = np.clip(np.array(COLOURS[index % 3]) + rng.integers(-60, 60, (10, 12, 3)), 0, 255)
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"data/images/{index}_{index % 3}.png")
-    np.savez(folder / "data/model/tiny.npz", weights=np.eye(3, dtype=np.float32) * 5)
-    (folder / "data/model/classes.txt").write_text("red\ngreen\nblue\n")
-    project.configure(environments={"folder": str(environments)})
-    return folder
+
+    def make(folder):
+        project = copy_of_the_repository(folder, environments)
+        shutil.copytree(OVERLAY, folder, dirs_exist_ok=True)
+        for name in ("envs/{}.yaml", "workflow/dliflow/frameworks/{}.py"):  # a second framework of the same kind
+            text = (folder / name.format("alpha")).read_text()
+            (folder / name.format("beta")).write_text(text.replace("name: alpha", "name: beta"))
+        rng = np.random.default_rng(0)
+        (folder / "data/images").mkdir(parents=True)
+        (folder / "data/model").mkdir()
+        for index in range(9):
+            pixels = np.clip(np.array(COLOURS[index % 3]) + rng.integers(-60, 60, (10, 12, 3)), 0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"data/images/{index}_{index % 3}.png")
+        np.savez(folder / "data/model/tiny.npz", weights=np.eye(3, dtype=np.float32) * 5)
+        (folder / "data/model/classes.txt").write_text("red\ngreen\nblue\n")
+        project.configure(environments={"folder": str(environments)})
+
+    return made_once(tmp_path_factory, "template", make)
 
 
 @pytest.fixture(scope="session")
 def finished_template(template, tmp_path_factory, environments) -> Path:
     """The project after a good run."""
-    folder = tmp_path_factory.mktemp("finished") / "project"
-    shutil.copytree(template, folder, symlinks=True)
-    Project(folder, environments).run("all")
-    return folder
+
+    def make(folder):
+        shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
+        Project(folder, environments).run("all")
+
+    return made_once(tmp_path_factory, "finished", make)
 
 
 @pytest.fixture
