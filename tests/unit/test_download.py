@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dliflow import download
 from dliflow.checksums import checksum
 from dliflow.download import Patience, fetch, file_name, target_of
 from dliflow.errors import DliflowError
@@ -353,3 +354,12 @@ def test_names():
 def test_checksum(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert checksum(tmp_path / "a", "md5") == "900150983cd24fb0d6963f7d28e17f72"
+
+
+@pytest.mark.parametrize("notes", ["", "{", "[]", "{}", "null"])
+def test_notes_on_an_unfinished_file_that_are_damaged_are_dropped(tmp_path, notes):
+    part = tmp_path / "a.part"
+    part.write_bytes(b"half")
+    (tmp_path / "a.part.json").write_text(notes)
+    assert download._known(part, "http://example.org/a") == {}
+    assert not list(tmp_path.iterdir())

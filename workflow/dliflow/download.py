@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import re
 import shutil
 import time
@@ -157,7 +156,7 @@ def _forget(part: Path) -> None:
 
 def _known(part: Path, url: str) -> dict[str, Any]:
     """The notes on an unfinished file that can be gone on with; {} when there is none, and then it is removed."""
-    with contextlib.suppress(OSError, json.JSONDecodeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         notes = read_json(_notes(part))
         if notes["url"] == url and _size(part):
             return notes
