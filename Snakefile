@@ -19,10 +19,13 @@ include: "workflow/rules/compare.smk"
 include: "workflow/rules/report.smk"
 
 
-# The whole study.
+# The whole study: every record, what people read, and the marks that say that all of it belongs together.
 rule all:
     default_target: True
     input:
+        records(),
+        lost(),
+        paths.MARKS.values(),
         paths.REPORT,
         paths.SUMMARY,
         paths.TABLES.values(),

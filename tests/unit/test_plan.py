@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dliflow import config, modules, plan
+from dliflow.errors import DliflowError
 
 ROOT = Path(__file__).parents[2]
 STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["null", "openvino"], "precisions": ["fp32", "fp16"]}
@@ -59,6 +60,36 @@ def test_turns_are_whole_rounds_in_a_seeded_order():
     first = [row["batch_size"] for row in order(0) if row["repetition"] == 1]
     second = [row["batch_size"] for row in order(0) if row["repetition"] == 2]
     assert first != second
+
+
+@pytest.mark.parametrize("repetitions", [1, 59, 60, 1000])
+def test_measurements_come_after_what_they_wait_for_however_many_there_are(repetitions):
+    rules = (ROOT / "workflow/rules").glob("*.smk")
+    other = {line.strip() for path in rules for line in path.read_text().splitlines() if "priority:" in line}
+    assert other == {"priority: plan.READY", "priority: turn"}
+    turns = [
+        [plan.turn(f"results/{name}/run{number}.json", number, repetitions, 0) for name in "abcdef"]
+        for number in range(1, repetitions + 1)
+    ]
+    assert min(map(min, turns)) >= 0 and max(map(max, turns)) < plan.READY
+    assert all(min(earlier) > max(later) for earlier, later in zip(turns, turns[1:]))
+    assert all(len(set(turn)) == 6 for turn in turns)
+
+
+def test_a_study_of_which_nothing_can_run_is_refused():
+    checked = config.study({**STUDY, "devices": ["gpu"], "frameworks": ["null", "opencv"]}, "test")
+    refused = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}")
+    with pytest.raises(DliflowError) as error:
+        plan.check(refused, checked, {"m": MODEL}, "my.yaml")
+    message = str(error.value)
+    assert message.startswith("my.yaml: nothing of this study can run (devices: [gpu]; precisions: [fp32, fp16]; ")
+    assert all(row["reason"] in message for row in refused["parity"])
+    assert "on cpu" in message.splitlines()[-1]
+    plan.check(build(), checked, {"m": MODEL}, "my.yaml")
+    source = {"format": "tflite", "precision": "int8"}
+    model = plan.described({"source": source}, "spec", 10)
+    with pytest.raises(DliflowError, match="Right would be: tflite: int8 on cpu"):
+        plan.check(plan.build(checked, {"m": model}, lambda name: name), checked, {"m": model}, "my.yaml")
 
 
 def test_sources_follow_imports_and_stop_at_other_frameworks():

@@ -55,6 +55,15 @@ PLOT_FILES = [
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
 RUN = f"{RESULTS}/logs/run.json"
+# Written by the rules' own jobs only, and last: without them what lies beside them is that of an unfinished study.
+MARKS = {
+    "tables": f"{RESULTS}/tables/complete.json",
+    "plots": f"{PLOTS}/complete.json",
+    "report": f"{RESULTS}/report/complete.json",
+}
+# By rule what people read.
+PAGES = {"tables": list(TABLES.values()), "plots": PLOT_FILES, "report": [REPORT, SUMMARY]}
+UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 
 
 def log(output: str) -> str:

@@ -7,25 +7,36 @@ stage for rows, so that a configuration without a record is seen and explained.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Optional
 
 from dliflow import frameworks, paths, sources
+from dliflow.errors import DliflowError
 
 # Columns that tell configurations apart, in the order of the tables.
 IDENTITY = ("model", "framework", "variant", "precision", "device")
 # What tells the configurations of one comparison apart.
 CANDIDATE = ("framework", "variant", "precision", "parameters")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+DEVICES = ("cpu", "gpu")
+# Priority of the jobs that measuring waits for; those of measurements stay below it.
+READY = 10**9
 
 
-def deciding(config: dict[str, Any]) -> dict[str, Any]:
-    """The part of a checked config that a plan is built from; nothing else may outdate the tables."""
+def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict[str, Any]:
+    """The part of a checked config that a plan is built from; nothing else may outdate the tables.
+
+    Args:
+        fetched_labels: the datasets whose labels are fetched by a job of their own.
+    """
     keys = ("models", "dataset", "frameworks", "precisions", "devices", "node")
     latency = {key: config["latency"][key] for key in ("batch_sizes", "repetitions")}
     return {
         **{key: config[key] for key in keys},
         "latency": latency,
         "compare": {"leaders": config["compare"]["leaders"]},
+        "calibration": {"dataset": config["calibration"]["dataset"]},
+        "fetched_labels": sorted(fetched_labels),
     }
 
 
@@ -65,26 +76,25 @@ def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) ->
 
 
 def build(
-    config: dict[str, Any], models: dict[str, dict[str, Any]], environment: Callable[[str], str]
+    config: dict[str, Any], models: dict[str, dict[str, Any]], environment: Callable[[str], Optional[str]]
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
     `parity`, `accuracy`, `latency` and `compare` each hold rows with the identity, the declared reason (or None), the
-    `record` that answers for it and the outputs that it `needs`, in the order in which they are made.
+    `record` that answers for it and the outputs that it `needs`, in the order in which they are made: exactly those
+    that jobs make for it, since the failure of another one must not count.
 
     Args:
-        config: a checked config, or the deciding part of one.
+        config: what `deciding` tells of a checked config.
         models: for each model what `described` tells.
-        environment: for a framework the output of the job that makes its environment.
+        environment: for a framework the output of the job that makes its environment, None where no job does.
     """
     dataset = config["dataset"]
     parity, accuracy, latency = [], [], []
     for row in configurations(config, models):
         model, framework = row["model"], row["framework"]
-        inputs = [
-            paths.MODEL_FILES.format(model=model),
-            *(path.format(dataset=dataset) for path in (paths.DATASET_FILES, paths.LABEL_FILES, paths.IMAGES)),
-        ]
+        home, exporter = sources.load(models[model]["format"]).FRAMEWORK, sources.exporter(models[model]["format"])
+        inputs = [paths.MODEL_FILES.format(model=model), *_listed(config, dataset)]
         evaluation, performance = (
             [listed.format(dataset=dataset), array.format(dataset=dataset, spec=models[model]["spec"])]
             for listed, array in (
@@ -93,20 +103,22 @@ def build(
             )
         )
         interchange = [
-            environment(frameworks.converter(framework, row["precision"])),
+            environment(exporter),
             paths.INTERCHANGE.format(model=model),
+            environment(frameworks.converter(framework, row["precision"])),
         ]
+        calibration = _calibration(config, models[model]["spec"]) if row["precision"] == "int8" else []
         as_it_is = models[model]["precision"] is not None
         converted = [
-            *([] if as_it_is else interchange),
+            *([] if as_it_is else [*interchange, *calibration]),
             environment(framework),
             paths.CONVERTED.format(**row),
         ]
         fixed = models[model]["batch_size"]
-        quality, speed = [*inputs, *evaluation, *converted], [*inputs, *performance, *converted]
+        quality, speed = (_made([*inputs, *subset, *converted]) for subset in (evaluation, performance))
         record = paths.PARITY.format(**row)
         reference = paths.REFERENCE.format(model=model)
-        parity.append({**row, "record": record, "needs": [*quality, reference, record]})
+        parity.append({**row, "record": record, "needs": _made([*quality, environment(home), reference, record])})
         record = paths.ACCURACY.format(**row, dataset=dataset)
         accuracy.append({**row, "dataset": dataset, "record": record, "needs": [*quality, record]})
         for batch_size in config["latency"]["batch_sizes"]:
@@ -126,6 +138,73 @@ def build(
                 latency.append({**point, "record": record, "needs": [*speed, record]})
     compare = list(comparisons(latency, parity)) if config["compare"]["leaders"] else []
     return {"parity": parity, "accuracy": accuracy, "latency": latency, "compare": compare}
+
+
+def _made(outputs: list[Optional[str]]) -> list[str]:
+    """Each output once, without those that no job makes."""
+    return list(dict.fromkeys(output for output in outputs if output is not None))
+
+
+def _listed(config: dict[str, Any], dataset: str) -> list[str]:
+    """What the list of a dataset's images needs, and the list."""
+    labels = [paths.LABEL_FILES] if dataset in config.get("fetched_labels", ()) else []
+    return [path.format(dataset=dataset) for path in (paths.DATASET_FILES, *labels, paths.IMAGES)]
+
+
+def _calibration(config: dict[str, Any], spec: str) -> list[str]:
+    """What the calibration images of an input spec need, and their pixels."""
+    return [
+        *_listed(config, config["dataset"]),
+        paths.EVALUATION_IMAGES.format(dataset=config["dataset"]),
+        *_listed(config, config["calibration"]["dataset"]),
+        paths.CALIBRATION_IMAGES,
+        paths.CALIBRATION_ARRAY.format(spec=spec),
+    ]
+
+
+def needed(plan: dict[str, Any]) -> list[str]:
+    """Every output that jobs make for the plan, records included."""
+    rows = (row for stage in plan.values() for row in stage if row["reason"] is None)
+    return list(dict.fromkeys(output for row in rows for output in row["needs"]))
+
+
+def check(plan: dict[str, Any], config: dict[str, Any], models: dict[str, dict[str, Any]], origin: str) -> None:
+    """Refuse a study of which nothing can run, since all of it would be skipped.
+
+    Args:
+        config: the checked config that the plan was built from.
+        models: for each model what `described` tells.
+        origin: where the config stands, for the message.
+
+    Raises:
+        DliflowError: naming the keys that decide it, every declared reason and what could run.
+    """
+    rows = plan["parity"]
+    if any(row["reason"] is None for row in rows):
+        return
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        told.setdefault(row["reason"], []).append(row["framework"])
+    reasons = [f"  {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in told.items()]
+    keys = "; ".join(f"{key}: [{', '.join(config[key])}]" for key in ("devices", "precisions", "frameworks"))
+    hints = "; ".join(_able(config, models)) or "other frameworks"
+    raise DliflowError(
+        "\n".join([f"{origin}: nothing of this study can run ({keys}):", *reasons, f"Right would be: {hints}"])
+    )
+
+
+def _able(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> list[str]:
+    """What the study's models and frameworks can do on some machine, in words."""
+    able: dict[str, list[str]] = {}
+    for model in models.values():
+        fixed = model["precision"]
+        names = [sources.load(model["format"]).FRAMEWORK] if fixed else config["frameworks"]
+        for name in names:
+            for device in DEVICES:
+                known = [p for p in PRECISIONS if fixed in (None, p) and not frameworks.load(name).supports(p, device)]
+                if known:
+                    able.setdefault(f"{', '.join(known)} on {device}", []).append(name)
+    return [f"{', '.join(dict.fromkeys(names))}: {what}" for what, names in able.items()]
 
 
 def comparisons(latency: list[dict[str, Any]], parity: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -182,7 +261,9 @@ def records(plan: dict[str, Any], stage: str) -> list[str]:
 def turn(record: str, repetition: int, repetitions: int, seed: int) -> int:
     """Priority of a measurement: whole rounds one after the other, a seeded random order inside each round.
 
-    It depends on nothing but the measurement's own identity, so that adding others does not change it.
+    The order inside a round depends on nothing but the measurement's own identity, so that adding others does not
+    change it. However many repetitions there are, it stays below `READY`.
     """
     shuffled = int(hashlib.sha256(f"{seed}:{record}".encode()).hexdigest()[:6], 16)
-    return (repetitions - repetition) * 16**6 + shuffled
+    places = min(16**6, READY // repetitions)  # of one round
+    return (repetitions - repetition) * places + shuffled * places // 16**6

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import jsonschema
 
-from dliflow import config, integrity, paths
+from dliflow import config, integrity, notes, paths
 from dliflow.errors import DliflowError
 from dliflow.files import read_json
 
@@ -28,8 +28,14 @@ def read(path: str) -> dict[str, Any]:
     problem = next(iter(_validator().iter_errors(record)), None)
     if problem is not None:
         key = ".".join(map(str, problem.absolute_path)) or "(top level)"
-        raise DliflowError(f"{path}: {key}: {problem.message[:200]}; delete it to measure again")
+        raise DliflowError(f"{path}: {key}: {_message(problem)}; delete it to make it again")
     return record
+
+
+def _message(problem: Any) -> str:
+    """What is wrong, whole: jsonschema begins with the value, which may be thousands of durations."""
+    value = repr(problem.instance)
+    return problem.message.replace(value, f"{value[:60]} …") if len(value) > 80 else problem.message
 
 
 def compared(row: dict[str, Any]) -> dict[str, Any]:
@@ -58,21 +64,31 @@ def _verify_predictions(path: str, record: dict[str, Any]) -> None:
 def outcome(row: dict[str, Any]) -> dict[str, Any]:
     """What became of a row of the plan: `status`, `reason` and, where there is one, its `record`.
 
-    A row whose record is missing failed; the reason is that of the first job it needs which left one. So did one whose
-    record, or the predictions beside it, are damaged: it must not stop the tables of all others.
+    A record counts when today's configuration made it: not when the end of the run says otherwise (`unmade`,
+    unfinished.py), nor when something that it needs is gone since its job failed. Then, and when it is missing or
+    cannot be read, the row failed; the reason is that of the first job it needs which left one.
     """
     if row["reason"] is not None:
         return {"status": "skipped", "reason": row["reason"], "record": None}
-    if Path(row["record"]).exists():
+    reason = row.get("unmade") or _lost(row["needs"])
+    if reason is None and not Path(row["record"]).exists():
+        reason = "the job did not run or was killed from outside"
+    if reason is None:
         try:
             record = read(row["record"])
             _verify_predictions(row["record"], record)
         except DliflowError as error:
-            return {"status": "failed", "reason": str(error), "record": None}
-        return {"status": record["status"], "reason": record["reason"], "record": record}
-    for output in row["needs"]:
-        path = Path(paths.failure(paths.log(output)))
-        if path.exists():
-            failure = read_json(path)
-            return {"status": "failed", "reason": f"{failure['stage']}: {failure['reason']}", "record": None}
-    return {"status": "failed", "reason": "the job did not run or was killed from outside", "record": None}
+            reason = str(error)
+    if reason is not None:
+        return {"status": "failed", "reason": reason, "record": None}
+    return {"status": record["status"], "reason": record["reason"], "record": record}
+
+
+def _lost(needs: list[str]) -> Optional[str]:
+    """The reason of the first of these outputs that is not there since its job failed."""
+    for output in needs:
+        if not Path(output).exists():
+            failure = notes.failure(Path(paths.failure(paths.log(output))))
+            if failure is not None:
+                return f"{failure['stage']}: {failure['reason']}"
+    return None

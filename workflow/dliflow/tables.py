@@ -69,7 +69,7 @@ DISTURBANCES = ("others_cpu_s", "steal_s", "involuntary_switches", "major_faults
 
 def _identity(row: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     """The plan's identity, completed from the record where there is one."""
-    known = {key: value for key, value in row.items() if key not in ("needs", "record", "reason")}
+    known = {key: value for key, value in row.items() if key not in ("needs", "record", "reason", "unmade")}
     recorded = found["record"]["identity"] if found["record"] else {}
     return {**known, **recorded, "status": found["status"], "reason": found["reason"]}
 

@@ -13,7 +13,7 @@ rule parity:
         paths.PARITY,
     log:
         paths.log(paths.PARITY),
-    priority: 10**9
+    priority: plan.READY
     conda:
         "../../envs/{framework}.yaml"
     resources:
@@ -48,7 +48,7 @@ rule accuracy:
         paths.ACCURACY,
     log:
         paths.log(paths.ACCURACY),
-    priority: 10**9
+    priority: plan.READY
     conda:
         "../../envs/{framework}.yaml"
     resources:

@@ -6,16 +6,16 @@ import shlex
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from dliflow import children
 from dliflow import config as configuration
 from dliflow import dataset as datasets
-from dliflow import environments, frameworks, inputs, launch, locations, modules, paths, plan, remaining, sources
-from dliflow import variables
+from dliflow import ending, environments, frameworks, inputs, launch, locations, marks, modules, paths, plan
+from dliflow import remaining, sources, terminal, unfinished, variables
 from dliflow.errors import DliflowError
 from dliflow.files import digest, not_whole, payload, write_json
 
@@ -99,7 +99,23 @@ def there(stage, *options):
 
 
 PLANNED = {name: plan.described(model, SPECS[name], len(CLASSES[name])) for name, model in MODELS.items()}
-PLAN = checked(plan.build, STUDY, PLANNED, environment_of)
+
+
+def environment_job(framework):
+    """The output of the job that makes a framework's environment; None with conda, where no job does."""
+    marker = environment_of(framework)
+    return None if CONDA else marker
+
+
+def label_source(name):
+    """Where a dataset's file of labels comes from; None when it lies in the dataset's folder, or there is none."""
+    file = DATASETS[name]["labels"].get("file")
+    return file if isinstance(file, dict) else None
+
+
+DECIDING = plan.deciding(STUDY, [name for name in DATASETS if label_source(name)])
+PLAN = checked(plan.build, DECIDING, PLANNED, environment_job)
+checked(plan.check, PLAN, STUDY, PLANNED, CONFIG_FILES)
 
 
 def check_results():
@@ -107,7 +123,7 @@ def check_results():
     outputs = (output for rows in PLAN.values() for row in rows for output in (row["record"], *row["needs"]))
     broken = not_whole(output for output in outputs if output.endswith(".json"))
     if broken:
-        raise WorkflowError(
+        raise refused(
             f"{len(broken)} files are empty or cut off, as a crash or a full disk leaves them. Delete them, and they are made "
             f"again:\n  rm {shlex.join(broken)}"
         )
@@ -124,12 +140,6 @@ def needed_datasets():
     return {STUDY["dataset"], *([STUDY["calibration"]["dataset"]] if "int8" in STUDY["precisions"] else [])}
 
 
-def label_source(name):
-    """Where a dataset's file of labels comes from; None when it lies in the dataset's folder, or there is none."""
-    file = DATASETS[name]["labels"].get("file")
-    return file if isinstance(file, dict) else None
-
-
 def check_sources():
     """Refuse, before anything runs, files that cannot be had."""
     for name, model in MODELS.items():
@@ -142,7 +152,7 @@ def check_sources():
             checked(locations.check, label_source(name), f"config/datasets/{name}.yaml: labels.file")
         for path in labels_beside(name):
             if not Path(path).exists():
-                raise WorkflowError(f"config/datasets/{name}.yaml: labels.file: there is no {path}")
+                raise refused(f"config/datasets/{name}.yaml: labels.file: there is no {path}")
         if "classes" in DATASETS[name]["labels"]:
             checked(
                 configuration.lines, DATASETS[name]["labels"]["classes"], f"config/datasets/{name}.yaml: labels.classes"
@@ -431,7 +441,7 @@ def check_previous():
     """Refuse a previous checkout in which nothing was measured."""
     previous = STUDY["compare"]["previous"]
     if previous is not None and not Path(previous, paths.RESULTS, "latency").is_dir():
-        raise WorkflowError(
+        raise refused(
             f"{CONFIG_FILES}: compare.previous: '{previous}': no results/latency is in it. Right would be: the folder of "
             "another checkout of dliflow in which the study has run, or null"
         )
@@ -488,15 +498,102 @@ def candidates(wildcards):
 
 
 def used_frameworks():
-    """The study's frameworks and those in whose environments something is converted for them."""
+    """The study's frameworks and those in whose environments something is exported or converted for them."""
     names = {frameworks.converter(f, p) for f in STUDY["frameworks"] for p in STUDY["precisions"]}
-    return sorted(names | set(STUDY["frameworks"]))
+    homes = {name for model in MODELS for name in (exporter_of(model), source_of(model).FRAMEWORK)}
+    return sorted(names | homes | set(STUDY["frameworks"]))
 
 
 TABLES_DATA = {
-    "study": json.dumps(plan.deciding(STUDY)),
+    "study": json.dumps(DECIDING),
     "models": json.dumps(PLANNED),
-    "environments": json.dumps({name: environment_of(name) for name in used_frameworks()}),
+    "environments": json.dumps({name: environment_job(name) for name in used_frameworks()}),
 }
 TABLES_ARGUMENTS = [part for name, value in TABLES_DATA.items() for part in (f"--{name}", value)]
 STAGE_ENVIRONMENT = {**os.environ, "PYTHONPATH": "workflow"}
+
+
+# The end of a run.
+
+
+def records():
+    """Every record of the study."""
+    return [record for stage in PLAN for record in plan.records(PLAN, stage)]
+
+
+def lost():
+    """Outputs that the study needs and that are gone since their jobs failed or were stopped."""
+    return unfinished.missing(plan.needed(PLAN), unfinished.read(Path(paths.UNFINISHED)))
+
+
+def whole(rule):
+    """Input function without files: refuse to call a page finished that the end of a failed run wrote.
+
+    Snakemake looks for the mark beside it only where the rule, or `all`, is the target.
+    """
+
+    def check(wildcards):
+        asked = {str(target) for target in workflow.dag_settings.targets}
+        pages = [page for page in asked.intersection(paths.PAGES[rule]) if Path(page).exists()]
+        if pages and not Path(paths.MARKS[rule]).exists():
+            raise refused(f"{pages[0]}: is of a study that is not finished; ask for {rule}, or for all of it: all")
+        return []
+
+    return check
+
+
+def in_this_run(rule):
+    """Whether the targets of this run ask for what a rule makes, though it may be there already."""
+    return any(job.rule.name == rule for job in workflow.dag.jobs)
+
+
+def begin():
+    """Once it is clear that jobs will run: until the tables are made anew, what people read is not complete."""
+    if not workflow.touch and any(job.rule.name == "tables" for job in workflow.dag.needrun_jobs()):
+        marks.remove(paths.MARKS.values())
+
+
+def succeed():
+    """Show the summary, last."""
+    if in_this_run("report"):
+        terminal.last(f"\n{Path(paths.SUMMARY).read_text(encoding='utf-8').rstrip()}")
+
+
+def compare_the_rest():
+    """After failures: compare those that are well where something that failed kept a comparison from starting."""
+    if not (workflow.local_exec and Path(paths.RUN).exists()):
+        return  # this is not the machine to measure on, or the run ended before it began
+    left = [
+        remaining.Job(
+            outputs=[str(path) for path in job.output],
+            inputs=[str(path) for path in job.input],
+            log=str(job.log[0]) if job.log else "",
+            command=(lambda job=job: job.shellcmd) if job.rule.name == "compare" else None,
+        )
+        for job in workflow.dag.needrun_jobs()
+    ]
+    remaining.make(PLAN, left, json.loads(Path(paths.RUN).read_text(encoding="utf-8"))["started"])
+
+
+def fail():
+    """After failures, or when it was stopped: make tables, plots and report of what there is, and say what happened.
+
+    The marks go first, so that whatever becomes of the rest the study is not finished. A run for single files that has no
+    tables among them knows nothing of the other rows, and leaves tables and report alone.
+    """
+    marks.remove(paths.MARKS.values())
+    compare_the_rest()
+    failed = workflow.scheduler.failed
+    left = unfinished.outputs(workflow.dag, failed)
+    before = unfinished.read(Path(paths.UNFINISHED))
+    write_json(Path(paths.UNFINISHED), {**{name: before[name] for name in before if not Path(name).exists()}, **left})
+    logs = [str(job.log[0]) for job in failed]
+    waiting = sum(
+        job not in failed and job.rule.name not in ("all", *paths.MARKS) for job in workflow.dag.needrun_jobs()
+    )
+    end = partial(ending.failed, logs, waiting, command=ending.again(sys.orig_argv))
+    terminal.last(end(summary=None))
+    if in_this_run("tables"):
+        command = [sys.executable, "-m", "dliflow", "finish", "--unfinished", paths.UNFINISHED, "--", *TABLES_ARGUMENTS]
+        if subprocess.run(command, env=STAGE_ENVIRONMENT).returncode == 0:
+            terminal.last(end(summary=Path(paths.SUMMARY).read_text(encoding="utf-8")))

@@ -61,19 +61,3 @@ rule interpreter:
         python="python",
     shell:
         there("interpreter", "--out {output:q}")
-
-
-def compare_the_rest():
-    """After failures: compare those that are well where something that failed kept a comparison from starting."""
-    if not (workflow.local_exec and Path(paths.RUN).exists()):
-        return  # this is not the machine to measure on, or the run ended before it began
-    left = [
-        remaining.Job(
-            outputs=[str(path) for path in job.output],
-            inputs=[str(path) for path in job.input],
-            log=str(job.log[0]) if job.log else "",
-            command=(lambda job=job: job.shellcmd) if job.rule.name == "compare" else None,
-        )
-        for job in workflow.dag.needrun_jobs()
-    ]
-    remaining.make(PLAN, left, json.loads(Path(paths.RUN).read_text(encoding="utf-8"))["started"])

@@ -4,12 +4,21 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from dliflow import config as configuration
-from dliflow import yaml_files
+from dliflow import ending, terminal, yaml_files
 from dliflow.errors import DliflowError
+
+terminal.quieten(logger)
+
+
+def refused(message):
+    """The error that ends a run in which nothing was run, told last on the terminal."""
+    terminal.refuse(message, ending.refused(message, ending.again(sys.orig_argv)))
+    return WorkflowError(message)
 
 
 def checked(function, *arguments):
@@ -17,7 +26,7 @@ def checked(function, *arguments):
     try:
         return function(*arguments)
     except DliflowError as error:
-        raise WorkflowError(str(error)) from None
+        raise refused(str(error)) from None
 
 
 checked(configuration.readable, ["config/config.yaml", *workflow.configfiles])

@@ -11,7 +11,7 @@ rule export:
         paths.INTERCHANGE,
     log:
         paths.log(paths.INTERCHANGE),
-    priority: 10**9
+    priority: plan.READY
     conda:
         lambda w: f"../../envs/{exporter_of(w.model)}.yaml"
     resources:
@@ -43,7 +43,7 @@ rule reference:
         paths.REFERENCE,
     log:
         paths.log(paths.REFERENCE),
-    priority: 10**9
+    priority: plan.READY
     conda:
         lambda w: f"../../envs/{source_of(w.model).FRAMEWORK}.yaml"
     resources:
@@ -75,7 +75,7 @@ rule convert:
         paths.CONVERTED,
     log:
         paths.log(paths.CONVERTED),
-    priority: 10**9
+    priority: plan.READY
     conda:
         lambda w: f"../../envs/{converter_of(w)}.yaml"
     resources:

@@ -10,7 +10,7 @@ rule fetch_model:
         paths.MODEL_FILES,
     log:
         paths.log(paths.MODEL_FILES),
-    priority: 10**9
+    priority: plan.READY
     localrule: True
     conda:
         "../../envs/dliflow.yaml"
@@ -65,7 +65,7 @@ rule images:
         paths.IMAGES,
     log:
         paths.log(paths.IMAGES),
-    priority: 10**9
+    priority: plan.READY
     conda:
         "../../envs/dliflow.yaml"
     resources:
@@ -96,7 +96,7 @@ rule subset:
         manifest=paths.SUBSET_MANIFEST,
     log:
         paths.log(paths.SUBSET),
-    priority: 10**9
+    priority: plan.READY
     conda:
         "../../envs/dliflow.yaml"
     resources:
@@ -122,7 +122,7 @@ rule calibration_images:
         paths.CALIBRATION_IMAGES,
     log:
         paths.log(paths.CALIBRATION_IMAGES),
-    priority: 10**9
+    priority: plan.READY
     conda:
         "../../envs/dliflow.yaml"
     resources:
@@ -147,7 +147,7 @@ rule prepare:
         paths.ARRAY,
     log:
         paths.log(paths.ARRAY),
-    priority: 10**9
+    priority: plan.READY
     conda:
         "../../envs/dliflow.yaml"
     resources:

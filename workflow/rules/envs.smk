@@ -9,7 +9,7 @@ rule environment:
         f"{STUDY['environments']['folder']}/{{framework}}-{{digest}}/environment.json",
     log:
         paths.log(f"{STUDY['environments']['folder']}/{{framework}}-{{digest}}/environment.json"),
-    priority: 10**9
+    priority: plan.READY
     localrule: True
     conda:
         "../../envs/dliflow.yaml"

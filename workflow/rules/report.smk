@@ -1,10 +1,11 @@
 # What people read: tables from the records, plots and the report from the tables. When jobs failed, the same is made of
-# what there is, and the run still ends with an error.
+# what there is, and the run still ends with an error; only the rules' own jobs write the marks, which `all` asks for.
 
 
 # Make the tables.
 rule tables:
     input:
+        whole("tables"),
         code=modules.sources("stages.tables", *(f"frameworks.{name}" for name in STUDY["frameworks"])),
         parity=plan.records(PLAN, "parity"),
         accuracy=plan.records(PLAN, "accuracy"),
@@ -12,6 +13,7 @@ rule tables:
         compare=plan.records(PLAN, "compare"),
     output:
         paths.TABLES.values(),
+        mark=paths.MARKS["tables"],
     log:
         paths.log(f"{paths.RESULTS}/tables"),
     localrule: True
@@ -25,17 +27,19 @@ rule tables:
         here(
             "tables",
             "--study {params.study:q} --models {params.models:q}",
-            "--environments {params.environments:q}",
+            "--environments {params.environments:q} --mark {output.mark:q}",
         )
 
 
 # Draw the plots.
 rule plots:
     input:
+        whole("plots"),
         code=modules.sources("stages.plots"),
         tables=paths.TABLES.values(),
     output:
         paths.PLOT_FILES,
+        mark=paths.MARKS["plots"],
     log:
         paths.log(paths.PLOTS),
     localrule: True
@@ -44,12 +48,13 @@ rule plots:
     resources:
         timeout_s=3600,
     shell:
-        here("plots")
+        here("plots", "--mark {output.mark:q}")
 
 
 # Write the report and the summary for the terminal.
 rule report:
     input:
+        whole("report"),
         code=modules.sources("stages.report"),
         template="workflow/dliflow/report/template.html.j2",
         tables=paths.TABLES.values(),
@@ -57,6 +62,7 @@ rule report:
     output:
         paths.REPORT,
         paths.SUMMARY,
+        mark=paths.MARKS["report"],
     log:
         paths.log(paths.REPORT),
     localrule: True
@@ -65,7 +71,7 @@ rule report:
     resources:
         timeout_s=3600,
     shell:
-        here("report")
+        here("report", "--mark {output.mark:q}")
 
 
 onstart:
@@ -75,15 +81,13 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
     check_launch()
     Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
+    begin()
     write_json(Path(paths.RUN), {"started": time.time(), "command": " ".join(["snakemake", *sys.argv[1:]])})
 
 
 onsuccess:
-    subprocess.run([sys.executable, "-m", "dliflow", "finish"], env=STAGE_ENVIRONMENT)
+    succeed()
 
 
 onerror:
-    compare_the_rest()
-    subprocess.run(
-        [sys.executable, "-m", "dliflow", "finish", "--failed", "--", *TABLES_ARGUMENTS], env=STAGE_ENVIRONMENT
-    )
+    fail()

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from dliflow import paths
-from dliflow.files import read_json
+from dliflow import notes, paths
 from dliflow.report import names
 from dliflow.report.read import Row, Tables
 
@@ -39,7 +38,9 @@ def failures(logs: Path) -> list[Failure]:
     """The failures that lie below the folder of logs."""
     found = []
     for path in sorted(logs.rglob("*.failed.json")):
-        data = read_json(path)
+        data = notes.failure(path)
+        if data is None:
+            continue  # its job has begun anew meanwhile
         log = str(path).replace(".failed.json", ".log")
         found.append(Failure(f"{data['stage']}: {data['reason']}", log, data.get("output_tail", [])))
     return found

@@ -6,6 +6,8 @@ import csv
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dliflow.errors import DliflowError
+
 Row = dict[str, Any]
 Rows = list[Row]
 
@@ -50,9 +52,25 @@ def _value(column: str, text: str) -> Any:
 
 
 def table(path: Path) -> Rows:
-    """One table. A framework called `null` or a version `5.0` stays the text that it is."""
-    with open(path, newline="", encoding="utf-8") as stream:
-        return [{column: _value(column, text) for column, text in row.items()} for row in csv.DictReader(stream)]
+    """One table. A framework called `null` or a version `5.0` stays the text that it is.
+
+    Raises:
+        DliflowError: naming the file and what to do, when it is not the whole table that the job wrote.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as stream:
+            columns, *lines = csv.reader(stream, strict=True)
+        rows = [dict(zip(columns, map(_value, columns, line), strict=True)) for line in lines]
+        if not {"status", "record"} & set(columns) or not _ends_with_its_line(path):
+            raise ValueError("it ends too early")
+    except (ValueError, csv.Error) as error:
+        raise DliflowError(f"{path}: empty, half written or edited ({error}); delete it to make it again") from error
+    return rows
+
+
+def _ends_with_its_line(path: Path) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read()[-1:] == b"\n"
 
 
 def tables(folder: Path) -> Tables:

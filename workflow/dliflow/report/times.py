@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from dliflow.files import read_json
+from dliflow import notes
 from dliflow.report.read import Rows
 
 GROUPS = {
@@ -54,8 +54,8 @@ class Run(NamedTuple):
 
 def jobs(logs: Path) -> list[Job]:
     """The last run of every job that left its times below the folder of logs."""
-    found = [read_json(path) for path in sorted(logs.rglob("*.time.json"))]
-    return [Job(data["stage"], data["started"], data["seconds"]) for data in found]
+    found = [notes.timing(path) for path in sorted(logs.rglob("*.time.json"))]
+    return [Job(data["stage"], data["started"], data["seconds"]) for data in found if data is not None]
 
 
 def group_of(stage: str) -> str:

@@ -1,20 +1,21 @@
-"""The end of a run: after failures make tables, plots and report of what there is; print the summary."""
+"""The end of a run that failed or was stopped: tables, plots and report of what there is, without their marks."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
+import traceback
 from pathlib import Path
 
-from dliflow import paths
+from dliflow import marks, paths
+from dliflow.errors import DliflowError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--failed", action="store_true", help="jobs failed; -- and the options of `tables` follow")
-    parser.add_argument("tables", nargs=argparse.REMAINDER)
+    parser.add_argument("--unfinished", required=True, help="JSON: what the run did not make")
+    parser.add_argument("tables", nargs=argparse.REMAINDER, help="-- and the options of `tables`")
 
 
 def make(stage: str, options: list[str]) -> None:
@@ -25,15 +26,19 @@ def make(stage: str, options: list[str]) -> None:
     module.run(parser.parse_args(options))
 
 
-def run(args: argparse.Namespace) -> None:
-    """Make what is missing, and print the summary on the terminal, last."""
-    if args.failed:
-        if not any(Path(paths.RESULTS, "logs").rglob("*.failed.json")):
-            return  # no job of ours failed: Snakemake has said what did
-        make("tables", args.tables[1:])
-        make("plots", [])
-        make("report", [])
-        for path in (*paths.TABLES.values(), *paths.PLOT_FILES, paths.REPORT, paths.SUMMARY):
-            os.utime(path, (0, 0))  # outdated for the next run, which makes them anew
-    if Path(paths.SUMMARY).exists():
-        print("\n" + Path(paths.SUMMARY).read_text(encoding="utf-8"), file=sys.stderr, flush=True)
+def run(args: argparse.Namespace) -> int:
+    """Make what can be made; returns 1 when something could not, which leaves no older file in its place."""
+    marks.remove(path for pages in (paths.MARKS.values(), *paths.PAGES.values()) for path in pages)
+    options = {"tables": [*args.tables[1:], "--unfinished", args.unfinished]}
+    for stage in paths.PAGES:
+        try:
+            make(stage, options.get(stage, []))
+        except Exception as error:  # whatever it is, the others are still wanted, and what failed is told last
+            if not isinstance(error, DliflowError):
+                log = Path(paths.log(f"finish-{stage}"))
+                log.parent.mkdir(parents=True, exist_ok=True)
+                log.write_text(traceback.format_exc(), encoding="utf-8")
+                error = DliflowError(f"{type(error).__name__}: {error}; its traceback is {log}")
+            print(f"dliflow finish: {stage}: {error}", file=sys.stderr, flush=True)
+            return 1
+    return 0

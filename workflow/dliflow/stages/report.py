@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dliflow import paths
-from dliflow.files import read_json, write_text
-from dliflow.report import conclusion, missing, page, read, summary, times
+from dliflow import marks, notes, paths
+from dliflow.errors import DliflowError
+from dliflow.files import write_text
+from dliflow.report import conclusion, missing, names, page, read, summary, times
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,19 +20,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--run", type=Path, default=Path(paths.RUN), help="JSON: when this run was started, if it is there"
     )
     parser.add_argument("--title", help="heading of the page; made of the models' names when absent")
+    parser.add_argument("--mark", type=Path, help="written when there is a figure to report")
     parser.add_argument("--out", type=Path, default=Path(paths.REPORT), help="the page; summary.txt comes beside it")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write both files."""
+    """Write both files, and the mark.
+
+    Raises:
+        DliflowError: when there is to be a mark, but not one figure. Both files are written all the same.
+    """
     tables = read.tables(args.tables)
     settings = conclusion.settings(tables)
     gaps = missing.missing(tables, args.logs)
     jobs = times.jobs(args.logs)
-    this_run = times.this_run(jobs, read_json(args.run) if args.run.exists() else None)
+    this_run = times.this_run(jobs, notes.run(args.run))
     models = dict.fromkeys(row["model"] for row in (*tables.performance, *tables.accuracy))
     title = args.title or f"Inference of {', '.join(models) or 'no model'}"
     figures = page.plots(args.plots)
     write_text(args.out, page.render(title, tables, settings, gaps, figures, jobs, this_run))
     text = summary.render(settings, gaps, tables.accuracy, jobs, this_run, str(args.out))
     write_text(args.out.with_name("summary.txt"), text)
+    if args.mark is not None:
+        if not any(row["status"] == "ok" for row in (*tables.accuracy, *tables.performance)):
+            told = (f"  {names.listed(gap.configurations, 3)}: {gap.reason}" for gap in gaps)
+            raise DliflowError("\n".join(["nothing of this study could run on this machine:", *told]))
+        drawn = sorted(path for path in args.plots.glob("*.svg"))
+        marks.write(args.mark, [*(args.tables / f"{name}.csv" for name in tables._fields), *drawn])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import shlex
@@ -39,13 +40,25 @@ def _reason(status: int, timed_out: bool, timeout: float, lines: list[str]) -> s
     if status < 0:
         name = signal.Signals(-status).name
         hint = " (often: out of memory)" if name == "SIGKILL" else ""
-        return f"crashed: killed by {name}{hint}"
+        last_words = [line.partition("what():")[2].strip() for line in lines if "what():" in line][-1:]  # of C++
+        return ": ".join([f"crashed: killed by {name}{hint}", *last_words])
     # Messages of dliflow itself may take several lines, from the one that is marked to the end.
     marked = [index for index, line in enumerate(lines) if line.startswith("dliflow ") and ": error: " in line]
     if marked:
         message = "\n".join(lines[marked[-1] :])
         return message.partition(": error: ")[2]
-    return lines[-1] if lines else f"exit status {status} without any output"
+    return _exception(lines) or (lines[-1] if lines else f"exit status {status} without any output")
+
+
+def _exception(lines: list[str]) -> str:
+    """The message of the last exception that Python showed, with all of its lines; '' when there was none.
+
+    Frames are indented, the exception's first line is not; what follows belongs to its message.
+    """
+    shown = [index for index, line in enumerate(lines) if line.startswith("Traceback (most recent call last):")]
+    after = lines[shown[-1] + 1 :] if shown else []
+    message = list(itertools.dropwhile(lambda line: line.startswith(" "), after))
+    return "\n".join(message[:TAIL_LINES])
 
 
 def kill_group(leader: int) -> None:
@@ -130,7 +143,8 @@ def run(args: argparse.Namespace) -> int:
     if status == 0:
         return 0
     text = log.read_text(encoding="utf-8", errors="replace")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("# ")]
+    written = (line for line in text.splitlines() if line.strip())
+    lines = list(itertools.dropwhile(lambda line: line.startswith("# "), written))  # what the supervisor itself wrote
     reason = _reason(status, timed_out, args.timeout, lines)
     write_json(
         failure,

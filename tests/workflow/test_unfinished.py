@@ -1,0 +1,269 @@
+"""A study that is not finished says so: it is never nothing to be done, never ends well, and shows no older figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from dliflow import paths
+
+LISTS = {f"results/data/colours/{subset}.csv" for subset in ("evaluation", "performance")}
+RECORD = "results/{}/tiny/{}-default-fp32-cpu.json"
+
+
+def statuses(project, framework="beta"):
+    """Status and reason of a framework's rows in every table."""
+    tables = [project.table(name) for name in ("parity", "accuracy", "performance", "measurements")]
+    return {(row["status"], row["reason"]) for table in tables for row in table if row["framework"] == framework}
+
+
+def labels_in_a_file(project):
+    """The colours' labels in a CSV beside the images, one of them wrong."""
+    names = sorted(path.name for path in (project.folder / "data/images").glob("*.png"))
+    text = "file,label\n" + "".join(f"{name},{name.partition('_')[2][0]}\n" for name in names)
+    (project.folder / "data/images/labels.csv").write_text(text)
+    project.edit("config/datasets/colours.yaml", "labels: {", "labels: {from: csv, file: labels.csv}\nlicence: {")
+    entry = project.folder / "config/datasets/colours.yaml"
+    lines = [line for line in entry.read_text().splitlines() if not line.startswith("licence: {")]
+    entry.write_text("\n".join(lines) + "\n")
+    project.edit("data/images/labels.csv", "4_1.png,1", "4_1.png,7")
+    return project
+
+
+def test_a_repaired_label_runs_the_whole_study(project):
+    labels_in_a_file(project)
+    for _ in range(2):  # each time anew
+        assert "label 7 is outside the model's classes 0 to 2" in project.fail("all")
+        assert (project.folder / paths.REPORT).exists()
+        assert not any((project.folder / mark).exists() for mark in paths.MARKS.values())
+    assert "is of a study that is not finished" in project.fail(paths.REPORT)
+    project.edit("data/images/labels.csv", "4_1.png,7", "4_1.png,1")
+    project.run("all")
+    assert {row["status"] for row in project.table("performance")} == {"ok"}
+    assert all((project.folder / mark).exists() for mark in paths.MARKS.values())
+    assert project.pending() == set()
+    project.run(paths.REPORT)
+
+
+def test_a_repaired_size_runs_the_whole_study(project):
+    """The same for a failure in the model, and with another config."""
+    project.edit("config/models/tiny.yaml", "input:", "input_:")
+    entry = project.folder / "config/models/tiny.yaml"
+    good = entry.read_text().replace("input_:", "input:")
+    entry.write_text(good)
+    (project.folder / "data/model/tiny.npz").rename(project.folder / "data/model/good")
+    np.savez(project.folder / "data/model/tiny.npz", weights=np.eye(4, dtype=np.float32))
+    project.fail("all")
+    (project.folder / "data/model/tiny.npz").unlink()
+    (project.folder / "data/model/good").rename(project.folder / "data/model/tiny.npz")
+    os.utime(project.folder / "data/model/tiny.npz", (1, 1))  # as it came out of an archive
+    (project.folder / "config/other.yaml").write_text("latency: {repetitions: 1}\n")
+    project.run("all", "--configfile", "config/other.yaml")
+    assert {row["status"] for row in project.table("performance")} == {"ok"}
+
+
+def test_a_pin_that_cannot_be_installed_leaves_no_older_figures(finished):
+    finished.edit("envs/beta.yaml", "numpy==2.4.6", "numpy==99.9.9")
+    output = finished.fail("all")
+    ((status, reason),) = statuses(finished)
+    assert status == "failed"
+    assert reason.startswith("environment: the environment could not be built:")
+    assert "numpy==99.9.9" in reason
+    assert {status for status, _ in statuses(finished, "alpha")} == {"ok"}
+    assert "numpy==99.9.9" in output[output.rindex("\nFAILED\n") :]
+    finished.edit("envs/beta.yaml", "numpy==99.9.9", "numpy==2.4.6")
+    kept = {path: path.stat().st_mtime_ns for path in finished.records()}
+    finished.run("all")
+    assert {status for status, _ in statuses(finished)} == {"ok"}
+    assert kept == {path: path.stat().st_mtime_ns for path in finished.records()}
+
+
+def test_a_conversion_that_failed_after_an_edit_is_not_forgotten(finished):
+    """Its records are there still, and Snakemake calls nothing of it outdated any more."""
+    before = {path: path.read_bytes() for path in finished.records()}
+    finished.edit("workflow/dliflow/frameworks/beta.py", "Keep the weights", "Keep all weights")
+    for _ in range(2):
+        finished.fail("all", DLIFLOW_TEST_CONVERT="beta")
+        assert statuses(finished) == {("failed", "convert: RuntimeError: the converter does not like this graph")}
+    assert finished.fail("tables", DLIFLOW_TEST_CONVERT="beta").rstrip().endswith("tables")
+    assert {status for status, _ in statuses(finished)} == {"failed"}
+    finished.run("all")
+    assert {status for status, _ in statuses(finished)} == {"ok"}
+    changed = {path for path in finished.records() if path.read_bytes() != before[path]}
+    assert changed == {path for path in before if "beta" in str(path)}
+    assert finished.pending() == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_a_stopped_run_did_not_make_has_no_figures(finished, number):
+    """Stopped while the first of all measurements runs again: the others are of older settings."""
+    finished.configure(threads=1, options={"beta": {"fault": "slow"}, "alpha": {"fault": "slow"}})
+    begun = time.time()
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "all"]
+    process = subprocess.Popen(
+        command,
+        cwd=finished.folder,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whatever the tests were started by
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    logs = finished.folder / "results/logs/latency"
+    for _ in range(600):
+        if any(path.stat().st_mtime > begun for path in logs.rglob("*.log")):
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0, output
+    assert "Traceback" not in output, output
+    told = {row["status"]: row["reason"] for row in finished.table("measurements") if row["status"] != "ok"}
+    assert told == {"failed": "not made yet by this configuration: the job did not run"}
+    assert sum(row["status"] == "failed" for row in finished.table("measurements")) >= 6
+    assert output.rstrip().endswith("-m snakemake --cores 1 all"), output
+    finished.configure(options={"beta": {}, "alpha": {}})
+    finished.run("all")
+    assert {row["threads"] for row in finished.table("performance")} == {"1"}
+
+
+def test_a_record_that_is_gone_is_made_again(finished):
+    path = finished.folder / RECORD.format("parity", "beta")
+    path.unlink()
+    finished.run("all")
+    assert path.exists()
+    assert finished.pending() == set()
+
+
+def test_a_failure_while_the_pages_are_made_leaves_the_study_unfinished(finished):
+    finished.edit("workflow/dliflow/stages/plots.py", '"""Write each', 'raise OSError("no canvas")\n    """Write each')
+    for _ in range(2):
+        output = finished.fail("all")
+        assert "plots: OSError: no canvas" in output[output.rindex("\nFAILED\n") :]
+        assert not (finished.folder / paths.REPORT).exists()  # the older one is not that of this study
+    finished.edit("workflow/dliflow/stages/plots.py", 'raise OSError("no canvas")\n    ', "")
+    finished.run("all")
+    assert finished.pending() == set()
+
+
+def test_a_single_file_leaves_tables_alone_and_the_study_unfinished(finished):
+    before = (finished.folder / "results/tables/performance.csv").read_bytes()
+    record = str(finished.records()[0].relative_to(finished.folder))
+    finished.configure(options={"alpha": {"fault": "error"}})
+    output = finished.fail(record)
+    assert output.rstrip().endswith(record)
+    assert (finished.folder / "results/tables/performance.csv").read_bytes() == before
+    finished.configure(options={"alpha": {}})
+    finished.run("all", "--until", "latency")
+    finished.run("all")
+    assert finished.pending() == set()
+
+
+def test_the_plan_knows_every_job_that_its_rows_need(project):
+    """What it does not know, the reason of a failure and what a failed job left undone would be lost of."""
+    project.configure(frameworks=["onnxruntime", "opencv"], precisions=["fp32", "int8"], compare={"leaders": 2})
+    project.configure(environments={"folder": "results/environments"})
+    snakefile = project.folder / "Snakefile"
+    snakefile.write_text(snakefile.read_text() + 'write_json(Path("needed.json"), plan.needed(PLAN))\n')
+    beside = {path.replace(".csv", ".csv.json") for path in LISTS}
+    pages = {page for pages in paths.PAGES.values() for page in pages} | set(paths.MARKS.values())
+    made = project.pending() - pages - beside
+    assert set(json.loads((project.folder / "needed.json").read_text())) == made
+
+
+# --- Nothing to measure ----------------------------------------------------------------------------------------------
+
+
+def test_a_study_in_which_nothing_can_run_is_refused(project):
+    project.configure(devices=["gpu"])
+    output = project.fail("all")
+    for text in ("config/config.yaml", "devices: [gpu]", "alpha runs on the CPU only", "fp32, fp16 on cpu"):
+        assert text in output
+    assert not (project.folder / "results").exists()
+
+
+def test_a_study_in_which_nothing_ran_does_not_end_well(project):
+    project.configure(options={name: {"skip": f"{name} is too old"} for name in ("alpha", "beta")})
+    for _ in range(2):
+        output = project.fail("all")
+        told = output[output.rindex("\nFAILED\n") :]
+        assert "report: nothing of this study could run on this machine:" in told
+        assert "alpha fp32: alpha is too old" in told
+        assert "beta fp32: beta is too old" in told
+    assert "beta is too old" in (project.folder / paths.REPORT).read_text()
+
+
+# --- The last thing on the screen ------------------------------------------------------------------------------------
+
+
+def test_what_failed_and_what_to_type_is_the_last_thing_on_the_screen(project):
+    project.configure(options={"beta": {"fault": "wrong"}})
+    output = project.fail("all", "--config", "threads=1")
+    assert "CalledProcessError" not in output
+    end = output[output.rindex("\nFAILED\n") :]
+    assert "parity: is not the same network" in end or "is not the same network as its reference" in end
+    assert "parity.tolerance.fp32 = 0.0001" in end  # whole, to its last words
+    assert f"log: {paths.log(RECORD.format('parity', 'beta'))}" in end
+    assert end.rstrip().endswith(f"{sys.executable} -m snakemake --cores 1 all --config threads=1")
+
+
+def test_a_wrong_key_is_the_last_thing_on_the_screen(project):
+    project.configure(thread=1)
+    output = project.fail("all")
+    assert output.count("unknown key 'thread'") == 1
+    assert "WorkflowError" not in output
+    lines = output.rstrip().splitlines()
+    assert lines[-2:] == ["Nothing was run. When that is mended:", f"  {sys.executable} -m snakemake --cores 1 all"]
+
+
+# --- Damaged files ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["", '{"stage": "lat', "[]"])
+def test_damaged_notes_stop_nothing(finished, content):
+    logs = finished.folder / "results/logs"
+    note = next(logs.rglob("*.time.json"))
+    note.write_text(content)
+    (logs / "run.json").write_text(content)
+    (logs / "unfinished.json").write_text(content)
+    (logs / "old.failed.json").write_text(content)
+    finished.run("report", "tables", "--forcerun", "tables")
+    assert (finished.folder / paths.REPORT).exists()
+    assert finished.pending() == set()
+
+
+@pytest.mark.parametrize("content", ["", '{"stage": "latency", "sta'])
+def test_a_damaged_record_fails_alone_and_is_named(finished, content):
+    damaged = next(path for path in finished.records() if "beta" in str(path) and path.name == "batch1-run1.json")
+    damaged.write_text(content)
+    output = finished.fail("all")
+    name = str(damaged.relative_to(finished.folder))
+    end = output[output.rindex("\nFAILED\n") :]
+    assert f"{name}: empty or half written" in end
+    assert "delete it to make it again" in end
+    rows = {(row["framework"], row["batch_size"]): row["status"] for row in finished.table("performance")}
+    assert rows == {("alpha", "1"): "ok", ("alpha", "2"): "ok", ("beta", "1"): "failed", ("beta", "2"): "ok"}
+    damaged.unlink()
+    finished.run("all")
+    assert {row["status"] for row in finished.table("performance")} == {"ok"}
+
+
+def test_damaged_predictions_and_tables_are_named(finished):
+    (predictions,) = (finished.folder / "results/accuracy").rglob("beta*.csv")
+    predictions.write_text(predictions.read_text()[:-30])
+    table = finished.folder / "results/tables/performance.csv"
+    table.write_text(table.read_text()[:-30])
+    end = finished.fail("plots", "--forcerun", "plots")
+    assert "results/tables/performance.csv: empty, half written or edited" in end
+    end = finished.fail("all")
+    assert f"{predictions.relative_to(finished.folder)}: missing, empty or half written" in end
+    predictions.with_suffix(".json").unlink()
+    finished.run("all")
+    assert json.loads(predictions.with_suffix(".json").read_text())["figures"]["images"] == 9
