@@ -12,8 +12,10 @@ from project import Project, copy_of_the_repository
 from xdist.scheduler import LoadScopeScheduling
 
 # A study of everything the default one has, with as little measuring as can be.
-SHORT = {"batch_sizes": [1], "repetitions": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1}
-
+SHORT = {
+    "latency": {"batch_sizes": [1], "repetitions": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
+    "compare": {"leaders": 2, "groups": 2, "rounds": 2, "budget_s": 0},
+}
 
 # Files whose tests look at one thing that takes minutes to make: a group stays on one worker.
 TOGETHER = {
@@ -59,7 +61,7 @@ def study(tmp_path_factory, environments) -> Project:
 
     def make(folder):
         project = copy_of_the_repository(folder, environments)
-        changes = {"environments": {"folder": str(environments)}, "latency": SHORT}
+        changes = {**SHORT, "environments": {"folder": str(environments)}}
         (folder / "config/short.yaml").write_text(yaml.safe_dump(changes))
         project.run("all", "--cores", "2", "--configfile", "config/short.yaml")
 

@@ -32,6 +32,7 @@ SMALLER = {
     "calibration": {"dataset": "photographs"},
     "accuracy": {"images": None},
     "latency": {"batch_sizes": [1], "repetitions": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
+    "compare": {"leaders": 2, "groups": 2, "rounds": 2, "budget_s": 0},
 }
 
 

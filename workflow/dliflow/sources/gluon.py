@@ -79,7 +79,7 @@ def load(path: Path, source: dict):
     except (mx.base.MXNetError, AssertionError, ValueError, RuntimeError, UnicodeDecodeError) as error:
         text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
         text = text.rpartition("Error: ")[2] if "Stack trace" in text else text
-        raise DliflowError(f"{path}: broken, or graph and parameters do not fit: {text[:300]}") from error
+        raise DliflowError(f"{path}: broken, or graph and parameters do not fit: {text}") from error
     network.hybridize()
     return network
 

@@ -27,7 +27,7 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its layers raise
-        reason = " ".join(str(error).split())[:500]
+        reason = " ".join(str(error).split())
         if path.suffix != ".keras" and "model config" in reason.lower():
             reason = "it holds weights only; save the whole model with model.save('NAME.keras')"
         raise DliflowError(f"{path}: Keras cannot load the model: {reason}") from error

@@ -36,7 +36,7 @@ def load(path: Path, source: dict):
     try:
         network.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
-        difference = " ".join(str(error).split())[:400]
+        difference = " ".join(str(error).split())
         raise DliflowError(f"{path}: the weights do not fit {source['architecture']}: {difference}") from error
     return network.eval()
 

@@ -125,6 +125,8 @@ def run(args: argparse.Namespace) -> int:
 
         def stop(number, frame):
             kill()
+            reason = f"was stopped from outside ({signal.Signals(number).name})"
+            write_json(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log)})
             sys.exit(128 + number)
 
         for number in (signal.SIGTERM, signal.SIGINT):
