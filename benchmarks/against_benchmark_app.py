@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 import study
 
-from dliflow import measure
 from dliflow.files import payload, read_json
-from dliflow.inputs import shape
+from dliflow.images.inputs import shape
+from dliflow.measuring import measure
 
 REQUESTS = 301  # in each process; odd, so that everyone has the same median
 TURN_S = 0.15

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import study
 
-from dliflow import measure
+from dliflow.measuring import measure
 
 LOADGEN = "mlcommons-loadgen==6.0.17"
 FRAMEWORKS = ("onnxruntime", "openvino", "pytorch")
@@ -42,7 +42,7 @@ TITLES = {
 
 def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Found]:
     """Comparisons by their titles."""
-    from dliflow import uv
+    from dliflow.fetching import uv
 
     found = {}
     for framework, threads in itertools.product(FRAMEWORKS, ("default", "1")):

@@ -16,7 +16,7 @@ import sys
 import numpy as np
 import study
 
-from dliflow import measure
+from dliflow.measuring import measure
 
 BURST_S = 0.25
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import synthetic
 
-from dliflow import measure, series, stats
+from dliflow.analysis import stats
+from dliflow.measuring import measure, series
 
 WARMUP, REQUESTS, WIDTH, LEAST = 200, 1000, 0.01, 30  # the default study's
 

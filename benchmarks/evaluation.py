@@ -22,8 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import frameworks, inputs, session, variables
-from dliflow.journal import Journal
+from dliflow import frameworks
+from dliflow.images import inputs
+from dliflow.machine import variables
+from dliflow.measuring import session
+from dliflow.records.journal import Journal
 from dliflow.stages import accuracy
 
 READY = 64  # images in ready batches
@@ -73,7 +76,7 @@ def worker(args: argparse.Namespace) -> None:
 
 def prepared(args: argparse.Namespace, entry: dict[str, Any], folder: Path) -> Path:
     """Manifest of the images' pixels, repeated up to the count."""
-    from dliflow import dataset
+    from dliflow.images import dataset
     from dliflow.stages import prepare
 
     names = list(dataset.find(args.images, None))
@@ -91,8 +94,8 @@ def main(args: argparse.Namespace) -> None:
     """Prepare, ask the framework's environment, print."""
     from harness import interval, ratio
 
-    from dliflow import config, environments, paths
     from dliflow.files import payload, read_json
+    from dliflow.study import config, environments, paths
 
     entry = config.model(Path("config/models"), args.model, "--model", "--model")["input"]
     variant = args.variant or frameworks.variants(args.framework)[0]

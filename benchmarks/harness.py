@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import inputs, measure, series
 from dliflow.files import read_json, sha256, write_json
 from dliflow.frameworks import null
+from dliflow.images import inputs
+from dliflow.measuring import measure, series
 
 ROUNDS = 41
 REQUESTS = 20_000

@@ -21,8 +21,9 @@ from pathlib import Path
 from harness import interval, ratio
 from PIL import Image
 
-from dliflow import config, dataset, inputs
+from dliflow.images import dataset, inputs
 from dliflow.stages import prepare
+from dliflow.study import config
 
 
 def plain(files: list[str], geometry: dict) -> float:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import measure, series, stats
+from dliflow.analysis import stats
 from dliflow.files import read_json
+from dliflow.measuring import measure, series
 
 WIDTH, LEAST, LIMIT_S = 0.01, 30, 0.4  # the default study's
 NOTHING = [np.zeros((1, 1), np.float32)]

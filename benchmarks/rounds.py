@@ -23,8 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import comparison, config, doubts, environments, frameworks, machine, paths, stats, variables
+from dliflow import frameworks
+from dliflow.analysis import comparison, doubts, stats
+from dliflow.machine import lock, variables
 from dliflow.stages import compare
+from dliflow.study import config, environments, paths
 
 SHARE = 0.05
 PAIRS = {"the same twice": comparison.Pair("b", "a", ""), "slowed by 5 %": comparison.Pair("c", "a", "")}
@@ -165,7 +168,7 @@ def main(args: argparse.Namespace) -> None:
     order = random.Random(0)
     comparisons = []
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    with machine.lock(True), open(args.out, "w", encoding="utf-8") as out:
+    with lock.hold(True), open(args.out, "w", encoding="utf-8") as out:
         for number in range(args.comparisons):
             clock = [time.monotonic()]
             rounds = in_rounds(started, args, order)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 import time
 
-from dliflow import session
 from dliflow.__main__ import main
+from dliflow.measuring import session
 
 share = float(sys.argv[1])
 open_model = session.open_model

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import feed, session, variables
+from dliflow.machine import variables
+from dliflow.measuring import feed, session
 from dliflow.stages import latency
 
 Found = dict[str, list[float]]
@@ -21,8 +22,8 @@ Found = dict[str, list[float]]
 
 def command(model: str, framework: str, batch_size: int) -> list[str]:
     """The command by which the study measured FP32, as its record holds it, in the framework's environment."""
-    from dliflow import environments, paths
     from dliflow.files import read_json
+    from dliflow.study import environments, paths
 
     records = Path(paths.RESULTS, "latency").glob(f"*/{model}/{framework}-*-fp32-cpu-*/batch{batch_size}-run1.json")
     for record in sorted(records):

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import yaml
 
-from dliflow import environments as environment_files
-from dliflow import files, inputs, machine
+from dliflow import files
+from dliflow.images import inputs
+from dliflow.machine import lock
+from dliflow.study import environments as environment_files
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("DLIFLOW_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -32,7 +34,7 @@ class Project:
         """Run Snakemake as a user would; its output is both streams."""
         command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
         # Tests run side by side, and look at no speed: a project's measurements wait for its own jobs only.
-        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", machine.TEST_LOCK_FOLDER: str(self.folder)}
+        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", lock.TEST_LOCK_FOLDER: str(self.folder)}
         return subprocess.run(
             command,
             cwd=self.folder,

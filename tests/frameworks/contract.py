@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 from cases import each
 
-from dliflow import frameworks, inputs, threads
+from dliflow import frameworks
 from dliflow.errors import DliflowError, Skip
+from dliflow.images import inputs
+from dliflow.machine import threads
 
 WINDOW_S = 1.0
 

@@ -15,8 +15,8 @@ import onnxruntime
 from onnx import helper, numpy_helper
 from onnx.helper import make_node as node
 
-from dliflow import graph, interchange
 from dliflow.errors import DliflowError
+from dliflow.interchange import form, graph
 
 FLOAT = onnx.TensorProto.FLOAT
 SHAPE = (3, 9, 9)
@@ -70,7 +70,7 @@ def settled(name: str, folder: Path) -> dict:
     model = model_of(MODELS[name], int(name[5:]))
     batch = np.random.default_rng(1).normal(size=(5, *SHAPE)).astype(np.float32)
     before = scores(model.SerializeToString(), batch)
-    interchange.write(model, SHAPE, "NCHW", folder)
+    form.write(model, SHAPE, "NCHW", folder)
     path = folder / "model.onnx"
     return {
         "file": [one.op_type for one in onnx.load(path).graph.node],
@@ -82,7 +82,7 @@ def settled(name: str, folder: Path) -> dict:
 def refusal(*nodes) -> str:
     """What is said of nodes that are not in the form."""
     try:
-        interchange._check_form(model_of(nodes, 13).graph)
+        form._check_form(model_of(nodes, 13).graph)
     except DliflowError as error:
         return str(error)
     return ""

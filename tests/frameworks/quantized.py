@@ -34,7 +34,7 @@ def quantize(folder: Path) -> None:
     """Both kinds, and the plain one's scores in ONNX Runtime. In ONNX Runtime's environment."""
     import onnxruntime
 
-    from dliflow import quantize_onnx
+    from dliflow.conversion import quantize_onnx
     from dliflow.frameworks import opencv
 
     images = np.load(folder / "images.npy")
@@ -50,8 +50,8 @@ def quantize(folder: Path) -> None:
 
 def predict(folder: Path) -> None:
     """Print how far each is from the reference. In OpenCV's environment."""
-    from dliflow import metrics
     from dliflow.frameworks import opencv
+    from dliflow.measuring import metrics
 
     images, reference = np.load(folder / "images.npy"), np.load(folder / "reference.npy")
     settings = {"variant": "default", "device": "cpu", "batch_size": 16, "threads": 1, "options": {}}

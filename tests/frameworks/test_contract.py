@@ -10,7 +10,8 @@ import yaml
 from cases import answer
 from project import ROOT
 
-from dliflow import config, frameworks
+from dliflow import frameworks
+from dliflow.study import config
 
 CONTRACT = Path(__file__).with_name("contract.py")
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from project import ROOT
 
-from dliflow import config, metrics
+from dliflow.measuring import metrics
+from dliflow.study import config
 
 SCRIPT = ROOT / "tests/frameworks/quantized.py"
 DEFAULTS = config.study(yaml.safe_load((ROOT / "config/config.yaml").read_text()), "config.yaml")["parity"]

@@ -8,9 +8,10 @@ import json
 import pandas as pd
 import pytest
 
-from dliflow import record, tables
+from dliflow.analysis import tables
 from dliflow.errors import DliflowError
 from dliflow.files import sha256
+from dliflow.records import record
 
 FORMATS = {"mxnet": "gluon", "pytorch": "pytorch_state_dict"}
 IMAGES = [f"images/{number}.png" for number in range(8)]

@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 
-from dliflow.archive import Limits, belongs, extract, is_archive
 from dliflow.errors import DliflowError
+from dliflow.fetching.archive import Limits, belongs, extract, is_archive
 
 
 def make_tar(path, members, mode="w"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats as scipy_stats
 
-from dliflow import chance
+from dliflow.analysis import chance
 
 
 @pytest.mark.parametrize(

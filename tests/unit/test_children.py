@@ -10,7 +10,7 @@ import threading
 import pytest
 from project import ROOT
 
-from dliflow import children
+from dliflow.machine import children
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 
@@ -62,7 +62,7 @@ def test_a_process_that_cannot_be_seen_from_here_counts_as_running(sleeper):
 
 def test_a_child_dies_with_its_parent():
     code = (
-        "import subprocess, sys; from dliflow.children import dying_with_parent;"
+        "import subprocess, sys; from dliflow.machine.children import dying_with_parent;"
         "child = subprocess.Popen(['sleep', '60'], preexec_fn=dying_with_parent(), stdout=subprocess.DEVNULL);"
         "print(child.pid, flush=True); sys.stdin.read()"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dliflow import comparison
-from dliflow.comparison import Pair
+from dliflow.analysis import comparison
+from dliflow.analysis.comparison import Pair
 
 RNG = np.random.default_rng(0)
 

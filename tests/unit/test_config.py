@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dliflow import config, environments, frameworks
+from dliflow import frameworks
 from dliflow.errors import DliflowError
+from dliflow.study import config, environments
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = {"models": ["m"], "dataset": "d", "frameworks": ["null"], "precisions": ["fp32"]}

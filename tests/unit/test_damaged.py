@@ -10,8 +10,10 @@ import threading
 
 import pytest
 
-from dliflow import dataset, files, record
+from dliflow import files
 from dliflow.errors import DliflowError
+from dliflow.images import dataset
+from dliflow.records import record
 from dliflow.stages import environment
 
 BROKEN = {"empty": b"", "zeros": bytes(300), "cut off": b'{\n "a": {\n  "b": 1\n }', "text": b"a,b\n1,2\n"}

@@ -8,8 +8,8 @@ import os
 
 import pytest
 
-from dliflow import dataset
 from dliflow.errors import DliflowError
+from dliflow.images import dataset
 from dliflow.stages import images
 
 IMAGES = ["B.JPEG", "a b.Png", "class/c.webp", "class/deeper/d.jpg"]

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from dliflow import comparison, disturbance, doubts
+from dliflow.analysis import comparison, doubts
+from dliflow.machine import disturbance
 
 QUIET = {
     **{"drift": 0.03, "drift_p": 0.2},

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dliflow import machine, prerequisites, uv
 from dliflow.commands import doctor
 from dliflow.errors import DliflowError
+from dliflow.fetching import uv
+from dliflow.machine import facts
+from dliflow.study import prerequisites
 
 GOOD = {
     **{"governor": "performance", "no_turbo": "1", "boost": None, "smt": False, "virtualised": False, "clock": "tsc"},
@@ -41,7 +43,7 @@ def test_the_doctor_finds_nothing_on_a_good_machine_and_each_fault_alone():
 
 
 def test_the_doctor_takes_this_machine_as_it_is():
-    assert all(isinstance(line, str) for line in doctor.settings(machine.describe()))
+    assert all(isinstance(line, str) for line in doctor.settings(facts.describe()))
 
 
 @pytest.fixture

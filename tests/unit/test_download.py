@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from dliflow import download
-from dliflow.checksums import checksum
-from dliflow.download import Patience, fetch, file_name, target_of
 from dliflow.errors import DliflowError
+from dliflow.fetching import download
+from dliflow.fetching.checksums import checksum
+from dliflow.fetching.download import Patience, fetch, file_name, target_of
 
 CONTENT = random.Random(0).randbytes(400_000)
 OTHER = random.Random(1).randbytes(400_000)
@@ -248,7 +248,7 @@ def test_a_server_that_asks_to_wait_is_given_the_time(
     server, tmp_path, monkeypatch, capsys, status, retry_after, waits
 ):
     waited = []
-    monkeypatch.setattr("dliflow.download.time.sleep", waited.append)
+    monkeypatch.setattr("dliflow.fetching.download.time.sleep", waited.append)
     if retry_after.startswith("date:"):
         seconds = time.time() + int(retry_after.removeprefix("date:"))
         retry_after = email.utils.formatdate(seconds, usegmt=True)
@@ -340,7 +340,7 @@ def test_a_disk_that_fills_up(server, tmp_path, monkeypatch):
     def full(path, mode):
         return open("/dev/full" if str(path).endswith(".part") and mode != "rb" else path, mode)
 
-    monkeypatch.setattr("dliflow.download.open", full, raising=False)
+    monkeypatch.setattr("dliflow.fetching.download.open", full, raising=False)
     with pytest.raises(DliflowError, match=r"the disk is full: .* bytes free, 400,000 more are needed"):
         fetch(located(server), tmp_path, SHORT)
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from project import ROOT, converted, prepared
 
-from dliflow import inputs
 from dliflow.files import sha256, write_json
+from dliflow.images import inputs
 from dliflow.stages import accuracy
 
 ENTRY = {

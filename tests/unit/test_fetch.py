@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dliflow import locations
 from dliflow.errors import DliflowError
+from dliflow.fetching import locations
 from dliflow.files import read_json
 from dliflow.stages import fetch
 

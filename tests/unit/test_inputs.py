@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from project import prepared
 
-from dliflow import inputs
 from dliflow.errors import DliflowError
+from dliflow.images import inputs
 
 ENTRY = {
     "height": 6,

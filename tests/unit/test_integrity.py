@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from project import converted
 
-from dliflow import integrity, session
+from dliflow import integrity
 from dliflow.errors import DliflowError
 from dliflow.files import read_json, sha256, write_json
+from dliflow.measuring import session
 from dliflow.stages import convert, export, parity, reference
 
 

@@ -12,7 +12,7 @@ import pytest
 from project import ROOT
 
 from dliflow.errors import DliflowError
-from dliflow.journal import Journal
+from dliflow.records.journal import Journal
 
 
 def test_what_was_synced_is_there_again_and_the_rest_is_not(tmp_path):
@@ -100,7 +100,7 @@ def test_what_is_no_file_does_not_block(tmp_path, name):
 
 HOLD = """
 import sys; from pathlib import Path
-from dliflow.journal import Journal
+from dliflow.records.journal import Journal
 with Journal(Path(sys.argv[1]), "key", "<i4"):
     print("open", flush=True)
     sys.stdin.read()

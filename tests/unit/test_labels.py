@@ -7,7 +7,7 @@ import pytest
 import scipy.io
 
 from dliflow.errors import DliflowError
-from dliflow.labels import Classes, of_images
+from dliflow.images.labels import Classes, of_images
 
 ANIMALS = Classes(3, ["cat", "dog", "crane bird"])
 SYNSETS = Classes(3, ["n01", "n02", "n03"])

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from project import ROOT, converted, prepared
 
-from dliflow import feed, record, rest, tables
+from dliflow.analysis import tables
+from dliflow.machine import rest
+from dliflow.measuring import feed
+from dliflow.records import record
 from dliflow.stages import latency
 
 ENTRY = {

@@ -10,8 +10,8 @@ import sys
 import pytest
 from project import ROOT
 
-from dliflow import cpulist, launch, machine, numa
 from dliflow.errors import DliflowError
+from dliflow.machine import cpulist, facts, launch, numa
 
 AS_IT_IS = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
 USABLE = sorted(os.sched_getaffinity(0))
@@ -20,7 +20,7 @@ SOME_NODE = pytest.mark.skipif(not (numa.NODES / "node0").exists(), reason="the 
 APPLY = """
 import json, os, sys
 import numpy  # its threads are there before
-from dliflow import launch
+from dliflow.machine import launch
 asked = json.loads(sys.argv[1])
 launch.apply(asked)
 print(json.dumps({**launch.found(asked)["in_effect"], "own": sorted(os.sched_getaffinity(0))}))
@@ -138,7 +138,7 @@ def test_a_priority_without_the_right_to_it_is_refused(monkeypatch):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes a user who can give up rights")
 def test_another_user_cannot_have_a_high_priority():
-    code = "import os; from dliflow import launch; os.setgid(65534); os.setuid(65534)\n" + APPLY.replace(
+    code = "import os; from dliflow.machine import launch; os.setgid(65534); os.setuid(65534)\n" + APPLY.replace(
         "import numpy  # its threads are there before\n", ""
     )
     result = run({"priority": -5}, code)
@@ -153,5 +153,5 @@ def test_memory_policy_of_an_unknown_machine_is_not_told(monkeypatch):
 
 
 def test_caches_are_counted_once():
-    size = machine.last_level_cache_bytes()
+    size = facts.last_level_cache_bytes()
     assert size is None or 2**16 < size < 2**33

@@ -11,12 +11,12 @@ import time
 import pytest
 from project import ROOT
 
-from dliflow import machine
 from dliflow.errors import DliflowError
+from dliflow.machine import facts, lock, process, system
 
 
 def test_the_machine_is_described():
-    found = machine.describe()
+    found = facts.describe()
     assert found["cpu"]
     assert 1 <= found["physical_cores"] <= found["usable_cpus"] <= found["logical_cpus"]
     assert found["memory_mib"] > 100
@@ -24,31 +24,31 @@ def test_the_machine_is_described():
 
 def test_peak_memory_is_the_process_s_own():
     ballast = bytearray(400 << 20)
-    code = "from dliflow import machine; print(machine.peak_rss_mib())"
+    code = "from dliflow.machine import process; print(process.peak_rss_mib())"
     child = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": "workflow"}, capture_output=True, text=True
     )
-    assert 1 < float(child.stdout) < 200 < machine.peak_rss_mib()
+    assert 1 < float(child.stdout) < 200 < process.peak_rss_mib()
     del ballast
 
 
 def hold(exclusive, seconds, queue):
-    with machine.lock(exclusive):
+    with lock.hold(exclusive):
         queue.put((exclusive, "in", time.monotonic()))
         time.sleep(seconds)
         queue.put((exclusive, "out", time.monotonic()))
 
 
 def spans(kinds, monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "LOCKED_FOLDERS", [tmp_path])
+    monkeypatch.setattr(lock, "LOCKED_FOLDERS", [tmp_path])
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     processes = [context.Process(target=hold, args=(kind, 0.3, queue)) for kind in kinds]
-    for process in processes:
-        process.start()
+    for one in processes:
+        one.start()
     events = sorted((queue.get(timeout=20) for _ in range(2 * len(kinds))), key=lambda event: event[2])
-    for process in processes:
-        process.join()
+    for one in processes:
+        one.join()
     return [what for _, what, _ in events]
 
 
@@ -62,10 +62,10 @@ def test_other_jobs_may(monkeypatch, tmp_path):
 
 HELD = """
 import os, sys
-from dliflow import machine
+from dliflow.machine import lock
 if len(sys.argv) > 1:
     os.setgid(65534), os.setuid(65534)
-with machine.lock(exclusive=True):
+with lock.hold(exclusive=True):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -116,9 +116,9 @@ def test_users_exclude_each_other():
 
 
 def test_a_system_without_locks_is_told(monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "LOCKED_FOLDERS", [tmp_path / "none"])
+    monkeypatch.setattr(lock, "LOCKED_FOLDERS", [tmp_path / "none"])
     told = r"nothing on this machine can be locked, .*none: No such file"
-    with pytest.raises(DliflowError, match=told), machine.lock(exclusive=True):
+    with pytest.raises(DliflowError, match=told), lock.hold(exclusive=True):
         pass
 
 
@@ -160,9 +160,9 @@ CGROUPS = {
 @pytest.mark.parametrize("name", CGROUPS)
 def test_the_tightest_limit_of_all_groups_around_the_process_counts(monkeypatch, name):
     files, expected = CGROUPS[name]
-    monkeypatch.setattr(machine, "_read", files.get)
-    assert (machine.cpu_quota(), machine.memory_limit()) == expected
+    monkeypatch.setattr(system, "read", files.get)
+    assert (facts.cpu_quota(), facts.memory_limit()) == expected
 
 
 def test_a_process_knows_its_age():
-    assert 0 < machine.process_age_ms() < 86_400_000
+    assert 0 < process.age_ms() < 86_400_000

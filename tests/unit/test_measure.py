@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from dliflow import measure
+from dliflow.measuring import measure
 
 BATCHES = [np.zeros((1, 2)), np.ones((1, 2))]
 

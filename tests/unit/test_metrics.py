@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dliflow import metrics
 from dliflow.errors import DliflowError
+from dliflow.measuring import metrics
 
 
 def test_scores_are_checked():

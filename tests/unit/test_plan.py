@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dliflow import config, modules, plan
 from dliflow.errors import DliflowError
+from dliflow.study import config, plan
 
 ROOT = Path(__file__).parents[2]
 STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["null", "openvino"], "precisions": ["fp32", "fp16"]}
@@ -90,20 +90,3 @@ def test_a_study_of_which_nothing_can_run_is_refused():
     model = plan.described({"source": source}, "spec", 10)
     with pytest.raises(DliflowError, match="Right would be: tflite: int8 on cpu"):
         plan.check(plan.build(checked, {"m": model}, lambda name: name), checked, {"m": model}, "my.yaml")
-
-
-def test_sources_follow_imports_and_stop_at_other_frameworks():
-    found = {Path(path).name for path in modules.sources("stages.latency", "frameworks.openvino")}
-    assert {"latency.py", "session.py", "measure.py", "machine.py", "openvino.py", "metrics.py"} <= found
-    assert not {"opencv.py", "plots.py", "tables.py", "version.py", "stats.py"} & found
-
-
-def test_a_measurement_does_not_depend_on_reporting_code():
-    measuring = set(modules.sources("stages.latency", "frameworks.null"))
-    shared = measuring & set(modules.sources("stages.report", "stages.plots", "stages.tables"))
-    assert {Path(path).name for path in shared} <= {"__init__.py", "files.py", "integrity.py", "errors.py", "null.py"}
-
-
-@pytest.mark.parametrize("stage", [path.stem for path in (ROOT / "workflow/dliflow/stages").glob("[a-z]*.py")])
-def test_every_stage_s_sources_exist(stage):
-    assert all(Path(path).exists() for path in modules.sources(f"stages.{stage}"))

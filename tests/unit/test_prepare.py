@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from project import ROOT
 
-from dliflow import dataset, inputs
 from dliflow.errors import DliflowError
-from dliflow.preprocess import decode, preprocess
+from dliflow.images import dataset, inputs
+from dliflow.images.preprocess import decode, preprocess
 from dliflow.stages import prepare
 
 GEOMETRY = {"height": 4, "width": 6, "resize": "squash", "interpolation": "bilinear"}
@@ -140,7 +140,7 @@ def test_an_image_that_was_replaced_meanwhile_is_decoded_again(folder):
 
 KILLED = """
 import sys
-from dliflow import journal
+from dliflow.records import journal
 from dliflow.__main__ import main
 journal.EVERY_S = 0.05
 sys.exit(main(sys.argv[1:]))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from dliflow.errors import DliflowError
-from dliflow.preprocess import decode, preprocess
+from dliflow.images.preprocess import decode, preprocess
 
 GEOMETRY = {"height": 4, "width": 4, "resize": {"short_side": 4}, "interpolation": "nearest"}
 

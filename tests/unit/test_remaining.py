@@ -9,8 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from dliflow import config, paths, plan, record, remaining
 from dliflow.files import read_json, write_json
+from dliflow.records import record
+from dliflow.runs import remaining
+from dliflow.study import config, paths, plan
 
 STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["openvino", "opencv"], "precisions": ["fp32", "fp16"]}
 MODEL = plan.described({"source": {"format": "onnx"}}, "spec", 10)

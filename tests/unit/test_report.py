@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dliflow import comparison, paths
-from dliflow import tables as columns
+from dliflow.analysis import comparison
+from dliflow.analysis import tables as columns
 from dliflow.report import canvas, conclusion, missing, names, page, plots, read, summary, times, tradeoff, units
 from dliflow.stages import report
+from dliflow.study import paths
 
 CPU = {"model": "tiny", "variant": "default", "device": "cpu", "node": "local", "scenario": "latency"}
 NASTY = "convert: <script>alert('x')</script> $x$ & more"

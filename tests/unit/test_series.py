@@ -9,7 +9,7 @@ import pytest
 import synthetic
 from scipy import stats as scipy_stats
 
-from dliflow import measure, series
+from dliflow.measuring import measure, series
 
 RUNS = 120
 

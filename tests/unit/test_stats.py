@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dliflow import stats
+from dliflow.analysis import stats
 
 
 def test_percentiles_are_refused_where_the_sample_cannot_support_them():

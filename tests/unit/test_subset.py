@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from dliflow import subset
+from dliflow.images import subset
 
 
 def rows(sizes):

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from dliflow import ending, notes, paths, record, terminal, unfinished
 from dliflow.errors import DliflowError
+from dliflow.records import notes, record
 from dliflow.report import missing, read, times
+from dliflow.runs import ending, terminal, unfinished
 from dliflow.stages import supervise
+from dliflow.study import paths
 
 
 class Job:

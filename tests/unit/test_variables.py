@@ -10,9 +10,10 @@ import sys
 import pytest
 from project import ROOT
 
-from dliflow import config, threads, variables
 from dliflow.errors import DliflowError
+from dliflow.machine import threads, variables
 from dliflow.stages import pacer
+from dliflow.study import config
 
 HARMFUL = {
     **{

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dliflow import workers
 from dliflow.errors import DliflowError
+from dliflow.measuring import workers
 
 ECHO = """
 import json, sys

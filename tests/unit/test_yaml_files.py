@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dliflow import config, environments, yaml_files
 from dliflow.errors import DliflowError
+from dliflow.study import config, environments, yaml_files
 
 
 @pytest.mark.parametrize(

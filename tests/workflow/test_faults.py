@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dliflow import machine, paths
+from dliflow.machine import lock
+from dliflow.study import paths
 
 # --- The config and the registries, before anything runs -------------------------------------------------------------
 
@@ -356,7 +357,7 @@ def test_a_killed_run_goes_on_where_it_was(project):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     time.sleep(0.5)
-    with machine.lock(exclusive=True):  # a measurement left behind would hold it for ten minutes
+    with lock.hold(exclusive=True):  # a measurement left behind would hold it for ten minutes
         pass
     project.configure(options={"beta": {}})
     project.run("--unlock")

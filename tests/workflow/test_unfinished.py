@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from dliflow import paths
+from dliflow.study import paths
 
 LISTS = {f"results/data/colours/{subset}.csv" for subset in ("evaluation", "performance")}
 RECORD = "results/{}/tiny/{}-default-fp32-cpu.json"

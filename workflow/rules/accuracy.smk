@@ -4,7 +4,6 @@
 # Compare the scores of a converted model with the reference's.
 rule parity:
     input:
-        code=session_code("parity"),
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
         array=array_of,
@@ -19,6 +18,7 @@ rule parity:
     resources:
         timeout_s=STUDY["parity"]["timeout_s"],
     params:
+        code=session_code("parity"),
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         environment=VARIABLES,
@@ -39,7 +39,6 @@ rule parity:
 # Top-1 and top-5 of a converted model.
 rule accuracy:
     input:
-        code=session_code("accuracy"),
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
         array=array_of,
@@ -54,6 +53,7 @@ rule accuracy:
     resources:
         timeout_s=STUDY["accuracy"]["timeout_s"],
     params:
+        code=session_code("accuracy"),
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],
         environment=VARIABLES,

@@ -11,11 +11,19 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-from dliflow import children
-from dliflow import config as configuration
-from dliflow import dataset as datasets
-from dliflow import ending, environments, frameworks, inputs, launch, locations, marks, modules, paths, plan
-from dliflow import remaining, sources, terminal, unfinished, variables
+from dliflow.machine import children
+from dliflow.study import config as configuration
+from dliflow.images import dataset as datasets
+from dliflow import frameworks
+from dliflow.fetching import locations
+from dliflow.images import inputs
+from dliflow.machine import launch
+from dliflow.records import marks
+from dliflow.runs import ending
+from dliflow.study import environments, source_code, paths, plan
+from dliflow import sources
+from dliflow.machine import variables
+from dliflow.runs import remaining, terminal, unfinished
 from dliflow.errors import DliflowError
 from dliflow.files import digest, not_whole, payload, write_json
 
@@ -269,13 +277,13 @@ def source_of_file(wildcards):
     return json.dumps({key: value for key, value in source.items() if key not in ("from", "file", "sha256")})
 
 
-def source_code(stage):
+def code_of_source(stage):
     """Input function: the code that decides a stage's result for a model, its source format's among it."""
 
     def code(wildcards):
         source = MODELS[wildcards.model]["source"]
         architecture = [f"architectures.{source['architecture']}"] if "architecture" in source else []
-        return modules.sources(f"stages.{stage}", f"sources.{source['format']}", *architecture)
+        return source_code.digest(f"stages.{stage}", f"sources.{source['format']}", *architecture)
 
     return code
 
@@ -360,7 +368,7 @@ def scores_of(model):
 
 def session_code(stage):
     """Input function: the code that decides what a stage finds for a framework."""
-    return lambda w: modules.sources(f"stages.{stage}", f"frameworks.{w.framework}")
+    return lambda w: source_code.digest(f"stages.{stage}", f"frameworks.{w.framework}")
 
 
 def session_options(wildcards):
@@ -595,5 +603,9 @@ def fail():
     terminal.last(end(summary=None))
     if in_this_run("tables"):
         command = [sys.executable, "-m", "dliflow", "finish", "--unfinished", paths.UNFINISHED, "--", *TABLES_ARGUMENTS]
-        if subprocess.run(command, env=STAGE_ENVIRONMENT).returncode == 0:
+        try:
+            made = subprocess.run(command, env=STAGE_ENVIRONMENT).returncode == 0
+        except KeyboardInterrupt:
+            return  # pressed again: without pages, then
+        if made:
             terminal.last(end(summary=Path(paths.SUMMARY).read_text(encoding="utf-8")))

@@ -5,9 +5,6 @@
 # Measure the leaders of one batch size together, in rounds.
 rule compare:
     input:
-        code=modules.sources(
-            "stages.compare", "stages.worker", "stages.pacer", *(f"frameworks.{name}" for name in STUDY["frameworks"])
-        ),
         environments=compared_environments,
         converted=compared_models,
         latency=compared_records,
@@ -23,6 +20,9 @@ rule compare:
         timeout_s=STUDY["compare"]["timeout_s"],
         machine=1000,
     params:
+        code=source_code.digest(
+            "stages.compare", "stages.worker", "stages.pacer", *(f"frameworks.{name}" for name in STUDY["frameworks"])
+        ),
         options=COMPARE_OPTIONS,
         environments=STUDY["environments"]["folder"],
         candidates=candidates,
@@ -46,8 +46,6 @@ rule compare:
 
 # With conda: tell where a framework's Python is, for the jobs that start processes of several frameworks.
 rule interpreter:
-    input:
-        code=modules.sources("stages.interpreter"),
     output:
         paths.INTERPRETER,
     log:
@@ -58,6 +56,7 @@ rule interpreter:
     resources:
         timeout_s=60,
     params:
+        code=source_code.digest("stages.interpreter"),
         python="python",
     shell:
         there("interpreter", "--out {output:q}")

@@ -8,8 +8,9 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from dliflow import config as configuration
-from dliflow import ending, terminal, yaml_files
+from dliflow.study import config as configuration
+from dliflow.runs import ending, terminal
+from dliflow.study import yaml_files
 from dliflow.errors import DliflowError
 
 terminal.quieten(logger)

@@ -4,7 +4,6 @@
 # Export a model to the interchange files.
 rule export:
     input:
-        code=source_code("export"),
         environment=lambda w: needs_environment(exporter_of(w.model)),
         source=paths.MODEL_FILES,
     output:
@@ -17,6 +16,7 @@ rule export:
     resources:
         timeout_s=STUDY["convert"]["timeout_s"],
     params:
+        code=code_of_source("export"),
         python=lambda w: python_of(exporter_of(w.model)),
         path=source_path,
         source=source_of_file,
@@ -34,7 +34,6 @@ rule export:
 # Scores of the model's source in its own runtime, for parity.
 rule reference:
     input:
-        code=source_code("reference"),
         environment=lambda w: needs_environment(source_of(w.model).FRAMEWORK),
         source=paths.MODEL_FILES,
         array=array_of,
@@ -49,6 +48,7 @@ rule reference:
     resources:
         timeout_s=STUDY["parity"]["timeout_s"],
     params:
+        code=code_of_source("reference"),
         python=lambda w: python_of(source_of(w.model).FRAMEWORK),
         path=source_path,
         source=source_of_file,
@@ -67,7 +67,6 @@ rule reference:
 # Convert a model to a framework's own format.
 rule convert:
     input:
-        code=lambda w: modules.sources("stages.convert", f"frameworks.{w.framework}"),
         environment=lambda w: needs_environment(converter_of(w)),
         source=converted_from,
         calibration=calibration_array,
@@ -81,6 +80,7 @@ rule convert:
     resources:
         timeout_s=STUDY["convert"]["timeout_s"],
     params:
+        code=lambda w: source_code.digest("stages.convert", f"frameworks.{w.framework}"),
         python=lambda w: python_of(converter_of(w)),
         source=convert_source,
         calibration=calibration_options,

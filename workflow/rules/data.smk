@@ -4,7 +4,6 @@
 # Fetch a model's files, or check the user's.
 rule fetch_model:
     input:
-        code=modules.sources("stages.fetch"),
         files=lambda w: locations.inputs_of(MODELS[w.model]["source"]),
     output:
         paths.MODEL_FILES,
@@ -17,6 +16,7 @@ rule fetch_model:
     resources:
         timeout_s=86400,
     params:
+        code=source_code.digest("stages.fetch"),
         source=lambda w: fetched_part(MODELS[w.model]["source"]),
         contents="--contents",
     shell:
@@ -29,13 +29,13 @@ rule fetch_model:
 # Fetch a dataset's images.
 use rule fetch_model as fetch_dataset with:
     input:
-        code=modules.sources("stages.fetch"),
         files=lambda w: archives_of(DATASETS[w.dataset]["source"]),
     output:
         paths.DATASET_FILES,
     log:
         paths.log(paths.DATASET_FILES),
     params:
+        code=source_code.digest("stages.fetch"),
         source=lambda w: fetched_part(DATASETS[w.dataset]["source"]),
         contents="",
 
@@ -43,13 +43,13 @@ use rule fetch_model as fetch_dataset with:
 # Fetch a dataset's labels that lie elsewhere than its images.
 use rule fetch_model as fetch_labels with:
     input:
-        code=modules.sources("stages.fetch"),
         files=lambda w: locations.inputs_of(label_source(w.dataset)),
     output:
         paths.LABEL_FILES,
     log:
         paths.log(paths.LABEL_FILES),
     params:
+        code=source_code.digest("stages.fetch"),
         source=lambda w: fetched_part(label_source(w.dataset)),
         contents="--contents",
 
@@ -57,7 +57,6 @@ use rule fetch_model as fetch_labels with:
 # List a dataset's images with labels and checksums.
 rule images:
     input:
-        code=modules.sources("stages.images"),
         fetched=paths.DATASET_FILES,
         labels=labels_input,
         names=class_names_file,
@@ -71,6 +70,7 @@ rule images:
     resources:
         timeout_s=3600,
     params:
+        code=source_code.digest("stages.images"),
         folder=dataset_folder,
         listing=lambda w: LISTINGS.get(w.dataset),
         patterns=lambda w: json.dumps(DATASETS[w.dataset]["images"]),
@@ -89,7 +89,6 @@ rule images:
 # Choose the images that quality or speed is measured on.
 rule subset:
     input:
-        code=modules.sources("stages.subset"),
         images=paths.IMAGES,
     output:
         images=paths.SUBSET,
@@ -102,6 +101,7 @@ rule subset:
     resources:
         timeout_s=600,
     params:
+        code=source_code.digest("stages.subset"),
         size=lambda w: SUBSET_OPTIONS[w.subset],
         seed=STUDY["accuracy"]["seed"],
     shell:
@@ -115,7 +115,6 @@ rule subset:
 # Choose calibration images that are no evaluation images.
 rule calibration_images:
     input:
-        code=modules.sources("stages.calibration"),
         candidates=paths.IMAGES.format(dataset=STUDY["calibration"]["dataset"]),
         evaluation=paths.EVALUATION_IMAGES.format(dataset=STUDY["dataset"]),
     output:
@@ -128,6 +127,7 @@ rule calibration_images:
     resources:
         timeout_s=600,
     params:
+        code=source_code.digest("stages.calibration"),
         size=STUDY["calibration"]["images"],
         seed=STUDY["calibration"]["seed"],
     shell:
@@ -141,7 +141,6 @@ rule calibration_images:
 # Decode, resize and crop a dataset's images for one geometry.
 rule prepare:
     input:
-        code=modules.sources("stages.prepare"),
         images=paths.EVALUATION_IMAGES,
     output:
         paths.ARRAY,
@@ -153,6 +152,7 @@ rule prepare:
     resources:
         timeout_s=86400,
     params:
+        code=source_code.digest("stages.prepare"),
         geometry=lambda w: json.dumps(GEOMETRIES[w.spec]),
     shell:
         here(
@@ -164,20 +164,22 @@ rule prepare:
 # Decode, resize and crop the images that requests are made of.
 use rule prepare as prepare_performance with:
     input:
-        code=modules.sources("stages.prepare"),
         images=paths.PERFORMANCE_IMAGES,
     output:
         paths.PERFORMANCE_ARRAY,
     log:
         paths.log(paths.PERFORMANCE_ARRAY),
+    params:
+        code=source_code.digest("stages.prepare"),
 
 
 # Decode, resize and crop the calibration images for one geometry.
 use rule prepare as prepare_calibration with:
     input:
-        code=modules.sources("stages.prepare"),
         images=paths.CALIBRATION_IMAGES,
     output:
         paths.CALIBRATION_ARRAY,
     log:
         paths.log(paths.CALIBRATION_ARRAY),
+    params:
+        code=source_code.digest("stages.prepare"),

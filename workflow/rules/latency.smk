@@ -5,7 +5,6 @@
 # Measure one repetition of one configuration.
 rule latency:
     input:
-        code=session_code("latency"),
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
         array=performance_array_of,
@@ -21,6 +20,7 @@ rule latency:
         timeout_s=STUDY["latency"]["timeout_s"],
         machine=1000,
     params:
+        code=session_code("latency"),
         requests=REQUEST_OPTIONS,
         python=lambda w: python_of(w.framework),
         threads=STUDY["threads"],

@@ -6,7 +6,6 @@
 rule tables:
     input:
         whole("tables"),
-        code=modules.sources("stages.tables", *(f"frameworks.{name}" for name in STUDY["frameworks"])),
         parity=plan.records(PLAN, "parity"),
         accuracy=plan.records(PLAN, "accuracy"),
         latency=plan.records(PLAN, "latency"),
@@ -23,6 +22,7 @@ rule tables:
         timeout_s=3600,
     params:
         **TABLES_DATA,
+        code=source_code.digest("stages.tables", *(f"frameworks.{name}" for name in STUDY["frameworks"])),
     shell:
         here(
             "tables",
@@ -35,7 +35,6 @@ rule tables:
 rule plots:
     input:
         whole("plots"),
-        code=modules.sources("stages.plots"),
         tables=paths.TABLES.values(),
     output:
         paths.PLOT_FILES,
@@ -47,6 +46,8 @@ rule plots:
         "../../envs/dliflow.yaml"
     resources:
         timeout_s=3600,
+    params:
+        code=source_code.digest("stages.plots"),
     shell:
         here("plots", "--mark {output.mark:q}")
 
@@ -55,7 +56,6 @@ rule plots:
 rule report:
     input:
         whole("report"),
-        code=modules.sources("stages.report"),
         template="workflow/dliflow/report/template.html.j2",
         tables=paths.TABLES.values(),
         plots=paths.PLOT_FILES,
@@ -70,6 +70,8 @@ rule report:
         "../../envs/dliflow.yaml"
     resources:
         timeout_s=3600,
+    params:
+        code=source_code.digest("stages.report"),
     shell:
         here("report", "--mark {output.mark:q}")
 

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from dliflow import config, disturbance, machine, prerequisites
 from dliflow.commands import CHECKOUT
 from dliflow.errors import DliflowError
+from dliflow.machine import disturbance, facts
+from dliflow.study import config, prerequisites
 
 LISTENING_S = 2.0
 ROUNDS = 40
@@ -67,7 +68,7 @@ def settings(facts: dict[str, Any]) -> list[str]:
     """What the machine's settings are to blame for.
 
     Args:
-        facts: as `machine.describe` gives it.
+        facts: as `facts.describe` gives it.
     """
     doubts = []
     if facts["governor"] not in (None, "performance"):
@@ -159,13 +160,13 @@ def printed(heading: str, nothing: str, findings: list[str]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what was found; 1 when there was anything."""
     study = read_study(args.configfile)
-    facts = machine.describe()
-    cores, usable = facts["physical_cores"], facts["usable_cpus"]
-    print(f"Machine: {facts['cpu']}, {cores} cores, {usable} processors usable, Linux {facts['kernel']}")
+    known = facts.describe()
+    cores, usable = known["physical_cores"], known["usable_cpus"]
+    print(f"Machine: {known['cpu']}, {cores} cores, {usable} processors usable, Linux {known['kernel']}")
     print(f"Frameworks: {', '.join(study['frameworks'])}")
     print(f"Packages come from {prerequisites.index()[0]}")
     missing = prerequisites.missing(study, CHECKOUT)
     printed("Missing, and what needs it", "nothing", missing)
-    doubtful = [*settings(facts), *noise()]
+    doubtful = [*settings(known), *noise()]
     printed("Doubtful for measuring", "nothing", doubtful)
     return 1 if missing or doubtful else 0

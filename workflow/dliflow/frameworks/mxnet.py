@@ -11,9 +11,10 @@ import ctypes
 import json
 from pathlib import Path
 
-from dliflow import graph, graph_mxnet
+from dliflow.conversion.graphs import mxnet_graph
 from dliflow.errors import DliflowError, Skip
 from dliflow.frameworks import Option, take_options
+from dliflow.interchange import graph
 
 VARIANTS = ("imperative", "hybrid")
 SYMBOL, PARAMETERS = "model-symbol.json", "model-0000.params"
@@ -58,7 +59,7 @@ def convert(source, out, precision, calibration):
     import mxnet as mx
 
     network = graph.read(source / "model.onnx", "mxnet")
-    builder = graph_mxnet.Builder(network)
+    builder = mxnet_graph.Builder(network)
     symbol, parameters = builder.symbol(), builder.parameters
     auxiliary: dict = {}
     if precision == "int8":

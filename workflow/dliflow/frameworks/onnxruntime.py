@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from dliflow import machine, quantize_onnx
+from dliflow.conversion import quantize_onnx
 from dliflow.frameworks import Option, take_options
+from dliflow.machine import facts
 
 MODEL = "model.onnx"
 OPTIONS: dict[str, Option] = {}
@@ -69,4 +70,4 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads or 0  # 0: one for each physical core
     session = onnxruntime.InferenceSession(str(model / MODEL), settings, providers=["CPUExecutionProvider"])
-    return OnnxRuntime(session, threads or machine.physical_cores())
+    return OnnxRuntime(session, threads or facts.physical_cores())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from dliflow import quantize_onnx
+from dliflow.conversion import quantize_onnx
 from dliflow.frameworks import Option, take_options
 
 CONVERTER = {"int8": "onnxruntime"}

@@ -10,9 +10,11 @@ import platform
 import shutil
 from pathlib import Path
 
-from dliflow import graph, graph_pytorch, machine
+from dliflow.conversion.graphs import pytorch_graph
 from dliflow.errors import Skip
 from dliflow.frameworks import Option, take_options
+from dliflow.interchange import graph
+from dliflow.machine import facts
 
 MODEL = "model.pt2"
 OPTIONS: dict[str, Option] = {}
@@ -48,7 +50,7 @@ def supports(precision, device):
 
 def unavailable(precision, device, variant):
     """BF16 without instructions for it would be emulated."""
-    if precision == "bf16" and not machine.has_bf16():
+    if precision == "bf16" and not facts.has_bf16():
         return "this CPU has no bf16 instructions (AVX512-BF16 or AMX); PyTorch would emulate them"
     return None
 
@@ -64,7 +66,7 @@ def convert(source, out, precision, calibration):
     if exported.exists():
         program = torch.export.load(exported)
     else:
-        program = graph_pytorch.program(graph.read(source / "model.onnx", "pytorch"))
+        program = pytorch_graph.program(graph.read(source / "model.onnx", "pytorch"))
     if precision == "int8":
         _compile(_quantize(program, calibration), out / MODEL)
     else:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dliflow import graph, graph_tensorflow, machine
+from dliflow.conversion.graphs import tensorflow_graph
 from dliflow.frameworks import Option, take_options
+from dliflow.interchange import graph
+from dliflow.machine import facts
 
 MODEL = "saved_model"
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
@@ -43,7 +45,7 @@ def supports(precision, device):
 
 def unavailable(precision, device, variant):
     """BF16 without instructions for it would be emulated."""
-    if precision == "bf16" and not machine.has_bf16():
+    if precision == "bf16" and not facts.has_bf16():
         return "this CPU has no bf16 instructions (AVX512-BF16 or AMX); TensorFlow would emulate them"
     return None
 
@@ -53,7 +55,7 @@ def convert(source, out, precision, calibration):
     import tensorflow as tf
 
     network = graph.read(source / "model.onnx", "tensorflow")
-    run = graph_tensorflow.function(network, "tensorflow", DTYPES[precision])
+    run = tensorflow_graph.function(network, "tensorflow", DTYPES[precision])
     # A function that is the module's attribute too would be saved, with its weights, a second time.
     tf.saved_model.save(tf.Module(), str(out / MODEL), signatures=run)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import graph, graph_tensorflow
+from dliflow.conversion.graphs import tensorflow_graph
 from dliflow.errors import DliflowError
 from dliflow.frameworks import Option, take_options
+from dliflow.interchange import graph
 
 CONVERTER = dict.fromkeys(("fp32", "fp16", "int8"), "tensorflow")  # so the environment that is measured stays small
 MODEL = "model.tflite"
@@ -41,7 +42,7 @@ def convert(source, out, precision, calibration):
     import tensorflow as tf
 
     network = graph.read(source / "model.onnx", "tflite")
-    run = graph_tensorflow.function(network, "tflite").get_concrete_function()
+    run = tensorflow_graph.function(network, "tflite").get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([run])
     if precision != "fp32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow import comparison, stats
+from dliflow.analysis import comparison, stats
+from dliflow.analysis.tables import ACCEPTED_LOSS
 from dliflow.report import names, strain, units
 from dliflow.report.read import CONFIGURATION, POINT, SETTING, Row, Rows, Tables, key
 from dliflow.report.strain import Strain
 from dliflow.report.together import POINT as COMPARED
 from dliflow.report.together import Gain, Together, comparisons
-from dliflow.tables import ACCEPTED_LOSS
 
 FASTEST, TIE, UNDECIDED, SLOWER = "fastest", "no difference shown", "undecided", "slower"
 

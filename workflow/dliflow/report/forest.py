@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from dliflow.doubts import BUSY
+from dliflow.analysis.doubts import BUSY
 from dliflow.report import canvas, names, units
 from dliflow.report.canvas import COLOURS, INK, MUTED, Block
 from dliflow.report.conclusion import grouped

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from dliflow import notes, paths
+from dliflow.records import notes
 from dliflow.report import names
 from dliflow.report.read import Row, Tables
+from dliflow.study import paths
 
 TABLES = ("parity", "accuracy", "performance", "comparison")
 

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import jinja2
 from markupsafe import Markup
 
-from dliflow import doubts as doubts_of
+from dliflow.analysis import doubts as doubts_of
 from dliflow.report import canvas, machines, names, times, units
 from dliflow.report.conclusion import Setting, doubts, grouped
 from dliflow.report.missing import Missing

@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.doubts import BUSY, SLOWED
+from dliflow.analysis.doubts import BUSY, SLOWED
 from dliflow.report.read import Rows, Tables
 
 

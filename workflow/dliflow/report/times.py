@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from dliflow import notes
+from dliflow.records import notes
 from dliflow.report.read import Rows
 
 GROUPS = {

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow import comparison
-from dliflow.comparison import Pair, Ratio
+from dliflow.analysis import comparison
+from dliflow.analysis.comparison import Pair, Ratio
 from dliflow.report import names
 from dliflow.report.read import Row, Rows, Tables, key
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import architectures, interchange, sources
+from dliflow import architectures, sources
 from dliflow.errors import DliflowError
+from dliflow.interchange import form
 
 FRAMEWORK = "mxnet"
 SUFFIXES = ("-symbol.json", ".params")
@@ -125,4 +126,4 @@ def export(network, shape: tuple[int, ...], out: Path) -> int:
             raise DliflowError(f"MXNet cannot export this network to ONNX: {text[-1] if text else error!r}") from error
         model = onnx.load(files[2])
     model.opset_import[0].version = OPSET
-    return interchange.write(model, shape, "NCHW", out)
+    return form.write(model, shape, "NCHW", out)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dliflow import tensorflow_network
 from dliflow.errors import DliflowError
-from dliflow.tensorflow_network import export, predict
+from dliflow.sources.shared import tensorflow_network
+from dliflow.sources.shared.tensorflow_network import export, predict
 
 __all__ = ["export", "load", "predict"]
 

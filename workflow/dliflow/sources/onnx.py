@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import batches, interchange
 from dliflow.errors import DliflowError
+from dliflow.images import batches
+from dliflow.interchange import form
 
 FRAMEWORK = "onnxruntime"
 SUFFIXES = (".onnx",)
@@ -51,8 +52,8 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     except Exception as error:  # it has no common class for what a file can make it raise
         raise DliflowError(f"{network.path}: ONNX Runtime cannot open the model: {error}") from error
     inputs = {value.name: value for value in session.get_inputs()}
-    name = interchange.chosen("input", list(inputs), network.source.get("input"))
-    output = interchange.chosen("output", [value.name for value in session.get_outputs()], network.source.get("output"))
+    name = form.chosen("input", list(inputs), network.source.get("input"))
+    output = form.chosen("output", [value.name for value in session.get_outputs()], network.source.get("output"))
     first = inputs[name].shape[0]
     size = first if isinstance(first, int) else len(batch)
     found = [session.run([output], {name: part})[0] for part in batches.parts(batch, size)]
@@ -62,5 +63,5 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
 
 def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
     """Write the interchange file; what does not lead to the chosen output is left out."""
-    interchange.choose_output(network.model, network.source.get("output"))
-    return interchange.write(network.model, shape, network.source["layout"], out)
+    form.choose_output(network.model, network.source.get("output"))
+    return form.write(network.model, shape, network.source["layout"], out)

@@ -13,8 +13,9 @@ import re
 import zipfile
 from pathlib import Path
 
-from dliflow import export_torch, sources
+from dliflow import sources
 from dliflow.errors import DliflowError
+from dliflow.sources.shared import export_torch
 
 FRAMEWORK = "pytorch"
 SUFFIXES = (".pt2",)

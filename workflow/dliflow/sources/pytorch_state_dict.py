@@ -5,8 +5,9 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-from dliflow import architectures, export_torch, sources
+from dliflow import architectures, sources
 from dliflow.errors import DliflowError
+from dliflow.sources.shared import export_torch
 
 FRAMEWORK = "pytorch"
 SUFFIXES = (".pth",)

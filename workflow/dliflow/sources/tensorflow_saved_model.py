@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dliflow import tensorflow_network
 from dliflow.errors import DliflowError
-from dliflow.interchange import chosen
-from dliflow.tensorflow_network import export, predict
+from dliflow.interchange.form import chosen
+from dliflow.sources.shared import tensorflow_network
+from dliflow.sources.shared.tensorflow_network import export, predict
 
 __all__ = ["export", "load", "predict"]
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import batches, interchange, tensorflow_network
 from dliflow.errors import DliflowError
+from dliflow.images import batches
+from dliflow.interchange import form
+from dliflow.sources.shared import tensorflow_network
 
 FRAMEWORK = "tflite"
 EXPORTER = "tensorflow"
@@ -52,7 +54,7 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     ends = []
     for kind, found in (("input", interpreter.get_input_details()), ("output", interpreter.get_output_details())):
         names = [detail["name"] for detail in found]
-        ends.append(found[names.index(interchange.chosen(kind, names, network.source.get(kind)))])
+        ends.append(found[names.index(form.chosen(kind, names, network.source.get(kind)))])
     taken, given = ends
     if taken["dtype"] != batch.dtype:
         raise DliflowError(f"{network.path}: the input is {np.dtype(taken['dtype'])}: set input.dtype to that")
@@ -77,8 +79,8 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
 def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
     """Let tf2onnx translate the file, and write the interchange file."""
     try:
-        model, _ = tensorflow_network.converter().from_tflite(str(network.path), opset=interchange.OPSET)
+        model, _ = tensorflow_network.converter().from_tflite(str(network.path), opset=form.OPSET)
     except Exception as error:  # tf2onnx raises what its many translators raise
         raise DliflowError(f"{network.path}: tf2onnx cannot translate the model: {error}") from error
-    interchange.choose_output(model, network.source.get("output"))
-    return interchange.write(model, shape, network.source["layout"], out)
+    form.choose_output(model, network.source.get("output"))
+    return form.write(model, shape, network.source["layout"], out)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dliflow import export_torch, sources
+from dliflow import sources
 from dliflow.errors import DliflowError
+from dliflow.sources.shared import export_torch
 
 FRAMEWORK = "pytorch"
 SUFFIXES = (".pt", ".ts", ".torchscript")

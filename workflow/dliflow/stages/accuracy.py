@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import dataset, inputs, machine, metrics, modules, progress, session
+from dliflow import progress
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import digest, payload, read_json, replacing, sha256
-from dliflow.journal import Journal
+from dliflow.images import dataset, inputs
+from dliflow.machine import facts, process
+from dliflow.measuring import metrics, session
+from dliflow.records.journal import Journal
+from dliflow.study import source_code
 
 KEPT = 5
 
@@ -75,10 +79,10 @@ def evaluate(
 def deciding(args: argparse.Namespace, version: str) -> str:
     """Digest of everything that decides the predictions; what an interrupted run left under another one is dropped."""
     keys = ("framework", "variant", "precision", "device", "threads", "options", "input", "scores", "batch_size")
-    code = modules.contents("stages.accuracy", f"frameworks.{args.framework}")
+    code = source_code.digest("stages.accuracy", f"frameworks.{args.framework}")
     given = {key: getattr(args, key) for key in keys}
     made = {"converted": read_json(args.converted)["files"], "array": sha256(args.array)}
-    cpu = machine.describe()
+    cpu = facts.describe()
     where = {"environment": Path(sys.prefix).name, "cpu": cpu["cpu"], "flags": cpu["flags"]}
     return digest({**given, **made, **where, "version": version, "code": code}, 64)
 
@@ -164,6 +168,6 @@ def write(
             "top5_right": int(right.any(1).sum()),
             "predictions": table.name,
             "predictions_sha256": sha256(table),
-            "peak_rss_mib": machine.peak_rss_mib(),
+            "peak_rss_mib": process.peak_rss_mib(),
         },
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dliflow import dataset, subset
 from dliflow.errors import DliflowError
+from dliflow.images import dataset, subset
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

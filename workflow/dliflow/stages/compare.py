@@ -21,10 +21,14 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import comparison, disturbance, environments, feed, launch, paths, record, session, threads, workers
+from dliflow.analysis import comparison
 from dliflow.errors import DliflowError
 from dliflow.files import read_json
+from dliflow.machine import disturbance, launch, threads
+from dliflow.measuring import feed, session, workers
+from dliflow.records import record
 from dliflow.stages import interpreter, pacer
+from dliflow.study import environments, paths
 
 # What of `disturbance.between` is of the machine; the rest would be of the process that asks, which measures nothing.
 MACHINE = ("wall_s", "others_cpu_s", "steal_s", "frequencies_before_mhz", "frequencies_after_mhz")

@@ -7,9 +7,10 @@ import json
 import time
 from pathlib import Path
 
-from dliflow import frameworks, inputs, integrity
+from dliflow import frameworks, integrity
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json, replacing, sha256, write_json
+from dliflow.images import inputs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

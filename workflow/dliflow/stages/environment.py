@@ -10,9 +10,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from dliflow import environments, machine, uv
 from dliflow.errors import DliflowError
+from dliflow.fetching import uv
 from dliflow.files import not_whole, write_json
+from dliflow.machine import lock
+from dliflow.study import environments
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     guard = os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
-        machine.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
+        lock.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
         if args.out.exists() and not not_whole([str(args.out)]):
             return
         result = uv.run("venv", "--clear", "--python", wanted["python"], str(folder))

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow import archive, checksums, download, locations, paths, progress, uv
+from dliflow import progress
 from dliflow.errors import DliflowError
+from dliflow.fetching import archive, checksums, download, locations, uv
 from dliflow.files import digest, payload, replacing, sha256, write_json
+from dliflow.study import paths
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,9 @@ import sys
 import traceback
 from pathlib import Path
 
-from dliflow import marks, paths
 from dliflow.errors import DliflowError
+from dliflow.records import marks
+from dliflow.study import paths
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Optional
 
-from dliflow import dataset, labels, progress
+from dliflow import progress
+from dliflow.images import dataset, labels
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

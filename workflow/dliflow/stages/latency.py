@@ -13,9 +13,10 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow import disturbance, feed, launch, machine, measure, metrics, rest, series, session, workers
 from dliflow.errors import Skip
 from dliflow.files import read_json
+from dliflow.machine import disturbance, launch, process, rest
+from dliflow.measuring import feed, measure, metrics, series, session, workers
 from dliflow.stages import interpreter, pacer
 
 PACE_EVERY_S = 0.15  # of the measuring, at most: often enough to see what changes within seconds
@@ -153,7 +154,7 @@ def measured(args: argparse.Namespace, beside: workers.Worker, made_by: dict[str
             "import_ms": opened.import_ms,
             "load_ms": opened.load_ms,
             "first_request_ms": first_request_ms,
-            "peak_rss_mib": machine.peak_rss_mib(),
+            "peak_rss_mib": process.peak_rss_mib(),
             "model_bytes": opened.model_bytes,
             **feed.told(args, batches),
             "disturbance": disturbance.between(found_before, found_after),

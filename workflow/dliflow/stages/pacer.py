@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import variables, workers
+from dliflow.machine import variables
+from dliflow.measuring import workers
 
 NAME = "pacer"
 BURST = {"times": 5}

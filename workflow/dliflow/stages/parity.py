@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow import batches, inputs, integrity, metrics, session
+from dliflow import integrity
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json
+from dliflow.images import batches, inputs
+from dliflow.measuring import metrics, session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

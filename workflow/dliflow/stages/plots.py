@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dliflow import marks, paths
+from dliflow.records import marks
 from dliflow.report import plots, read
+from dliflow.study import paths
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,11 +17,13 @@ from typing import Any, Union
 import numpy as np
 import PIL
 
-from dliflow import dataset, inputs, modules, progress
+from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, sha256, write_json
-from dliflow.journal import Journal
-from dliflow.preprocess import decode, preprocess
+from dliflow.images import dataset, inputs
+from dliflow.images.preprocess import decode, preprocess
+from dliflow.records.journal import Journal
+from dliflow.study import source_code
 from dliflow.wording import listed
 
 # An image that is done: its place in the array, the SHA-256 of its file and the fingerprint of its pixels.
@@ -126,7 +128,7 @@ def run(args: argparse.Namespace) -> None:
     rows = dataset.read(args.images)
     contents = np.array([bytes.fromhex(row["sha256"]) for row in rows], "V32")
     shape = (len(rows), args.geometry["height"], args.geometry["width"], 3)
-    code = modules.contents("stages.prepare")
+    code = source_code.digest("stages.prepare")
     key = digest({"shape": shape, "geometry": args.geometry, "code": code, "pillow": PIL.__version__}, 64)
     partial = payload(args.out, ".partial")
     array = partial / "pixels.npy"

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dliflow import chance, dataset, inputs, integrity, metrics, progress, sources
+from dliflow import integrity, progress, sources
+from dliflow.analysis import chance
 from dliflow.files import payload, replacing, sha256, write_json
+from dliflow.images import dataset, inputs
+from dliflow.measuring import metrics
 
 LOOKED_AT = 40
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dliflow import marks, notes, paths
 from dliflow.errors import DliflowError
 from dliflow.files import write_text
+from dliflow.records import marks, notes
 from dliflow.report import conclusion, missing, names, page, read, summary, times
+from dliflow.study import paths
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

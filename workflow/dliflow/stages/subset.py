@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dliflow import dataset, subset
 from dliflow.errors import DliflowError
 from dliflow.files import sha256, write_json
+from dliflow.images import dataset, subset
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

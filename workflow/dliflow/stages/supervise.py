@@ -19,8 +19,10 @@ import threading
 import time
 from pathlib import Path
 
-from dliflow import children, machine, paths, progress, variables
+from dliflow import progress
 from dliflow.files import write_json
+from dliflow.machine import children, lock, variables
+from dliflow.study import paths
 
 TAIL_LINES = 15
 
@@ -101,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     running: list[subprocess.Popen] = []
     end_with_workflow(running, log)  # from now on, since the machine may have to be waited for
 
-    with machine.lock(args.exclusive) as descriptor, open(log, "w", encoding="utf-8") as output:
+    with lock.hold(args.exclusive) as descriptor, open(log, "w", encoding="utf-8") as output:
         set_here = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), **args.environment}
         assigned = " ".join(f"{name}={shlex.quote(value)}" for name, value in set_here.items())
         output.write(f"# {assigned} {shlex.join(command)}\n")

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from dliflow import marks, paths, plan, tables, unfinished
+from dliflow.analysis import tables
 from dliflow.errors import DliflowError
 from dliflow.files import replacing
+from dliflow.records import marks
+from dliflow.runs import unfinished
+from dliflow.study import paths, plan
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

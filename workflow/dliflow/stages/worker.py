@@ -11,8 +11,9 @@ import gc
 import itertools
 from typing import Any
 
-from dliflow import disturbance, feed, launch, machine, measure, metrics, session, workers
 from dliflow.errors import DliflowError, Skip
+from dliflow.machine import disturbance, launch, process
+from dliflow.measuring import feed, measure, metrics, session, workers
 from dliflow.stages.latency import warm_up
 
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
             return {}
         if "tell" in request:
             placed = launch.found(args.launch)  # inherited; the framework may have moved its threads since
-            return {"disturbance": spent, "peak_rss_mib": machine.peak_rss_mib(), "launch": placed}
+            return {"disturbance": spent, "peak_rss_mib": process.peak_rss_mib(), "launch": placed}
         first = next(turns)  # bursts begin at different batches, or a short one would see the same few always
         session.checked_predict(opened, batches[first - 1], args.scores)  # the others have emptied the caches
         before = disturbance.own()

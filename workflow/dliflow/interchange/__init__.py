@@ -1,0 +1,1 @@
+"""The one ONNX form between sources and frameworks: written at export, read by conversions."""

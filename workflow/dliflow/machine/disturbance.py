@@ -1,0 +1,125 @@
+"""What happened to a process, and beside it, while it measured (Linux)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from dliflow.machine import process
+
+PROBE_BYTES = 1 << 21  # SHA-256 of so much takes one to ten milliseconds
+PROBES = 7
+
+
+def _processor_times() -> dict[str, float] | None:
+    """Seconds that the usable processors spent busy, and that the host took away, since boot; proc(5), /proc/stat."""
+    usable = {f"cpu{cpu}" for cpu in os.sched_getaffinity(0)}
+    try:
+        with open("/proc/stat", encoding="ascii") as stream:
+            lines = [line.split() for line in stream]
+        fields = [[int(field) for field in line[1:9]] for line in lines if line[0] in usable]
+    except (OSError, ValueError):
+        return None
+    if len(fields) < len(usable):
+        return None
+    tick = os.sysconf("SC_CLK_TCK")
+    user, nice, system, _, _, interrupts, soft_interrupts, steal = map(sum, zip(*fields))
+    return {"busy_s": (user + nice + system + interrupts + soft_interrupts) / tick, "steal_s": steal / tick}
+
+
+def frequencies_mhz() -> dict[str, float]:
+    """The present frequency of each processor that this process may use; empty where the system does not tell."""
+    found = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        try:
+            with open(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq", encoding="ascii") as stream:
+                found[str(cpu)] = int(stream.read()) / 1e3
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def own() -> dict[str, float]:
+    """Counters of this process alone, with all its threads; what came between two of them is their difference."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "wall_s": time.monotonic(),
+        "own_cpu_s": usage.ru_utime + usage.ru_stime,
+        "involuntary_switches": usage.ru_nivcsw,
+        "major_faults": usage.ru_majflt,
+        "minor_faults": usage.ru_minflt,
+    }
+
+
+def snapshot(helpers: Sequence[int] = ()) -> dict[str, Any]:
+    """Counters of this process and of the machine, to be given to `between`.
+
+    Args:
+        helpers: processes that work for this one, by their ids; their time is not that of others.
+    """
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "at": time.monotonic(),
+        "own_s": usage.ru_utime + usage.ru_stime,
+        "helpers_s": sum(sum(process.seconds(helper, 14, 15)) for helper in helpers),  # user and system
+        "involuntary_switches": usage.ru_nivcsw,
+        "major_faults": usage.ru_majflt,
+        "minor_faults": usage.ru_minflt,
+        "processors": _processor_times(),
+        "frequencies_mhz": frequencies_mhz(),
+    }
+
+
+def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What came between two snapshots.
+
+    `others_cpu_s` is processor time of everything but this process and its helpers, in seconds over the processors
+    that it may use (a clock tick of each, usually 10 ms, is its resolution); `steal_s` what a hypervisor gave to
+    others. None where the system does not tell.
+    """
+    counters = ("involuntary_switches", "major_faults", "minor_faults")
+    found: dict[str, Any] = {name: after[name] - before[name] for name in counters}
+    own = after["own_s"] - before["own_s"]
+    helpers = after["helpers_s"] - before["helpers_s"]
+    first, last = before["processors"], after["processors"]
+    told = first is not None and last is not None
+    return {
+        "wall_s": after["at"] - before["at"],
+        "own_cpu_s": own,
+        "others_cpu_s": max(0.0, last["busy_s"] - first["busy_s"] - own - helpers) if told else None,
+        "steal_s": last["steal_s"] - first["steal_s"] if told else None,
+        **found,
+        "frequencies_before_mhz": before["frequencies_mhz"],
+        "frequencies_after_mhz": after["frequencies_mhz"],
+    }
+
+
+def probe(times: int = PROBES) -> dict[str, list[int]]:
+    """How fast each processor is just now: ns of a fixed piece of work, so many times, on all usable ones at once.
+
+    The work is SHA-256 of two mebibytes, for which the interpreter's lock is released. One core would not do: in
+    a virtual machine they slow down one by one.
+    """
+    block = bytes(PROBE_BYTES)
+    found: dict[str, list[int]] = {}
+
+    def work(cpu: int) -> None:
+        os.sched_setaffinity(0, {cpu})  # of this thread alone
+        durations = []
+        for _ in range(times):
+            started = time.perf_counter_ns()
+            hashlib.sha256(block).digest()
+            durations.append(time.perf_counter_ns() - started)
+        found[str(cpu)] = durations
+
+    workers = [threading.Thread(target=work, args=(cpu,)) for cpu in sorted(os.sched_getaffinity(0))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return dict(sorted(found.items(), key=lambda item: int(item[0])))

@@ -1,0 +1,168 @@
+"""The machine as found, and the lock that keeps measurements alone on it (Linux)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from dliflow.machine import system
+
+# Flags that decide which kernels a framework picks.
+TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
+
+
+def cpu_info() -> dict[str, str]:
+    """The first processor's fields in /proc/cpuinfo; empty where there is no such file."""
+    text = system.read("/proc/cpuinfo") or ""
+    pairs = (line.partition(":") for line in text.split("\n\n")[0].splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def physical_cores() -> int:
+    """Cores, not hardware threads, among the processors this process may use."""
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        siblings = system.read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        cores.add(siblings or str(cpu))
+    return len(cores)
+
+
+def _caches() -> dict[str, str]:
+    """Sizes of the first processor's caches: `L1 Data`, `L2 Unified` ... as the kernel writes them (`32K`)."""
+    found = {}
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = (system.read(str(folder / name)) for name in ("level", "type", "size"))
+        if level and kind and size:
+            found[f"L{level} {kind}"] = size
+    return found
+
+
+def last_level_cache_bytes() -> int | None:
+    """Size of the last-level caches of the processors that this process may use, each counted once."""
+    sizes = {}
+    for cpu in os.sched_getaffinity(0):
+        folders = Path(f"/sys/devices/system/cpu/cpu{cpu}/cache").glob("index*")
+        caches = [
+            [system.read(str(folder / name)) for name in ("level", "size", "shared_cpu_list")] for folder in folders
+        ]
+        _, size, sharing = max(caches, key=lambda cache: int(cache[0] or 0), default=(None, None, None))
+        if not size or not size.endswith("K"):  # the kernel writes KiB
+            return None
+        sizes[sharing or str(cpu)] = int(size[:-1]) << 10
+    return sum(sizes.values())
+
+
+def _temperatures() -> dict[str, float]:
+    """Degrees Celsius by thermal zone; empty where there are none."""
+    found = {}
+    for folder in sorted(Path("/sys/class/thermal").glob("thermal_zone*")):
+        value = system.read(str(folder / "temp"))
+        if value and value.lstrip("-").isdigit():
+            found[system.read(str(folder / "type")) or folder.name] = int(value) / 1000
+    return found
+
+
+def _container() -> str | None:
+    """The kind of container that this runs in, as far as it shows."""
+    if Path("/.dockerenv").exists():
+        return "docker"
+    if Path("/run/.containerenv").exists():
+        return "podman"
+    named = os.environ.get("container")  # noqa: SIM112 - systemd's name for it
+    return named or ("singularity" if "SINGULARITY_NAME" in os.environ else None)
+
+
+def memory_info() -> dict[str, int]:
+    """/proc/meminfo in KiB; empty where there is no such file."""
+    lines = (line.split() for line in (system.read("/proc/meminfo") or "").splitlines())
+    return {words[0].rstrip(":"): int(words[1]) for words in lines if len(words) > 1}
+
+
+def packages() -> dict[str, str]:
+    """Versions of every package in this process's environment."""
+    from importlib.metadata import distributions
+
+    return dict(sorted((item.metadata["Name"], item.version) for item in distributions()))
+
+
+def _cgroup_folders(controller: str) -> list[Path]:
+    """Where limits on this process lie: its control group's folder and those around it; cgroups(7), both versions."""
+    root, found = Path("/sys/fs/cgroup"), []
+    for line in (system.read("/proc/self/cgroup") or "0::/").splitlines():
+        _, names, path = line.split(":", 2)
+        if names and controller not in names.split(","):
+            continue
+        top = root / controller if names else root
+        own = Path(f"{top}{path}")
+        found += [folder for folder in (own, *own.parents) if folder == top or top in folder.parents]
+    return found
+
+
+def cpu_quota() -> str | None:
+    """The tightest processor quota on this process, as cpu.max has it: `200000 100000` is two processors."""
+    found = []
+    for folder in _cgroup_folders("cpu"):
+        quota, period = (system.read(str(folder / f"cpu.cfs_{name}_us")) for name in ("quota", "period"))  # version 1
+        first = f"{'max' if quota.startswith('-') else quota} {period}" if quota and period else None
+        found += [value for value in (system.read(str(folder / "cpu.max")), first) if value]
+    limits = [value for value in found if not value.startswith("max")]
+    return min(limits, key=lambda value: Fraction("/".join(value.split())), default=next(iter(found), None))
+
+
+def memory_limit() -> str | None:
+    """The tightest memory limit on this process in bytes, or `max`."""
+    names = ("memory.max", "memory.limit_in_bytes")  # the second one is version 1's
+    found = [system.read(str(folder / name)) for folder in _cgroup_folders("memory") for name in names]
+    told = [value for value in found if value]
+    limits = [int(value) for value in told if value != "max" and int(value) < 1 << 62]  # version 1's no limit is beyond
+    return str(min(limits)) if limits else "max" if told else None
+
+
+def describe() -> dict[str, Any]:
+    """CPU, memory, limits, kernel and settings that decide speed; what cannot be read is None or empty."""
+    cpu = cpu_info()
+    flags = set(cpu.get("flags", cpu.get("Features", "")).split())
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    processors, memory = Path("/sys/devices/system/cpu"), memory_info()
+    return {
+        "hostname": platform.node(),
+        "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
+        "architecture": platform.machine(),
+        "logical_cpus": os.cpu_count(),
+        "usable_cpus": len(os.sched_getaffinity(0)),
+        "physical_cores": physical_cores(),
+        "flags": [flag for flag in TELLING_FLAGS if flag in flags],
+        "virtualised": "hypervisor" in flags,
+        "governor": system.read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "cgroup_cpu_max": cpu_quota(),
+        "affinity": sorted(os.sched_getaffinity(0)),
+        "smt": {"1": True, "0": False}.get(system.read(str(processors / "smt/active")) or ""),
+        "caches": _caches(),
+        "microcode": cpu.get("microcode"),
+        "numa_nodes": len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) or None,
+        "boost": system.read(str(processors / "cpufreq/boost")),
+        "no_turbo": system.read(str(processors / "intel_pstate/no_turbo")),
+        "temperatures_c": _temperatures(),
+        "container": _container(),
+        "clock": system.read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "transparent_hugepages": system.read("/sys/kernel/mm/transparent_hugepage/enabled"),
+        "cgroup_memory_max": memory_limit(),
+        "memory_mib": pages >> 20,
+        "memory_available_mib": memory["MemAvailable"] >> 10 if "MemAvailable" in memory else None,
+        "swap_used_mib": (memory["SwapTotal"] - memory["SwapFree"]) >> 10 if "SwapTotal" in memory else None,
+        "load_1min": os.getloadavg()[0],
+        "kernel": platform.release(),
+        "os": platform.system(),
+        "python": sys.version.split()[0],
+    }
+
+
+def has_bf16() -> bool:
+    """Whether the CPU has instructions for bf16 (AVX512-BF16, AMX, or ARM's)."""
+    cpu = cpu_info()
+    flags = set(cpu.get("flags", cpu.get("Features", "")).split())
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})

@@ -1,0 +1,84 @@
+"""The lock that keeps measurements alone on the machine, and who holds it (Linux)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+
+from dliflow.errors import DliflowError
+from dliflow.machine import process, system
+
+# What the machine's lock is taken on: folders that are there on every Linux, that no user can make, remove or replace,
+# and that no variable moves. Nothing is written there. First one in memory, which is this machine's where `/` is not.
+LOCKED_FOLDERS = ("/dev/shm", "/run", "/")
+
+
+# For the project's own tests, which look at no speed and run side by side: the name of a folder that is locked instead.
+TEST_LOCK_FOLDER = "DLIFLOW_TEST_LOCK_FOLDER"
+
+
+@contextlib.contextmanager
+def hold(exclusive: bool) -> Iterator[int]:
+    """Hold the machine: alone for a measurement, shared for everything else; yields the descriptor.
+
+    The lock is one for the whole machine, whoever runs, so that a second, independent run is kept apart too. A child
+    that inherits the descriptor keeps the lock when its parent dies.
+
+    Raises:
+        DliflowError: when this system gives no such lock.
+    """
+    descriptor = _locked(fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _locked(kind: int) -> int:
+    refused, chosen = [], os.environ.get(TEST_LOCK_FOLDER)
+    for folder in (chosen,) if chosen else LOCKED_FOLDERS:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            refused.append(f"{folder}: {error.strerror}")
+            continue
+        try:
+            wait_for(descriptor, kind, "this machine is")
+        except OSError as error:  # a file system that has no locks
+            os.close(descriptor)
+            refused.append(f"{folder}: {error.strerror}")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        else:
+            return descriptor
+    raise DliflowError(f"nothing on this machine can be locked, so measurements could overlap: {'; '.join(refused)}")
+
+
+def wait_for(descriptor: int, kind: int, held: str) -> None:
+    """Lock an open file, saying first who holds it when that takes a while.
+
+    Args:
+        held: what is held, and a verb.
+    """
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holders = " and ".join(holders_of(descriptor)) or "another job"
+        print(f"waiting: {held} held by {holders}", file=sys.stderr, flush=True)
+        fcntl.flock(descriptor, kind)
+
+
+def holders_of(descriptor: int) -> list[str]:
+    """Who holds a lock (flock) on an open file: process, user and command of each, as far as the system tells."""
+    status = os.fstat(descriptor)
+    file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    found = []
+    for line in (system.read("/proc/locks") or "").splitlines():
+        words = line.split()  # 1: FLOCK  ADVISORY  WRITE 4711 00:19:1 0 EOF; one that waits has an arrow in front
+        if words[1:2] == ["FLOCK"] and words[5:6] == [file]:
+            found.append(process.named(int(words[4])))
+    return found

@@ -1,0 +1,63 @@
+"""Processes as the kernel tells of them: memory, times, names (Linux)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from pathlib import Path
+
+from dliflow.machine import system
+
+
+def peak_rss_mib() -> float | None:
+    """Peak resident memory of this process in MiB.
+
+    From VmHWM, which starts anew with each program; `ru_maxrss` would carry over the parent's peak.
+    """
+    for line in (system.read("/proc/self/status") or "").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return None
+
+
+def seconds(process: int | str, *fields: int) -> list[float]:
+    """Times of a process, or of `self`, that the kernel counts in clock ticks, usually of 10 ms.
+
+    Args:
+        fields: their numbers in /proc/PID/stat, as proc(5) has them: from 3 on.
+    """
+    text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    values = text.rpartition(")")[2].split()  # the name before it may hold blanks
+    return [int(values[field - 3]) / os.sysconf("SC_CLK_TCK") for field in fields]
+
+
+def age_ms() -> float | None:
+    """How long ago this process was started, in ms, to a clock tick; None where the system does not tell."""
+    try:
+        (started,) = seconds("self", 22)
+    except OSError:
+        return None
+    return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1e3
+
+
+def named(pid: int) -> str:
+    """A process in words: its number, its user and the beginning of its command."""
+    try:
+        number = Path(f"/proc/{pid}").stat().st_uid
+        command = " ".join(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").split())
+    except OSError:
+        return f"process {pid}"
+    try:
+        user = pwd.getpwuid(number).pw_name
+    except KeyError:
+        user = f"user {number}"
+    return f"process {pid} of {user} ({command[:100]})"
+
+
+def started(pid: int | str) -> float | None:
+    """When a process was started, seconds after the machine was; with its number it tells it from all others."""
+    try:
+        return seconds(pid, 22)[0]
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,1 @@
+"""What runs a converted model: sessions, the timing loop, workers. Needs the standard library and numpy only."""

@@ -1,0 +1,96 @@
+"""Read what the jobs left: records, or the reason why there is none."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Optional
+
+import jsonschema
+
+from dliflow import integrity
+from dliflow.errors import DliflowError
+from dliflow.files import read_json
+from dliflow.records import notes
+from dliflow.study import config, paths
+
+
+@lru_cache(maxsize=1)
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(config.schema("record"))
+
+
+def read(path: str) -> dict[str, Any]:
+    """A record, checked against its schema.
+
+    Raises:
+        DliflowError: naming the record and the key, when it is not what this version of dliflow writes.
+    """
+    record = read_json(Path(path))
+    problem = next(iter(_validator().iter_errors(record)), None)
+    if problem is not None:
+        key = ".".join(map(str, problem.absolute_path)) or "(top level)"
+        raise DliflowError(f"{path}: {key}: {_message(problem)}; delete it to make it again")
+    return record
+
+
+def _message(problem: Any) -> str:
+    """What is wrong, whole: jsonschema begins with the value, which may be thousands of durations."""
+    value = repr(problem.instance)
+    return problem.message.replace(value, f"{value[:60]} …") if len(value) > 80 else problem.message
+
+
+def compared(row: dict[str, Any]) -> dict[str, Any]:
+    """What became of a comparison: its `outcome`, or that of those of its members that were well in the last run."""
+    try:
+        holding = read_json(Path(paths.PARTIALS))
+    except (OSError, ValueError):  # none, or damaged: then only whole comparisons count
+        holding = {}
+    if row["record"] not in holding:
+        return outcome(row)
+    path = holding[row["record"]]
+    try:
+        record = read(path)
+    except (OSError, DliflowError) as error:
+        return {"status": "failed", "reason": str(error), "record": None, "path": path}
+    return {"status": record["status"], "reason": record["reason"], "record": record, "path": path}
+
+
+def _verify_predictions(path: str, record: dict[str, Any]) -> None:
+    figures = record.get("figures") or {}
+    if "predictions_sha256" in figures:
+        digests = {figures["predictions"]: figures["predictions_sha256"]}
+        integrity.verify(Path(path).parent, digests, f"delete {path} to evaluate again")
+
+
+def outcome(row: dict[str, Any]) -> dict[str, Any]:
+    """What became of a row of the plan: `status`, `reason` and, where there is one, its `record`.
+
+    A record counts when today's configuration made it: not when the end of the run says otherwise (`unmade`,
+    unfinished.py), nor when something that it needs is gone since its job failed. Then, and when it is missing or
+    cannot be read, the row failed; the reason is that of the first job it needs which left one.
+    """
+    if row["reason"] is not None:
+        return {"status": "skipped", "reason": row["reason"], "record": None}
+    reason = row.get("unmade") or _lost(row["needs"])
+    if reason is None and not Path(row["record"]).exists():
+        reason = "the job did not run or was killed from outside"
+    if reason is None:
+        try:
+            record = read(row["record"])
+            _verify_predictions(row["record"], record)
+        except DliflowError as error:
+            reason = str(error)
+    if reason is not None:
+        return {"status": "failed", "reason": reason, "record": None}
+    return {"status": record["status"], "reason": record["reason"], "record": record}
+
+
+def _lost(needs: list[str]) -> Optional[str]:
+    """The reason of the first of these outputs that is not there since its job failed."""
+    for output in needs:
+        if not Path(output).exists():
+            failure = notes.failure(Path(paths.failure(paths.log(output))))
+            if failure is not None:
+                return f"{failure['stage']}: {failure['reason']}"
+    return None

@@ -1,0 +1,46 @@
+"""What Snakemake's own process shows on the terminal: ours last, and not what is told better there."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import re
+import sys
+from pathlib import Path
+
+from dliflow.study import paths
+
+_last: list[str] = []
+_told: list[str] = []
+SUPERVISED = re.compile(r"-m dliflow supervise .*?--log (\S+)")
+
+
+def last(text: str) -> None:
+    """Show this when the process ends, after all that Snakemake has to say."""
+    if not _last:
+        atexit.register(lambda: print(_last[0], file=sys.stderr, flush=True))
+    _last[:] = [text]
+
+
+def refuse(message: str, text: str) -> None:
+    """Show `text`, which has the message in it, last; and do not show what Snakemake makes of the message."""
+    _told.append(message)
+    last(text)
+
+
+def wanted(entry: logging.LogRecord) -> bool:
+    """Whether the terminal shows an entry of Snakemake's log. Its log file has them all."""
+    if entry.levelno < logging.ERROR:
+        return True
+    message = entry.getMessage()
+    if any(told in message for told in _told):
+        return False
+    command = SUPERVISED.search(message) if "CalledProcessError" in message else None
+    return command is None or not Path(paths.failure(command[1])).exists()  # the job has told why itself
+
+
+def quieten(logger: logging.Logger) -> None:
+    """Let what goes to the terminal pass `wanted`."""
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            handler.addFilter(wanted)

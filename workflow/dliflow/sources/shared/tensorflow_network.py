@@ -1,0 +1,100 @@
+"""A trained network of TensorFlow as one function, whatever file it comes from: scores of it, and ONNX.
+
+The source formats `tensorflow_frozen_graph`, `tensorflow_saved_model` and `keras` are made of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from dliflow.errors import DliflowError
+from dliflow.images import batches
+from dliflow.interchange import form
+
+OUTWARD = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "MatchingFiles"})
+
+
+@dataclass
+class Network:
+    """A function of one float32 tensor."""
+
+    call: Callable[[Any], Any]
+    shape: tuple[Optional[int], ...]
+    """The input's shape as the file tells it, with the batch; None where any size is taken."""
+    layout: str
+    """The input's layout as the model's entry tells it."""
+
+
+def tensorflow():
+    """The package, without its messages of start-up."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    import tensorflow as tf
+
+    return tf
+
+
+def converter():
+    """The module `tf2onnx.convert`, without a fault of 1.17.0.
+
+    Its transpose optimizer takes a scalar that is added to a convolution (a hard swish has one) for a bias, fails, and
+    leaves all transposes between NHWC and NCHW in the graph.
+    """
+    import tf2onnx
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer as Optimizer
+
+    whole = Optimizer._add_handler
+
+    def handler(self, transpose, node):
+        constant = node.inputs[1] if node.inputs[1].is_const() else None
+        if constant is not None and constant.get_tensor_value(as_list=False).ndim == 0:
+            return self._handle_node_having_branches(transpose, node)
+        return whole(self, transpose, node)
+
+    Optimizer._add_handler = handler
+    return tf2onnx.convert
+
+
+def refuse_outward(graph, path: Path) -> None:
+    """Refuse a GraphDef, of a file from outside, that would reach files or Python: a graph is a program.
+
+    Raises:
+        DliflowError: naming the file and the operation.
+    """
+    functions = (node for function in graph.library.function for node in function.node_def)
+    for node in (*graph.node, *functions):
+        if node.op in OUTWARD:
+            raise DliflowError(f"{path}: refused: operation {node.op} '{node.name}' reaches outside of the network")
+
+
+def predict(network: Network, batch: np.ndarray) -> np.ndarray:
+    """Scores in TensorFlow itself, float32 (batch, scores); batch by batch where the file's batch size is fixed."""
+    tf = tensorflow()
+    size = network.shape[0] or len(batch)
+    parts = [network.call(tf.constant(part)).numpy() for part in batches.parts(batch, size)]
+    scores = np.concatenate(parts)[: len(batch)]
+    return scores.reshape(len(scores), -1).astype(np.float32)
+
+
+def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
+    """Make the weights constants, let tf2onnx translate the graph, and write the interchange file."""
+    tf = tensorflow()
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    wanted = (network.shape[0], *form.check_input(network.shape, shape, network.layout))
+    function = tf.function(network.call, autograph=False)
+    concrete = function.get_concrete_function(tf.TensorSpec(wanted, tf.float32, "input"))
+    frozen = convert_variables_to_constants_v2(concrete)
+    model, _ = converter().from_graph_def(
+        frozen.graph.as_graph_def(),
+        input_names=[frozen.inputs[0].name],
+        output_names=[frozen.outputs[0].name],
+        opset=form.OPSET,
+    )
+    return form.write(model, shape, network.layout, out)

@@ -1,0 +1,1 @@
+"""What a study is: its checked config, its plan, its paths and environments. Nothing is run here."""

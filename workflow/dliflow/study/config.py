@@ -1,0 +1,315 @@
+"""The study's config and the registries of models and datasets, checked against their schemas.
+
+Each problem is told with the file, the key, the value and what would be right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jsonschema
+import referencing
+import yaml
+
+from dliflow import architectures, frameworks, sources
+from dliflow.errors import DliflowError
+from dliflow.fetching.archive import is_archive
+from dliflow.fetching.download import file_name
+from dliflow.study import yaml_files
+from dliflow.wording import suggestion
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+
+
+def schema(name: str) -> dict[str, Any]:
+    """A schema of `workflow/schemas`, by its name."""
+    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+
+
+def _validator(name: str) -> jsonschema.Draft202012Validator:
+    shared = referencing.Resource.from_contents(schema("files"))
+    registry = referencing.Registry().with_resource("files.schema.yaml", shared)
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    return jsonschema.Draft202012Validator(schema(name), registry=registry, format_checker=checker)
+
+
+def _key(path: list[Any]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".") or "(top level)"
+
+
+def _unknown(key: str, value: dict[str, Any], known: list[str]) -> Iterator[str]:
+    for name in value:
+        if name not in known:
+            yield f"{key}: unknown key '{name}'{suggestion(str(name), known)}"
+
+
+def _explain(error: Any) -> Iterator[str]:
+    """A problem, or the problems that stand behind it, each as `key: value: what would be right`."""
+    key = _key(list(error.absolute_path))
+    hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    if error.validator == "additionalProperties":
+        yield from _unknown(key, error.instance, sorted(error.schema.get("properties", {})))
+    elif error.validator == "required":
+        for name in error.validator_value:
+            if name not in error.instance:
+                yield f"{key}: the key '{name}' is missing"
+    elif error.validator == "enum":
+        known = [str(value) for value in error.validator_value]
+        yield f"{key}: {error.instance!r} is unknown{suggestion(str(error.instance), known)}"
+    elif error.validator in ("oneOf", "anyOf"):
+        inner = list(_alternative(key, error))
+        yield from inner or [f"{key}: {error.instance!r} is not valid. Right would be: {hint}"]
+    else:
+        empty = error.instance is None
+        message = f"{key}: is empty" if empty else f"{key}: {error.instance!r}: {error.message}"
+        yield f"{message}. Right would be: {hint}" if hint else message
+
+
+def _alternative(key: str, error: Any) -> Iterator[str]:
+    """What is wrong with a mapping that fits none of its alternatives, as far as it is plain which one is meant."""
+    if not isinstance(error.instance, dict):
+        return
+    properties = [set(branch.get("properties", {})) for branch in error.validator_value]
+    known = sorted(set().union(*properties))
+    unknown = list(_unknown(key, error.instance, known)) if known else []
+    if unknown:
+        yield from unknown
+        return
+    fitting = [index for index, names in enumerate(properties) if names and set(error.instance) <= names]
+    if len(fitting) == 1:
+        for cause in error.context:
+            if cause.relative_schema_path[0] == fitting[0] and cause.relative_path:
+                yield from _explain(cause)
+
+
+def _fill_defaults(value: Any, described: dict[str, Any]) -> None:
+    if isinstance(value, dict):
+        for key, entry in described.get("properties", {}).items():
+            if "default" in entry:
+                value.setdefault(key, copy.deepcopy(entry["default"]))
+            if key in value:
+                _fill_defaults(value[key], entry)
+
+
+def validated(value: Any, schema_name: str, origin: str) -> Any:
+    """A copy of `value` with the schema's defaults filled in.
+
+    Raises:
+        DliflowError: naming `origin`, the key, the value and what would be right, for every problem found.
+    """
+    value = copy.deepcopy(value)
+    described = schema(schema_name)
+    _fill_defaults(value, described)
+    errors = sorted(_validator(schema_name).iter_errors(value), key=lambda e: str(e.path))
+    _raise(origin, (problem for error in errors for problem in _explain(error)))
+    return value
+
+
+def _raise(origin: str, problems: Iterable[str]) -> None:
+    told = dict.fromkeys(f"{origin}: {problem}" for problem in problems)
+    if told:
+        raise DliflowError("\n".join(told))
+
+
+def together(calls: Iterable[Callable[[], Any]]) -> list[Any]:
+    """The results of all calls.
+
+    Raises:
+        DliflowError: with the messages of all that fail.
+    """
+    results, problems = [], []
+    for call in calls:
+        try:
+            results.append(call())
+        except DliflowError as error:
+            problems.append(str(error))
+    if problems:
+        raise DliflowError("\n".join(dict.fromkeys(problems)))
+    return results
+
+
+def readable(files: Iterable[str | Path]) -> None:
+    """Refuse config files that are no YAML, or in which a key stands twice; whether they exist is not asked here."""
+    together(partial(yaml_files.mapping, Path(file)) for file in files if Path(file).exists())
+
+
+def _misfits(config: dict[str, Any]) -> Iterator[str]:
+    """What no schema can tell of a study."""
+    known = frameworks.names()
+    named = {f"frameworks[{index}]": name for index, name in enumerate(config["frameworks"])}
+    for key, name in {**named, **{f"options.{name}": name for name in config["options"]}}.items():
+        if name not in known:
+            yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
+        elif key not in named:
+            yield from frameworks.wrong_options(name, config["options"][name], suggestion)
+    latency = config["latency"]
+    if latency["mode"] == "adaptive" and latency["requests"] < latency["least"]:
+        yield (
+            f"latency.requests: {latency['requests']}: adaptive mode needs at least latency.least = "
+            f"{latency['least']} to decide on. Right would be: more, or 'mode: fixed' for exactly so many"
+        )
+
+
+def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The checked config of a study, defaults filled in.
+
+    Raises:
+        DliflowError: with one line for each problem.
+    """
+    config = validated(config, "config", origin)
+    _raise(origin, _misfits(config))
+    return config
+
+
+def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dict[str, Any]:
+    """One entry of a registry (`config/models`, `config/datasets`), checked, with its name.
+
+    Args:
+        folder: the registry's folder, one YAML file for each entry.
+        kind: `model` or `dataset`, which is also the schema's name.
+        origin: where the name stands, for the message when there is no such entry.
+        key: the key there.
+    """
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        adding = f"write {folder}/{name}.yaml (docs/add-a-{kind}.md)"
+        raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, known)}. To add it: {adding}")
+    path = folder / f"{name}.yaml"
+    entry = yaml_files.mapping(path)
+    if isinstance(entry.get("source"), str):
+        entry["source"] = {"from": [{"path": entry["source"]}]}
+    return {"name": name, "title": name, **validated(entry, kind, str(path))}
+
+
+def _modules(package: ModuleType) -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def _file_names(source: dict[str, Any]) -> list[str]:
+    """What the model's file is called, as far as the entry tells; by several locations perhaps differently."""
+    if "file" in source:
+        return [source["file"]]
+    names = [file_name(place["url"]) if "url" in place else place.get("path", "") for place in source["from"]]
+    return [name for name in names if name and not is_archive(name)]
+
+
+def _format(source: dict[str, Any], origin: str) -> str:
+    """The source format that the file's name ends like; the longest ending wins."""
+    known = {suffix: module for module in _modules(sources) for suffix in getattr(sources.load(module), "SUFFIXES", ())}
+    names = _file_names(source)
+    if not names:
+        raise DliflowError(
+            f"{origin}: source.file: is missing; name the model's path inside the archive or the packages"
+        )
+    formats = {}
+    for name in names:
+        endings = [suffix for suffix in known if name.endswith(suffix)]
+        formats[name] = known[max(endings, key=len)] if endings else None
+    problem = ""
+    if len(set(formats.values())) > 1:
+        told = ", ".join(f"{name} by {format or 'no known format'}" for name, format in formats.items())
+        problem = f"the locations differ in it: {told}"
+    elif None in formats.values():
+        problem = f"cannot be told from the name '{names[0]}'"
+    if problem:
+        raise DliflowError(f"{origin}: source.format: {problem}; name one of {', '.join(_modules(sources))}")
+    return str(next(iter(formats.values())))
+
+
+def _completed_source(source: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The source with its format, whose module exists and has all keys that it needs."""
+    source = {**source, "format": source.get("format") or _format(source, origin)}
+    problems = []
+    for field, package in (("format", sources), ("architecture", architectures)):
+        value, known = source.get(field), _modules(package)
+        if value is not None and value not in known:
+            problems.append(f"source.{field}: '{value}' is unknown{suggestion(value, known)}")
+    _raise(origin, problems)
+    for field in getattr(sources.load(source["format"]), "REQUIRED", ()):
+        if field not in source:
+            problems.append(f"source.{field}: the format {source['format']} needs this key")
+    if "architecture" in source:
+        with contextlib.suppress(ImportError, AttributeError):  # one that needs its framework is asked where that is
+            problems += architectures.wrong_options(source["architecture"], source["options"])
+    _raise(origin, problems)
+    return source
+
+
+def _completed_input(taken: dict[str, Any], layout: str, origin: str) -> dict[str, Any]:
+    """The input with `height` and `width` for `size`, three numbers each for `mean` and `scale`, and all keys."""
+    size = taken["size"]
+    height, width = size if isinstance(size, list) else (size, size)
+    channels = {
+        key: taken[key] if isinstance(taken[key], list) else [taken[key]] * 3  # one number stands for all three
+        for key in ("mean", "scale")
+    }
+    if 0 in channels["scale"]:
+        raise DliflowError(f"{origin}: input.scale: {taken['scale']}: pixels are divided by it, so it must not be 0")
+    if any(0 < value < 1 for value in channels["mean"]):
+        example = [round(value * 255, 3) for value in channels["mean"]]
+        raise DliflowError(
+            f"{origin}: input.mean: {taken['mean']} looks like a share of 255; mean and scale are in units of pixels "
+            f"from 0 to 255, so multiply both by 255 (mean: {example})"
+        )
+    rest = {key: value for key, value in taken.items() if key != "size"}
+    crop = {"layout": layout, "resize": {"short_side": round(max(height, width) / 0.875)}}
+    return {"height": height, "width": width, **crop, **rest, **channels}
+
+
+def model(folder: Path, name: str, origin: str, key: str) -> dict[str, Any]:
+    """A model's registry entry, completed: `docs/add-a-model.md` tells what may be left out."""
+    entry = registered(folder, "model", name, origin, key)
+    path = f"{folder / name}.yaml"
+    source = _completed_source(entry["source"], path)
+    layout = getattr(sources.load(source["format"]), "LAYOUT", "NCHW")
+    return {**entry, "source": source, "input": _completed_input(entry["input"], layout, path)}
+
+
+def models(folder: Path, names: list[str], origin: str) -> dict[str, dict[str, Any]]:
+    """The study's models by name; what is wrong with any of them is told at once."""
+    entries = together(partial(model, folder, name, origin, f"models[{i}]") for i, name in enumerate(names))
+    return dict(zip(names, entries))
+
+
+def datasets(folder: Path, names: dict[str, str], origin: str) -> dict[str, dict[str, Any]]:
+    """Datasets by name, which are given by the keys where they stand."""
+    entries = together(partial(registered, folder, "dataset", name, origin, key) for key, name in names.items())
+    return dict(zip(names.values(), entries))
+
+
+def lines(path: str, key: str) -> list[str]:
+    """The lines of a file of names.
+
+    Args:
+        key: where the path stands (`config/models/x.yaml: classes`), for the message.
+
+    Raises:
+        DliflowError: when the file is missing or empty.
+    """
+    if not Path(path).is_file():
+        raise DliflowError(f"{key}: there is no file {path}")
+    try:
+        names = Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DliflowError(f"{key}: {path} is no text in UTF-8: {error}") from error
+    names = names[:-1] if names[-1] == "" else names
+    if not names:
+        raise DliflowError(f"{key}: {path} is empty")
+    return names
+
+
+def class_names(path: Path, model: str) -> list[str]:
+    """The class names of a model, one on each line.
+
+    Raises:
+        DliflowError: when the file is missing or empty.
+    """
+    return lines(str(path), f"config/models/{model}.yaml: classes")

@@ -1,0 +1,48 @@
+"""`envs/<name>.yaml`: one conda file for each framework, the only place where packages are pinned.
+
+Without conda a uv virtual environment is made from the same file. What decides it is the Python version and the list of
+pinned packages; a comment or the channels do not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Optional
+
+from dliflow.errors import DliflowError
+from dliflow.files import digest
+from dliflow.study import yaml_files
+
+
+def read(path: Path) -> dict[str, Any]:
+    """`{"python": version, "packages": [pins]}` of an environment file.
+
+    Raises:
+        DliflowError: when the file is missing, or holds what a virtual environment cannot be made of.
+    """
+    if not path.exists():
+        raise DliflowError(f"{path}: there is no environment file for this framework")
+    entries = yaml_files.mapping(path).get("dependencies")
+    if not isinstance(entries, list):
+        raise DliflowError(f"{path}: dependencies: {entries!r}. Right would be: a list, as conda's files have it")
+    python: Optional[str] = None
+    packages: list[str] = []
+    problems = []
+    for entry in entries:
+        if isinstance(entry, dict) and set(entry) == {"pip"} and isinstance(entry["pip"], list):
+            packages += map(str, entry["pip"])
+        elif isinstance(entry, str) and entry.replace(" ", "").startswith("python="):
+            python = entry.replace(" ", "").removeprefix("python").lstrip("=")
+        elif entry != "pip":
+            problems.append(f"'{entry}' can be had from conda only; move it to the list under 'pip:'")
+    problems += [f"pip: '{pin}' is not pinned; write '{pin}==VERSION'" for pin in packages if "==" not in pin]
+    if python is None:
+        problems.append("'python=VERSION' is missing")
+    if problems:
+        raise DliflowError("\n".join(f"{path}: dependencies: {problem}" for problem in problems))
+    return {"python": python, "packages": sorted(packages)}
+
+
+def folder(path: Path, base: str) -> str:
+    """Where the virtual environment of an environment file lies: named after what decides it."""
+    return f"{base}/{path.stem}-{digest(read(path))}"

@@ -1,0 +1,270 @@
+"""The plan of a study: every configuration that its tables will have a row for.
+
+A pure function of the config and of what the frameworks declare. Snakemake asks it for targets, the tables
+stage for rows, so that a configuration without a record is seen and explained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Optional
+
+from dliflow import frameworks, sources
+from dliflow.errors import DliflowError
+from dliflow.study import paths
+
+# Columns that tell configurations apart, in the order of the tables.
+IDENTITY = ("model", "framework", "variant", "precision", "device")
+# What tells the configurations of one comparison apart.
+CANDIDATE = ("framework", "variant", "precision", "parameters")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+DEVICES = ("cpu", "gpu")
+# Priority of the jobs that measuring waits for; those of measurements stay below it.
+READY = 10**9
+
+
+def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict[str, Any]:
+    """The part of a checked config that a plan is built from; nothing else may outdate the tables.
+
+    Args:
+        fetched_labels: the datasets whose labels are fetched by a job of their own.
+    """
+    keys = ("models", "dataset", "frameworks", "precisions", "devices", "node")
+    latency = {key: config["latency"][key] for key in ("batch_sizes", "repetitions")}
+    return {
+        **{key: config[key] for key in keys},
+        "latency": latency,
+        "compare": {"leaders": config["compare"]["leaders"]},
+        "calibration": {"dataset": config["calibration"]["dataset"]},
+        "fetched_labels": sorted(fetched_labels),
+    }
+
+
+def described(entry: dict[str, Any], spec: str, classes: int) -> dict[str, Any]:
+    """What a plan and the tables have to know of a model.
+
+    Args:
+        entry: the model's checked registry entry.
+        spec: the name of its input spec.
+        classes: how many it tells apart.
+    """
+    source = {key: entry["source"].get(key) for key in ("format", "precision", "batch_size")}
+    return {"spec": spec, "classes": classes, "published": entry.get("published"), **source}
+
+
+def elsewhere(model: dict[str, Any], framework: str, precision: str) -> Optional[str]:
+    """Why a model whose file runs as it is does not run here; None where it does, and for all other models."""
+    if model["precision"] is None:
+        return None
+    home = sources.load(model["format"]).FRAMEWORK
+    if (framework, precision) == (home, model["precision"]):
+        return None
+    return f"the model's {model['format']} file is {model['precision']} already: it runs as it is, in {home}"
+
+
+def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every model × framework × variant × precision × device, with the declared reason where it is skipped."""
+    for model in config["models"]:
+        for framework in config["frameworks"]:
+            for precision in config["precisions"]:
+                for device in config["devices"]:
+                    reason = elsewhere(models[model], framework, precision)
+                    reason = reason or frameworks.load(framework).supports(precision, device)
+                    for variant in frameworks.variants(framework):
+                        values = (model, framework, variant, precision, device)
+                        yield {**dict(zip(IDENTITY, values)), "reason": reason}
+
+
+def build(
+    config: dict[str, Any], models: dict[str, dict[str, Any]], environment: Callable[[str], Optional[str]]
+) -> dict[str, Any]:
+    """The plan as plain data, ready for JSON.
+
+    `parity`, `accuracy`, `latency` and `compare` each hold rows with the identity, the declared reason (or None), the
+    `record` that answers for it and the outputs that it `needs`, in the order in which they are made: exactly those
+    that jobs make for it, since the failure of another one must not count.
+
+    Args:
+        config: what `deciding` tells of a checked config.
+        models: for each model what `described` tells.
+        environment: for a framework the output of the job that makes its environment, None where no job does.
+    """
+    dataset = config["dataset"]
+    parity, accuracy, latency = [], [], []
+    for row in configurations(config, models):
+        model, framework = row["model"], row["framework"]
+        home, exporter = sources.load(models[model]["format"]).FRAMEWORK, sources.exporter(models[model]["format"])
+        inputs = [paths.MODEL_FILES.format(model=model), *_listed(config, dataset)]
+        evaluation, performance = (
+            [listed.format(dataset=dataset), array.format(dataset=dataset, spec=models[model]["spec"])]
+            for listed, array in (
+                (paths.EVALUATION_IMAGES, paths.ARRAY),
+                (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY),
+            )
+        )
+        interchange = [
+            environment(exporter),
+            paths.INTERCHANGE.format(model=model),
+            environment(frameworks.converter(framework, row["precision"])),
+        ]
+        calibration = _calibration(config, models[model]["spec"]) if row["precision"] == "int8" else []
+        as_it_is = models[model]["precision"] is not None
+        converted = [
+            *([] if as_it_is else [*interchange, *calibration]),
+            environment(framework),
+            paths.CONVERTED.format(**row),
+        ]
+        fixed = models[model]["batch_size"]
+        quality, speed = (_made([*inputs, *subset, *converted]) for subset in (evaluation, performance))
+        record = paths.PARITY.format(**row)
+        reference = paths.REFERENCE.format(model=model)
+        parity.append({**row, "record": record, "needs": _made([*quality, environment(home), reference, record])})
+        record = paths.ACCURACY.format(**row, dataset=dataset)
+        accuracy.append({**row, "dataset": dataset, "record": record, "needs": [*quality, record]})
+        for batch_size in config["latency"]["batch_sizes"]:
+            other = fixed is not None and batch_size != fixed
+            unfit = f"the model's file takes batches of {fixed} only (source.batch_size)" if other else None
+            for repetition in range(1, config["latency"]["repetitions"] + 1):
+                point = {
+                    **row,
+                    "reason": row["reason"] or unfit,
+                    "node": config["node"],
+                    "scenario": "latency",
+                    "parameters": "default",
+                    "batch_size": batch_size,
+                    "repetition": repetition,
+                }
+                record = paths.LATENCY.format(**point)
+                latency.append({**point, "record": record, "needs": [*speed, record]})
+    compare = list(comparisons(latency, parity)) if config["compare"]["leaders"] else []
+    return {"parity": parity, "accuracy": accuracy, "latency": latency, "compare": compare}
+
+
+def _made(outputs: list[Optional[str]]) -> list[str]:
+    """Each output once, without those that no job makes."""
+    return list(dict.fromkeys(output for output in outputs if output is not None))
+
+
+def _listed(config: dict[str, Any], dataset: str) -> list[str]:
+    """What the list of a dataset's images needs, and the list."""
+    labels = [paths.LABEL_FILES] if dataset in config.get("fetched_labels", ()) else []
+    return [path.format(dataset=dataset) for path in (paths.DATASET_FILES, *labels, paths.IMAGES)]
+
+
+def _calibration(config: dict[str, Any], spec: str) -> list[str]:
+    """What the calibration images of an input spec need, and their pixels."""
+    return [
+        *_listed(config, config["dataset"]),
+        paths.EVALUATION_IMAGES.format(dataset=config["dataset"]),
+        *_listed(config, config["calibration"]["dataset"]),
+        paths.CALIBRATION_IMAGES,
+        paths.CALIBRATION_ARRAY.format(spec=spec),
+    ]
+
+
+def needed(plan: dict[str, Any]) -> list[str]:
+    """Every output that jobs make for the plan, records included."""
+    rows = (row for stage in plan.values() for row in stage if row["reason"] is None)
+    return list(dict.fromkeys(output for row in rows for output in row["needs"]))
+
+
+def check(plan: dict[str, Any], config: dict[str, Any], models: dict[str, dict[str, Any]], origin: str) -> None:
+    """Refuse a study of which nothing can run, since all of it would be skipped.
+
+    Args:
+        config: the checked config that the plan was built from.
+        models: for each model what `described` tells.
+        origin: where the config stands, for the message.
+
+    Raises:
+        DliflowError: naming the keys that decide it, every declared reason and what could run.
+    """
+    rows = plan["parity"]
+    if any(row["reason"] is None for row in rows):
+        return
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        told.setdefault(row["reason"], []).append(row["framework"])
+    reasons = [f"  {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in told.items()]
+    keys = "; ".join(f"{key}: [{', '.join(config[key])}]" for key in ("devices", "precisions", "frameworks"))
+    hints = "; ".join(_able(config, models)) or "other frameworks"
+    raise DliflowError(
+        "\n".join([f"{origin}: nothing of this study can run ({keys}):", *reasons, f"Right would be: {hints}"])
+    )
+
+
+def _able(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> list[str]:
+    """What the study's models and frameworks can do on some machine, in words."""
+    able: dict[str, list[str]] = {}
+    for model in models.values():
+        fixed = model["precision"]
+        names = [sources.load(model["format"]).FRAMEWORK] if fixed else config["frameworks"]
+        for name in names:
+            for device in DEVICES:
+                known = [p for p in PRECISIONS if fixed in (None, p) and not frameworks.load(name).supports(p, device)]
+                if known:
+                    able.setdefault(f"{', '.join(known)} on {device}", []).append(name)
+    return [f"{', '.join(dict.fromkeys(names))}: {what}" for what, names in able.items()]
+
+
+def comparisons(latency: list[dict[str, Any]], parity: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A row for each model × device × node × batch size: what is measured together, in rounds.
+
+    Args:
+        latency: the plan's rows.
+        parity: likewise; who may take part rests on them.
+    """
+    agreeing = {tuple(row[key] for key in IDENTITY): row["needs"] for row in parity}
+    keys = ("model", "device", "node", "scenario", "batch_size")
+    points: dict[tuple, list[dict[str, Any]]] = {}
+    for row in latency:
+        points.setdefault(tuple(row[key] for key in keys), []).append(row)
+    for values, rows in points.items():
+        point = dict(zip(keys, values))
+        record = paths.COMPARE.format(**point)
+        able = [row for row in rows if row["reason"] is None]
+        few = len({tuple(row[key] for key in CANDIDATE) for row in able}) < 2
+        yield {
+            **point,
+            "reason": "fewer than two configurations can run: there is nothing to compare" if few else None,
+            "record": record,
+            "needs": [
+                *dict.fromkeys(
+                    output for row in able for output in (*row["needs"], *agreeing[tuple(row[key] for key in IDENTITY)])
+                ),
+                record,
+            ],
+        }
+
+
+def candidates(plan: dict[str, Any], **point: Any) -> list[dict[str, Any]]:
+    """The configurations that a comparison chooses from: framework, variant, precision and parameters of each."""
+    return [
+        {key: row[key] for key in CANDIDATE}
+        for row in plan["latency"]
+        if row["repetition"] == 1 and row["reason"] is None and all(row[key] == point[key] for key in point)
+    ]
+
+
+def needs(plan: dict[str, Any], **candidate: Any) -> set[str]:
+    """All outputs without which a candidate (its `candidates` keys and those of its point) cannot be compared."""
+    rows = [*plan["latency"], *plan["parity"]]
+    mine = [row for row in rows if all(row[key] == value for key, value in candidate.items() if key in row)]
+    return {output for row in mine for output in row["needs"]}
+
+
+def records(plan: dict[str, Any], stage: str) -> list[str]:
+    """Records that jobs are to make: those of the rows that no framework declared it cannot do."""
+    return [row["record"] for row in plan[stage] if row["reason"] is None]
+
+
+def turn(record: str, repetition: int, repetitions: int, seed: int) -> int:
+    """Priority of a measurement: whole rounds one after the other, a seeded random order inside each round.
+
+    The order inside a round depends on nothing but the measurement's own identity, so that adding others does not
+    change it. However many repetitions there are, it stays below `READY`.
+    """
+    shuffled = int(hashlib.sha256(f"{seed}:{record}".encode()).hexdigest()[:6], 16)
+    places = min(16**6, READY // repetitions)  # of one round
+    return (repetitions - repetition) * places + shuffled * places // 16**6

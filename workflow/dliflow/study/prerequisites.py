@@ -1,0 +1,151 @@
+"""What a study needs of the machine before it can run at all: rights, room, programs and libraries.
+
+Each function returns messages `WHO NEEDS IT: what is missing; how to mend it`. Nothing is asked of the network.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dliflow import frameworks, sources
+from dliflow.fetching import uv
+from dliflow.study import config, environments, paths
+
+ROOM_GB = 4  # of all environments together
+
+
+def _there(folder: Path) -> Path:
+    """The folder, or the first one around it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def writable(checkout: Path, environments_folder: Path) -> list[str]:
+    """Folders that a run writes to and that do not take a file, whoever made them (root inside a container, say)."""
+    results = checkout / paths.RESULTS
+    inside = sorted(path for path in results.glob("*") if path.is_dir()) if results.is_dir() else []
+    refused = {}
+    for folder in map(_there, (checkout, results, *inside, environments_folder, checkout / paths.DOWNLOADS)):
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            refused[folder] = error.strerror
+    return [
+        f"every run: {folder} cannot be written to ({reason}); take it over (sudo chown -R $USER {folder}), or free "
+        "the disk"
+        for folder, reason in refused.items()
+    ]
+
+
+def _used_environments(study: dict[str, Any], checkout: Path) -> list[str]:
+    """The frameworks in whose environments the study's models are read, converted or run."""
+    converters = {frameworks.converter(name, kind) for name in study["frameworks"] for kind in study["precisions"]}
+    names = set(study["frameworks"])
+    for position, name in enumerate(study["models"]):
+        source = config.model(checkout / "config/models", name, "the study", f"models[{position}]")["source"]
+        names.add(sources.load(source["format"]).FRAMEWORK)
+        if "precision" not in source:  # else its file runs as it is
+            names |= converters | {sources.exporter(source["format"])}
+    return sorted(names)
+
+
+def index() -> tuple[str, list[str]]:
+    """Where packages will come from, in words and without passwords, and what is wrong with that."""
+    variables = uv.variables()
+    address = variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL")
+    links = [link for link in re.split(r"[,\s]+", variables.get("UV_FIND_LINKS", "")) if link]
+    missing = []
+    where = "uv's usual index (no mirror is named: UV_DEFAULT_INDEX, or index-url in pip's configuration)"
+    if address:
+        parts = urlsplit(address.partition("=")[2] if re.match(r"[\w.-]+=", address) else address)  # NAME=URL
+        where = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        if parts.scheme not in ("http", "https", "file") and not Path(parts.path).is_dir():
+            missing.append(
+                f"environments: the package index '{where}' is no address; write one that begins with https:// in "
+                "UV_DEFAULT_INDEX or pip's configuration"
+            )
+    for link in links:
+        if "://" not in link and not Path(link).exists():
+            missing.append(
+                f"environments: the folder of wheels '{link}' is not there; correct find-links in pip's configuration "
+                "(pip config list), or PIP_FIND_LINKS or UV_FIND_LINKS"
+            )
+    for name in ("UV_OFFLINE", "UV_NO_INDEX"):
+        if variables.get(name, "").lower() in ("1", "true", "yes", "on", "y", "t"):
+            missing.append(f"environments: {name} is set, so uv asks no package index; unset {name}")
+    return where, missing
+
+
+def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
+    """What is missing to make the environments of a study that are not there yet."""
+    folder = checkout / study["environments"]["folder"]
+    files = [checkout / f"envs/{name}.yaml" for name in _used_environments(study, checkout)]
+    unmade = [file for file in files if not Path(environments.folder(file, str(folder)), "environment.json").exists()]
+    if not unmade:
+        return []
+    _, missing = index()
+    free = shutil.disk_usage(_there(folder)).free / 1e9
+    if free < ROOM_GB:
+        missing.append(
+            f"environments: {free:.1f} GB are free in {_there(folder)}, all of them take {ROOM_GB} ({len(unmade)} of "
+            f"{len(files)} are still to be made); free some, or name a folder on another disk in environments.folder"
+        )
+    if uv.program() is None:
+        missing.append(
+            "environments: uv is not there; install it as the README does (it comes with requirements.lock), or let "
+            "conda make them (--sdm conda)"
+        )
+        return missing
+    for version in sorted({environments.read(file)["python"] for file in unmade}):
+        if not uv.has_python(version):
+            named = ", ".join(file.stem for file in unmade if environments.read(file)["python"] == version)
+            missing.append(
+                f"environments of {named}: no Python {version} is installed; uv will try to download it while the "
+                "study runs; where it cannot, install that version with the system's packages"
+            )
+    return missing
+
+
+def for_frameworks(chosen: Iterable[str], precisions: Iterable[str]) -> list[str]:
+    """Parts of the system that packages of frameworks rely on and do not bring."""
+    missing = []
+    if "mxnet" in chosen:
+        try:
+            ctypes.CDLL("libgomp.so.1")
+        except OSError:
+            missing.append(
+                "MXNet: the system has no libgomp; sudo apt-get install libgomp1 (Fedora: dnf install libgomp), or "
+                "leave mxnet out of frameworks"
+            )
+    compiler = os.environ.get("CXX", "g++")  # as PyTorch looks for it
+    if "pytorch" in chosen and "int8" in precisions and shutil.which(compiler) is None:
+        missing.append(
+            f"PyTorch in INT8: there is no C++ compiler '{compiler}' to convert with; sudo apt-get install g++ "
+            "(Fedora: dnf install gcc-c++), or name another one in CXX; without it these rows are skipped"
+        )
+    return missing
+
+
+def missing(study: dict[str, Any], checkout: Path) -> list[str]:
+    """All that a study lacks here.
+
+    Args:
+        study: a checked config, as `config.study` gives it.
+        checkout: the folder that its paths are relative to.
+
+    Raises:
+        DliflowError: when a model's entry or an environment file is wrong.
+    """
+    return [
+        *writable(checkout, checkout / study["environments"]["folder"]),
+        *for_environments(study, checkout),
+        *for_frameworks(study["frameworks"], study["precisions"]),
+    ]
