@@ -45,9 +45,12 @@ def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, s
     from dliflow.fetching import uv
 
     found = {}
-    for framework, threads in itertools.product(FRAMEWORKS, ("default", "1")):
+    for framework, threads in itertools.product(FRAMEWORKS, (None, 1)):
         command = study.command(model, framework, batch_size)
-        command[command.index("--threads") + 1] = threads
+        if "--threads" in command:
+            place = command.index("--threads")
+            del command[place : place + 2]
+        command += [] if threads is None else ["--threads", str(threads)]
         with tempfile.TemporaryDirectory() as folder:
             result = uv.run("pip", "install", "--no-deps", "--python", command[0], "--target", folder, LOADGEN)
             if result.returncode:
@@ -55,7 +58,7 @@ def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, s
             path = os.pathsep.join([folder, os.environ["PYTHONPATH"]])
             sides = study.ask(__file__, command, rounds, PYTHONPATH=path)
             for what, (ours, theirs) in TITLES.items():
-                title = f"{framework}, threads {threads}, {what}, bursts of {BURST_S} s, {rounds} rounds"
+                title = f"{framework}, threads {threads or 'default'}, {what}, bursts of {BURST_S} s, {rounds} rounds"
                 found[title] = {ours: sides[ours], theirs: sides[theirs]}
     return found
 

@@ -57,10 +57,10 @@ def worker(args: argparse.Namespace) -> None:
     """In the framework's environment: print the rates as JSON."""
     sessions = {}
     for batch_size in args.batch_sizes:
-        configuration = argparse.Namespace(**{**args.worker, "batch_size": batch_size})
+        configuration = argparse.Namespace(**{**args.worker, "parameters": "default", "batch_size": batch_size})
         for key in ("array", "converted"):
             setattr(configuration, key, Path(getattr(configuration, key)))
-        sessions[batch_size] = session.open_model(configuration, batch_size), configuration
+        sessions[batch_size] = session.open_model(session.described(configuration), batch_size), configuration
     pixels = np.array(inputs.read(configuration.array, slice(max(READY, *args.batch_sizes))))
     rates: dict[str, list[dict[int, float]]] = {"raw": [], "real": []}
     with tempfile.TemporaryDirectory() as name:

@@ -48,16 +48,16 @@ def commands(args: argparse.Namespace) -> dict[str, list[str]]:
             "model": args.model,
             "device": "cpu",
             "threads": None,
-            "input": json.dumps(entry),
+            "input": entry,
             "scores": args.scores,
         },
         **{
             "array": arrays[0],
             "batch_size": args.batch_size,
             "out": Path(os.devnull),
-            "random_images": 0,
-            "launch": {"cpus": None, "numa_node": None, "priority": None},
-            "distinct": 0,
+            "random_images": None,
+            "launch": {"cpus": None, "numa_node": None, "priority": None, "environment": {}},
+            "distinct": None,
         },
     )
     member = {

@@ -55,7 +55,7 @@ def ask(script: str, command: Sequence[str], rounds: int, **more: str) -> Any:
 def opened(command: Sequence[str]) -> tuple[session.Opened, list[np.ndarray]]:
     """The model as the latency stage opens it, and the batches over which its requests rotate."""
     args = parsed(command)
-    return session.open_model(args, args.batch_size), feed.batches(args)
+    return session.open_model(session.described(args), args.batch_size), feed.batches(args)
 
 
 def alternate(sides: dict[str, Callable[[], float]], rounds: int) -> Found:

@@ -78,7 +78,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
         write_json(tmp_path / "array.json", {**listed, **inputs.seal(tmp_path / "array.json", sums)})
         options = {
             **{"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"},
-            **{"threads": "default", "options": "{}", "input": json.dumps(entry), "scores": 10, "dataset": "zeros"},
+            **{"options": "{}", "input": json.dumps(entry), "scores": 10, "dataset": "zeros"},
             **{"converted": tmp_path / "model.json", "array": tmp_path / "array.json", "out": tmp_path / "record.json"},
             **{"images": tmp_path / "images.csv", "label-offset": 0, "batch-size": 32},
         }

@@ -9,6 +9,7 @@ import pytest
 from project import converted
 
 from dliflow import integrity
+from dliflow.configuration import Configuration
 from dliflow.errors import DliflowError
 from dliflow.files import read_json, sha256, write_json
 from dliflow.measuring import session
@@ -25,11 +26,8 @@ def flip(path):
 def test_a_converted_model(tmp_path, damage):
     manifest = converted(tmp_path / "model.json", {"classes.json": "10"})
     path = tmp_path / "model/classes.json"
-    args = argparse.Namespace(
-        **{"converted": manifest, "framework": "null", "precision": "fp32", "device": "cpu", "variant": "default"},
-        **{"model": "m", "threads": None, "options": {}},
-    )
-    assert session.open_model(args, 1).model_bytes == 2
+    description = session.Description(Configuration("m", "null", "default", "fp32", "cpu"), None, {}, manifest, 10)
+    assert session.open_model(description, 1).model_bytes == 2
     if damage == "flipped":
         flip(path)
     elif damage == "shorter":
@@ -39,7 +37,7 @@ def test_a_converted_model(tmp_path, damage):
     with pytest.raises(
         DliflowError, match=r"classes\.json is (damaged|gone).*delete .*model\.json to convert the model"
     ):
-        session.open_model(args, 1)
+        session.open_model(description, 1)
 
 
 def test_interchange_files(tmp_path):

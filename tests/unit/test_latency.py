@@ -35,12 +35,11 @@ def measure(tmp_path):
         launch = {"cpus": None, "numa_node": None, "priority": None, "environment": {}, **(asked or {})}
         options = {
             **{"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"},
-            **{"threads": "default", "options": "{}", "input": json.dumps(ENTRY), "scores": 10, "node": "local"},
+            **{"options": "{}", "input": json.dumps(ENTRY), "scores": 10, "node": "local"},
             **{"converted": tmp_path / "model.json", "array": tmp_path / "array.json", "out": tmp_path / "record.json"},
-            **{"scenario": "latency", "parameters": "default", "repetition": 1, "batch-size": 2, "requests": 20},
+            **{"scenario": "latency", "repetition": 1, "batch-size": 2, "requests": 20},
             **{
                 "limit": 1,
-                "width": "none",
                 "least": 1,
                 "warmup-requests": 1,
                 "warmup-limit": 1,
@@ -91,7 +90,7 @@ def test_what_cannot_be_met_is_refused_before_anything_is_measured(measure):
 
 
 def test_batches_are_distinct_and_as_many_as_asked():
-    for distinct, count in ((0, 4), (1, 1), (3, 3), (50, 4)):
+    for distinct, count in ((None, 4), (1, 1), (3, 3), (50, 4)):
         made = feed.make_batches(PIXELS, ENTRY, 2, distinct)
         assert len(made) == len({batch.tobytes() for batch in made}) == count
     assert feed.make_batches(PIXELS, ENTRY, 12)[0].shape == (12, 3, 8, 8)

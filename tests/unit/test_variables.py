@@ -11,8 +11,8 @@ import pytest
 from project import ROOT
 
 from dliflow.errors import DliflowError
-from dliflow.machine import threads, variables
-from dliflow.stages import pacer
+from dliflow.machine import variables
+from dliflow.measuring import pacer
 from dliflow.study import config
 
 HARMFUL = {
@@ -135,8 +135,3 @@ def test_the_supervisor_gives_a_clean_environment_and_says_what_it_withheld(tmp_
     assert second == f"# not passed on: {', '.join(sorted(harmful))}"
     assert "secret" not in log
     assert {key: json.loads(seen).get(key) for key in harmful} == {**dict.fromkeys(harmful), **asked}
-
-
-def test_threads_are_a_number_or_the_default():
-    assert threads.parse("default") is None
-    assert threads.parse("4") == 4

@@ -6,7 +6,7 @@ rule parity:
     input:
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
-        array=array_of,
+        array=lambda w: STUDY.array(w.model),
         reference=paths.REFERENCE,
     output:
         paths.PARITY,
@@ -16,24 +16,14 @@ rule parity:
     conda:
         "../../envs/{framework}.yaml"
     resources:
-        timeout_s=STUDY["parity"]["timeout_s"],
+        timeout_s=CONFIG["parity"]["timeout_s"],
     params:
-        code=session_code("parity"),
-        python=lambda w: python_of(w.framework),
-        threads=STUDY["threads"],
+        code=code_of_session("parity"),
+        python=lambda w: STUDY.python(w.framework),
         environment=VARIABLES,
-        options=session_options,
-        input=input_of,
-        scores=lambda w: scores_of(w.model),
-        bounds=bounds_of,
-        batch_size=lambda w: batch_size_of(w.model) or STUDY["parity"]["images"],
+        options=lambda w: options.parity(STUDY, configuration_of(w)),
     shell:
-        there(
-            "parity",
-            SESSION_OPTIONS,
-            "--reference {input.reference:q} --bounds {params.bounds:q}",
-            "--batch-size {params.batch_size} --out {output:q}",
-        )
+        there("parity", "--out {output:q}")
 
 
 # Top-1 and top-5 of a converted model.
@@ -41,7 +31,7 @@ rule accuracy:
     input:
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
-        array=array_of,
+        array=lambda w: STUDY.array(w.model),
         images=paths.EVALUATION_IMAGES,
     output:
         paths.ACCURACY,
@@ -51,21 +41,11 @@ rule accuracy:
     conda:
         "../../envs/{framework}.yaml"
     resources:
-        timeout_s=STUDY["accuracy"]["timeout_s"],
+        timeout_s=CONFIG["accuracy"]["timeout_s"],
     params:
-        code=session_code("accuracy"),
-        python=lambda w: python_of(w.framework),
-        threads=STUDY["threads"],
+        code=code_of_session("accuracy"),
+        python=lambda w: STUDY.python(w.framework),
         environment=VARIABLES,
-        options=session_options,
-        input=input_of,
-        scores=lambda w: scores_of(w.model),
-        label_offset=lambda w: MODELS[w.model]["label_offset"],
-        batch_size=lambda w: batch_size_of(w.model) or STUDY["accuracy"]["batch_size"],
+        options=lambda w: options.accuracy(STUDY, configuration_of(w), w.dataset),
     shell:
-        there(
-            "accuracy",
-            SESSION_OPTIONS,
-            "--dataset {wildcards.dataset} --images {input.images:q} --label-offset {params.label_offset}",
-            "--batch-size {params.batch_size} --out {output:q}",
-        )
+        there("accuracy", "--out {output:q}")

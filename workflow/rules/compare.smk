@@ -6,10 +6,10 @@
 rule compare:
     input:
         environments=compared_environments,
-        converted=compared_models,
-        latency=compared_records,
-        parity=compared_parity,
-        array=performance_array_of,
+        converted=compared(paths.CONVERTED),
+        latency=compared(paths.LATENCY),
+        parity=compared(paths.PARITY),
+        array=lambda w: STUDY.performance_array(w.model),
     output:
         paths.COMPARE,
     log:
@@ -17,46 +17,11 @@ rule compare:
     conda:
         "../../envs/dliflow.yaml"
     resources:
-        timeout_s=STUDY["compare"]["timeout_s"],
+        timeout_s=CONFIG["compare"]["timeout_s"],
         machine=1000,
     params:
-        code=source_code.digest(
-            "stages.compare", "stages.worker", "stages.pacer", *(f"frameworks.{name}" for name in STUDY["frameworks"])
-        ),
-        options=COMPARE_OPTIONS,
-        environments=STUDY["environments"]["folder"],
-        candidates=candidates,
-        repetitions=STUDY["latency"]["repetitions"],
-        threads=STUDY["threads"],
-        launch=json.dumps(STUDY["launch"]),
+        code=code("stages.compare", "stages.worker", "stages.pacer", *(f"frameworks.{f}" for f in CONFIG["frameworks"])),
         environment=VARIABLES,
-        feed=FEED_OPTIONS,
-        input=input_of,
-        scores=lambda w: scores_of(w.model),
+        options=lambda w: options.compare(STUDY, w.node, w.model, w.device, int(w.batch_size)),
     shell:
-        here(
-            "compare",
-            "--node {wildcards.node} --model {wildcards.model} --device {wildcards.device}",
-            "--batch-size {wildcards.batch_size} --candidates {params.candidates:q}",
-            "--repetitions {params.repetitions} --array {input.array:q} --input {params.input:q}",
-            "--scores {params.scores} --threads {params.threads} --launch {params.launch:q} {params.feed}",
-            "--environments {params.environments:q} {params.options} --out {output:q}",
-        )
-
-
-# With conda: tell where a framework's Python is, for the jobs that start processes of several frameworks.
-rule interpreter:
-    output:
-        paths.INTERPRETER,
-    log:
-        paths.log(paths.INTERPRETER),
-    localrule: True
-    conda:
-        "../../envs/{framework}.yaml"
-    resources:
-        timeout_s=60,
-    params:
-        code=source_code.digest("stages.interpreter"),
-        python="python",
-    shell:
-        there("interpreter", "--out {output:q}")
+        here("compare", "--out {output:q}")

@@ -4,7 +4,7 @@
 # Export a model to the interchange files.
 rule export:
     input:
-        environment=lambda w: needs_environment(exporter_of(w.model)),
+        environment=lambda w: needs_environment(STUDY.exporter(w.model)),
         source=paths.MODEL_FILES,
     output:
         paths.INTERCHANGE,
@@ -12,81 +12,59 @@ rule export:
         paths.log(paths.INTERCHANGE),
     priority: plan.READY
     conda:
-        lambda w: f"../../envs/{exporter_of(w.model)}.yaml"
+        lambda w: f"../../envs/{STUDY.exporter(w.model)}.yaml"
     resources:
-        timeout_s=STUDY["convert"]["timeout_s"],
+        timeout_s=CONFIG["convert"]["timeout_s"],
     params:
         code=code_of_source("export"),
-        python=lambda w: python_of(exporter_of(w.model)),
-        path=source_path,
-        source=source_of_file,
-        input=input_of,
-        scores=lambda w: scores_of(w.model),
-        label_offset=lambda w: MODELS[w.model]["label_offset"],
+        python=lambda w: STUDY.python(STUDY.exporter(w.model)),
+        options=lambda w: options.export(STUDY, w.model),
     shell:
-        there(
-            "export",
-            SOURCE_OPTIONS,
-            "--out {output:q}",
-        )
+        there("export", "--out {output:q}")
 
 
 # Scores of the model's source in its own runtime, for parity.
 rule reference:
     input:
-        environment=lambda w: needs_environment(source_of(w.model).FRAMEWORK),
+        environment=lambda w: needs_environment(STUDY.reference_framework(w.model)),
         source=paths.MODEL_FILES,
-        array=array_of,
-        images=paths.EVALUATION_IMAGES.format(dataset=STUDY["dataset"]),
+        array=lambda w: STUDY.array(w.model),
+        images=paths.EVALUATION_IMAGES.format(dataset=CONFIG["dataset"]),
     output:
         paths.REFERENCE,
     log:
         paths.log(paths.REFERENCE),
     priority: plan.READY
     conda:
-        lambda w: f"../../envs/{source_of(w.model).FRAMEWORK}.yaml"
+        lambda w: f"../../envs/{STUDY.reference_framework(w.model)}.yaml"
     resources:
-        timeout_s=STUDY["parity"]["timeout_s"],
+        timeout_s=CONFIG["parity"]["timeout_s"],
     params:
         code=code_of_source("reference"),
-        python=lambda w: python_of(source_of(w.model).FRAMEWORK),
-        path=source_path,
-        source=source_of_file,
-        input=input_of,
-        size=STUDY["parity"]["images"],
-        scores=lambda w: scores_of(w.model),
-        label_offset=lambda w: MODELS[w.model]["label_offset"],
+        python=lambda w: STUDY.python(STUDY.reference_framework(w.model)),
+        options=lambda w: options.reference(STUDY, w.model),
     shell:
-        there(
-            "reference",
-            SOURCE_OPTIONS,
-            "--array {input.array:q} --images {input.images:q} --count {params.size} --out {output:q}",
-        )
+        there("reference", "--out {output:q}")
 
 
 # Convert a model to a framework's own format.
 rule convert:
     input:
-        environment=lambda w: needs_environment(converter_of(w)),
-        source=converted_from,
-        calibration=calibration_array,
+        environment=lambda w: needs_environment(STUDY.converter(**w)),
+        source=lambda w: (paths.MODEL_FILES if STUDY.as_it_is(w.model) else paths.INTERCHANGE).format(**w),
+        calibration=lambda w: STUDY.calibration_array(w.model) if STUDY.calibrated(w.model, w.precision) else [],
     output:
         paths.CONVERTED,
     log:
         paths.log(paths.CONVERTED),
     priority: plan.READY
     conda:
-        lambda w: f"../../envs/{converter_of(w)}.yaml"
+        lambda w: f"../../envs/{STUDY.converter(**w)}.yaml"
     resources:
-        timeout_s=STUDY["convert"]["timeout_s"],
+        timeout_s=CONFIG["convert"]["timeout_s"],
     params:
-        code=lambda w: source_code.digest("stages.convert", f"frameworks.{w.framework}"),
-        python=lambda w: python_of(converter_of(w)),
-        source=convert_source,
-        calibration=calibration_options,
+        code=lambda w: code("stages.convert", f"frameworks.{w.framework}"),
+        python=lambda w: STUDY.python(STUDY.converter(**w)),
+        options=lambda w: options.convert(STUDY, **w),
     shell:
-        there(
-            "convert",
-            "--framework {wildcards.framework}",
-            "--precision {wildcards.precision} {params.source} {params.calibration} --out {output:q}",
-        )
+        there("convert", "--out {output:q}")

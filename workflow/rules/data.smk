@@ -4,7 +4,7 @@
 # Fetch a model's files, or check the user's.
 rule fetch_model:
     input:
-        files=lambda w: locations.inputs_of(MODELS[w.model]["source"]),
+        files=lambda w: locations.inputs_of(STUDY.models[w.model]["source"]),
     output:
         paths.MODEL_FILES,
     log:
@@ -16,50 +16,44 @@ rule fetch_model:
     resources:
         timeout_s=86400,
     params:
-        code=source_code.digest("stages.fetch"),
-        source=lambda w: fetched_part(MODELS[w.model]["source"]),
-        contents="--contents",
+        code=code("stages.fetch"),
+        options=lambda w: options.fetch_model(STUDY, w.model),
     shell:
-        here(
-            "fetch",
-            "--source {params.source:q} {params.contents} --out {output:q}",
-        )
+        here("fetch", "--out {output:q}")
 
 
 # Fetch a dataset's images.
 use rule fetch_model as fetch_dataset with:
     input:
-        files=lambda w: archives_of(DATASETS[w.dataset]["source"]),
+        files=lambda w: STUDY.archives(w.dataset),
     output:
         paths.DATASET_FILES,
     log:
         paths.log(paths.DATASET_FILES),
     params:
-        code=source_code.digest("stages.fetch"),
-        source=lambda w: fetched_part(DATASETS[w.dataset]["source"]),
-        contents="",
+        code=code("stages.fetch"),
+        options=lambda w: options.fetch_dataset(STUDY, w.dataset),
 
 
 # Fetch a dataset's labels that lie elsewhere than its images.
 use rule fetch_model as fetch_labels with:
     input:
-        files=lambda w: locations.inputs_of(label_source(w.dataset)),
+        files=lambda w: locations.inputs_of(STUDY.label_source(w.dataset)),
     output:
         paths.LABEL_FILES,
     log:
         paths.log(paths.LABEL_FILES),
     params:
-        code=source_code.digest("stages.fetch"),
-        source=lambda w: fetched_part(label_source(w.dataset)),
-        contents="--contents",
+        code=code("stages.fetch"),
+        options=lambda w: options.fetch_labels(STUDY, w.dataset),
 
 
 # List a dataset's images with labels and checksums.
 rule images:
     input:
         fetched=paths.DATASET_FILES,
-        labels=labels_input,
-        names=class_names_file,
+        labels=lambda w: STUDY.labels_input(w.dataset),
+        names=lambda w: STUDY.names_file(w.dataset) or [],
     output:
         paths.IMAGES,
     log:
@@ -70,20 +64,11 @@ rule images:
     resources:
         timeout_s=3600,
     params:
-        code=source_code.digest("stages.images"),
-        folder=dataset_folder,
-        listing=lambda w: LISTINGS.get(w.dataset),
-        patterns=lambda w: json.dumps(DATASETS[w.dataset]["images"]),
-        labels=lambda w: json.dumps(DATASETS[w.dataset]["labels"]),
-        labels_path=labels_option,
-        names=names_option,
-        classes=min(map(len, CLASSES.values())),
+        code=code("stages.images"),
+        listing=lambda w: STUDY.listings.get(w.dataset),
+        options=lambda w: options.images(STUDY, w.dataset),
     shell:
-        here(
-            "images",
-            "--folder {params.folder:q} --patterns {params.patterns:q}",
-            "--labels {params.labels:q} {params.labels_path} {params.names} --classes {params.classes} --out {output:q}",
-        )
+        here("images", "--out {output:q}")
 
 
 # Choose the images that quality or speed is measured on.
@@ -101,22 +86,17 @@ rule subset:
     resources:
         timeout_s=600,
     params:
-        code=source_code.digest("stages.subset"),
-        size=lambda w: SUBSET_OPTIONS[w.subset],
-        seed=STUDY["accuracy"]["seed"],
+        code=code("stages.subset"),
+        options=lambda w: options.subset(STUDY, w.subset),
     shell:
-        here(
-            "subset",
-            "--images {input.images:q} {params.size} --seed {params.seed}",
-            "--out {output.images:q} --manifest {output.manifest:q}",
-        )
+        here("subset", "--images {input.images:q} --out {output.images:q} --manifest {output.manifest:q}")
 
 
 # Choose calibration images that are no evaluation images.
 rule calibration_images:
     input:
-        candidates=paths.IMAGES.format(dataset=STUDY["calibration"]["dataset"]),
-        evaluation=paths.EVALUATION_IMAGES.format(dataset=STUDY["dataset"]),
+        candidates=paths.IMAGES.format(dataset=CONFIG["calibration"]["dataset"]),
+        evaluation=paths.EVALUATION_IMAGES.format(dataset=CONFIG["dataset"]),
     output:
         paths.CALIBRATION_IMAGES,
     log:
@@ -127,15 +107,10 @@ rule calibration_images:
     resources:
         timeout_s=600,
     params:
-        code=source_code.digest("stages.calibration"),
-        size=STUDY["calibration"]["images"],
-        seed=STUDY["calibration"]["seed"],
+        code=code("stages.calibration"),
+        options=options.calibration(STUDY),
     shell:
-        here(
-            "calibration",
-            "--candidates {input.candidates:q} --evaluation {input.evaluation:q}",
-            "--count {params.size} --seed {params.seed} --out {output:q}",
-        )
+        here("calibration", "--out {output:q}")
 
 
 # Decode, resize and crop a dataset's images for one geometry.
@@ -152,13 +127,10 @@ rule prepare:
     resources:
         timeout_s=86400,
     params:
-        code=source_code.digest("stages.prepare"),
-        geometry=lambda w: json.dumps(GEOMETRIES[w.spec]),
+        code=code("stages.prepare"),
+        options=lambda w: options.prepare(STUDY, w.spec),
     shell:
-        here(
-            "prepare",
-            "--images {input.images:q} --geometry {params.geometry:q} --out {output:q}",
-        )
+        here("prepare", "--images {input.images:q} --out {output:q}")
 
 
 # Decode, resize and crop the images that requests are made of.
@@ -169,8 +141,6 @@ use rule prepare as prepare_performance with:
         paths.PERFORMANCE_ARRAY,
     log:
         paths.log(paths.PERFORMANCE_ARRAY),
-    params:
-        code=source_code.digest("stages.prepare"),
 
 
 # Decode, resize and crop the calibration images for one geometry.
@@ -181,5 +151,3 @@ use rule prepare as prepare_calibration with:
         paths.CALIBRATION_ARRAY,
     log:
         paths.log(paths.CALIBRATION_ARRAY),
-    params:
-        code=source_code.digest("stages.prepare"),

@@ -6,17 +6,35 @@ rule environment:
     input:
         file=ancient("envs/{framework}.yaml"),
     output:
-        f"{STUDY['environments']['folder']}/{{framework}}-{{digest}}/environment.json",
+        f"{CONFIG['environments']['folder']}/{{framework}}-{{digest}}/environment.json",
     log:
-        paths.log(f"{STUDY['environments']['folder']}/{{framework}}-{{digest}}/environment.json"),
+        paths.log(f"{CONFIG['environments']['folder']}/{{framework}}-{{digest}}/environment.json"),
     priority: plan.READY
     localrule: True
     conda:
         "../../envs/dliflow.yaml"
     resources:
-        timeout_s=STUDY["environments"]["timeout_s"],
+        timeout_s=CONFIG["environments"]["timeout_s"],
+    params:
+        options="",
     shell:
-        here(
-            "environment",
-            "--file {input.file:q} --out {output:q}",
-        )
+        here("environment", "--file {input.file:q} --out {output:q}")
+
+
+# With conda: tell where a framework's Python is, for the jobs that start processes of several frameworks.
+rule interpreter:
+    output:
+        paths.INTERPRETER,
+    log:
+        paths.log(paths.INTERPRETER),
+    localrule: True
+    conda:
+        "../../envs/{framework}.yaml"
+    resources:
+        timeout_s=60,
+    params:
+        code=code("stages.interpreter"),
+        options="",
+        python="python",
+    shell:
+        there("interpreter", "--out {output:q}")

@@ -7,37 +7,22 @@ rule latency:
     input:
         environment=lambda w: needs_environment(w.framework),
         converted=paths.CONVERTED,
-        array=performance_array_of,
+        array=lambda w: STUDY.performance_array(w.model),
         pacer=paths.INTERPRETER.format(framework="dliflow") if CONDA else [],
     output:
         paths.LATENCY,
     log:
         paths.log(paths.LATENCY),
-    priority: turn
+    priority: lambda w: plan.turn(paths.LATENCY.format(**w), int(w.repetition), CONFIG["latency"])
     conda:
         "../../envs/{framework}.yaml"
     resources:
-        timeout_s=STUDY["latency"]["timeout_s"],
+        timeout_s=CONFIG["latency"]["timeout_s"],
         machine=1000,
     params:
-        code=session_code("latency"),
-        requests=REQUEST_OPTIONS,
-        python=lambda w: python_of(w.framework),
-        threads=STUDY["threads"],
-        options=session_options,
-        launch=json.dumps(STUDY["launch"]),
+        code=code_of_session("latency"),
+        python=lambda w: STUDY.python(w.framework),
         environment=VARIABLES,
-        feed=FEED_OPTIONS,
-        input=input_of,
-        scores=lambda w: scores_of(w.model),
+        options=lambda w: options.latency(STUDY, configuration_of(w), w.node, int(w.batch_size), int(w.repetition)),
     shell:
-        there(
-            "latency",
-            SESSION_OPTIONS,
-            "--node {wildcards.node} --scenario latency --parameters {wildcards.parameters}",
-            "--batch-size {wildcards.batch_size} --repetition {wildcards.repetition}",
-            "--launch {params.launch:q} {params.feed}",
-            "--pacer {input.pacer:q}" if CONDA else '--pacer "$DLIFLOW_PYTHON"',
-            "{params.requests}",
-            "--out {output:q}",
-        )
+        there("latency", "--pacer {input.pacer:q}" if CONDA else '--pacer "$DLIFLOW_PYTHON"', "--out {output:q}")

@@ -21,14 +21,10 @@ rule tables:
     resources:
         timeout_s=3600,
     params:
-        **TABLES_DATA,
-        code=source_code.digest("stages.tables", *(f"frameworks.{name}" for name in STUDY["frameworks"])),
+        code=code("stages.tables", *(f"frameworks.{name}" for name in CONFIG["frameworks"])),
+        options=options.tables(STUDY),
     shell:
-        here(
-            "tables",
-            "--study {params.study:q} --models {params.models:q}",
-            "--environments {params.environments:q} --mark {output.mark:q}",
-        )
+        here("tables", "--mark {output.mark:q}")
 
 
 # Draw the plots.
@@ -47,7 +43,8 @@ rule plots:
     resources:
         timeout_s=3600,
     params:
-        code=source_code.digest("stages.plots"),
+        code=code("stages.plots"),
+        options="",
     shell:
         here("plots", "--mark {output.mark:q}")
 
@@ -71,25 +68,7 @@ rule report:
     resources:
         timeout_s=3600,
     params:
-        code=source_code.digest("stages.report"),
+        code=code("stages.report"),
+        options="",
     shell:
         here("report", "--mark {output.mark:q}")
-
-
-onstart:
-    # Snakemake's bound on jobs per second wakes the scheduler once a second more for each job that has run: after a
-    # hundred jobs that took a tenth of the processors away from measurements. Jobs on this machine need no such bound.
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
-    check_launch()
-    Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
-    begin()
-    write_json(Path(paths.RUN), {"started": time.time(), "command": " ".join(["snakemake", *sys.argv[1:]])})
-
-
-onsuccess:
-    succeed()
-
-
-onerror:
-    fail()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -15,16 +15,8 @@ SEED = 0
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "--random-images", type=int, default=0, help="so many images of random pixels; 0: the real ones"
-    )
-    parser.add_argument("--distinct", type=int, default=0, help="how many distinct batches at most; 0: all")
-
-
-def options(args: argparse.Namespace) -> dict[str, str]:
-    """The options again, for another process; none where all are the defaults."""
-    given = {"random-images": args.random_images, "distinct": args.distinct}
-    return {key: str(value) for key, value in given.items() if value}
+    parser.add_argument("--random-images", type=int, help="so many images of random pixels, in place of the real ones")
+    parser.add_argument("--distinct", type=int, help="how many distinct batches at most; all when absent")
 
 
 def noise(images: int, entry: dict[str, Any]) -> np.ndarray:
@@ -34,8 +26,10 @@ def noise(images: int, entry: dict[str, Any]) -> np.ndarray:
     return np.random.RandomState(SEED).randint(0, 256, shape, np.uint8)
 
 
-def make_batches(pixels: np.ndarray, entry: dict[str, Any], batch_size: int, distinct: int = 0) -> list[np.ndarray]:
-    """Distinct batches, so many at most (0: all), C-contiguous. Few images are repeated to fill a batch."""
+def make_batches(
+    pixels: np.ndarray, entry: dict[str, Any], batch_size: int, distinct: Optional[int] = None
+) -> list[np.ndarray]:
+    """Distinct batches, so many at most (None: all), C-contiguous. Few images are repeated to fill a batch."""
     count = len(pixels)
     batches = max(1, count // batch_size)
     chosen = np.arange(min(batches, distinct or batches) * batch_size) % count
@@ -48,17 +42,17 @@ def batches(args: argparse.Namespace) -> list[np.ndarray]:
     return make_batches(pixels, args.input, args.batch_size, args.distinct)
 
 
-def told(args: argparse.Namespace, made: list[np.ndarray]) -> dict[str, Any]:
+def described(args: argparse.Namespace, batches: list[np.ndarray]) -> dict[str, Any]:
     """What a record says of them.
 
     `inputs_exceed_cache` tells whether all of them together are larger than the last-level caches of the processors
     that this process may use, so that each comes from memory again; None where the system does not tell.
     """
-    size, cache = sum(batch.nbytes for batch in made), facts.last_level_cache_bytes()
+    size, cache = sum(batch.nbytes for batch in batches), facts.last_level_cache_bytes()
     return {
         "inputs": "random" if args.random_images else "images",
         "inputs_mib": size / 2**20,
-        "distinct_batches": len(made),
-        "distinct_asked": args.distinct or None,
+        "distinct_batches": len(batches),
+        "distinct_asked": args.distinct,
         "inputs_exceed_cache": None if cache is None else size > cache,
     }

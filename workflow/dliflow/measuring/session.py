@@ -14,6 +14,7 @@ from typing import Any, Optional
 import numpy as np
 
 from dliflow import frameworks, integrity
+from dliflow.configuration import Configuration
 from dliflow.errors import Skip
 from dliflow.files import payload, read_json, write_json
 from dliflow.machine import facts, process, threads, variables
@@ -23,19 +24,51 @@ SCHEMA_VERSION = 1
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that name a configuration."""
+    """Declare the options that describe a session, and that of the record's path."""
     parser.add_argument("--model", required=True)
     parser.add_argument("--framework", required=True)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--precision", required=True)
     parser.add_argument("--device", required=True)
-    parser.add_argument("--threads", type=threads.parse, required=True, help="a number, or 'default'")
-    parser.add_argument("--options", type=json.loads, required=True, help="JSON: the framework's launch options")
+    parser.add_argument("--parameters", default="default")
+    parser.add_argument("--threads", type=int, help="compute threads; the framework's own choice when absent")
+    parser.add_argument("--options", type=json.loads, default={}, help="JSON: the framework's launch options")
     parser.add_argument("--converted", type=Path, required=True, help="manifest of the converted model")
     parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
     parser.add_argument("--input", type=json.loads, required=True, help="JSON: the model's input entry")
     parser.add_argument("--scores", type=int, required=True, help="how many scores the model must give")
     parser.add_argument("--out", type=Path, required=True, help="the record")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is to be opened.
+
+    Attributes:
+        threads: compute threads; None for the framework's own choice.
+        options: the framework's launch options.
+        converted: manifest of the converted model.
+        scores: how many scores the model must give.
+    """
+
+    configuration: Configuration
+    threads: Optional[int]
+    options: dict[str, Any]
+    converted: Path
+    scores: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The part of a record's identity that is known before anything is loaded."""
+        known = {"framework_version": None, "threads": self.threads or "default", "options": self.options}
+        return {**self.configuration.identity, **known}
+
+
+def described(args: argparse.Namespace) -> Description:
+    """The session that the options of `arguments` describe."""
+    keys = ("model", "framework", "variant", "precision", "device", "parameters")
+    configuration = Configuration(**{key: getattr(args, key) for key in keys})
+    return Description(configuration, args.threads, args.options, args.converted, args.scores)
 
 
 @dataclass
@@ -49,50 +82,43 @@ class Opened:
     model_bytes: int
 
 
-def identity(args: argparse.Namespace) -> dict[str, Any]:
-    """The part of the identity that is known before anything is loaded."""
-    keys = ("model", "framework", "variant", "precision", "device")
-    known = {key: getattr(args, key) for key in keys}
-    return {**known, "framework_version": None, "threads": args.threads or "default", "options": args.options}
-
-
-def open_model(args: argparse.Namespace, batch_size: int) -> Opened:
+def open_model(description: Description, batch_size: int) -> Opened:
     """Import the framework and load the converted model for one batch size.
 
     Raises:
         Skip: when the conversion was skipped, or this machine cannot run it.
         DliflowError: when model files are missing or damaged.
     """
-    manifest = read_json(args.converted)
+    configuration, manifest = description.configuration, read_json(description.converted)
     if manifest["status"] == "skipped":
         raise Skip(manifest["reason"])
-    folder = payload(args.converted)
+    folder = payload(description.converted)
     digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
-    integrity.verify(folder, digests, f"delete {args.converted} to convert the model again")
-    framework = frameworks.load(args.framework)
+    integrity.verify(folder, digests, f"delete {description.converted} to convert the model again")
+    framework = frameworks.load(configuration.framework)
     if hasattr(framework, "unavailable"):
-        reason = framework.unavailable(args.precision, args.device, args.variant)
+        reason = framework.unavailable(configuration.precision, configuration.device, configuration.variant)
         if reason is not None:
             raise Skip(reason)
     if hasattr(framework, "environment"):
-        threads.apply(framework.environment(args.threads, args.options))
+        threads.apply(framework.environment(description.threads, description.options))
     started = time.perf_counter()
     version = framework.version()
     imported = time.perf_counter()
     session = framework.load(
         folder,
-        precision=args.precision,
-        variant=args.variant,
-        device=args.device,
+        precision=configuration.precision,
+        variant=configuration.variant,
+        device=configuration.device,
         batch_size=batch_size,
-        threads=args.threads,
-        options=args.options,
+        threads=description.threads,
+        options=description.options,
     )
     loaded = time.perf_counter()
     return Opened(
         predict=session.predict,
         identity={
-            **identity(args),
+            **description.identity,
             "framework_version": version,
             "threads_in_effect": session.threads,
             "batch_size": batch_size,
@@ -105,13 +131,13 @@ def open_model(args: argparse.Namespace, batch_size: int) -> Opened:
 
 def checked_predict(opened: Opened, batch: np.ndarray, scores: int) -> np.ndarray:
     """One request whose scores are checked for shape and finite values; a copy of them, float32."""
-    found = opened.predict(batch)
-    metrics.check_scores(found, len(batch), scores)
-    return np.array(found, np.float32)
+    predicted = opened.predict(batch)
+    metrics.check_scores(predicted, len(batch), scores)
+    return np.array(predicted, np.float32)
 
 
-def write_record(args: argparse.Namespace, stage: str, identity: dict[str, Any], **figures: Any) -> None:
-    """Write a record: what was run, on what, how, and what was found."""
+def write_record(out: Path, stage: str, identity: dict[str, Any], **figures: Any) -> None:
+    """Write a record: what was run, on what, how, and what came out."""
     record = {
         "schema": SCHEMA_VERSION,
         "stage": stage,
@@ -126,9 +152,11 @@ def write_record(args: argparse.Namespace, stage: str, identity: dict[str, Any],
         "finished_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "process_ms": process.age_ms(),
     }
-    write_json(args.out, record)
+    write_json(out, record)
 
 
-def write_skip(args: argparse.Namespace, stage: str, skip: Skip, extra: Optional[dict[str, Any]] = None) -> None:
+def write_skip(
+    out: Path, stage: str, description: Description, skip: Skip, extra: Optional[dict[str, Any]] = None
+) -> None:
     """Write the record of a configuration that this machine or this framework cannot run."""
-    write_record(args, stage, {**identity(args), **(extra or {})}, status="skipped", reason=str(skip))
+    write_record(out, stage, {**description.identity, **(extra or {})}, status="skipped", reason=str(skip))

@@ -13,10 +13,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from dliflow.errors import DliflowError
+from dliflow.files import read_json
 from dliflow.machine.children import dying_with_parent
+
+
+def python(named: str) -> str:
+    """The Python that is named, or told by the file of the stage `interpreter` that is named instead."""
+    return read_json(Path(named))["python"] if named.endswith(".json") else named
 
 
 class WorkerEnded(DliflowError):

@@ -69,10 +69,10 @@ def evaluate(
         part = pixels[(start - first) % window :][:batch_size]
         inputs.make(part, entry, batch[: len(part)])
         batch[len(part) :] = batch[len(part) - 1]
-        found = predict(batch)[: len(part)]
+        scored = predict(batch)[: len(part)]
         best = np.empty(len(part), kind)
-        best["class"] = metrics.top_k(found, kind["class"].shape[0])
-        best["score"] = np.take_along_axis(found, best["class"], 1)
+        best["class"] = metrics.top_k(scored, kind["class"].shape[0])
+        best["score"] = np.take_along_axis(scored, best["class"], 1)
         yield best
 
 
@@ -80,11 +80,11 @@ def deciding(args: argparse.Namespace, version: str) -> str:
     """Digest of everything that decides the predictions; what an interrupted run left under another one is dropped."""
     keys = ("framework", "variant", "precision", "device", "threads", "options", "input", "scores", "batch_size")
     code = source_code.digest("stages.accuracy", f"frameworks.{args.framework}")
-    given = {key: getattr(args, key) for key in keys}
-    made = {"converted": read_json(args.converted)["files"], "array": sha256(args.array)}
+    options = {key: getattr(args, key) for key in keys}
+    files = {"converted": read_json(args.converted)["files"], "array": sha256(args.array)}
     cpu = facts.describe()
     where = {"environment": Path(sys.prefix).name, "cpu": cpu["cpu"], "flags": cpu["flags"]}
-    return digest({**given, **made, **where, "version": version, "code": code}, 64)
+    return digest({**options, **files, **where, "version": version, "code": code}, 64)
 
 
 def predict_all(args: argparse.Namespace, opened: session.Opened, journal: Journal, images: int) -> np.ndarray:
@@ -113,9 +113,9 @@ def predict_all(args: argparse.Namespace, opened: session.Opened, journal: Journ
 def run(args: argparse.Namespace) -> None:
     """Write the record and, beside it, a CSV with a line for each image; an interrupted run goes on."""
     rows = dataset.read(args.images)
-    held = inputs.count(args.array)
-    if len(rows) != held:
-        raise DliflowError(f"{args.images} lists {len(rows)} images, {args.array} holds {held}")
+    count = inputs.count(args.array)
+    if len(rows) != count:
+        raise DliflowError(f"{args.images} lists {len(rows)} images, {args.array} holds {count}")
     if any(row["label"] is None for row in rows):
         raise DliflowError(f"{args.images}: there are no labels; accuracy needs a labelled dataset")
     extra = {"dataset": args.dataset, "list_sha256": sha256(args.images)}
@@ -124,42 +124,42 @@ def run(args: argparse.Namespace) -> None:
             f"{args.array} holds other images than {args.images} lists; delete both, and they are made again"
         )
     try:
-        opened = session.open_model(args, args.batch_size)
+        opened = session.open_model(session.described(args), args.batch_size)
         key = deciding(args, opened.identity["framework_version"])
         with Journal(payload(args.out, ".partial"), key, predictions(args.scores)) as journal:
-            found = predict_all(args, opened, journal, len(rows))
-            write(args, opened, rows, found, extra)
+            predicted = predict_all(args, opened, journal, len(rows))
+            write(args, opened, rows, predicted, extra)
             journal.remove()
     except Skip as skip:
-        session.write_skip(args, "accuracy", skip, extra)
+        session.write_skip(args.out, "accuracy", session.described(args), skip, extra)
 
 
 def write(
     args: argparse.Namespace,
     opened: session.Opened,
     rows: list[dict[str, Any]],
-    found: np.ndarray,
+    predicted: np.ndarray,
     extra: dict[str, Any],
 ) -> None:
     """Write the CSV, then the record, which holds its checksum.
 
     Args:
         rows: of the image list.
-        found: the `predictions` of all of them.
+        predicted: the `predictions` of all of them.
         extra: what the record's identity holds beside the configuration.
     """
     labels = np.array([row["label"] for row in rows])
-    classes = found["class"] - args.label_offset
+    classes = predicted["class"] - args.label_offset
     right = classes == labels[:, None]
     table = payload(args.out, ".csv")
     with replacing(table) as scratch, open(scratch, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         kept = range(1, classes.shape[1] + 1)
         writer.writerow(["file", "sha256", "label", *(f"class{k}" for k in kept), *(f"score{k}" for k in kept)])
-        for row, top, values in zip(rows, classes.tolist(), found["score"].tolist()):
+        for row, top, values in zip(rows, classes.tolist(), predicted["score"].tolist()):
             writer.writerow([row["file"], row["sha256"], row["label"], *top, *(f"{value:.6g}" for value in values)])
     session.write_record(
-        args,
+        args.out,
         "accuracy",
         {**opened.identity, **extra},
         figures={

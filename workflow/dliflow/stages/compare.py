@@ -24,11 +24,10 @@ import numpy as np
 from dliflow.analysis import comparison
 from dliflow.errors import DliflowError
 from dliflow.files import read_json
-from dliflow.machine import disturbance, launch, threads
-from dliflow.measuring import feed, session, workers
+from dliflow.machine import disturbance, launch
+from dliflow.measuring import feed, pacer, session, workers
 from dliflow.records import record
-from dliflow.stages import interpreter, pacer
-from dliflow.study import environments, paths
+from dliflow.study import environments, options, paths
 
 # What of `disturbance.between` is of the machine; the rest would be of the process that asks, which measures nothing.
 MACHINE = ("wall_s", "others_cpu_s", "steal_s", "frequencies_before_mhz", "frequencies_after_mhz")
@@ -48,9 +47,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--missing", nargs="*", default=[], help="names of candidates that are left out: they failed")
     parser.add_argument("--repetitions", type=int, required=True, help="how many latency records each of them has")
     parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
-    parser.add_argument("--input", required=True, help="JSON: the model's input entry")
+    parser.add_argument("--input", type=json.loads, required=True, help="JSON: the model's input entry")
     parser.add_argument("--scores", type=int, required=True)
-    parser.add_argument("--threads", type=threads.parse, required=True, help="a number, or 'default'")
+    parser.add_argument("--threads", type=int, help="compute threads; the framework's own choice when absent")
     parser.add_argument("--leaders", type=int, required=True, help="how many at most")
     parser.add_argument("--width", type=float, required=True, help="half of a ratio's interval that is narrow enough")
     parser.add_argument("--budget", type=float, required=True, help="seconds after which no new group begins")
@@ -72,7 +71,7 @@ def point_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def measured(args: argparse.Namespace) -> list[tuple[dict[str, Any], list[np.ndarray]]]:
     """Each candidate that ran and whose scores agreed, with its repetitions' durations in ns."""
-    point, found = point_of(args), []
+    point, candidates = point_of(args), []
     for candidate in args.candidates:
         if comparison.name(candidate) in args.missing:
             continue
@@ -82,8 +81,8 @@ def measured(args: argparse.Namespace) -> list[tuple[dict[str, Any], list[np.nda
             for number in range(1, args.repetitions + 1)
         ]
         if all(one["status"] == "ok" for one in (parity, *records)):
-            found.append((candidate, [np.array(one["figures"]["latency_ns"]) for one in records]))
-    return found
+            candidates.append((candidate, [np.array(one["figures"]["latency_ns"]) for one in records]))
+    return candidates
 
 
 def older(args: argparse.Namespace, member: dict[str, Any]) -> Optional[dict[str, Any]]:
@@ -120,17 +119,15 @@ def older(args: argparse.Namespace, member: dict[str, Any]) -> Optional[dict[str
 
 def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
     """How a member's worker is started."""
-    named = ("framework", "variant", "precision")
-    options = {
-        **{key: member[key] for key in named},
-        **{"model": args.model, "device": args.device, "threads": str(args.threads or "default"), "input": args.input},
-        **{"options": json.dumps(member["options"]), "array": str(args.array), "scores": str(args.scores)},
-        "converted": str(Path(member.get("checkout", ""), paths.CONVERTED.format(**member, model=args.model))),
-        **{"batch-size": str(args.batch_size), "out": str(args.out), "launch": json.dumps(args.launch)},
-        **feed.options(args),
-    }
-    worker = [interpreter.resolved(member["python"]), "-m", "dliflow", "worker"]
-    return [*worker, *(f"--{key}={value}" for key, value in options.items())]
+    configuration = {key: member[key] for key in ("framework", "variant", "precision", "parameters")}
+    described = options.words(
+        **{"model": args.model, "device": args.device, **configuration, "options": member["options"]},
+        **{"threads": args.threads, "array": args.array, "input": args.input, "scores": args.scores},
+        converted=Path(member.get("checkout", ""), paths.CONVERTED.format(**member, model=args.model)),
+        **{"batch_size": args.batch_size, "launch": args.launch, "out": args.out},
+        **{"random_images": args.random_images, "distinct": args.distinct},
+    )
+    return [workers.python(member["python"]), "-m", "dliflow", "worker", *described]
 
 
 def group(
@@ -142,13 +139,13 @@ def group(
     ran is told by its own process (`told`).
     """
     burst = {"burst": {"requests": 1000, "limit_s": burst_s, "least": 3}}
-    with workers.started({**commands, pacer.NAME: pacer.command(sys.executable)}) as (running, told):
+    with workers.started({**commands, pacer.NAME: pacer.command(sys.executable)}) as (running, answers):
         beside = running.pop(pacer.NAME)
         for worker in running.values():
             worker.ask({"warm_up": warm_up})
         helpers = [worker.process.pid for worker in (beside, *running.values())]
         before = disturbance.snapshot(helpers)
-        found = []
+        measured_rounds = []
         for _ in range(rounds):
             turns = list(running)
             order.shuffle(turns)
@@ -157,16 +154,16 @@ def group(
                 probes[name] = disturbance.probe(times=2)
                 paces += beside.ask(pacer.BURST)["latency_ns"]
                 latency[name] = running[name].ask(burst)["latency_ns"]
-            found.append({"order": turns, "latency_ns": latency, "probe_ns": probes, "pacer_ns": paces})
+            measured_rounds.append({"order": turns, "latency_ns": latency, "probe_ns": probes, "pacer_ns": paces})
         disturbed = disturbance.between(before, disturbance.snapshot(helpers))
         of_members = {name: worker.ask({"tell": True}) for name, worker in running.items()}
-        identities = {name: told[name]["identity"] for name in commands}
+        identities = {name: answers[name]["identity"] for name in commands}
     return {
         "members": identities,
-        "pacer": told[pacer.NAME],
+        "pacer": answers[pacer.NAME],
         "disturbance": {key: value for key, value in disturbed.items() if key in MACHINE},
         "told": of_members,
-        "rounds": found,
+        "rounds": measured_rounds,
     }
 
 
@@ -196,7 +193,7 @@ def run(args: argparse.Namespace) -> None:
     candidates = measured(args)
     if len(candidates) < 2:
         reason = f"{len(candidates)} of {len(args.candidates)} configurations ran: there is nothing to compare"
-        session.write_record(args, "compare", identity, status="skipped", reason=reason)
+        session.write_record(args.out, "compare", identity, status="skipped", reason=reason)
         return
     launch.apply(args.launch)  # the workers inherit it, those of an older checkout too, and the probes run there
     broken: dict[str, workers.WorkerEnded] = {}
@@ -214,8 +211,7 @@ def run(args: argparse.Namespace) -> None:
     missing |= {name: f"its process {ended.how}" for name, ended in broken.items()}
     whole = not (broken or args.missing)
     part = args.out if args.missing else Path(paths.partial(str(args.out)))
-    written = argparse.Namespace(**{**vars(args), "out": args.out if whole else part})
-    session.write_record(written, "compare", identity, figures={**figures, "missing": missing})
+    session.write_record(args.out if whole else part, "compare", identity, figures={**figures, "missing": missing})
     if whole:
         part.unlink(missing_ok=True)
     if broken:
@@ -236,8 +232,8 @@ def compared(
     """
 
     def before(member: dict[str, Any]) -> Optional[dict[str, Any]]:
-        found = older(args, member)
-        return None if found is None or comparison.name(found) in broken else found
+        earlier = older(args, member)
+        return None if earlier is None or comparison.name(earlier) in broken else earlier
 
     members, pairs = comparison.choose(candidates, args.leaders, before)
     commands = {comparison.name(member): command(args, member) for member in members}

@@ -6,12 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dliflow.files import read_json, write_json
-
-
-def resolved(named: str) -> str:
-    """The Python that is named, or told by the file of this stage that is named instead."""
-    return read_json(Path(named))["python"] if named.endswith(".json") else named
+from dliflow.files import write_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,22 +9,17 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
 from dliflow.errors import Skip
 from dliflow.files import read_json
 from dliflow.machine import disturbance, launch, process, rest
-from dliflow.measuring import feed, measure, metrics, series, session, workers
-from dliflow.stages import interpreter, pacer
+from dliflow.measuring import feed, measure, metrics, pacer, series, session, workers
+from dliflow.measuring.warmup import warm_up
 
 PACE_EVERY_S = 0.15  # of the measuring, at most: often enough to see what changes within seconds
-
-
-def bound(text: str) -> Optional[float]:
-    """A number, or None for 'none'."""
-    return None if text == "none" else float(text)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,28 +29,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     feed.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--scenario", required=True)
-    parser.add_argument("--parameters", required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--repetition", type=int, required=True)
     parser.add_argument("--pacer", required=True, help="Python of the orchestrator's environment, or a file naming it")
     parser.add_argument("--requests", type=int, required=True, help="how many requests at most")
-    parser.add_argument("--limit", type=bound, required=True, help="seconds after which no new one is made, or 'none'")
-    parser.add_argument(
-        "--width", type=bound, required=True, help="share of the median that is narrow enough, or 'none'"
-    )
+    parser.add_argument("--limit", type=float, help="seconds after which no new one is made")
+    parser.add_argument("--width", type=float, help="share of the median that is narrow enough; else all are made")
     parser.add_argument("--least", type=int, required=True, help="independent requests' worth before it may be")
     parser.add_argument("--warmup-requests", type=int, required=True, help="how many requests at most")
     parser.add_argument("--warmup-limit", type=float, required=True, help="seconds, likewise, for the warm-up")
-
-
-def warm_up(predict: Any, batches: list[np.ndarray], requests: int, limit_s: float) -> tuple[list[int], str]:
-    """Make requests until they are steady; their durations in ns, and why they ended: steady, requests or time."""
-    if not requests:
-        return [], "requests"
-    made = measure.run(
-        predict, batches, requests=requests, limit_s=limit_s, until=series.steady, ask_from=series.STEADY_FROM
-    )
-    return made.latency_ns, {"until": "steady"}.get(made.stopped_by, made.stopped_by)
 
 
 class Pacing:
@@ -70,9 +52,7 @@ class Pacing:
 
     def burst(self) -> None:
         """Let the framework's threads fall asleep and the pacer work."""
-        if (
-            self.at_rest
-        ):  # threads that did not sleep once will not the next time: waiting for them would only cost time
+        if self.at_rest:  # threads that did not sleep once will not the next time: waiting would only cost time
             self.at_rest = rest.wait()
         self.bursts_ns.append(self.worker.ask(pacer.BURST)["latency_ns"])
         self._next = time.monotonic() + PACE_EVERY_S
@@ -109,7 +89,7 @@ def described(samples: measure.Samples) -> dict[str, Any]:
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
     launch.apply(args.launch)  # the pacer inherits it
-    with workers.started({pacer.NAME: pacer.command(interpreter.resolved(args.pacer))}) as (running, told):
+    with workers.started({pacer.NAME: pacer.command(workers.python(args.pacer))}) as (running, told):
         measured(args, running[pacer.NAME], told[pacer.NAME])
 
 
@@ -119,16 +99,17 @@ def measured(args: argparse.Namespace, beside: workers.Worker, made_by: dict[str
     Args:
         made_by: what the pacer told of itself.
     """
+    description = session.described(args)
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "batch_size", "repetition")}
     extra["list_sha256"] = None if args.random_images else read_json(args.array)["list_sha256"]
     batches = feed.batches(args)
     try:
-        opened = session.open_model(args, args.batch_size)
+        opened = session.open_model(description, args.batch_size)
         before = time.perf_counter_ns()
         scores = opened.predict(batches[0])
         first_request_ms = (time.perf_counter_ns() - before) / 1e6
     except Skip as skip:
-        session.write_skip(args, "latency", skip, extra)
+        session.write_skip(args.out, "latency", description, skip, extra)
         return
     metrics.check_scores(scores, args.batch_size, args.scores)
     warmup, warmup_stopped_by = warm_up(opened.predict, batches, args.warmup_requests, args.warmup_limit)
@@ -143,7 +124,7 @@ def measured(args: argparse.Namespace, beside: workers.Worker, made_by: dict[str
     probe_after = disturbance.probe()
     session.checked_predict(opened, batches[-1], args.scores)
     session.write_record(
-        args,
+        args.out,
         "latency",
         {**opened.identity, **extra},
         launch=launch.found(args.launch),
@@ -156,7 +137,7 @@ def measured(args: argparse.Namespace, beside: workers.Worker, made_by: dict[str
             "first_request_ms": first_request_ms,
             "peak_rss_mib": process.peak_rss_mib(),
             "model_bytes": opened.model_bytes,
-            **feed.told(args, batches),
+            **feed.described(args, batches),
             "disturbance": disturbance.between(found_before, found_after),
             "probe_before_ns": probe_before,
             "probe_after_ns": probe_after,

@@ -48,23 +48,24 @@ def run(args: argparse.Namespace) -> None:
     """
     reference = read_reference(args.reference)
     batch = inputs.make(inputs.read(args.array, slice(len(reference))), args.input)
+    description = session.described(args)
     try:
         size = min(args.batch_size, len(batch))
-        opened = session.open_model(args, size)
+        opened = session.open_model(description, size)
         parts = [session.checked_predict(opened, part, args.scores) for part in batches.parts(batch, size)]
         scores = np.concatenate(parts)[: len(batch)]
     except Skip as skip:
-        session.write_skip(args, "parity", skip)
+        session.write_skip(args.out, "parity", description, skip)
         return
-    found = metrics.compare(scores, reference)
-    broken = metrics.beyond(found, args.bounds)
+    distances = metrics.compare(scores, reference)
+    broken = metrics.beyond(distances, args.bounds)
     if broken:
         listed = " and ".join(f"parity.{name}.{args.precision} = {args.bounds[name]:g}" for name in broken)
         raise DliflowError(
             f"{args.model} in {args.framework} {args.precision} is not the same network as its reference: scores "
-            f"differ by up to {found['max_abs_score_diff']:.3g}, {found['max_rel_score_diff']:.3g} of the largest; "
-            f"their distance is {found['score_distance']:.3g} of the spread of scores; top-1 agrees on "
-            f"{found['agreement']:.1%} of {len(batch)} images. That is beyond {listed}"
+            f"differ by up to {distances['max_abs_score_diff']:.3g}, {distances['max_rel_score_diff']:.3g} of the "
+            f"largest; their distance is {distances['score_distance']:.3g} of the spread of scores; top-1 agrees on "
+            f"{distances['agreement']:.1%} of {len(batch)} images. That is beyond {listed}"
         )
     bounds = {name if name == "tolerance" else f"{name}_bound": value for name, value in args.bounds.items()}
-    session.write_record(args, "parity", opened.identity, figures={**found, "images": len(batch), **bounds})
+    session.write_record(args.out, "parity", opened.identity, figures={**distances, "images": len(batch), **bounds})

@@ -14,7 +14,7 @@ from typing import Any
 from dliflow.errors import DliflowError, Skip
 from dliflow.machine import disturbance, launch, process
 from dliflow.measuring import feed, measure, metrics, session, workers
-from dliflow.stages.latency import warm_up
+from dliflow.measuring.warmup import warm_up
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     answers = workers.answers()
     batches = feed.batches(args)
     try:
-        opened = session.open_model(args, args.batch_size)
+        opened = session.open_model(session.described(args), args.batch_size)
         scores = opened.predict(batches[0])
     except Skip as skip:
         raise DliflowError(f"{args.framework} cannot run here, though it was measured: {skip}") from None

@@ -259,12 +259,16 @@ def records(plan: dict[str, Any], stage: str) -> list[str]:
     return [row["record"] for row in plan[stage] if row["reason"] is None]
 
 
-def turn(record: str, repetition: int, repetitions: int, seed: int) -> int:
+def turn(record: str, repetition: int, settings: dict[str, Any]) -> int:
     """Priority of a measurement: whole rounds one after the other, a seeded random order inside each round.
 
     The order inside a round depends on nothing but the measurement's own identity, so that adding others does not
     change it. However many repetitions there are, it stays below `READY`.
+
+    Args:
+        settings: the config's `latency`.
     """
-    shuffled = int(hashlib.sha256(f"{seed}:{record}".encode()).hexdigest()[:6], 16)
+    repetitions = settings["repetitions"]
+    shuffled = int(hashlib.sha256(f"{settings['seed']}:{record}".encode()).hexdigest()[:6], 16)
     places = min(16**6, READY // repetitions)  # of one round
     return (repetitions - repetition) * places + shuffled * places // 16**6

@@ -1,0 +1,44 @@
+"""A configuration: a model in a framework's variant, at a precision, on a device, with launch parameters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a row of the tables is of, before anything is known of it.
+
+    Attributes:
+        parameters: `default`, or how the framework's launch parameters were found.
+    """
+
+    model: str
+    framework: str
+    variant: str
+    precision: str
+    device: str
+    parameters: str = "default"
+
+    @property
+    def name(self) -> str:
+        """`openvino-default-int8-cpu-default`: what its records are called, within those of its model."""
+        return "-".join((self.framework, self.variant, self.precision, self.device, self.parameters))
+
+    @classmethod
+    def parse(cls, model: str, name: str) -> Configuration:
+        """The configuration of a name."""
+        return cls(model, *name.split("-"))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Its columns in the tables; the launch parameters count only where something is measured."""
+        return {key: value for key, value in asdict(self).items() if key != "parameters"}
+
+    def path(self, pattern: str, **others: object) -> str:
+        """A path of `study.paths` for it.
+
+        Args:
+            others: what the pattern has beside a configuration, such as `batch_size`.
+        """
+        return pattern.format(**asdict(self), **others)

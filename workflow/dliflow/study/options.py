@@ -1,0 +1,244 @@
+"""The options of each stage's command line, as one text, which Snakemake compares to see whether a job must run again.
+
+One text, since Snakemake compares the values of `params` as a set, in which a 0 that becomes a 1 can hide among others.
+What must not re-run anything (time bounds, the place of a Python) is not in here.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from dliflow.configuration import Configuration
+from dliflow.study import paths, plan
+from dliflow.study.study import Study
+
+
+def words(**values: Any) -> list[str]:
+    """`--key value` for each value; a mapping or list is JSON, True a flag. None is left out: absence is nothing."""
+    parts: list[str] = []
+    for key, value in values.items():
+        if value is None or value is False:
+            continue
+        parts.append(f"--{key.replace('_', '-')}")
+        if value is not True:
+            parts.append(json.dumps(value) if isinstance(value, (dict, list)) else str(value))
+    return parts
+
+
+def text(**values: Any) -> str:
+    """The same as one text, quoted for a shell."""
+    return shlex.join(words(**values))
+
+
+def _fetched_part(source: dict[str, Any]) -> dict[str, Any]:
+    """The part of a source that decides what is fetched."""
+    return {key: source[key] for key in ("from", "file", "sha256") if key in source}
+
+
+def fetch_model(study: Study, model: str) -> str:
+    """Of `fetch`, for a model's files."""
+    return text(source=_fetched_part(study.models[model]["source"]), contents=True)
+
+
+def fetch_dataset(study: Study, dataset: str) -> str:
+    """Of `fetch`, for a dataset's images."""
+    return text(source=_fetched_part(study.datasets[dataset]["source"]))
+
+
+def fetch_labels(study: Study, dataset: str) -> str:
+    """Of `fetch`, for labels that lie elsewhere than their images."""
+    source = study.label_source(dataset)
+    assert source is not None
+    return text(source=_fetched_part(source), contents=True)
+
+
+def images(study: Study, dataset: str) -> str:
+    """Of `images`."""
+    entry = study.datasets[dataset]
+    return text(
+        folder=study.dataset_folder(dataset),
+        patterns=entry["images"],
+        labels=entry["labels"],
+        labels_path=study.labels_path(dataset),
+        names=study.names_file(dataset),
+        classes=min(map(len, study.classes.values())),
+    )
+
+
+def subset(study: Study, subset: str) -> str:
+    """Of `subset`: `evaluation` or `performance`."""
+    accuracy, latency = study.config["accuracy"], study.config["latency"]
+    size = {"exactly": accuracy["images"]} if subset == "evaluation" else {"at_most": latency["images"]}
+    return text(**size, seed=accuracy["seed"])
+
+
+def calibration(study: Study) -> str:
+    """Of `calibration`."""
+    chosen = study.config["calibration"]
+    evaluation = paths.EVALUATION_IMAGES.format(dataset=study.config["dataset"])
+    return text(
+        candidates=paths.IMAGES.format(dataset=chosen["dataset"]),
+        evaluation=evaluation,
+        count=chosen["images"],
+        seed=chosen["seed"],
+    )
+
+
+def prepare(study: Study, spec: str) -> str:
+    """Of `prepare`."""
+    return text(geometry=study.geometries[spec])
+
+
+def _source(study: Study, model: str) -> dict[str, Any]:
+    """What names a model's file in its own format."""
+    entry = study.models[model]
+    described = {key: value for key, value in entry["source"].items() if key not in ("from", "file", "sha256")}
+    return {
+        "path": study.model_path(model),
+        "fetched": paths.MODEL_FILES.format(model=model),
+        "source": described,
+        "input": entry["input"],
+        "scores": study.scores(model),
+        "label_offset": entry["label_offset"],
+    }
+
+
+def export(study: Study, model: str) -> str:
+    """Of `export`."""
+    return text(**_source(study, model))
+
+
+def reference(study: Study, model: str) -> str:
+    """Of `reference`."""
+    evaluation = paths.EVALUATION_IMAGES.format(dataset=study.config["dataset"])
+    count = study.config["parity"]["images"]
+    return text(**_source(study, model), array=study.array(model), images=evaluation, count=count)
+
+
+def convert(study: Study, model: str, framework: str, precision: str) -> str:
+    """Of `convert`."""
+    origin: dict[str, Any]
+    if study.as_it_is(model):
+        origin = {"adopt": study.model_path(model), "fetched": paths.MODEL_FILES.format(model=model)}
+    else:
+        origin = {"source": paths.INTERCHANGE.format(model=model)}
+    calibration: dict[str, Any] = {}
+    if study.calibrated(model, precision):
+        calibration = {"calibration": study.calibration_array(model), "calibration_set": study.config["calibration"]}
+        calibration["input"] = study.models[model]["input"]
+    return text(framework=framework, precision=precision, **origin, **calibration)
+
+
+def _session(study: Study, configuration: Configuration, array: str) -> dict[str, Any]:
+    """What describes a session."""
+    model, framework = configuration.model, configuration.framework
+    return {
+        **configuration.identity,
+        "parameters": None if configuration.parameters == "default" else configuration.parameters,
+        "threads": study.threads,
+        "options": study.options(framework) or None,
+        "converted": configuration.path(paths.CONVERTED),
+        "array": array,
+        "input": study.models[model]["input"],
+        "scores": study.scores(model),
+    }
+
+
+def parity(study: Study, configuration: Configuration) -> str:
+    """Of `parity`."""
+    settings, model = study.config["parity"], configuration.model
+    return text(
+        **_session(study, configuration, study.array(model)),
+        reference=paths.REFERENCE.format(model=model),
+        bounds={name: settings[name][configuration.precision] for name in ("tolerance", "distance", "agreement")},
+        batch_size=study.batch_size(model) or settings["images"],
+    )
+
+
+def accuracy(study: Study, configuration: Configuration, dataset: str) -> str:
+    """Of `accuracy`."""
+    model = configuration.model
+    return text(
+        **_session(study, configuration, study.array(model)),
+        dataset=dataset,
+        images=paths.EVALUATION_IMAGES.format(dataset=dataset),
+        label_offset=study.models[model]["label_offset"],
+        batch_size=study.batch_size(model) or study.config["accuracy"]["batch_size"],
+    )
+
+
+def _warm_up(study: Study) -> dict[str, Any]:
+    latency = study.config["latency"]
+    return {"warmup_requests": latency["warmup_requests"], "warmup_limit": latency["warmup_limit_s"]}
+
+
+def _feed(study: Study) -> dict[str, Any]:
+    """What requests are made of."""
+    latency = study.config["latency"]
+    return {
+        "random_images": latency["images"] if latency["inputs"] == "random" else None,
+        "distinct": latency["distinct"],
+    }
+
+
+def latency(study: Study, configuration: Configuration, node: str, batch_size: int, repetition: int) -> str:
+    """Of `latency`: without a width all requests are made."""
+    settings = study.config["latency"]
+    return text(
+        **_session(study, configuration, study.performance_array(configuration.model)),
+        node=node,
+        scenario="latency",
+        batch_size=batch_size,
+        repetition=repetition,
+        launch=study.config["launch"],
+        **_feed(study),
+        requests=settings["requests"],
+        limit=settings["limit_s"],
+        width=settings["width"] if settings["mode"] == "adaptive" else None,
+        least=settings["least"],
+        **_warm_up(study),
+    )
+
+
+def compare(study: Study, node: str, model: str, device: str, batch_size: int) -> str:
+    """Of `compare`."""
+    settings = study.config["compare"]
+    return text(
+        node=node,
+        model=model,
+        device=device,
+        batch_size=batch_size,
+        candidates=[
+            {
+                **candidate,
+                "options": study.options(candidate["framework"]),
+                "python": interpreter(study, candidate["framework"]),
+            }
+            for candidate in plan.candidates(study.plan, node=node, model=model, device=device, batch_size=batch_size)
+        ],
+        repetitions=study.config["latency"]["repetitions"],
+        array=study.performance_array(model),
+        input=study.models[model]["input"],
+        scores=study.scores(model),
+        threads=study.threads,
+        launch=study.config["launch"],
+        **_feed(study),
+        environments=study.config["environments"]["folder"],
+        budget=settings["budget_s"],
+        burst=settings["burst_s"],
+        **{key: settings[key] for key in ("leaders", "width", "groups", "rounds", "seed", "previous")},
+        **_warm_up(study),
+    )
+
+
+def interpreter(study: Study, framework: str) -> str:
+    """The Python of a framework's environment; with conda the file that tells it."""
+    return paths.INTERPRETER.format(framework=framework) if study.conda else study.python(framework)
+
+
+def tables(study: Study) -> str:
+    """Of `tables`: all that rows are made from beside the records."""
+    markers = {name: study.environment(name) for name in study.used_frameworks}
+    return text(study=study.deciding, models=study.described, environments=markers)

@@ -1,0 +1,297 @@
+"""A study as one object: its checked config and the registries' entries, read once and asked by the rules."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Optional
+
+from dliflow import frameworks, sources
+from dliflow.errors import DliflowError
+from dliflow.fetching import locations
+from dliflow.files import digest, not_whole, payload
+from dliflow.images import dataset as datasets
+from dliflow.images import inputs
+from dliflow.machine import launch, variables
+from dliflow.study import config as configuration
+from dliflow.study import environments, paths, plan
+
+MODELS, DATASETS = Path("config/models"), Path("config/datasets")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study's config says, and what follows from it.
+
+    Attributes:
+        config: as `config.study` checks it, defaults filled in.
+        origin: the files that it comes from, for messages.
+        models: the registry entry of each model, completed.
+        datasets: those of the dataset and of the calibration images.
+        classes: the class names of each model.
+        listings: for each dataset that is a folder of the user's a digest of what is in it, so that a new or replaced
+            image is seen.
+        conda: whether Snakemake makes the environments, by conda.
+    """
+
+    config: dict[str, Any]
+    origin: str
+    models: dict[str, dict[str, Any]]
+    datasets: dict[str, dict[str, Any]]
+    classes: dict[str, list[str]]
+    listings: dict[str, str]
+    conda: bool = False
+
+    @classmethod
+    def read(cls, given: dict[str, Any], origin: str, conda: bool = False) -> Study:
+        """Check a config and everything that it names, before anything runs.
+
+        Args:
+            given: the config as it was read.
+
+        Raises:
+            DliflowError: naming the file, the key, the value and what would be right.
+        """
+        config = configuration.study(given, origin)
+        config["launch"] = launch.normal(config["launch"], origin)
+        models = configuration.models(MODELS, config["models"], origin)
+        calibration = config["calibration"]["dataset"]
+        named = {"dataset": config["dataset"], "calibration.dataset": calibration}
+        entries = configuration.datasets(DATASETS, named, origin)
+        classes = {name: configuration.class_names(Path(entry["classes"]), name) for name, entry in models.items()}
+        needed = {config["dataset"], *([calibration] if "int8" in config["precisions"] else [])}
+        configuration.together(_checks(models, {name: entries[name] for name in needed}))
+        listings = {
+            name: datasets.listing(folder, entries[name]["images"])
+            for name in needed
+            if (folder := locations.in_place(entries[name]["source"])) is not None
+        }
+        study = cls(config, origin, models, entries, classes, listings, conda)
+        variables.check(config["launch"]["environment"], study.set_by_frameworks, origin)
+        plan.check(study.plan, config, study.described, origin)
+        _check_previous(config["compare"]["previous"], origin)
+        return study
+
+    def check_results(self) -> None:
+        """Refuse to build on results that are not whole: Snakemake would take them for finished.
+
+        Raises:
+            DliflowError: naming the files, and what to type.
+        """
+        rows = [row for stage in self.plan.values() for row in stage]
+        outputs = {output for row in rows for output in (row["record"], *row["needs"])}
+        broken = not_whole(output for output in outputs if output.endswith(".json"))
+        if broken:
+            raise DliflowError(
+                f"{len(broken)} files are empty or cut off, as a crash or a full disk leaves them. Delete them, and "
+                f"they are made again:\n  rm {shlex.join(broken)}"
+            )
+
+    @cached_property
+    def set_by_frameworks(self) -> dict[str, list[str]]:
+        """The variables that each framework's file sets by itself."""
+        threads = self.threads
+        modules = {name: frameworks.load(name) for name in self.config["frameworks"]}
+        return {
+            name: list(module.environment(threads, self.options(name))) if hasattr(module, "environment") else []
+            for name, module in modules.items()
+        }
+
+    @property
+    def threads(self) -> Optional[int]:
+        """Compute threads; None for each framework's own choice."""
+        return None if self.config["threads"] == "default" else self.config["threads"]
+
+    def options(self, framework: str) -> dict[str, Any]:
+        """A framework's launch options, as the config has them."""
+        return self.config["options"].get(framework, {})
+
+    # Models.
+
+    @cached_property
+    def specs(self) -> dict[str, str]:
+        """What the pixels for each model are called: models whose inputs have the same geometry share them."""
+        return {
+            name: f"{entry['input']['width']}px-{digest(inputs.geometry(entry['input']), 8)}"
+            for name, entry in self.models.items()
+        }
+
+    @cached_property
+    def geometries(self) -> dict[str, dict[str, Any]]:
+        """What decides the pixels, by what they are called."""
+        return {self.specs[name]: inputs.geometry(entry["input"]) for name, entry in self.models.items()}
+
+    def scores(self, model: str) -> int:
+        """How many scores a model gives: its classes, and what stands before class 0."""
+        return len(self.classes[model]) + self.models[model]["label_offset"]
+
+    def as_it_is(self, model: str) -> bool:
+        """Whether a model's file is run without a conversion."""
+        return "precision" in self.models[model]["source"]
+
+    def source_format(self, model: str) -> str:
+        """The format of a model's file, which is the name of its module in `sources`."""
+        return self.models[model]["source"]["format"]
+
+    def exporter(self, model: str) -> str:
+        """The framework in whose environment a model is exported."""
+        return sources.exporter(self.source_format(model))
+
+    def reference_framework(self, model: str) -> str:
+        """The framework that a model's file comes from, whose scores all others must agree with."""
+        return sources.load(self.source_format(model)).FRAMEWORK
+
+    def batch_size(self, model: str) -> Optional[int]:
+        """The only batch size that a model's file takes; None for any."""
+        return self.models[model]["source"].get("batch_size")
+
+    def converter(self, model: str, framework: str, precision: str) -> str:
+        """The framework in whose environment a model is converted."""
+        return framework if self.as_it_is(model) else frameworks.converter(framework, precision)
+
+    def calibrated(self, model: str, precision: str) -> bool:
+        """Whether a conversion needs calibration images."""
+        return precision == "int8" and not self.as_it_is(model)
+
+    def array(self, model: str) -> str:
+        """The manifest of the pixels that a model's quality is measured on."""
+        return paths.ARRAY.format(dataset=self.config["dataset"], spec=self.specs[model])
+
+    def performance_array(self, model: str) -> str:
+        """The manifest of the pixels that a model's requests are made of."""
+        return paths.PERFORMANCE_ARRAY.format(dataset=self.config["dataset"], spec=self.specs[model])
+
+    def calibration_array(self, model: str) -> str:
+        """The manifest of the pixels that a model is calibrated with."""
+        return paths.CALIBRATION_ARRAY.format(spec=self.specs[model])
+
+    def model_path(self, model: str) -> str:
+        """Where a model's file (or its folder of files) lies: the user's own, or what was fetched."""
+        fetched = payload(paths.MODEL_FILES.format(model=model))
+        return str(locations.path_of(self.models[model]["source"], fetched))
+
+    # Images.
+
+    def label_source(self, dataset: str) -> Optional[dict[str, Any]]:
+        """Where a dataset's file of labels comes from; None when it lies in the dataset's folder, or there is none."""
+        file = self.datasets[dataset]["labels"].get("file")
+        return file if isinstance(file, dict) else None
+
+    def labels_beside(self, dataset: str) -> Optional[str]:
+        """The file of labels in a user's folder of images; None where there is none."""
+        return _labels_beside(self.datasets[dataset])
+
+    def labels_input(self, dataset: str) -> list[str]:
+        """What changes when a dataset's labels do: the manifest of what was fetched, or the user's file."""
+        beside = self.labels_beside(dataset)
+        if self.label_source(dataset):
+            return [paths.LABEL_FILES.format(dataset=dataset)]
+        return [] if beside is None else [beside]
+
+    def archives(self, dataset: str) -> list[str]:
+        """The user's archives of images whose change must be noticed; for a folder of images `listings` does that."""
+        source = self.datasets[dataset]["source"]
+        return [] if locations.in_place(source) else locations.inputs_of(source)
+
+    def dataset_folder(self, dataset: str) -> str:
+        """Where a dataset's images lie: the user's folder, or that of what was fetched."""
+        fetched = payload(paths.DATASET_FILES.format(dataset=dataset))
+        return str(locations.path_of(self.datasets[dataset]["source"], fetched))
+
+    def labels_path(self, dataset: str) -> Optional[str]:
+        """Where a dataset's labels lie; None when its rule needs no file."""
+        file = self.datasets[dataset]["labels"].get("file")
+        if file is None:
+            return None
+        if isinstance(file, dict):
+            return str(locations.path_of(file, payload(paths.LABEL_FILES.format(dataset=dataset))))
+        return str(Path(self.dataset_folder(dataset), file))
+
+    def names_file(self, dataset: str) -> Optional[str]:
+        """The file with what a dataset's labels may call the classes: its own, or the models' when they all agree."""
+        labels = self.datasets[dataset]["labels"]
+        if labels["from"] not in ("file_name", "folder", "csv", "list"):
+            return None
+        if "classes" in labels:
+            return labels["classes"]
+        first, *others = self.classes.values()
+        return next(iter(self.models.values()))["classes"] if all(other == first for other in others) else None
+
+    # Environments and plan.
+
+    def environment(self, framework: str) -> Optional[str]:
+        """The file that the job which makes a framework's environment writes last; None with conda: no job does."""
+        folder = environments.folder(Path(f"envs/{framework}.yaml"), self.config["environments"]["folder"])
+        return None if self.conda else f"{folder}/environment.json"
+
+    def python(self, framework: str) -> str:
+        """The Python that runs a framework's stages."""
+        marker = self.environment(framework)
+        return "python" if marker is None else str(Path(marker).with_name("bin") / "python")
+
+    @cached_property
+    def used_frameworks(self) -> list[str]:
+        """The study's frameworks and those in whose environments something is exported or converted; sorted."""
+        named = self.config["frameworks"]
+        converters = {
+            frameworks.converter(name, precision) for name in named for precision in self.config["precisions"]
+        }
+        homes = {home for model in self.models for home in (self.exporter(model), self.reference_framework(model))}
+        return sorted({*named, *converters, *homes})
+
+    @cached_property
+    def described(self) -> dict[str, dict[str, Any]]:
+        """For each model what the plan and the tables know of it."""
+        return {
+            name: plan.described(entry, self.specs[name], len(self.classes[name]))
+            for name, entry in self.models.items()
+        }
+
+    @cached_property
+    def deciding(self) -> dict[str, Any]:
+        """The part of the config that the plan is built from."""
+        return plan.deciding(self.config, [name for name in self.datasets if self.label_source(name)])
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """Every row that the tables will have."""
+        return plan.build(self.deciding, self.described, self.environment)
+
+
+def _checks(models: dict[str, dict[str, Any]], entries: dict[str, dict[str, Any]]) -> Iterator[partial[None]]:
+    """What is to be asked of the files that a study names, before anything runs."""
+    for name, entry in models.items():
+        for check in (locations.check, locations.check_file):
+            yield partial(check, entry["source"], f"{MODELS}/{name}.yaml: source")
+    for name, entry in entries.items():
+        origin, labels = f"{DATASETS}/{name}.yaml", entry["labels"]
+        yield partial(locations.check, entry["source"], f"{origin}: source")
+        yield partial(locations.check_folder, entry["source"], f"{origin}: source")
+        if isinstance(labels.get("file"), dict):
+            yield partial(locations.check, labels["file"], f"{origin}: labels.file")
+        yield partial(_check_labels, entry, f"{origin}: labels")
+
+
+def _check_labels(entry: dict[str, Any], key: str) -> None:
+    beside = _labels_beside(entry)
+    if beside is not None and not Path(beside).exists():
+        raise DliflowError(f"{key}.file: there is no {beside}")
+    if "classes" in entry["labels"]:
+        configuration.lines(entry["labels"]["classes"], f"{key}.classes")
+
+
+def _labels_beside(entry: dict[str, Any]) -> Optional[str]:
+    folder, file = locations.in_place(entry["source"]), entry["labels"].get("file")
+    return str(folder / file) if folder and isinstance(file, str) else None
+
+
+def _check_previous(previous: Optional[str], origin: str) -> None:
+    """Refuse a previous checkout in which nothing was measured."""
+    if previous is not None and not Path(previous, paths.RESULTS, "latency").is_dir():
+        raise DliflowError(
+            f"{origin}: compare.previous: '{previous}': no results/latency is in it. Right would be: the folder of "
+            "another checkout of dliflow in which the study has run, or null"
+        )

@@ -1,0 +1,119 @@
+# The beginning and the end of a run: what is refused before the first job, and what is told after the last.
+
+import shlex
+import subprocess
+import time
+from functools import partial
+
+from dliflow.files import write_json
+from dliflow.machine import launch
+from dliflow.records import marks, notes
+from dliflow.runs import ending, remaining, terminal, unfinished
+
+
+def records():
+    """Every record of the study."""
+    return [record for stage in PLAN for record in plan.records(PLAN, stage)]
+
+
+def lost():
+    """Outputs that the study needs and that are gone since their jobs failed or were stopped."""
+    return unfinished.missing(plan.needed(PLAN), unfinished.read(Path(paths.UNFINISHED)))
+
+
+def whole(rule):
+    """Input function without files: refuse to call a page finished that the end of a failed run wrote.
+
+    Snakemake looks for the mark beside it only where the rule, or `all`, is the target.
+    """
+
+    def check(wildcards):
+        asked = {str(target) for target in workflow.dag_settings.targets}
+        pages = [page for page in asked.intersection(paths.PAGES[rule]) if Path(page).exists()]
+        if pages and not Path(paths.MARKS[rule]).exists():
+            raise refused(f"{pages[0]}: is of a study that is not finished; ask for {rule}, or for all of it: all")
+        return []
+
+    return check
+
+
+def in_this_run(rule):
+    """Whether the targets of this run ask for what a rule makes, though it may be there already."""
+    return any(job.rule.name == rule for job in workflow.dag.jobs)
+
+
+def check_launch():
+    """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
+    measures = any(job.rule.name in ("latency", "compare") for job in workflow.dag.needrun_jobs())
+    if workflow.local_exec and measures:
+        checked(launch.check, CONFIG["launch"])
+
+
+def compare_the_rest():
+    """After failures: compare those that are well where something that failed kept a comparison from starting."""
+    run = notes.run(Path(paths.RUN)) if Path(paths.RUN).exists() else None
+    if run is None or not workflow.local_exec:
+        return  # the run ended before it began, or this is not the machine to measure on
+    left = [
+        remaining.Job(
+            outputs=[str(path) for path in job.output],
+            inputs=[str(path) for path in job.input],
+            log=str(job.log[0]) if job.log else "",
+            command=(lambda job=job: job.shellcmd) if job.rule.name == "compare" else None,
+        )
+        for job in workflow.dag.needrun_jobs()
+    ]
+    remaining.make(PLAN, left, run["started"])
+
+
+def remember(failed):
+    """Write down what this run was to make and did not, beside what is still missing from runs before."""
+    before = unfinished.read(Path(paths.UNFINISHED))
+    missing = {output: before[output] for output in before if not Path(output).exists()}
+    write_json(Path(paths.UNFINISHED), {**missing, **unfinished.outputs(workflow.dag, failed)})
+
+
+def finished():
+    """Whether tables, plots and report could be made of what there is."""
+    command = [sys.executable, "-m", "dliflow", "finish", "--unfinished", paths.UNFINISHED, "--"]
+    environment = {**os.environ, "PYTHONPATH": "workflow"}
+    try:
+        return subprocess.run([*command, *shlex.split(options.tables(STUDY))], env=environment).returncode == 0
+    except KeyboardInterrupt:
+        return False  # pressed again: without pages, then
+
+
+onstart:
+    # Snakemake's bound on jobs per second wakes the scheduler once a second more for each job that has run: after a
+    # hundred jobs that took a tenth of the processors away from measurements. Jobs on this machine need no such bound.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+    check_launch()
+    Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
+    # Until the tables are made anew, what people read is not complete.
+    if not workflow.touch and any(job.rule.name == "tables" for job in workflow.dag.needrun_jobs()):
+        marks.remove(paths.MARKS.values())
+    write_json(Path(paths.RUN), {"started": time.time(), "command": " ".join(["snakemake", *sys.argv[1:]])})
+
+
+onsuccess:
+    if in_this_run("report"):
+        terminal.last(f"\n{Path(paths.SUMMARY).read_text(encoding='utf-8').rstrip()}")
+
+
+# After failures, or when it was stopped: make tables, plots and report of what there is, and say what happened. The marks
+# go first, so that whatever becomes of the rest the study is not finished. A run for single files that has no tables among
+# them knows nothing of the other rows, and leaves tables and report alone.
+onerror:
+    marks.remove(paths.MARKS.values())
+    compare_the_rest()
+    failed = workflow.scheduler.failed
+    remember(failed)
+    waiting = sum(
+        job not in failed and job.rule.name not in ("all", *paths.MARKS) for job in workflow.dag.needrun_jobs()
+    )
+    end = partial(ending.failed, [str(job.log[0]) for job in failed], waiting, command=ending.again(sys.orig_argv))
+    terminal.last(end(summary=None))
+    if in_this_run("tables"):
+        if finished():
+            terminal.last(end(summary=Path(paths.SUMMARY).read_text(encoding="utf-8")))
