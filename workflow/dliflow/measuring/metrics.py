@@ -27,9 +27,9 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     # The classes that can be among them are few, so that only these need to be sorted.
     least = np.partition(scores, -k, axis=1)[:, -k]
     top = np.empty((len(scores), k), np.int64)
-    for row, bound, found in zip(scores, least, top):
+    for row, bound, chosen in zip(scores, least, top):
         candidates = np.flatnonzero(row >= bound)
-        found[:] = candidates[np.argsort(-row[candidates], kind="stable")[:k]]
+        chosen[:] = candidates[np.argsort(-row[candidates], kind="stable")[:k]]
     return top
 
 
@@ -51,7 +51,7 @@ def compare(scores: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     }
 
 
-def beyond(found: dict[str, float], bounds: dict[str, Optional[float]]) -> list[str]:
+def beyond(distances: dict[str, float], bounds: dict[str, Optional[float]]) -> list[str]:
     """Names of the bounds that what `compare` found does not keep.
 
     Args:
@@ -59,8 +59,8 @@ def beyond(found: dict[str, float], bounds: dict[str, Optional[float]]) -> list[
             None for no bound.
     """
     excess = {
-        "tolerance": lambda bound: found["max_rel_score_diff"] > bound,
-        "distance": lambda bound: found["score_distance"] > bound,
-        "agreement": lambda bound: found["agreement"] < bound,
+        "tolerance": lambda bound: distances["max_rel_score_diff"] > bound,
+        "distance": lambda bound: distances["score_distance"] > bound,
+        "agreement": lambda bound: distances["agreement"] < bound,
     }
     return [name for name, bound in bounds.items() if bound is not None and excess[name](bound)]

@@ -49,9 +49,9 @@ class Worker:
         Raises:
             WorkerEnded: when it ended instead.
         """
-        found = self._read()
+        answer = self._read()
         self._stop()
-        return found
+        return answer
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Let it run until it has answered.

@@ -11,7 +11,7 @@ from pathlib import Path
 from dliflow.study import paths
 
 _last: list[str] = []
-_told: list[str] = []
+_refused: list[str] = []
 SUPERVISED = re.compile(r"-m dliflow supervise .*?--log (\S+)")
 
 
@@ -24,7 +24,7 @@ def last(text: str) -> None:
 
 def refuse(message: str, text: str) -> None:
     """Show `text`, which has the message in it, last; and do not show what Snakemake makes of the message."""
-    _told.append(message)
+    _refused.append(message)
     last(text)
 
 
@@ -33,7 +33,7 @@ def wanted(entry: logging.LogRecord) -> bool:
     if entry.levelno < logging.ERROR:
         return True
     message = entry.getMessage()
-    if any(told in message for told in _told):
+    if any(refusal in message for refusal in _refused):
         return False
     command = SUPERVISED.search(message) if "CalledProcessError" in message else None
     return command is None or not Path(paths.failure(command[1])).exists()  # the job has told why itself

@@ -164,9 +164,9 @@ def run(args: argparse.Namespace) -> None:
         try:
             with replacing(payload(args.out)) as folder:
                 fill(folder, location, source)
-                found = folder / locations.name_of(source)
-                check_file(found, source)
-                described = _described(found, args.contents)
+                file = folder / locations.name_of(source)
+                check_file(file, source)
+                described = _described(file, args.contents)
             write_json(args.out, {"location": location, **described})
             return
         except DliflowError as error:
@@ -175,5 +175,5 @@ def run(args: argparse.Namespace) -> None:
                 print(f"{error}\ntrying the next location", flush=True)
     if len(problems) == 1:
         raise DliflowError(problems[0])
-    told = "\n".join(f"{index}. {problem}" for index, problem in enumerate(problems, 1))
-    raise DliflowError(f"none of the {len(problems)} locations has what is registered:\n{told}")
+    reasons = "\n".join(f"{index}. {problem}" for index, problem in enumerate(problems, 1))
+    raise DliflowError(f"none of the {len(problems)} locations has what is registered:\n{reasons}")

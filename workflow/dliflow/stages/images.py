@@ -29,9 +29,9 @@ def run(args: argparse.Namespace) -> None:
         _tell_left_out(args.folder, len(names), args.labels_path)
     called = args.names.read_text(encoding="utf-8").splitlines() if args.names else []
     classes = labels.Classes(args.classes, called)
-    found = labels.of_images(names, args.labels, args.labels_path, classes)
-    dataset.write(args.out, dataset.rows(args.folder, names, found))
-    print(f"{len(names):,} images, {len(set(found) - {None}):,} classes", flush=True)
+    classes_of_images = labels.of_images(names, args.labels, args.labels_path, classes)
+    dataset.write(args.out, dataset.rows(args.folder, names, classes_of_images))
+    print(f"{len(names):,} images, {len(set(classes_of_images) - {None}):,} classes", flush=True)
 
 
 def _tell_left_out(folder: Path, taken: int, labels_path: Optional[Path]) -> None:

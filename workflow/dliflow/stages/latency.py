@@ -89,8 +89,8 @@ def described(samples: measure.Samples) -> dict[str, Any]:
 def run(args: argparse.Namespace) -> None:
     """Write the record with every sample in it."""
     launch.apply(args.launch)  # the pacer inherits it
-    with workers.started({pacer.NAME: pacer.command(workers.python(args.pacer))}) as (running, told):
-        measured(args, running[pacer.NAME], told[pacer.NAME])
+    with workers.started({pacer.NAME: pacer.command(workers.python(args.pacer))}) as (running, answers):
+        measured(args, running[pacer.NAME], answers[pacer.NAME])
 
 
 def measured(args: argparse.Namespace, beside: workers.Worker, made_by: dict[str, Any]) -> None:

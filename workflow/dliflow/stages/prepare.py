@@ -148,11 +148,11 @@ def run(args: argparse.Namespace) -> None:
             print(f"goes on where it stopped: {count} of {len(rows)} images are done", flush=True)
         report = progress.meter(f"prepare {args.out.parent.name}", len(rows), count)
         with open(array, "r+b", buffering=0) as stream:
-            for index, found in decoded(rows, todo, args.geometry, stream.fileno(), offset):
-                if isinstance(found, DliflowError):
-                    broken.append(str(found))
+            for index, outcome in decoded(rows, todo, args.geometry, stream.fileno(), offset):
+                if isinstance(outcome, DliflowError):
+                    broken.append(str(outcome))
                 else:
-                    done[index] = (index, contents[index], found)
+                    done[index] = (index, contents[index], outcome)
                     journal.add(done[index : index + 1])
                 count += 1
                 report(count)

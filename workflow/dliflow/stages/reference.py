@@ -48,8 +48,8 @@ def first_look(network: Any, args: argparse.Namespace) -> None:
     chosen = np.unique(np.linspace(0, len(labels) - 1, LOOKED_AT).round().astype(int))
     right = 0
     for part in np.array_split(chosen, -(-len(chosen) // args.count)):
-        found = predict(network, inputs.read(args.array, part), args).argmax(1) - args.label_offset
-        right += int((found == np.array(labels)[part]).sum())
+        classes = predict(network, inputs.read(args.array, part), args).argmax(1) - args.label_offset
+        right += int((classes == np.array(labels)[part]).sum())
     print(f"top-1: {right} of {len(chosen)} images", flush=True)
     doubt = chance.warning(right, len(chosen), args.scores - args.label_offset)
     if doubt:

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     write_text(args.out.with_name("summary.txt"), text)
     if args.mark is not None:
         if not any(row["status"] == "ok" for row in (*tables.accuracy, *tables.performance)):
-            told = (f"  {names.listed(gap.configurations, 3)}: {gap.reason}" for gap in gaps)
-            raise DliflowError("\n".join(["nothing of this study could run on this machine:", *told]))
+            reasons = (f"  {names.listed(gap.configurations, 3)}: {gap.reason}" for gap in gaps)
+            raise DliflowError("\n".join(["nothing of this study could run on this machine:", *reasons]))
         drawn = sorted(path for path in args.plots.glob("*.svg"))
         marks.write(args.mark, [*(args.tables / f"{name}.csv" for name in tables._fields), *drawn])

@@ -114,9 +114,9 @@ def validated(value: Any, schema_name: str, origin: str) -> Any:
 
 
 def _raise(origin: str, problems: Iterable[str]) -> None:
-    told = dict.fromkeys(f"{origin}: {problem}" for problem in problems)
-    if told:
-        raise DliflowError("\n".join(told))
+    messages = dict.fromkeys(f"{origin}: {problem}" for problem in problems)
+    if messages:
+        raise DliflowError("\n".join(messages))
 
 
 def together(calls: Iterable[Callable[[], Any]]) -> list[Any]:
@@ -215,8 +215,8 @@ def _format(source: dict[str, Any], origin: str) -> str:
         formats[name] = known[max(endings, key=len)] if endings else None
     problem = ""
     if len(set(formats.values())) > 1:
-        told = ", ".join(f"{name} by {format or 'no known format'}" for name, format in formats.items())
-        problem = f"the locations differ in it: {told}"
+        guesses = ", ".join(f"{name} by {format or 'no known format'}" for name, format in formats.items())
+        problem = f"the locations differ in it: {guesses}"
     elif None in formats.values():
         problem = f"cannot be told from the name '{names[0]}'"
     if problem:

@@ -183,10 +183,10 @@ def check(plan: dict[str, Any], config: dict[str, Any], models: dict[str, dict[s
     rows = plan["parity"]
     if any(row["reason"] is None for row in rows):
         return
-    told: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for row in rows:
-        told.setdefault(row["reason"], []).append(row["framework"])
-    reasons = [f"  {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in told.items()]
+        by_reason.setdefault(row["reason"], []).append(row["framework"])
+    reasons = [f"  {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in by_reason.items()]
     keys = "; ".join(f"{key}: [{', '.join(config[key])}]" for key in ("devices", "precisions", "frameworks"))
     hints = "; ".join(_able(config, models)) or "other frameworks"
     raise DliflowError(
