@@ -37,7 +37,7 @@ def test_a_quiet_process_raises_no_doubt():
 
 
 @pytest.mark.parametrize(
-    ("figures", "told"),
+    ("figures", "message"),
     [
         (changed(others_cpu_s=0.5), "other processes took 25% of the processors' time"),
         (changed(others_cpu_s=1.88), "DOUBTFUL: other processes took 94%"),
@@ -55,30 +55,30 @@ def test_a_quiet_process_raises_no_doubt():
         (changed(others_cpu_s=None, steal_s=None), None),
     ],
 )
-def test_what_disturbs_is_told(figures, told):
-    found = doubts.disturbances([figures])
-    assert [told in line for line in found] == ([True] if told else [])
+def test_what_disturbs_is_told(figures, message):
+    doubted = doubts.disturbances([figures])
+    assert [message in line for line in doubted] == ([True] if message else [])
 
 
 def test_a_speed_that_changed_between_repetitions_is_told():
     slower = {**QUIET, "pacer_ns": [[900_000] * 3] * 2}
-    found = doubts.disturbances([QUIET, slower])
-    assert len(found) == 1
-    assert "the pacer took 0.60 to 0.90 ms" in found[0]
+    doubted = doubts.disturbances([QUIET, slower])
+    assert len(doubted) == 1
+    assert "the pacer took 0.60 to 0.90 ms" in doubted[0]
 
 
 def test_a_pacer_beside_spinning_threads_tells_nothing():
     restless = {**QUIET, "at_rest": False, "pacer_ns": [[5_000_000] * 3] * 2, "probe_after_ns": {"0": [9_000_000]}}
-    found = doubts.disturbances([QUIET, restless])
-    assert len(found) == 1
-    assert "threads did not sleep" in found[0]
+    doubted = doubts.disturbances([QUIET, restless])
+    assert len(doubted) == 1
+    assert "threads did not sleep" in doubted[0]
     assert doubts.pacer_ms(restless) is None
 
 
 def test_another_pacer_is_told():
     other = {**QUIET, "pacer": {"numpy": "3.0.0", "blas": "blis 2.0"}}
-    (found,) = doubts.disturbances([QUIET, other])
-    assert "numpy 2.4.6, scipy-openblas 0.3.31; numpy 3.0.0, blis 2.0" in found
+    (line,) = doubts.disturbances([QUIET, other])
+    assert "numpy 2.4.6, scipy-openblas 0.3.31; numpy 3.0.0, blis 2.0" in line
 
 
 def groups_that(pacer_ns=(600_000, 600_000), y=(), **disturbed):
@@ -100,11 +100,11 @@ def told_by(outside="", **counters):
 
 def apart(fast, slow):
     states = [comparison.Ratio(value, (value * 0.99, value * 1.01)) for value in (fast, slow)]
-    return comparison.States(*states, {one.verdict for one in states} == {comparison.FIRST, comparison.SECOND})
+    return comparison.States(*states, {state.verdict for state in states} == {comparison.FIRST, comparison.SECOND})
 
 
 @pytest.mark.parametrize(
-    ("groups", "ratio", "states", "told"),
+    ("groups", "ratio", "states", "message"),
     [
         (groups_that(), (1.0, 0.995, 1.005), None, None),
         (groups_that(), (1.0, 0.95, 1.05), None, "known to no better than ± 5.0%, where ± 1.0% was asked for"),
@@ -118,16 +118,16 @@ def apart(fast, slow):
         (groups_that(y={"outside": "3"}), (0.5, 0.49, 0.51), None, "y: threads could run on processors 3, too"),
     ],
 )
-def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, states, told):
-    found = doubts.together(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01, ("x", "y"))
-    assert [told in line for line in found] == ([True] if told else [])
+def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, states, message):
+    doubted = doubts.together(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01, ("x", "y"))
+    assert [message in line for line in doubted] == ([True] if message else [])
 
 
 MADE = {"requests_asked": 1000, "width_asked": None, "latency_ns": [100] * 1000, "interval_ns": [99, 101]}
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({}, None),
         ({"latency_ns": [100] * 50}, "only 50 of 1000 requests were made in 2 of 3 processes"),
@@ -136,9 +136,9 @@ MADE = {"requests_asked": 1000, "width_asked": None, "latency_ns": [100] * 1000,
         ({"width_asked": 0.01, "interval_ns": None, "latency_ns": [100] * 3}, "too early to know their own median"),
     ],
 )
-def test_processes_that_ended_too_early_are_told(changes, told):
-    found = doubts.goals([MADE, {**MADE, **changes}, {**MADE, **changes}])
-    assert [told in line for line in found] == ([True] if told else [])
+def test_processes_that_ended_too_early_are_told(changes, message):
+    doubted = doubts.goals([MADE, {**MADE, **changes}, {**MADE, **changes}])
+    assert [message in line for line in doubted] == ([True] if message else [])
     assert not changes.get("width_asked") or not doubts.goals([MADE, MADE, {**MADE, **changes}])
 
 
@@ -154,7 +154,7 @@ LAUNCHED = {
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({}, None),
         ({"threads_in_effect": None}, None),
@@ -167,9 +167,9 @@ LAUNCHED = {
         ({"threads_in_effect": 8}, "8 threads shared 2 processors; set threads"),
     ],
 )
-def test_a_launch_that_weakens_figures_is_told(changes, told):
-    found = doubts.launches([LAUNCHED, {**LAUNCHED, **changes}])
-    assert [told in line for line in found] == ([True] if told else [])
+def test_a_launch_that_weakens_figures_is_told(changes, message):
+    doubted = doubts.launches([LAUNCHED, {**LAUNCHED, **changes}])
+    assert [message in line for line in doubted] == ([True] if message else [])
 
 
 def test_a_pinned_process_counts_its_own_processors_only():
@@ -225,6 +225,6 @@ def test_another_process_s_time_is_seen_and_one_s_own_is_not():
 
 def test_the_probe_reaches_every_processor_and_leaves_the_affinity_alone():
     before = os.sched_getaffinity(0)
-    found = disturbance.probe()
-    assert {int(cpu) for cpu in found} == before == os.sched_getaffinity(0)
-    assert all(len(values) == disturbance.PROBES and min(values) > 0 for values in found.values())
+    durations = disturbance.probe()
+    assert {int(cpu) for cpu in durations} == before == os.sched_getaffinity(0)
+    assert all(len(values) == disturbance.PROBES and min(values) > 0 for values in durations.values())

@@ -23,7 +23,7 @@ import numpy  # its threads are there before
 from dliflow.machine import launch
 asked = json.loads(sys.argv[1])
 launch.apply(asked)
-print(json.dumps({**launch.found(asked)["in_effect"], "own": sorted(os.sched_getaffinity(0))}))
+print(json.dumps({**launch.in_effect(asked)["in_effect"], "affinity": sorted(os.sched_getaffinity(0))}))
 """
 
 
@@ -60,28 +60,28 @@ def test_a_backward_range_is_told():
 
 
 def test_nothing_asked_changes_nothing():
-    found = applied()
-    assert found["own"] == USABLE
-    assert cpulist.parse(found["cpus"]) == USABLE
-    assert found["outside"] == ""
-    assert found["priority"] == os.getpriority(os.PRIO_PROCESS, 0)
+    in_effect = applied()
+    assert in_effect["affinity"] == USABLE
+    assert cpulist.parse(in_effect["cpus"]) == USABLE
+    assert in_effect["outside"] == ""
+    assert in_effect["priority"] == os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def test_all_threads_are_pinned():
-    one = USABLE[-1]
-    found = applied(cpus=str(one))
-    assert found["own"] == [one]
-    assert (found["cpus"], found["outside"]) == (str(one), "")
+    last = USABLE[-1]
+    in_effect = applied(cpus=str(last))
+    assert in_effect["affinity"] == [last]
+    assert (in_effect["cpus"], in_effect["outside"]) == (str(last), "")
 
 
 def test_the_priority_holds_for_the_session_too():
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     if nice > 17:
         pytest.skip("the tests run at the lowest priority already")
-    found = applied(priority=nice + 2)
-    assert found["priority"] == nice + 2
+    in_effect = applied(priority=nice + 2)
+    assert in_effect["priority"] == nice + 2
     if launch.AUTOGROUP.exists():
-        assert found["session_priority"] == nice + 2
+        assert in_effect["session_priority"] == nice + 2
 
 
 @SOME_NODE
@@ -90,9 +90,9 @@ def test_a_node_gives_its_processors_and_its_memory():
         launch.check({**AS_IT_IS, "numa_node": 0})
     except DliflowError as error:
         pytest.skip(str(error))
-    found = applied(numa_node=0)
-    assert set(found["own"]) <= numa.processors(0)
-    assert found["memory"] == "bind 0"
+    in_effect = applied(numa_node=0)
+    assert set(in_effect["affinity"]) <= numa.processors(0)
+    assert in_effect["memory"] == "bind 0"
     assert numa.memory_policy() == "default"  # what is tried in a thread stays there
 
 

@@ -16,10 +16,10 @@ from dliflow.machine import facts, lock, process, system
 
 
 def test_the_machine_is_described():
-    found = facts.describe()
-    assert found["cpu"]
-    assert 1 <= found["physical_cores"] <= found["usable_cpus"] <= found["logical_cpus"]
-    assert found["memory_mib"] > 100
+    machine = facts.describe()
+    assert machine["cpu"]
+    assert 1 <= machine["physical_cores"] <= machine["usable_cpus"] <= machine["logical_cpus"]
+    assert machine["memory_mib"] > 100
 
 
 def test_peak_memory_is_the_process_s_own():
@@ -44,11 +44,11 @@ def spans(kinds, monkeypatch, tmp_path):
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     processes = [context.Process(target=hold, args=(kind, 0.3, queue)) for kind in kinds]
-    for one in processes:
-        one.start()
+    for child in processes:
+        child.start()
     events = sorted((queue.get(timeout=20) for _ in range(2 * len(kinds))), key=lambda event: event[2])
-    for one in processes:
-        one.join()
+    for child in processes:
+        child.join()
     return [what for _, what, _ in events]
 
 
@@ -93,10 +93,10 @@ def excluded(first, second):
     try:
         assert processes[0].stdout.readline() == "held\n"
         processes.append(holder(*second))
-        told = processes[1].stderr.readline()
+        waiting = processes[1].stderr.readline()
         processes[0].communicate("")
         assert processes[1].stdout.readline() == "held\n"
-        return processes[0].pid, told
+        return processes[0].pid, waiting
     finally:
         for process in processes:
             process.kill()
@@ -104,21 +104,21 @@ def excluded(first, second):
 
 
 def test_the_lock_is_the_machine_s_whatever_the_temporary_folder(tmp_path):
-    pid, told = excluded([{"TMPDIR": str(tmp_path)}], [{}])
-    assert f"waiting: this machine is held by process {pid} of " in told
+    pid, waiting = excluded([{"TMPDIR": str(tmp_path)}], [{}])
+    assert f"waiting: this machine is held by process {pid} of " in waiting
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes a user who can become another one")
 def test_users_exclude_each_other():
     for first, second in ([{}, "other"], [{}]), ([{}], [{}, "other"]):
-        pid, told = excluded(first, second)
-        assert f"waiting: this machine is held by process {pid} of {'nobody' if first[1:] else 'root'} (" in told
+        pid, waiting = excluded(first, second)
+        assert f"waiting: this machine is held by process {pid} of {'nobody' if first[1:] else 'root'} (" in waiting
 
 
 def test_a_system_without_locks_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(lock, "LOCKED_FOLDERS", [tmp_path / "none"])
-    told = r"nothing on this machine can be locked, .*none: No such file"
-    with pytest.raises(DliflowError, match=told), lock.hold(exclusive=True):
+    message = r"nothing on this machine can be locked, .*none: No such file"
+    with pytest.raises(DliflowError, match=message), lock.hold(exclusive=True):
         pass
 
 

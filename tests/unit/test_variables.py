@@ -42,26 +42,26 @@ HARMLESS = {
 
 
 def test_only_what_is_named_is_passed_on():
-    given, withheld = variables.passed_on({**HARMFUL, **HARMLESS}, "latency")
-    assert given == {**HARMLESS, **variables.SET, variables.ASKED: "[]"}
+    passed, withheld = variables.passed_on({**HARMFUL, **HARMLESS}, "latency")
+    assert passed == {**HARMLESS, **variables.SET, variables.ASKED: "[]"}
     assert withheld == sorted(HARMFUL)
 
 
 @pytest.mark.parametrize("stage", variables.FETCHING)
 def test_what_fetches_sees_the_settings_of_the_network(stage):
-    given, withheld = variables.passed_on({**HARMFUL, **HARMLESS}, stage)
-    assert {**HARMFUL, **HARMLESS}.items() <= given.items()
+    passed, withheld = variables.passed_on({**HARMFUL, **HARMLESS}, stage)
+    assert {**HARMFUL, **HARMLESS}.items() <= passed.items()
     assert withheld == []
 
 
 def test_what_the_config_asks_for_is_added():
-    given, withheld = variables.passed_on(HARMFUL, "latency", {"KMP_BLOCKTIME": "7", "TZ": "Asia/Tokyo"})
-    assert (given["KMP_BLOCKTIME"], given["TZ"]) == ("7", "Asia/Tokyo")
+    passed, withheld = variables.passed_on(HARMFUL, "latency", {"KMP_BLOCKTIME": "7", "TZ": "Asia/Tokyo"})
+    assert (passed["KMP_BLOCKTIME"], passed["TZ"]) == ("7", "Asia/Tokyo")
     assert "KMP_BLOCKTIME" in withheld  # the shell's own
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("PYTHONPATH", "dliflow sets this variable itself"),
         ("PYTHONUNBUFFERED", "dliflow sets this variable itself"),
@@ -70,13 +70,13 @@ def test_what_the_config_asks_for_is_added():
         ("TF_ENABLE_ONEDNN_OPTS", "tensorflow is given this by its options or 'threads'"),
     ],
 )
-def test_what_dliflow_sets_is_refused(name, told):
-    with pytest.raises(DliflowError, match=rf"my\.yaml: launch\.environment\.{name}: {told}.*; .*leave it out"):
+def test_what_dliflow_sets_is_refused(name, message):
+    with pytest.raises(DliflowError, match=rf"my\.yaml: launch\.environment\.{name}: {message}.*; .*leave it out"):
         variables.check({"KMP_BLOCKTIME": "0", name: "1"}, {"tensorflow": ["TF_ENABLE_ONEDNN_OPTS"]}, "my.yaml")
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "message"),
     [
         ({"A B": "1"}, r"launch\.environment: 'A B': .*Right would be: names of letters"),
         (
@@ -86,18 +86,18 @@ def test_what_dliflow_sets_is_refused(name, told):
         (["A=1"], r"launch\.environment: \['A=1'\]: .*variables and their values"),
     ],
 )
-def test_what_is_no_variable_is_told(environment, told):
+def test_what_is_no_variable_is_told(environment, message):
     study = {"models": ["m"], "dataset": "d", "frameworks": ["null"], "precisions": ["fp32"]}
-    with pytest.raises(DliflowError, match=told):
+    with pytest.raises(DliflowError, match=message):
         config.validated({**study, "launch": {"environment": environment}}, "config", "my.yaml")
 
 
 def test_a_stage_that_is_started_by_hand_tells_no_secrets(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.delenv(variables.ASKED, raising=False)
-    found = variables.in_effect()
-    assert found["AWS_SECRET_ACCESS_KEY"] is None
-    assert found["PATH"] == os.environ["PATH"]
+    environment = variables.in_effect()
+    assert environment["AWS_SECRET_ACCESS_KEY"] is None
+    assert environment["PATH"] == os.environ["PATH"]
 
 
 def test_the_pacer_is_the_same_whatever_is_asked_for(monkeypatch):

@@ -11,13 +11,13 @@ def parse(text: str | int) -> list[int]:
     Raises:
         ValueError: when a range runs backwards, or it is no such list.
     """
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in str(text).strip().split(","):
         first, _, last = part.partition("-")
         if int(last or first) < int(first):
             raise ValueError(f"the range {part} runs backwards; write {last}-{first}")
-        found.update(range(int(first), int(last or first) + 1))
-    return sorted(found)
+        numbers.update(range(int(first), int(last or first) + 1))
+    return sorted(numbers)
 
 
 def written(numbers: Iterable[int]) -> str:

@@ -34,17 +34,17 @@ def _processor_times() -> dict[str, float] | None:
 
 def frequencies_mhz() -> dict[str, float]:
     """The present frequency of each processor that this process may use; empty where the system does not tell."""
-    found = {}
+    frequencies = {}
     for cpu in sorted(os.sched_getaffinity(0)):
         try:
             with open(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq", encoding="ascii") as stream:
-                found[str(cpu)] = int(stream.read()) / 1e3
+                frequencies[str(cpu)] = int(stream.read()) / 1e3
         except (OSError, ValueError):
             continue
-    return found
+    return frequencies
 
 
-def own() -> dict[str, float]:
+def process_counters() -> dict[str, float]:
     """Counters of this process alone, with all its threads; what came between two of them is their difference."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
@@ -83,17 +83,17 @@ def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     others. None where the system does not tell.
     """
     counters = ("involuntary_switches", "major_faults", "minor_faults")
-    found: dict[str, Any] = {name: after[name] - before[name] for name in counters}
-    own = after["own_s"] - before["own_s"]
-    helpers = after["helpers_s"] - before["helpers_s"]
+    differences: dict[str, Any] = {name: after[name] - before[name] for name in counters}
+    own_s = after["own_s"] - before["own_s"]
+    helpers_s = after["helpers_s"] - before["helpers_s"]
     first, last = before["processors"], after["processors"]
-    told = first is not None and last is not None
+    processors_read = first is not None and last is not None
     return {
         "wall_s": after["at"] - before["at"],
-        "own_cpu_s": own,
-        "others_cpu_s": max(0.0, last["busy_s"] - first["busy_s"] - own - helpers) if told else None,
-        "steal_s": last["steal_s"] - first["steal_s"] if told else None,
-        **found,
+        "own_cpu_s": own_s,
+        "others_cpu_s": max(0.0, last["busy_s"] - first["busy_s"] - own_s - helpers_s) if processors_read else None,
+        "steal_s": last["steal_s"] - first["steal_s"] if processors_read else None,
+        **differences,
         "frequencies_before_mhz": before["frequencies_mhz"],
         "frequencies_after_mhz": after["frequencies_mhz"],
     }
@@ -106,7 +106,7 @@ def probe(times: int = PROBES) -> dict[str, list[int]]:
     a virtual machine they slow down one by one.
     """
     block = bytes(PROBE_BYTES)
-    found: dict[str, list[int]] = {}
+    durations_by_cpu: dict[str, list[int]] = {}
 
     def work(cpu: int) -> None:
         os.sched_setaffinity(0, {cpu})  # of this thread alone
@@ -115,11 +115,11 @@ def probe(times: int = PROBES) -> dict[str, list[int]]:
             started = time.perf_counter_ns()
             hashlib.sha256(block).digest()
             durations.append(time.perf_counter_ns() - started)
-        found[str(cpu)] = durations
+        durations_by_cpu[str(cpu)] = durations
 
     workers = [threading.Thread(target=work, args=(cpu,)) for cpu in sorted(os.sched_getaffinity(0))]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return dict(sorted(found.items(), key=lambda item: int(item[0])))
+    return dict(sorted(durations_by_cpu.items(), key=lambda item: int(item[0])))

@@ -33,12 +33,12 @@ def physical_cores() -> int:
 
 def _caches() -> dict[str, str]:
     """Sizes of the first processor's caches: `L1 Data`, `L2 Unified` ... as the kernel writes them (`32K`)."""
-    found = {}
+    sizes = {}
     for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         level, kind, size = (system.read(str(folder / name)) for name in ("level", "type", "size"))
         if level and kind and size:
-            found[f"L{level} {kind}"] = size
-    return found
+            sizes[f"L{level} {kind}"] = size
+    return sizes
 
 
 def last_level_cache_bytes() -> int | None:
@@ -58,12 +58,12 @@ def last_level_cache_bytes() -> int | None:
 
 def _temperatures() -> dict[str, float]:
     """Degrees Celsius by thermal zone; empty where there are none."""
-    found = {}
+    temperatures = {}
     for folder in sorted(Path("/sys/class/thermal").glob("thermal_zone*")):
         value = system.read(str(folder / "temp"))
         if value and value.lstrip("-").isdigit():
-            found[system.read(str(folder / "type")) or folder.name] = int(value) / 1000
-    return found
+            temperatures[system.read(str(folder / "type")) or folder.name] = int(value) / 1000
+    return temperatures
 
 
 def _container() -> str | None:
@@ -91,35 +91,35 @@ def packages() -> dict[str, str]:
 
 def _cgroup_folders(controller: str) -> list[Path]:
     """Where limits on this process lie: its control group's folder and those around it; cgroups(7), both versions."""
-    root, found = Path("/sys/fs/cgroup"), []
+    root, folders = Path("/sys/fs/cgroup"), []
     for line in (system.read("/proc/self/cgroup") or "0::/").splitlines():
         _, names, path = line.split(":", 2)
         if names and controller not in names.split(","):
             continue
         top = root / controller if names else root
-        own = Path(f"{top}{path}")
-        found += [folder for folder in (own, *own.parents) if folder == top or top in folder.parents]
-    return found
+        innermost = Path(f"{top}{path}")
+        folders += [folder for folder in (innermost, *innermost.parents) if folder == top or top in folder.parents]
+    return folders
 
 
 def cpu_quota() -> str | None:
     """The tightest processor quota on this process, as cpu.max has it: `200000 100000` is two processors."""
-    found = []
+    quotas = []
     for folder in _cgroup_folders("cpu"):
         quota, period = (system.read(str(folder / f"cpu.cfs_{name}_us")) for name in ("quota", "period"))  # version 1
         first = f"{'max' if quota.startswith('-') else quota} {period}" if quota and period else None
-        found += [value for value in (system.read(str(folder / "cpu.max")), first) if value]
-    limits = [value for value in found if not value.startswith("max")]
-    return min(limits, key=lambda value: Fraction("/".join(value.split())), default=next(iter(found), None))
+        quotas += [value for value in (system.read(str(folder / "cpu.max")), first) if value]
+    limits = [value for value in quotas if not value.startswith("max")]
+    return min(limits, key=lambda value: Fraction("/".join(value.split())), default=next(iter(quotas), None))
 
 
 def memory_limit() -> str | None:
     """The tightest memory limit on this process in bytes, or `max`."""
     names = ("memory.max", "memory.limit_in_bytes")  # the second one is version 1's
-    found = [system.read(str(folder / name)) for folder in _cgroup_folders("memory") for name in names]
-    told = [value for value in found if value]
-    limits = [int(value) for value in told if value != "max" and int(value) < 1 << 62]  # version 1's no limit is beyond
-    return str(min(limits)) if limits else "max" if told else None
+    contents = [system.read(str(folder / name)) for folder in _cgroup_folders("memory") for name in names]
+    values = [value for value in contents if value]
+    limits = [int(value) for value in values if value != "max" and int(value) < 1 << 62]  # beyond: version 1's "none"
+    return str(min(limits)) if limits else "max" if values else None
 
 
 def describe() -> dict[str, Any]:

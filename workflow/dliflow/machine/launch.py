@@ -88,7 +88,7 @@ def check(asked: dict[str, Any]) -> None:
         raise refused[0]
 
 
-def found(asked: dict[str, Any]) -> dict[str, Any]:
+def in_effect(asked: dict[str, Any]) -> dict[str, Any]:
     """What was asked, and what is in effect now over all threads; to be called after the requests.
 
     `outside` lists processors that threads may run on though they are not among those asked for: a framework may pin
@@ -100,14 +100,14 @@ def found(asked: dict[str, Any]) -> dict[str, Any]:
         with contextlib.suppress(ProcessLookupError):
             allowed |= os.sched_getaffinity(thread)
     bound = _bound(asked)
-    in_effect = {
+    effective = {
         "cpus": cpulist.written(allowed),
         "outside": cpulist.written(allowed - bound) if bound is not None else "",
         "priority": os.getpriority(os.PRIO_PROCESS, 0),
         "session_priority": _session_priority(),
         "memory": numa.memory_policy(),
     }
-    return {"asked": asked, "in_effect": in_effect}
+    return {"asked": asked, "in_effect": effective}
 
 
 def _threads() -> list[int]:

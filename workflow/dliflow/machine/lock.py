@@ -76,9 +76,9 @@ def holders_of(descriptor: int) -> list[str]:
     """Who holds a lock (flock) on an open file: process, user and command of each, as far as the system tells."""
     status = os.fstat(descriptor)
     file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    found = []
+    holders = []
     for line in (system.read("/proc/locks") or "").splitlines():
         words = line.split()  # 1: FLOCK  ADVISORY  WRITE 4711 00:19:1 0 EOF; one that waits has an arrow in front
         if words[1:2] == ["FLOCK"] and words[5:6] == [file]:
-            found.append(process.named(int(words[4])))
-    return found
+            holders.append(process.named(int(words[4])))
+    return holders

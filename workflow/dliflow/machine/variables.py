@@ -50,8 +50,8 @@ def passed_on(
     """
     kept = {name: value for name, value in environment.items() if _passes(name) or stage in FETCHING}
     asked = dict(asked or {})
-    given = {**kept, **asked, **SET, ASKED: json.dumps(sorted(asked))}
-    return given, sorted(set(environment) - set(kept))
+    stage_variables = {**kept, **asked, **SET, ASKED: json.dumps(sorted(asked))}
+    return stage_variables, sorted(set(environment) - set(kept))
 
 
 def _passes(name: str) -> bool:

@@ -127,7 +127,7 @@ def measured(args: argparse.Namespace, beside: workers.Worker, made_by: dict[str
         args.out,
         "latency",
         {**opened.identity, **extra},
-        launch=launch.found(args.launch),
+        launch=launch.in_effect(args.launch),
         figures={
             **described(samples),
             "warmup_ns": warmup,

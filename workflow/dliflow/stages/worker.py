@@ -37,20 +37,20 @@ def run(args: argparse.Namespace) -> None:
     metrics.check_scores(scores, args.batch_size, args.scores)
     gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
     turns = itertools.cycle(range(len(batches)))
-    spent = dict.fromkeys(disturbance.own(), 0.0)
+    spent = dict.fromkeys(disturbance.process_counters(), 0.0)
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         if "warm_up" in request:
             warm_up(opened.predict, batches, **request["warm_up"])
             return {}
         if "tell" in request:
-            placed = launch.found(args.launch)  # inherited; the framework may have moved its threads since
+            placed = launch.in_effect(args.launch)  # inherited; the framework may have moved its threads since
             return {"disturbance": spent, "peak_rss_mib": process.peak_rss_mib(), "launch": placed}
         first = next(turns)  # bursts begin at different batches, or a short one would see the same few always
         session.checked_predict(opened, batches[first - 1], args.scores)  # the others have emptied the caches
-        before = disturbance.own()
+        before = disturbance.process_counters()
         samples = measure.run(opened.predict, batches[first:] + batches[:first], **request["burst"])
-        for counter, value in disturbance.own().items():
+        for counter, value in disturbance.process_counters().items():
             spent[counter] += value - before[counter]
         return {"latency_ns": samples.latency_ns}
 
