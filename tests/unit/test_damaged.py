@@ -33,9 +33,9 @@ def test_json_that_is_none(tmp_path, kind):
     ):
         files.read_json(path)
     assert files.not_whole([str(path), str(path), str(tmp_path / "missing.json")]) == [str(path)]
-    found = record.outcome({"reason": None, "record": str(path), "needs": []})
-    assert found["status"] == "failed"
-    assert "record.json" in found["reason"] and "delete it" in found["reason"]
+    outcome = record.outcome({"reason": None, "record": str(path), "needs": []})
+    assert outcome["status"] == "failed"
+    assert "record.json" in outcome["reason"] and "delete it" in outcome["reason"]
 
 
 @pytest.mark.parametrize("value", [{}, {"a": {"b": [1, {"c": 2}]}}, {"a": 1}, [1], 10])
@@ -78,11 +78,11 @@ def test_predictions_that_are_not_those_of_the_record(tmp_path):
     row = {"reason": None, "record": str(path), "needs": []}
     assert record.outcome(row)["status"] == "ok"
     table.write_text("file,label")
-    found = record.outcome(row)
-    assert found["status"] == "failed"
+    outcome = record.outcome(row)
+    assert outcome["status"] == "failed"
     assert (
         f"record.csv is damaged: its contents are not those that its manifest tells of; delete {path}"
-        in found["reason"]
+        in outcome["reason"]
     )
 
 
@@ -90,8 +90,8 @@ def test_predictions_that_are_not_those_of_the_record(tmp_path):
 def building(tmp_path, monkeypatch):
     """The stage that makes an environment, without uv; how often it has made one."""
     built = []
-    made = argparse.Namespace(returncode=0, stderr="")
-    monkeypatch.setattr(environment.uv, "run", lambda *command: built.append(command) or made)
+    finished = argparse.Namespace(returncode=0, stderr="")
+    monkeypatch.setattr(environment.uv, "run", lambda *command: built.append(command) or finished)
     monkeypatch.setattr(environment, "install", lambda *arguments: None)
     monkeypatch.setattr(environment, "installed", lambda python: {"python": "3.11"})
     file = tmp_path / "x.yaml"

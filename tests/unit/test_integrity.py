@@ -58,28 +58,28 @@ def test_interchange_files(tmp_path):
         convert.run(args)
 
 
-@pytest.mark.parametrize("known", ["sha256", "files"])
-def test_a_model_as_it_was_fetched(tmp_path, known):
+@pytest.mark.parametrize("key", ["sha256", "files"])
+def test_a_model_as_it_was_fetched(tmp_path, key):
     model = tmp_path / "files/model.onnx"
     model.parent.mkdir()
     model.write_bytes(b"a network")
     digest = sha256(model)
-    write_json(tmp_path / "files.json", {"sha256": digest} if known == "sha256" else {"files": {"model.onnx": digest}})
-    path = model if known == "sha256" else model.parent
+    write_json(tmp_path / "files.json", {"sha256": digest} if key == "sha256" else {"files": {"model.onnx": digest}})
+    path = model if key == "sha256" else model.parent
     integrity.verify_fetched(path, tmp_path / "files.json")
     flip(model)
-    told = r"model\.onnx is damaged.*delete .*files\.json to have it fetched"
-    with pytest.raises(DliflowError, match=told):
+    message = r"model\.onnx is damaged.*delete .*files\.json to have it fetched"
+    with pytest.raises(DliflowError, match=message):
         integrity.verify_fetched(path, tmp_path / "files.json")
     reading = argparse.Namespace(path=path, fetched=tmp_path / "files.json")
     for stage in (export, reference):
-        with pytest.raises(DliflowError, match=told):
+        with pytest.raises(DliflowError, match=message):
             stage.run(reading)
     adopting = argparse.Namespace(
         **{"framework": "tflite", "precision": "int8", "calibration": None, "adopt": path},
         **{"fetched": tmp_path / "files.json", "out": tmp_path / "out.json"},
     )
-    with pytest.raises(DliflowError, match=told):
+    with pytest.raises(DliflowError, match=message):
         convert.run(adopting)
 
 

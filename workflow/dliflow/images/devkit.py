@@ -17,12 +17,12 @@ META = "meta.mat"
 
 
 def _only(folder: Path, name: str) -> Path:
-    found = sorted(folder.rglob(name))
-    if len(found) != 1:
+    files = sorted(folder.rglob(name))
+    if len(files) != 1:
         raise DliflowError(
-            f"{folder}: {len(found)} files are called {name}; the unpacked ILSVRC2012_devkit_t12 has one, in data/"
+            f"{folder}: {len(files)} files are called {name}; the unpacked ILSVRC2012_devkit_t12 has one, in data/"
         )
-    return found[0]
+    return files[0]
 
 
 def classes(path: Path) -> dict[int, int]:
@@ -36,11 +36,11 @@ def classes(path: Path) -> dict[int, int]:
     try:
         synsets = scipy.io.loadmat(path, squeeze_me=True)["synsets"]
         leaves = synsets[synsets["num_children"] == 0]
-        known = {int(number): str(synset) for number, synset in zip(leaves["ILSVRC2012_ID"], leaves["WNID"])}
+        synset_of = {int(number): str(synset) for number, synset in zip(leaves["ILSVRC2012_ID"], leaves["WNID"])}
     except (OSError, ValueError, KeyError, TypeError, IndexError, NotImplementedError) as error:
         raise DliflowError(f"{path}: is not the development kit's list of synsets: {error}") from error
-    order = {synset: index for index, synset in enumerate(sorted(known.values()))}
-    return {number: order[synset] for number, synset in known.items()}
+    order = {synset: index for index, synset in enumerate(sorted(synset_of.values()))}
+    return {number: order[synset] for number, synset in synset_of.items()}
 
 
 def labels(folder: Path, names: list[str]) -> list[int]:
@@ -59,8 +59,8 @@ def labels(folder: Path, names: list[str]) -> list[int]:
         lines = truth.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise DliflowError(f"{truth}: is no text in UTF-8: {error}") from error
-    known = {str(number): label for number, label in index.items()}
-    wrong = [f"line {place}: {line!r}" for place, line in enumerate(lines, 1) if line.strip() not in known]
+    label_of = {str(number): label for number, label in index.items()}
+    wrong = [f"line {place}: {line!r}" for place, line in enumerate(lines, 1) if line.strip() not in label_of]
     if wrong:
         raise DliflowError(f"{truth}: {len(wrong)} lines are the number of no class in {META}:{listed(wrong)}")
     numbers = [_number_of(name) for name in names]
@@ -70,7 +70,7 @@ def labels(folder: Path, names: list[str]) -> list[int]:
             f"{len(strange)} of {len(names)} images are no validation images of the {len(lines):,} that {truth} has "
             f"labels of, whose names are ILSVRC2012_val_00000001.JPEG to {len(lines):08d}:{listed(strange)}"
         )
-    return [known[lines[number - 1].strip()] for number in numbers]
+    return [label_of[lines[number - 1].strip()] for number in numbers]
 
 
 def _number_of(name: str) -> int:

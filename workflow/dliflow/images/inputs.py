@@ -105,14 +105,14 @@ def _opened(manifest: Path) -> tuple[np.ndarray, np.ndarray]:
     content = sums.read_bytes()
     if hashlib.sha256(content).hexdigest() != read_json(manifest).get("sums_sha256"):
         raise DliflowError(f"{sums} is damaged; {remedy}")
-    known = np.frombuffer(content, "<u8")
+    expected = np.frombuffer(content, "<u8")
     try:
         pixels = np.load(array, mmap_mode="r")
     except (ValueError, EOFError) as error:  # no header, or fewer bytes than it says
         raise DliflowError(f"{array} is damaged or cut off ({error}); {remedy}") from None
-    if len(pixels) != len(known):
-        raise DliflowError(f"{array} holds {len(pixels)} images where {len(known)} were prepared; {remedy}")
-    return pixels, known
+    if len(pixels) != len(expected):
+        raise DliflowError(f"{array} holds {len(pixels)} images where {len(expected)} were prepared; {remedy}")
+    return pixels, expected
 
 
 def count(manifest: Path) -> int:
@@ -136,9 +136,9 @@ def read(manifest: Path, which: Union[slice, np.ndarray] = slice(None)) -> np.nd
     Raises:
         DliflowError: when the array is gone, or pixels of these images are not those that were prepared.
     """
-    pixels, known = _opened(manifest)
+    pixels, expected = _opened(manifest)
     wanted = pixels[which]
-    damaged = np.arange(len(pixels))[which][fingerprints(wanted) != known[which]]
+    damaged = np.arange(len(pixels))[which][fingerprints(wanted) != expected[which]]
     if len(damaged):
         raise DliflowError(
             f"{payload(manifest, '.npy')} is damaged: the pixels of image {damaged[0] + 1} of {len(pixels)}"

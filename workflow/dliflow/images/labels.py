@@ -47,11 +47,11 @@ class Classes:
         Raises:
             LookupError: with the reason, when there is none, or more than one.
         """
-        found = self.places.get(name, [])
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise LookupError(f"'{name}' is the name of {len(found)} classes ({', '.join(map(str, found))})")
+        indices = self.places.get(name, [])
+        if len(indices) == 1:
+            return indices[0]
+        if indices:
+            raise LookupError(f"'{name}' is the name of {len(indices)} classes ({', '.join(map(str, indices))})")
         raise LookupError(f"'{name}' is no class")
 
     def called(self) -> str:
@@ -72,10 +72,10 @@ def _by_file_name(names: list[str], rule: dict[str, Any], classes: Classes) -> l
             f"{len(unknown)} of {len(names)} images get no label from labels.pattern {rule['pattern']!r}:"
             f"{listed(unknown)}"
         )
-    found, problems = [], []
+    labels, problems = [], []
     for name, match in matches.items():
         try:
-            found.append(_number(match["label"], rule, classes))
+            labels.append(_number(match["label"], rule, classes))
         except LookupError as error:
             problems.append(f"{name}: label {error.args[0]}")
     if problems:
@@ -83,7 +83,7 @@ def _by_file_name(names: list[str], rule: dict[str, Any], classes: Classes) -> l
             f"labels.pattern {rule['pattern']!r} finds wrong labels in {len(problems)} of {len(names)} names of images:"
             f"{listed(problems)}\n{classes.called()}"
         )
-    return found
+    return labels
 
 
 def _by_folder(names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
@@ -94,24 +94,24 @@ def _by_folder(names: list[str], rule: dict[str, Any], classes: Classes) -> list
             f"{len(loose)} of {len(names)} images lie in no folder that could name their class (labels.from: folder):"
             f"{listed(loose)}"
         )
-    known = sorted(set(folders.values()))
+    folder_names = sorted(set(folders.values()))
     if rule.get("sorted", False):
-        if len(known) != classes.count:
+        if len(folder_names) != classes.count:
             raise DliflowError(
-                f"labels.sorted: there are {len(known)} folders of images, the model has {classes.count} classes; the "
-                "alphabetical order tells the class only when every class has its folder"
+                f"labels.sorted: there are {len(folder_names)} folders of images, the model has {classes.count} "
+                "classes; the alphabetical order tells the class only when every class has its folder"
             )
-        index = {folder: position for position, folder in enumerate(known)}
+        index = {folder: position for position, folder in enumerate(folder_names)}
     else:
         index, problems = {}, []
-        for folder in known:
+        for folder in folder_names:
             try:
                 index[folder] = classes.index(folder)
             except LookupError as error:
                 problems.append(error.args[0])
         if problems:
             raise DliflowError(
-                f"{len(problems)} of {len(known)} folders of images are named like no class:{listed(problems)}\n"
+                f"{len(problems)} of {len(folder_names)} folders of images are named like no class:{listed(problems)}\n"
                 f"{classes.called()}. Set labels.classes to a file with the folders' names in class order "
                 "(resources/imagenet_synsets.txt), or labels.sorted: true"
             )
@@ -181,21 +181,23 @@ def _in_file(path: Path, names: list[str], rule: dict[str, Any], classes: Classe
     wanted = set(names)
     without = [name for name in names if name not in lines]
     absent = [f"line {line}: {name}" for name, line in lines.items() if name not in wanted]
-    told = []
+    complaints = []
     if problems:
-        told.append(f"{len(problems)} lines are wrong:{listed(problems)}\n{classes.called()}")
+        complaints.append(f"{len(problems)} lines are wrong:{listed(problems)}\n{classes.called()}")
     if again:
-        told.append(f"{len(again)} lines name a file again; is this two files in one?{listed(again)}")
+        complaints.append(f"{len(again)} lines name a file again; is this two files in one?{listed(again)}")
     if without:
         held = some(list(lines)) or "nothing"
-        told.append(f"there is no label for {len(without)} of {len(names)} images; it names {held}:{listed(without)}")
+        complaints.append(
+            f"there is no label for {len(without)} of {len(names)} images; it names {held}:{listed(without)}"
+        )
     if absent:
-        told.append(
+        complaints.append(
             f"names {len(absent)} images that are not among the dataset's; is the dataset complete, and do `images` "
             f"and the paths in the file fit together?{listed(absent)}"
         )
-    if told:
-        raise DliflowError("\n".join(f"{path}: {problem}" for problem in told))
+    if complaints:
+        raise DliflowError("\n".join(f"{path}: {complaint}" for complaint in complaints))
     _check(
         f"{path}: ", [f"line {lines[name]}: {name}" for name in names], [labels[name] for name in names], classes.count
     )
@@ -227,20 +229,20 @@ def of_images(names: list[str], rule: dict[str, Any], path: Optional[Path], clas
     """
     if rule["from"] == "none":
         return [None] * len(names)
-    found: list[int]
+    labels: list[int]
     if rule["from"] == "file_name":
-        found = _by_file_name(names, rule, classes)
+        labels = _by_file_name(names, rule, classes)
     elif rule["from"] == "folder":
-        found = _by_folder(names, rule, classes)
+        labels = _by_folder(names, rule, classes)
     else:
         assert path is not None
         if not path.exists():
             raise DliflowError(f"{path}: no such file of labels")
-        found = (
+        labels = (
             devkit.labels(path, names) if rule["from"] == "devkit" else _in_file(_only_file(path), names, rule, classes)
         )
-    _check("", names, found, classes.count)
-    return list(found)
+    _check("", names, labels, classes.count)
+    return list(labels)
 
 
 def _check(origin: str, places: list[str], labels: list[int], count: int) -> None:

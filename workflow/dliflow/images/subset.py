@@ -30,7 +30,7 @@ def order(rows: Rows, seed: int) -> Rows:
 
 def counts(rows: Rows) -> dict[Any, int]:
     """How many rows each label has."""
-    found: dict[Any, int] = {}
+    per_label: dict[Any, int] = {}
     for row in rows:
-        found[row["label"]] = found.get(row["label"], 0) + 1
-    return found
+        per_label[row["label"]] = per_label.get(row["label"], 0) + 1
+    return per_label
