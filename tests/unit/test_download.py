@@ -361,5 +361,5 @@ def test_notes_on_an_unfinished_file_that_are_damaged_are_dropped(tmp_path, note
     part = tmp_path / "a.part"
     part.write_bytes(b"half")
     (tmp_path / "a.part.json").write_text(notes)
-    assert download._known(part, "http://example.org/a") == {}
+    assert download._resumable(part, "http://example.org/a") == {}
     assert not list(tmp_path.iterdir())

@@ -111,13 +111,13 @@ def test_an_archive_on_a_server(server):
 @pytest.mark.parametrize("path", ["mine", "mine/net.onnx", "net.tgz"])
 def test_the_next_location_is_tried(path, capsys):
     file = {"net.tgz": "release/net.onnx"}.get(path, "net.onnx")
-    manifest, found = run({"from": [NOBODY, {"path": "gone"}, {"path": path}], "file": file, "sha256": DIGEST})
+    manifest, target = run({"from": [NOBODY, {"path": "gone"}, {"path": path}], "file": file, "sha256": DIGEST})
     assert manifest["location"] == {"path": path}
-    assert found == Path("fetched/thing", file)
-    assert found.read_bytes() == MODEL
-    told = capsys.readouterr().out
-    assert "127.0.0.1:9/net.onnx: no connection" in told
-    assert "gone: there is no such file or folder" in told
+    assert target == Path("fetched/thing", file)
+    assert target.read_bytes() == MODEL
+    printed = capsys.readouterr().out
+    assert "127.0.0.1:9/net.onnx: no connection" in printed
+    assert "gone: there is no such file or folder" in printed
 
 
 def test_when_no_location_has_it_each_is_named():

@@ -104,13 +104,13 @@ def _unpack(archive: Any, path: Path, folder: Path, only: Optional[str], limits:
 
 def _folder(path: Path, folder: Path, name: str) -> None:
     """Make a folder of the archive, with those above it; nothing but a real folder serves as one."""
-    made = folder
+    current = folder
     for part in name.split("/"):
-        made = made / part
+        current = current / part
         try:
-            kind = made.lstat().st_mode
+            kind = current.lstat().st_mode
         except FileNotFoundError:
-            made.mkdir()
+            current.mkdir()
             continue
         if not stat.S_ISDIR(kind):
             raise DliflowError(f"{path}: the member '{name}' needs a folder where the archive has a file")

@@ -19,9 +19,9 @@ def wanted(location: dict[str, Any]) -> dict[str, str]:
 def mismatch(path: Path, location: dict[str, Any]) -> str:
     """The first checksum that is not as wanted, as `md5 is ..., wanted ...`; '' when all are right."""
     for algorithm, digest in wanted(location).items():
-        found = checksum(path, algorithm)
-        if not found.startswith(digest):
-            return f"{algorithm} is {found}, wanted {digest}"
+        actual = checksum(path, algorithm)
+        if not actual.startswith(digest):
+            return f"{algorithm} is {actual}, wanted {digest}"
     return ""
 
 

@@ -154,7 +154,7 @@ def _forget(part: Path) -> None:
     _notes(part).unlink(missing_ok=True)
 
 
-def _known(part: Path, url: str) -> dict[str, Any]:
+def _resumable(part: Path, url: str) -> dict[str, Any]:
     """The notes on an unfinished file that can be gone on with; {} when there is none, and then it is removed."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         notes = read_json(_notes(part))
@@ -172,7 +172,7 @@ def _transfer(location: dict[str, Any], part: Path, stall_s: float, report: Repo
         DliflowError: when none will.
     """
     url = location["url"]
-    notes = _known(part, url)
+    notes = _resumable(part, url)
     start = _size(part)
     if notes and start == notes["total"]:
         return
@@ -255,11 +255,11 @@ def _validator(response: requests.Response) -> str:
 def _total(response: requests.Response, start: int) -> Optional[int]:
     """Size of the whole file, as far as the server tells; checks that a partial answer is the part asked for."""
     if response.status_code == 206:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if not found or int(found[1]) != start:
+        content_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if not content_range or int(content_range[1]) != start:
             raise _CutOff(f"the server sends another part ({response.headers.get('Content-Range')}) than was asked for")
-        if found[2] != "*":
-            return int(found[2])
+        if content_range[2] != "*":
+            return int(content_range[2])
     length = response.headers.get("Content-Length", "")
     return start + int(length) if length.isdigit() else None
 
