@@ -17,11 +17,11 @@ from dliflow.wording import suggestion
 
 def wrong_options(name: str, options: dict[str, Any]) -> Iterator[str]:
     """Each option of an entry that an architecture does not know, or needs and does not get."""
-    known = inspect.signature(importlib.import_module(f"dliflow.architectures.{name}").build).parameters
+    parameters = inspect.signature(importlib.import_module(f"dliflow.architectures.{name}").build).parameters
     for option in options:
-        if option not in known:
-            yield f"source.options.{option}: unknown option of the architecture {name}{suggestion(option, known)}"
-    for option, parameter in known.items():
+        if option not in parameters:
+            yield f"source.options.{option}: unknown option of the architecture {name}{suggestion(option, parameters)}"
+    for option, parameter in parameters.items():
         if parameter.default is inspect.Parameter.empty and option not in options:
             yield f"source.options: the architecture {name} needs the option '{option}'"
 

@@ -114,17 +114,17 @@ def _check(model, shape: tuple[int, ...], layout: str) -> int:
     if quantized:
         raise DliflowError(f"the model is quantized ({quantized[0]}): set source.precision: int8 to run it as it is")
     dims = inputs[0].type.tensor_type.shape.dim
-    found = [dim.dim_value for dim in dims]  # 0 for a symbol
-    for dim, size in zip(list(dims)[1:], check_input(found, shape, layout)):
+    file_shape = [dim.dim_value for dim in dims]  # 0 for a symbol
+    for dim, size in zip(list(dims)[1:], check_input(file_shape, shape, layout)):
         dim.dim_value = size
-    return found[0]
+    return file_shape[0]
 
 
-def check_input(found: Sequence[Optional[int]], shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+def check_input(file_shape: Sequence[Optional[int]], shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
     """Compare the input's shape in a model's file with the entry's.
 
     Args:
-        found: the shape in the file, the batch first; 0 or None where any size is taken.
+        file_shape: that of the input in the file, the batch first; 0 or None where any size is taken.
         shape: (C, H, W) of one input, as the entry says.
         layout: the entry's, "NCHW" or "NHWC".
 
@@ -137,16 +137,18 @@ def check_input(found: Sequence[Optional[int]], shape: tuple[int, ...], layout: 
     shapes = {"NCHW": tuple(shape), "NHWC": (*shape[1:], shape[0])}
 
     def fits(expected):
-        return len(found) == 4 and all(not size or size == wanted for size, wanted in zip(found[1:], expected))
+        return len(file_shape) == 4 and all(
+            not size or size == wanted for size, wanted in zip(file_shape[1:], expected)
+        )
 
     if fits(shapes[layout]):
         return shapes[layout]
     other = "NHWC" if layout == "NCHW" else "NCHW"
-    told = f"the model's input is ({', '.join(str(size or 'any') for size in found)})"
+    file_says = f"the model's input is ({', '.join(str(size or 'any') for size in file_shape)})"
     if fits(shapes[other]):
-        raise DliflowError(f"{told}: set input.layout: {other}")
+        raise DliflowError(f"{file_says}: set input.layout: {other}")
     wanted = ", ".join(map(str, shapes[layout]))
-    raise DliflowError(f"{told}, the entry's input.size and input.layout say (batch, {wanted})")
+    raise DliflowError(f"{file_says}, the entry's input.size and input.layout say (batch, {wanted})")
 
 
 def chosen(kind: str, names: Sequence[str], wanted: Optional[str]) -> str:
@@ -160,8 +162,8 @@ def chosen(kind: str, names: Sequence[str], wanted: Optional[str]) -> str:
     if wanted is None and len(names) == 1:
         return names[0]
     if wanted is None or wanted not in names:
-        told = "" if wanted is None else f"source.{kind}: there is no '{wanted}'; "
-        raise DliflowError(f"{told}the model's {kind}s are {', '.join(names) or 'none'}; set source.{kind} to one")
+        problem = "" if wanted is None else f"source.{kind}: there is no '{wanted}'; "
+        raise DliflowError(f"{problem}the model's {kind}s are {', '.join(names) or 'none'}; set source.{kind} to one")
     return wanted
 
 
@@ -209,8 +211,8 @@ def _fold(graph) -> None:
             node.op_type = "Identity"
             del node.input[1:], node.attribute[:]
         nested = any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute)
-        known = all(name in constants for name in node.input if name)
-        if nested or not known or node.op_type.startswith("Random"):
+        all_constant = all(name in constants for name in node.input if name)
+        if nested or not all_constant or node.op_type.startswith("Random"):
             kept.append(node)
             continue
         operands = [constants[name] for name in node.input if name]
@@ -238,10 +240,10 @@ def _constant(graph, name: str, value: np.ndarray) -> str:
     """Add a constant; returns its name, which is another where that one is taken by another value."""
     import onnx
 
-    taken = {item.name: item for item in graph.initializer}
-    while name in taken and not np.array_equal(onnx.numpy_helper.to_array(taken[name]), value):
+    initializers = {item.name: item for item in graph.initializer}
+    while name in initializers and not np.array_equal(onnx.numpy_helper.to_array(initializers[name]), value):
         name += "_"
-    if name not in taken:
+    if name not in initializers:
         graph.initializer.append(onnx.numpy_helper.from_array(value, name))
     return name
 
@@ -299,12 +301,12 @@ def _open_batch(model, batch: int) -> None:
     output = graph.output[0].name
     for size in (3, 5):
         try:
-            found = _shapes(model, size).get(output, ())
+            scores_shape = _shapes(model, size).get(output, ())
         except DliflowError as error:
-            found, reason = (), f": {error}"
+            scores_shape, reason = (), f": {error}"
         else:
-            reason = f": a batch of {size} gives scores of the shape {found}"
-        if found[:1] != (size,):
+            reason = f": a batch of {size} gives scores of the shape {scores_shape}"
+        if scores_shape[:1] != (size,):
             raise DliflowError(
                 f"the model's batch size is fixed{f' to {batch}' if batch else ''}{reason}; export it with a batch of "
                 "any size"
@@ -375,12 +377,12 @@ def _scores(model) -> int:
     import onnx
 
     graph = model.graph
-    found = _shapes(model, 1)["scores"]
-    sizes = [size for size in found[1:] if size != 1] or list(found[1:2])
+    scores_shape = _shapes(model, 1)["scores"]
+    sizes = [size for size in scores_shape[1:] if size != 1] or list(scores_shape[1:2])
     if len(sizes) != 1 or sizes[0] == 0:
-        told = ", ".join(str(size or "any") for size in found[1:])
-        raise DliflowError(f"the model's output is (batch, {told}), not a row of scores for each image")
-    if len(found) > 2:
+        sizes_shown = ", ".join(str(size or "any") for size in scores_shape[1:])
+        raise DliflowError(f"the model's output is (batch, {sizes_shown}), not a row of scores for each image")
+    if len(scores_shape) > 2:
         _rename(graph, "scores", "scores_unflattened")
         graph.output[0].name = "scores"
         graph.node.append(onnx.helper.make_node("Flatten", ["scores_unflattened"], ["scores"], axis=1))

@@ -63,13 +63,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label-offset", type=int, required=True, help="index of class 0 among the scores")
 
 
-def check_count(found: int, args: argparse.Namespace) -> None:
+def check_count(scores: int, args: argparse.Namespace) -> None:
     """Refuse a model that gives another number of scores than its entry's classes and label offset say."""
-    if found != args.scores:
+    if scores != args.scores:
         classes = args.scores - args.label_offset
-        hint = "; is the first one a background class? then set label_offset: 1" if found == classes + 1 else ""
+        hint = "; is the first one a background class? then set label_offset: 1" if scores == classes + 1 else ""
         raise DliflowError(
-            f"the model gives {found} scores; its entry says {args.scores} ({classes} names in the file of classes, "
+            f"the model gives {scores} scores; its entry says {args.scores} ({classes} names in the file of classes, "
             f"label_offset {args.label_offset}){hint}"
         )
 

@@ -30,11 +30,11 @@ def _parameters(symbol: Path) -> Path:
     """The one file of parameters that belongs to a symbol."""
     name = symbol.name[: -len("-symbol.json")]
     pattern = re.compile(re.escape(name) + r"-\d{4}\.params")
-    found = sorted(path for path in symbol.parent.iterdir() if pattern.fullmatch(path.name))
-    if len(found) != 1:
-        listed = ", ".join(path.name for path in found) or "none"
+    candidates = sorted(path for path in symbol.parent.iterdir() if pattern.fullmatch(path.name))
+    if len(candidates) != 1:
+        listed = ", ".join(path.name for path in candidates) or "none"
         raise DliflowError(f"{symbol}: needs one file {name}-0000.params beside it; there: {listed}")
-    return found[0]
+    return candidates[0]
 
 
 def _input(symbol_file: Path, source: dict, parameters: set[str]) -> str:

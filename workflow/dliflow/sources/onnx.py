@@ -56,8 +56,8 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     output = form.chosen("output", [value.name for value in session.get_outputs()], network.source.get("output"))
     first = inputs[name].shape[0]
     size = first if isinstance(first, int) else len(batch)
-    found = [session.run([output], {name: part})[0] for part in batches.parts(batch, size)]
-    scores = np.concatenate(found)[: len(batch)]
+    scores_of_parts = [session.run([output], {name: part})[0] for part in batches.parts(batch, size)]
+    scores = np.concatenate(scores_of_parts)[: len(batch)]
     return scores.reshape(len(scores), -1).astype(np.float32)
 
 

@@ -35,11 +35,11 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
         model = tf.saved_model.load(str(folder))
     except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as error:
         raise DliflowError(f"{folder}: TensorFlow cannot load the SavedModel: {error}") from error
-    known = sorted(model.signatures)
+    signatures = sorted(model.signatures)
     signature = source.get("options", {}).get("signature", "serving_default")
-    if signature not in known:
-        told = f"{folder}: there is no signature '{signature}'"
-        raise DliflowError(f"{told}; set source.options.signature to one of: {', '.join(known) or 'none'}")
+    if signature not in signatures:
+        problem = f"{folder}: there is no signature '{signature}'"
+        raise DliflowError(f"{problem}; set source.options.signature to one of: {', '.join(signatures) or 'none'}")
     function = model.signatures[signature]
     inputs = function.structured_input_signature[1]
     name = chosen("input", sorted(inputs), source.get("input"))

@@ -52,13 +52,13 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     except (ValueError, RuntimeError) as error:
         raise DliflowError(f"{network.path}: LiteRT cannot open the model: {error}") from error
     ends = []
-    for kind, found in (("input", interpreter.get_input_details()), ("output", interpreter.get_output_details())):
-        names = [detail["name"] for detail in found]
-        ends.append(found[names.index(form.chosen(kind, names, network.source.get(kind)))])
-    taken, given = ends
-    if taken["dtype"] != batch.dtype:
-        raise DliflowError(f"{network.path}: the input is {np.dtype(taken['dtype'])}: set input.dtype to that")
-    shape = tuple(int(size) for size in taken["shape"])
+    for kind, details in (("input", interpreter.get_input_details()), ("output", interpreter.get_output_details())):
+        names = [detail["name"] for detail in details]
+        ends.append(details[names.index(form.chosen(kind, names, network.source.get(kind)))])
+    input_detail, output_detail = ends
+    if input_detail["dtype"] != batch.dtype:
+        raise DliflowError(f"{network.path}: the input is {np.dtype(input_detail['dtype'])}: set input.dtype to that")
+    shape = tuple(int(size) for size in input_detail["shape"])
     if shape[1:] != batch.shape[1:]:
         raise DliflowError(
             f"{network.path}: the input is (batch, {', '.join(map(str, shape[1:]))}), the entry's input.size and "
@@ -66,12 +66,12 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
         )
     scores = []
     for part in batches.parts(batch, shape[0]):
-        interpreter.set_tensor(taken["index"], part)
+        interpreter.set_tensor(input_detail["index"], part)
         interpreter.invoke()
-        scores.append(interpreter.get_tensor(given["index"]).reshape(len(part), -1))
+        scores.append(interpreter.get_tensor(output_detail["index"]).reshape(len(part), -1))
     values = np.concatenate(scores)[: len(batch)].astype(np.float32)
-    if given["dtype"] != np.float32:
-        scale, zero = given["quantization"]
+    if output_detail["dtype"] != np.float32:
+        scale, zero = output_detail["quantization"]
         values = (values - np.float32(zero)) * np.float32(scale)
     return values
 
