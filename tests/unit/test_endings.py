@@ -28,8 +28,8 @@ class Dag:
     """A DAG of jobs of which some are finished."""
 
     def __init__(self, jobs, finished):
-        self.waiting = [one for one in jobs if one not in finished]
-        self.dependencies = {one: dict.fromkeys(one.needs) for one in jobs}
+        self.waiting = [job for job in jobs if job not in finished]
+        self.dependencies = {job: dict.fromkeys(job.needs) for job in jobs}
 
     def needrun_jobs(self):
         """Those that are to run and did not finish."""
@@ -48,22 +48,25 @@ def test_unfinished_outputs_know_the_job_at_fault():
 
 def row(**changes):
     """A row of a plan."""
-    found = {"reason": None, "record": "results/record.json", "needs": ["results/model.json", "results/record.json"]}
-    return {**found, **changes}
+    plan_row = {"reason": None, "record": "results/record.json", "needs": ["results/model.json", "results/record.json"]}
+    return {**plan_row, **changes}
 
 
 def test_a_record_of_older_settings_has_no_figures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results/logs").mkdir(parents=True)
     (tmp_path / "results/record.json").write_text("{}")
-    told = unfinished.told({"parity": [row()]}, {"results/record.json": None})["parity"][0]
-    assert record.outcome(told) == {"status": "failed", "reason": unfinished.NOT_RUN, "record": None}
+    marked = unfinished.with_reasons({"parity": [row()]}, {"results/record.json": None})["parity"][0]
+    assert record.outcome(marked) == {"status": "failed", "reason": unfinished.NOT_RUN, "record": None}
     left = {"results/record.json": "results/logs/model.json.log"}
-    assert "its log is results/logs/model.json.log" in unfinished.told({"parity": [row()]}, left)["parity"][0]["unmade"]
+    assert (
+        "its log is results/logs/model.json.log"
+        in unfinished.with_reasons({"parity": [row()]}, left)["parity"][0]["unmade"]
+    )
     failure = json.dumps({"stage": "convert", "reason": "first\nsecond"})
     (tmp_path / "results/logs/model.json.failed.json").write_text(failure)
-    told = unfinished.told({"parity": [row()]}, left)["parity"][0]
-    assert record.outcome(told)["reason"] == "convert: first\nsecond"
+    marked = unfinished.with_reasons({"parity": [row()]}, left)["parity"][0]
+    assert record.outcome(marked)["reason"] == "convert: first\nsecond"
     assert record.outcome(row())["reason"] == "convert: first\nsecond"  # what it needs is gone since its job failed
     (tmp_path / "results/model.json").write_text("{}")
     assert "required property" in record.outcome(row())["reason"]
@@ -132,10 +135,10 @@ TRACEBACK = ["Traceback (most recent call last):", '  File "x.py", line 1, in f'
     ],
 )
 def test_reasons_are_whole(status, lines, reason):
-    told = supervise._reason(status, False, 1.0, lines)
-    assert told.startswith(reason)
+    whole = supervise._reason(status, False, 1.0, lines)
+    assert whole.startswith(reason)
     if "Missing" in lines[-1]:
-        assert told.endswith(lines[-1])
+        assert whole.endswith(lines[-1])
 
 
 def test_the_end_tells_every_reason_once_and_whole(tmp_path, monkeypatch):

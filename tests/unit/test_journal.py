@@ -76,7 +76,7 @@ def test_records_that_are_not_those_of_the_state_are_dropped_and_it_is_said(tmp_
         assert journal.count == 0
         journal.add(np.array([7]))
         assert journal.records().tolist() == [7]  # no zeros before it
-    assert "partial" in (told := capsys.readouterr().out) and "begins anew" in told and "records.bin" in told
+    assert "partial" in (printed := capsys.readouterr().out) and "begins anew" in printed and "records.bin" in printed
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"key": "key"}', '{"key": "key", "records": "x"}'])

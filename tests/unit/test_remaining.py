@@ -62,23 +62,23 @@ def test_what_can_be_compared_is_and_the_same_is_not_measured_twice(study):
     assert not Path(whole).exists()
     command = read_json(part)["command"]
     assert command[3:] == ["compare", "--missing", "opencv-default-fp32-default", "--out", part]
-    made = Path(part).stat().st_mtime_ns
+    mtime_ns = Path(part).stat().st_mtime_ns
     remaining.make(study, jobs, STARTED)
-    assert Path(part).stat().st_mtime_ns == made
+    assert Path(part).stat().st_mtime_ns == mtime_ns
     assert read_json(paths.PARTIALS) == {whole: part}
     Path(part).write_text("")  # damaged
     remaining.make(study, jobs, STARTED)
-    made = Path(part).stat().st_mtime_ns
+    mtime_ns = Path(part).stat().st_mtime_ns
     assert read_json(part)["command"] == command
     Path("code.py").touch()
     os.utime("code.py", (time.time() + 9,) * 2)
     remaining.make(study, [jobs[0], comparing(study, [lost, "code.py"])], STARTED)
-    assert Path(part).stat().st_mtime_ns > made
+    assert Path(part).stat().st_mtime_ns > mtime_ns
 
 
 def test_parity_that_failed_leaves_a_candidate_out(study):
     (row,) = study["compare"]
-    lost = next(one["record"] for one in study["parity"] if one["framework"] == "opencv")
+    lost = next(job["record"] for job in study["parity"] if job["framework"] == "opencv")
     assert lost in row["needs"]
     missing, well = remaining.absent(study, row["record"], {lost})
     assert missing == ["opencv-default-fp32-default"]

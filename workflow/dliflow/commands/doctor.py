@@ -160,13 +160,13 @@ def printed(heading: str, nothing: str, findings: list[str]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what was found; 1 when there was anything."""
     study = read_study(args.configfile)
-    known = facts.describe()
-    cores, usable = known["physical_cores"], known["usable_cpus"]
-    print(f"Machine: {known['cpu']}, {cores} cores, {usable} processors usable, Linux {known['kernel']}")
+    machine = facts.describe()
+    cores, usable = machine["physical_cores"], machine["usable_cpus"]
+    print(f"Machine: {machine['cpu']}, {cores} cores, {usable} processors usable, Linux {machine['kernel']}")
     print(f"Frameworks: {', '.join(study['frameworks'])}")
     print(f"Packages come from {prerequisites.index()[0]}")
     missing = prerequisites.missing(study, CHECKOUT)
     printed("Missing, and what needs it", "nothing", missing)
-    doubtful = [*settings(known), *noise()]
+    doubtful = [*settings(machine), *noise()]
     printed("Doubtful for measuring", "nothing", doubtful)
     return 1 if missing or doubtful else 0

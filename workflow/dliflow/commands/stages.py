@@ -15,9 +15,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "A stage runs in the environment of a framework. The first line of each log in results/logs is the command;\n"
         "typed in the checkout, it does the same again. './dliflow STAGE --help' lists a stage's options."
     )
-    parser.set_defaults(help_text=parser.format_help)
+    parser.set_defaults(format_help=parser.format_help)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print them."""
-    print(args.help_text(), end="")
+    print(args.format_help(), end="")

@@ -43,7 +43,7 @@ class Journal:
         self.folder, self.key, self.dtype = folder, key, np.dtype(dtype)
         self._lock = _locked(folder)
         try:
-            self.count, self._checksum = self._known()
+            self.count, self._checksum = self._earlier_state()
             if not self.count:
                 self._empty()
             self._stream = open(folder / "records.bin", "ab")  # noqa: SIM115 -- closed on exit
@@ -67,20 +67,20 @@ class Journal:
         finally:
             os.close(self._lock)
 
-    def _known(self) -> tuple[int, int]:
+    def _earlier_state(self) -> tuple[int, int]:
         """How many records of this key an earlier process has left, and their checksum."""
-        state = self.folder / "state.json"
+        state_file = self.folder / "state.json"
         try:
-            known = read_json(state)
-            if known["key"] != self.key:
+            state = read_json(state_file)
+            if state["key"] != self.key:
                 return 0, 0
-            count, checksum = int(known["records"]), int(known["crc32"])
+            count, checksum = int(state["records"]), int(state["crc32"])
             records = self.folder / "records.bin"
             content = records.read_bytes() if records.is_file() else b""
         except FileNotFoundError:
             return 0, 0
         except (KeyError, TypeError, ValueError):
-            progress.say(f"{state} is damaged: begins anew")
+            progress.say(f"{state_file} is damaged: begins anew")
             return 0, 0
         size = count * self.dtype.itemsize
         if len(content) < size or zlib.crc32(content[:size]) != checksum:

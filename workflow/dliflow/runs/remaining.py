@@ -82,16 +82,18 @@ def make(study_plan: dict[str, Any], jobs: Collection[Job], started: float) -> N
         (whole,) = job.outputs
         part = Path(paths.partial(whole))
         if unfinished.isdisjoint(job.inputs):  # it ran and failed: what it left was made of those that were well
-            made = _written_since(part, started)
+            recorded = _written_since(part, started)
         else:
             missing, well = absent(study_plan, whole, unfinished)
-            made = ended and len(well) > 1 and bool(missing) and _made(job, missing, unfinished, part, started)
-        if made:
+            recorded = (
+                ended and len(well) > 1 and bool(missing) and _compare_without(job, missing, unfinished, part, started)
+            )
+        if recorded:
             holding[whole] = str(part)
     write_json(Path(paths.PARTIALS), holding)
 
 
-def _made(job: Job, missing: Iterable[str], unfinished: Collection[str], part: Path, started: float) -> bool:
+def _compare_without(job: Job, missing: Iterable[str], unfinished: Collection[str], part: Path, started: float) -> bool:
     """Measure those that are well together, unless the same was done before; whether there is a record of it."""
     assert job.command is not None
     options = ["--missing", *missing, "--out", str(part)]
@@ -113,5 +115,5 @@ def _up_to_date(part: Path, command: str, inputs: Iterable[Path]) -> bool:
     words = shlex.split(command)
     if before != words[words.index("--") + 1 :]:
         return False
-    made = part.stat().st_mtime
-    return all(path.exists() and path.stat().st_mtime <= made for path in inputs)
+    record_mtime = part.stat().st_mtime
+    return all(path.exists() and path.stat().st_mtime <= record_mtime for path in inputs)

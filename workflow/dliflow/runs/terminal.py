@@ -33,7 +33,7 @@ def wanted(entry: logging.LogRecord) -> bool:
     if entry.levelno < logging.ERROR:
         return True
     message = entry.getMessage()
-    if any(refusal in message for refusal in _refused):
+    if any(refused in message for refused in _refused):
         return False
     command = SUPERVISED.search(message) if "CalledProcessError" in message else None
     return command is None or not Path(paths.failure(command[1])).exists()  # the job has told why itself

@@ -51,7 +51,7 @@ def reason(log: Optional[str]) -> str:
     return f"{failure['stage']}: {failure['reason']}"
 
 
-def told(study_plan: dict[str, Any], left: dict[str, Optional[str]]) -> dict[str, Any]:
+def with_reasons(study_plan: dict[str, Any], left: dict[str, Optional[str]]) -> dict[str, Any]:
     """The plan with, in the rows whose record is not that of today's configuration, the reason under `unmade`."""
     return {
         stage: [{**row, "unmade": reason(left[row["record"]])} if row["record"] in left else row for row in rows]

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     """
     study_plan = plan.build(args.study, args.models, args.environments.__getitem__)
     if args.unfinished is not None:
-        study_plan = unfinished.told(study_plan, unfinished.read(args.unfinished))
+        study_plan = unfinished.with_reasons(study_plan, unfinished.read(args.unfinished))
     parity = tables.parity(study_plan)
     accuracy = tables.accuracy(study_plan, parity, args.models)
     measurements, samples = tables.measurements(study_plan)
