@@ -76,14 +76,14 @@ def by_turns(commands: dict[str, list[str]]) -> dict[str, str]:
 
 def commands(command: list[str], folder: Path) -> dict[str, list[str]]:
     """What is run in a round."""
-    given = study.parsed(command)
-    size = [given.batch_size, *shape(given.input)]
-    app = [command[0], "-c", APP, "-m", str(payload(given.converted) / "model.xml"), "-api", "sync"]
+    configuration = study.parsed(command)
+    size = [configuration.batch_size, *shape(configuration.input)]
+    app = [command[0], "-c", APP, "-m", str(payload(configuration.converted) / "model.xml"), "-api", "sync"]
     app += ["-shape", json.dumps(size, separators=(",", ":")), "-infer_precision", "f32"]
     app += ["-ip", "f32", "-op", "f32"]  # of what looks like an image it would make uint8
     # It takes numbers of threads and streams with `none` only, which is the plugin's own hint: latency.
-    tuned = ["none", "-nstreams", "1", "-nthreads", str(given.threads)]
-    app += ["-hint", *(tuned if given.threads else ["latency"])]
+    tuned = ["none", "-nstreams", "1", "-nthreads", str(configuration.threads)]
+    app += ["-hint", *(tuned if configuration.threads else ["latency"])]
     app += ["-niter", str(REQUESTS), "-report_type", "no_counters", "-json_stats", "-report_folder", str(folder)]
     return {
         "stage": [
@@ -122,11 +122,11 @@ def one_round(command: list[str], index: int) -> dict[str, float]:
     }
 
 
-def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Found]:
+def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Figures]:
     """Comparisons by their titles."""
     command = study.command(model, "openvino", batch_size)
-    found = [one_round(command, index) for index in range(pairs)]
-    columns = {name: [figures[name] for figures in found] for name in found[0]}
+    medians_of_rounds = [one_round(command, index) for index in range(pairs)]
+    columns = {name: [figures[name] for figures in medians_of_rounds] for name in medians_of_rounds[0]}
     processes = f"{pairs} processes of each, by turns"
     return {
         f"dliflow as it is, {processes}": {"latency stage": columns["stage"], "benchmark_app": columns["app"]},
@@ -154,15 +154,15 @@ def worker(command: list[str]) -> None:
         outer = measure.run(predict, chosen, requests=BURST, limit_s=3600).latency_ns
         return [duration / 1e6 for duration in outer], list(inner)
 
-    found: study.Found = {"whole": [], "infer": [], "one": []}
+    latencies_ms: study.Figures = {"whole": [], "infer": [], "one": []}
     burst(batches)
     for index in range(BURSTS):
         rotated = batches[index:] + batches[:index]
         outer, within = burst(rotated)
-        found["whole"] += outer
-        found["infer"] += within
-        found["one"] += burst(batches[:1])[1]
-    print(json.dumps({name: float(np.median(values)) for name, values in found.items()}))
+        latencies_ms["whole"] += outer
+        latencies_ms["infer"] += within
+        latencies_ms["one"] += burst(batches[:1])[1]
+    print(json.dumps({name: float(np.median(values)) for name, values in latencies_ms.items()}))
 
 
 if __name__ == "__main__":

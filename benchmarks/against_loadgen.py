@@ -40,11 +40,11 @@ TITLES = {
 }
 
 
-def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Found]:
+def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Figures]:
     """Comparisons by their titles."""
     from dliflow.fetching import uv
 
-    found = {}
+    comparisons = {}
     for framework, threads in itertools.product(FRAMEWORKS, (None, 1)):
         command = study.command(model, framework, batch_size)
         if "--threads" in command:

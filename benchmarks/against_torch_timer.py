@@ -21,7 +21,7 @@ from dliflow.measuring import measure
 BURST_S = 0.25
 
 
-def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Found]:
+def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Figures]:
     """Comparisons by their titles."""
     command = study.command(model, "pytorch", batch_size)
     ours, module, predict = study.ask(__file__, command, rounds).values()
@@ -47,8 +47,8 @@ def worker(command: list[str], rounds: int) -> None:
         return float(np.median(samples.latency_ns)) / 1e6
 
     def timer(statement: str, arguments: list) -> float:
-        given = {"module": session.module, "predict": opened.predict, "following": itertools.cycle(arguments).__next__}
-        measurement = Timer(statement, globals=given, num_threads=session.threads).blocked_autorange(
+        names = {"module": session.module, "predict": opened.predict, "following": itertools.cycle(arguments).__next__}
+        measurement = Timer(statement, globals=names, num_threads=session.threads).blocked_autorange(
             min_run_time=BURST_S
         )
         return measurement.median * 1e3

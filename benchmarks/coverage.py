@@ -36,32 +36,32 @@ class Process:
 
 def process(durations: np.ndarray, requests: int, adaptive: bool) -> Process:
     """Warm up and measure, as the latency stage does."""
-    made = synthetic.Synthetic(durations)
+    simulated = synthetic.Synthetic(durations)
     warmup = measure.run(
-        made.predict,
+        simulated.predict,
         synthetic.BATCHES,
         requests=WARMUP,
         limit_s=None,
         until=series.steady,
         ask_from=series.STEADY_FROM,
-        clock=made.clock,
+        clock=simulated.clock,
     )
     samples = measure.run(
-        made.predict,
+        simulated.predict,
         synthetic.BATCHES,
         requests=requests,
         limit_s=None,
         until=series.narrow(WIDTH, LEAST) if adaptive else None,
         ask_from=LEAST,
-        clock=made.clock,
+        clock=simulated.clock,
     )
     return Process(warmup, samples)
 
 
 def holds(values: np.ndarray) -> float:
     """1 where the interval of a process's median holds the truth, 0 where not, nan where there is none."""
-    found = series.median_interval(values)
-    return np.nan if found is None else float(found[0] <= synthetic.LEVEL <= found[1])
+    interval = series.median_interval(values)
+    return np.nan if interval is None else float(interval[0] <= synthetic.LEVEL <= interval[1])
 
 
 def drifts(values: np.ndarray) -> bool:
@@ -80,7 +80,7 @@ def within(runs: int) -> None:
     print(f"{'drift flagged: 50':>20}{'200':>7}{'1000':>7}{'adaptive':>10}")
     for number, distribution in enumerate((*synthetic.STATIONARY, synthetic.slow_first, synthetic.drifting)):
         rng = np.random.default_rng(number)
-        covered, flagged, made, narrow = [], [], [], 0
+        covered, flagged, requests_made, narrow = [], [], [], 0
         for _ in range(runs):
             durations = distribution(rng, WARMUP + REQUESTS)
             fixed = process(durations, REQUESTS, False)
@@ -88,14 +88,15 @@ def within(runs: int) -> None:
             series_of = [fixed.values[:50], fixed.values[:200], fixed.values, adaptive.values]
             covered.append([holds(values) for values in series_of])
             flagged.append([drifts(values) for values in series_of])
-            made.append(len(adaptive.values))
+            requests_made.append(len(adaptive.values))
             narrow += adaptive.samples.stopped_by == "until"
         shares = np.nanmean(covered, axis=0)
         truth = ["–"] * 4 if distribution is synthetic.drifting else [f"{share:.1%}" for share in shares]
-        told = [f"{share:.1%}" for share in np.mean(flagged, axis=0)]
+        drifting = [f"{share:.1%}" for share in np.mean(flagged, axis=0)]
         print(f"{distribution.__name__:16}{truth[0]:>10}{truth[1]:>10}{truth[2]:>11}{truth[3]:>10}", end="")
         print(
-            f"  {np.mean(made):8.0f}  {narrow / runs:6.0%}{told[0]:>20}{told[1]:>7}{told[2]:>7}{told[3]:>10}",
+            f"  {np.mean(requests_made):8.0f}  {narrow / runs:6.0%}"
+            f"{drifting[0]:>20}{drifting[1]:>7}{drifting[2]:>7}{drifting[3]:>10}",
             flush=True,
         )
 
@@ -107,12 +108,12 @@ def warmups(runs: int) -> None:
     print(f"{'':16}{'2.5 %':>7}{'median':>8}{'97.5 %':>8}{'steady':>9}{'too early':>29}{'median off by':>15}")
     for number, distribution in enumerate((*synthetic.STATIONARY, synthetic.slow_first)):
         rng = np.random.default_rng(100 + number)
-        found = [process(distribution(rng, WARMUP + 50), 50, False) for _ in range(runs)]
-        counts = np.array([len(each.warmup.latency_ns) for each in found])
+        simulated = [process(distribution(rng, WARMUP + 50), 50, False) for _ in range(runs)]
+        counts = np.array([len(each.warmup.latency_ns) for each in simulated])
         low, middle, high = np.percentile(counts, [2.5, 50, 97.5])
-        steady = np.mean([each.warmup.stopped_by == "until" for each in found])
+        steady = np.mean([each.warmup.stopped_by == "until" for each in simulated])
         early = f"{np.mean(counts < slow):.1%}" if distribution is synthetic.slow_first else "–"
-        bias = np.mean([np.median(each.values) for each in found]) / synthetic.LEVEL - 1
+        bias = np.mean([np.median(each.values) for each in simulated]) / synthetic.LEVEL - 1
         print(f"{distribution.__name__:16}{low:7.0f}{middle:8.0f}{high:8.0f}{steady:9.0%}{early:>29}{bias:15.2%}")
 
 

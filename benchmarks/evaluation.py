@@ -80,8 +80,8 @@ def prepared(args: argparse.Namespace, entry: dict[str, Any], folder: Path) -> P
     from dliflow.stages import prepare
 
     names = list(dataset.find(args.images, None))
-    found = dataset.rows(args.images, names, [None] * len(names))
-    rows = list(itertools.islice(itertools.cycle(found), args.count))
+    listed = dataset.rows(args.images, names, [None] * len(names))
+    rows = list(itertools.islice(itertools.cycle(listed), args.count))
     dataset.write(folder / "images.csv", rows)
     manifest = folder / "array.json"
     prepare.run(
@@ -103,20 +103,23 @@ def main(args: argparse.Namespace) -> None:
     interchange = read_json(payload(paths.INTERCHANGE.format(**names)) / "interchange.json")
     python = environments.folder(Path(f"envs/{args.framework}.yaml"), "results/envs") + "/bin/python"
     with tempfile.TemporaryDirectory() as name:
-        given = {
+        configuration = {
             **{**names, "variant": variant, "device": "cpu", "threads": None, "options": {}, "input": entry},
             "converted": paths.CONVERTED.format(**names),
             "array": str(prepared(args, entry, Path(name))),
             "scores": interchange["scores"],
         }
-        command = [python, __file__, "--worker", json.dumps(given), "--framework", args.framework]
+        command = [python, __file__, "--worker", json.dumps(configuration), "--framework", args.framework]
         command += ["--count", str(args.count), "--rounds", str(args.rounds)]
         command += ["--batch-sizes", *map(str, args.batch_sizes)]
         environment = variables.passed_on(os.environ, "latency")[0]
         output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
     rates = json.loads(output.splitlines()[-1])
     print(f"{args.model} {args.framework} {variant} {args.precision}, images/s, {args.rounds} rounds of {args.count}")
-    columns = {kind: {size: [found[str(size)] for found in rates[kind]] for size in args.batch_sizes} for kind in rates}
+    columns = {
+        kind: {size: [rates_by_size[str(size)] for rates_by_size in rates[kind]] for size in args.batch_sizes}
+        for kind in rates
+    }
     best = max(args.batch_sizes, key=lambda size: float(np.median(columns["raw"][size])))
     for size in args.batch_sizes:
         print(f"  batch {size:3}: ready batches {interval(columns['raw'][size])}")

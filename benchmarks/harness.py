@@ -50,12 +50,12 @@ def interval(values: list[float]) -> str:
 
 def ratio(first: list[float], second: list[float]) -> str:
     """Median of the ratio first / second of each round, and its 95 % interval, which moments of a stall do not move."""
-    found = np.array(first) / np.array(second)
-    around = series.median_interval(found)
-    told = (
+    ratios = np.array(first) / np.array(second)
+    around = series.median_interval(ratios)
+    shown = (
         f"95 % interval: {around[0]:.3f} to {around[1]:.3f}" if around else "no interval: rounds depend on each other"
     )
-    return f"{np.median(found):8.3f}   ({told})"
+    return f"{np.median(ratios):8.3f}   ({shown})"
 
 
 def per_request() -> None:

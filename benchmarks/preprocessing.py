@@ -30,7 +30,7 @@ def plain(files: list[str], geometry: dict) -> float:
     """Images in a second when nothing is done but to decode and resize."""
     resample = Image.Resampling[geometry["interpolation"].upper()]
 
-    def one(file: str) -> None:
+    def decode_and_resize(file: str) -> None:
         with Image.open(file) as image:
             rgb = image.convert("RGB")
         ratio = geometry["resize"]["short_side"] / min(rgb.size)
@@ -38,7 +38,7 @@ def plain(files: list[str], geometry: dict) -> float:
 
     start = time.perf_counter()
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for _ in pool.map(one, files):
+        for _ in pool.map(decode_and_resize, files):
             pass
     return len(files) / (time.perf_counter() - start)
 
@@ -63,8 +63,8 @@ def main() -> None:
     entry = config.model(Path("config/models"), args.model, "--model", "--model")["input"]
     geometry = inputs.geometry(entry)
     names = list(dataset.find(args.images, None))
-    found = dataset.rows(args.images, names, [None] * len(names))
-    rows = list(itertools.islice(itertools.cycle(found), args.count))
+    listed = dataset.rows(args.images, names, [None] * len(names))
+    rows = list(itertools.islice(itertools.cycle(listed), args.count))
     files = [row["file"] for row in rows]
     rates: dict[str, list[float]] = {"plain": [], "real": []}
     with tempfile.TemporaryDirectory() as name:

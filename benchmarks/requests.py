@@ -56,7 +56,9 @@ def saved(rows: list[tuple[np.ndarray, list[float], list[float]]], way: int) -> 
     the variance between processes. Five processes tell it badly: the geometric mean over all rows, and its bootstrap
     interval over rows.
     """
-    ratios = np.array([np.log(made[0] / made[way]) + np.log(spreads[0] / spreads[way]) for made, _, spreads in rows])
+    ratios = np.array(
+        [np.log(requests[0] / requests[way]) + np.log(spreads[0] / spreads[way]) for requests, _, spreads in rows]
+    )
     means = np.random.default_rng(0).choice(ratios, (10_000, len(ratios))).mean(axis=1)
     low, high = np.exp(np.percentile(means, [2.5, 97.5]))
     return f"{np.exp(ratios.mean()):.1f} [{low:.1f}, {high:.1f}]"
@@ -72,17 +74,17 @@ def compare(folders: list[Path]) -> None:
     for folder in folders:
         for batch in sorted({path.name.split("-")[0] for path in folder.glob("batch*.json")}):
             records = [read_json(path) for path in sorted(folder.glob(f"{batch}-*.json"))]
-            found = [record["figures"]["latency_ns"] for record in records if record["status"] == "ok"]
-            if not found:
+            latencies = [record["figures"]["latency_ns"] for record in records if record["status"] == "ok"]
+            if not latencies:
                 continue
-            counts = [[len(each), kept(each, None), kept(each, LIMIT_S)] for each in found]
-            made = np.sum(counts, axis=0)
-            chosen = [[np.array(each[: count[way]]) for each, count in zip(found, counts)] for way in range(3)]
+            counts = [[len(each), kept(each, None), kept(each, LIMIT_S)] for each in latencies]
+            requests = np.sum(counts, axis=0)
+            chosen = [[np.array(each[: count[way]]) for each, count in zip(latencies, counts)] for way in range(3)]
             widths = [half_width(processes) for processes in chosen]
-            rows.append((made, widths, [spread(processes) for processes in chosen]))
-            print(f"{folder.name + ' ' + batch:52}{made[0]:10}{made[1]:10}{made[2]:17}", end="")
+            rows.append((requests, widths, [spread(processes) for processes in chosen]))
+            print(f"{folder.name + ' ' + batch:52}{requests[0]:10}{requests[1]:10}{requests[2]:17}", end="")
             print(f"{widths[0]:10.1%}{widths[1]:10.1%}{widths[2]:17.1%}")
-    total = np.sum([made for made, _, _ in rows], axis=0)
+    total = np.sum([requests for requests, _, _ in rows], axis=0)
     middle = np.nanmedian([widths for _, widths, _ in rows], axis=0)
     print(f"{'all, and the median width':52}{total[0]:10}{total[1]:10}{total[2]:17}", end="")
     print(f"{middle[0]:10.1%}{middle[1]:10.1%}{middle[2]:17.1%}")

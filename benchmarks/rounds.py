@@ -83,13 +83,13 @@ def in_rounds(started: dict[str, list[str]], args: argparse.Namespace, order: ra
 
 def plainly(started: dict[str, list[str]], args: argparse.Namespace, order: random.Random) -> dict[str, Groups]:
     """For each of the three its repetitions, whole repetitions one after the other in shuffled order."""
-    found: dict[str, Groups] = {name: [] for name in started}
+    repetitions: dict[str, Groups] = {name: [] for name in started}
     for _ in range(args.repetitions):
         for name in order.sample(NAMES, len(NAMES)):
-            found[name].append(
+            repetitions[name].append(
                 compare.group({name: started[name]}, args.rounds, args.limit / args.rounds, WARM_UP, order)
             )
-    return found
+    return repetitions
 
 
 def durations(groups: Groups, name: str, by: Callable[[dict[str, Any]], float]) -> list[np.ndarray]:
@@ -117,44 +117,45 @@ def pace(round_: dict[str, Any]) -> float:
 
 def probe(round_: dict[str, Any]) -> float:
     """The probe of all processors, ms."""
-    return float(np.mean([doubts.probe_ms(found) for found in round_["probe_ns"].values()]))
+    return float(np.mean([doubts.probe_ms(durations_ns) for durations_ns in round_["probe_ns"].values()]))
 
 
 PLAIN = {"plain": nothing, "plain, over the pacer": pace, "plain, over the probe": probe}
 
 
-def ratios(one: dict[str, Any], pair: comparison.Pair) -> dict[str, comparison.Ratio]:
+def ratios(measured: dict[str, Any], pair: comparison.Pair) -> dict[str, comparison.Ratio]:
     """The ratio of one comparison by every way of measuring it."""
-    found = {"rounds": comparison.ratio(comparison.log_ratios(one["rounds"], pair))}
+    by_way = {"rounds": comparison.ratio(comparison.log_ratios(measured["rounds"], pair))}
     for name, by in PLAIN.items():
-        first, second = (durations(one["plain"][member], member, by) for member in (pair.first, pair.second))
+        first, second = (durations(measured["plain"][member], member, by) for member in (pair.first, pair.second))
         middle = np.exp(np.mean(np.log(first)) - np.mean(np.log(second)))
-        found[name] = comparison.Ratio(float(middle), stats.ratio_interval(first, second))
-    return found
+        by_way[name] = comparison.Ratio(float(middle), stats.ratio_interval(first, second))
+    return by_way
 
 
-def told(comparisons: list[dict[str, Any]]) -> None:
+def show(comparisons: list[dict[str, Any]]) -> None:
     """Print what was found."""
     wanted = {"the same twice": comparison.TIE, "slowed by 5 %": comparison.SECOND}
     print(f"{len(comparisons)} comparisons")
     for what, pair in PAIRS.items():
         print(f"  {what}: share that ends in '{wanted[what].replace('second', 'the copy of full speed')}'")
         for name in ("rounds", *PLAIN):
-            found = [ratios(one, pair)[name] for one in comparisons]
-            right = sum(one.verdict == wanted[what] for one in found)
-            low, high = stats.share_interval(right, len(found))
-            logs = np.log([one.ratio for one in found])
-            half = np.median([np.log(one.interval[1] / one.ratio) for one in found if one.interval])
+            of_pair = [ratios(measured, pair)[name] for measured in comparisons]
+            right = sum(ratio.verdict == wanted[what] for ratio in of_pair)
+            low, high = stats.share_interval(right, len(of_pair))
+            logs = np.log([ratio.ratio for ratio in of_pair])
+            half = np.median([np.log(ratio.interval[1] / ratio.ratio) for ratio in of_pair if ratio.interval])
             print(
-                f"    {name:22} {right / len(found):6.1%}  [{low:.1%}, {high:.1%}]   ratio {np.exp(logs.mean()):.4f}, "
-                f"sd {logs.std(ddof=1):.2%}, half of an interval {half:.2%}"
+                f"    {name:22} {right / len(of_pair):6.1%}  [{low:.1%}, {high:.1%}]   "
+                f"ratio {np.exp(logs.mean()):.4f}, sd {logs.std(ddof=1):.2%}, half of an interval {half:.2%}"
             )
-    print(f"  groups of a comparison: {np.median([len(one['rounds']) for one in comparisons]):.0f} (median)")
+    print(f"  groups of a comparison: {np.median([len(measured['rounds']) for measured in comparisons]):.0f} (median)")
     for name in ("rounds", "plain"):
-        print(f"  seconds of a comparison, {name}: {np.median([one['seconds'][name] for one in comparisons]):.1f}")
+        seconds = [measured["seconds"][name] for measured in comparisons]
+        print(f"  seconds of a comparison, {name}: {np.median(seconds):.1f}")
     print("  spread of processes' latencies (sd of logarithms), all plain repetitions of one configuration")
     for name, by in PLAIN.items():
-        logs = [np.log(durations(one["plain"]["a"], "a", by)).ravel() for one in comparisons]
+        logs = [np.log(durations(measured["plain"]["a"], "a", by)).ravel() for measured in comparisons]
         within = np.sqrt(np.mean([np.var(values, ddof=1) for values in logs]))
         print(f"    {name:22} within a comparison {within:.2%}, over the whole run {np.std(np.concatenate(logs)):.2%}")
 
@@ -180,7 +181,7 @@ def main(args: argparse.Namespace) -> None:
             out.write(json.dumps(comparisons[-1]) + "\n")
             out.flush()
             print(f"{number + 1} of {args.comparisons}", file=sys.stderr, flush=True)
-    told(comparisons)
+    show(comparisons)
 
 
 if __name__ == "__main__":
@@ -203,6 +204,6 @@ if __name__ == "__main__":
     parser.add_argument("--again", type=Path, help="print the figures of such a file; nothing is measured")
     chosen = parser.parse_args()
     if chosen.again:
-        told([json.loads(line) for line in chosen.again.read_text(encoding="utf-8").splitlines()])
+        show([json.loads(line) for line in chosen.again.read_text(encoding="utf-8").splitlines()])
     else:
         main(chosen)

@@ -16,7 +16,7 @@ from dliflow.machine import variables
 from dliflow.measuring import feed, session
 from dliflow.stages import latency
 
-Found = dict[str, list[float]]
+Figures = dict[str, list[float]]
 """For each side of a check its figure in each round."""
 
 
@@ -27,9 +27,9 @@ def command(model: str, framework: str, batch_size: int) -> list[str]:
 
     records = Path(paths.RESULTS, "latency").glob(f"*/{model}/{framework}-*-fp32-cpu-*/batch{batch_size}-run1.json")
     for record in sorted(records):
-        if (found := read_json(record))["status"] == "ok":
+        if (content := read_json(record))["status"] == "ok":
             python = environments.folder(Path(f"envs/{framework}.yaml"), f"{paths.RESULTS}/envs") + "/bin/python"
-            return [python, *found["command"][1:]]
+            return [python, *content["command"][1:]]
     raise SystemExit(f"results/ holds no latency of {model} in {framework} at batch size {batch_size}; run the study")
 
 
@@ -47,8 +47,8 @@ def environment(**more: str) -> dict[str, str]:
 
 def ask(script: str, command: Sequence[str], rounds: int, **more: str) -> Any:
     """What a check's own file finds in the framework's environment."""
-    given = [command[0], script, json.dumps({"command": command, "rounds": rounds})]
-    output = subprocess.run(given, env=environment(**more), stdout=subprocess.PIPE, text=True, check=True).stdout
+    asking = [command[0], script, json.dumps({"command": command, "rounds": rounds})]
+    output = subprocess.run(asking, env=environment(**more), stdout=subprocess.PIPE, text=True, check=True).stdout
     return json.loads(output.splitlines()[-1])
 
 
@@ -58,12 +58,12 @@ def opened(command: Sequence[str]) -> tuple[session.Opened, list[np.ndarray]]:
     return session.open_model(session.described(args), args.batch_size), feed.batches(args)
 
 
-def alternate(sides: dict[str, Callable[[], float]], rounds: int) -> Found:
+def alternate(sides: dict[str, Callable[[], float]], rounds: int) -> Figures:
     """Ask each side once in every round; who comes first changes from round to round."""
     names = list(sides)
-    found: Found = {name: [] for name in names}
+    figures: Figures = {name: [] for name in names}
     for index in range(rounds):
         first = index % len(names)
         for name in names[first:] + names[:first]:
-            found[name].append(sides[name]())
-    return found
+            figures[name].append(sides[name]())
+    return figures
