@@ -60,9 +60,9 @@ def in_rounds(batch_size, ratios, groups=4, wobble=0.004):
     first, *others = ratios
     pairs = []
     for other in others:
-        found = {"purpose": "leaders", "first": first, "second": other, "verdict": "no difference shown"}
-        found |= {"ratio": 1 / ratios[other], "ratio_ci_low": 0.9 / ratios[other], "ratio_ci_high": 1.1 / ratios[other]}
-        pairs.append({**base, **found, "groups": groups, "rounds": 2 * groups, "stopped_by": "width"})
+        pair = {"purpose": "leaders", "first": first, "second": other, "verdict": "no difference shown"}
+        pair |= {"ratio": 1 / ratios[other], "ratio_ci_low": 0.9 / ratios[other], "ratio_ci_high": 1.1 / ratios[other]}
+        pairs.append({**base, **pair, "groups": groups, "rounds": 2 * groups, "stopped_by": "width"})
     return pairs, bursts
 
 
@@ -262,8 +262,8 @@ def test_a_compressed_winner_whose_quality_is_not_known_says_so_beside_its_name(
     assert "fastest without that: b fp32" in " ".join(short.split())
     assert doubt in text.partition('id="plots"')[0]
     assert "Fastest without that doubt: <strong>b fp32" in text
-    known = [quality("a", "int8", change=(-0.005, 0.0, 0.005)), quality("a"), quality("b")]
-    (batch,) = conclusion.settings(tables_of(points, known, tmp_path / "tables"))[0].batches
+    qualities = [quality("a", "int8", change=(-0.005, 0.0, 0.005)), quality("a"), quality("b")]
+    (batch,) = conclusion.settings(tables_of(points, qualities, tmp_path / "tables"))[0].batches
     assert (batch.fastest.marks, batch.alternative) == ([], None)
 
 
@@ -281,25 +281,25 @@ def test_a_winner_at_chance_is_marked_on_page_and_terminal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "doubt"),
     [
         ({"taken_share": 0.94}, "others took up to 94% of the processors' time"),
         ({"taken_share": 0.0}, None),
         ({"taken_share": None, "pacer_ms": None}, None),
     ],
 )
-def test_on_a_machine_too_busy_to_measure_nothing_is_the_fastest(tmp_path, columns, told):
+def test_on_a_machine_too_busy_to_measure_nothing_is_the_fastest(tmp_path, columns, doubt):
     (tmp_path / "tables").mkdir()
     points = strained([point("a", size, [1.0, 1.01]) for size in (1, 2)], **columns)
     points += strained([point("b", size, [2.0, 2.1]) for size in (1, 2)], **columns)
     tables_of(points, [quality("a"), quality("b")], tmp_path / "tables")
     text, short = run_report(tmp_path)
-    assert ("faster than all others" in short) is (told is None)
-    assert ("highest FPS" in short) is (told is None)
-    assert ('<div class="card">' in text) is (told is None)
-    if told is not None:
-        assert short.startswith(f"DOUBTFUL\n  tiny · cpu · local: {told}")
-        assert text.index(told.replace("'", "&#39;")) < text.index('id="conclusion"')
+    assert ("faster than all others" in short) is (doubt is None)
+    assert ("highest FPS" in short) is (doubt is None)
+    assert ('<div class="card">' in text) is (doubt is None)
+    if doubt is not None:
+        assert short.startswith(f"DOUBTFUL\n  tiny · cpu · local: {doubt}")
+        assert text.index(doubt.replace("'", "&#39;")) < text.index('id="conclusion"')
         assert ">fastest<" not in text
 
 
@@ -354,20 +354,20 @@ def test_partial_failures_meet_the_whole_ones():
 
 
 def test_times_are_grouped_and_jobs_side_by_side_count_once(tmp_path):
-    jobs = [("fetch", 0.0, 9.0), ("latency", 100.0, 10.0), ("latency", 105.0, 10.0), ("new_stage", 120.0, 1.0)]
-    for number, (stage, started, seconds) in enumerate(jobs):
+    written = [("fetch", 0.0, 9.0), ("latency", 100.0, 10.0), ("latency", 105.0, 10.0), ("new_stage", 120.0, 1.0)]
+    for number, (stage, started, seconds) in enumerate(written):
         data = {"stage": stage, "started": started, "seconds": seconds, "status": 0}
         (tmp_path / f"{number}.time.json").write_text(json.dumps(data))
-    found = times.jobs(tmp_path)
-    assert [(share.group, share.jobs, share.seconds) for share in times.shares(found)] == [
+    jobs = times.jobs(tmp_path)
+    assert [(share.group, share.jobs, share.seconds) for share in times.shares(jobs)] == [
         ("inputs", 1, 9.0),
         ("measuring", 2, 20.0),
         ("other", 1, 1.0),
     ]
-    run = times.this_run(found, {"started": 95.0, "command": "snakemake"}, now=130.0)
+    run = times.this_run(jobs, {"started": 95.0, "command": "snakemake"}, now=130.0)
     assert (run.wall, run.busy, run.overhead) == (35.0, 16.0, 19.0)
     assert [share.group for share in run.shares] == ["measuring", "other"]
-    assert times.this_run(found, None) is None
+    assert times.this_run(jobs, None) is None
 
 
 def test_each_framework_s_share_of_the_measuring_time():
@@ -376,17 +376,17 @@ def test_each_framework_s_share_of_the_measuring_time():
         row = {"framework": framework, "status": status, "process_ms": process_ms}
         return {**row, **parts, "requests": 10, "latency_mean_ms": 40.0}
 
-    found = times.effort([process("b", 1200.0), process("a", 1500.0), process("b", 1600.0), process("c", None)])
-    assert [(one.framework, one.processes, one.total) for one in found] == [
+    efforts = times.effort([process("b", 1200.0), process("a", 1500.0), process("b", 1600.0), process("c", None)])
+    assert [(effort.framework, effort.processes, effort.total) for effort in efforts] == [
         ("a", 1, 1.5),
         ("b", 2, 2.8),
         ("all", 3, 4.3),
     ]
-    assert (found[1].loading, found[1].warm_up, found[1].requests) == pytest.approx((1.0, 0.4, 0.8))
-    assert found[1].own == pytest.approx(0.6)
+    assert (efforts[1].loading, efforts[1].warm_up, efforts[1].requests) == pytest.approx((1.0, 0.4, 0.8))
+    assert efforts[1].rest == pytest.approx(0.6)
     assert times.effort([]) == []
-    assert [one.framework for one in times.effort([process("a", 900.0)])] == ["a"]
-    assert times.effort([process("a", 900.0)])[0].own == 0  # a clock tick's rounding is no negative time
+    assert [effort.framework for effort in times.effort([process("a", 900.0)])] == ["a"]
+    assert times.effort([process("a", 900.0)])[0].rest == 0  # a clock tick's rounding is no negative time
 
 
 def run_report(tmp_path, *options):
@@ -459,8 +459,8 @@ def test_a_configuration_looks_the_same_in_all_plots(tmp_path):
     assert colours == [canvas.COLOURS[index] for index in (0, 1, 1, 2, 0)]
     (axes,) = plots.FIGURES["latency"](tables).axes
     (other,) = plots.FIGURES["tradeoff"](tables).axes
-    for one in (axes, other):
-        shown = {line.get_label(): (line.get_color(), line.get_marker()) for line in one.get_legend().legend_handles}
+    for drawn in (axes, other):
+        shown = {line.get_label(): (line.get_color(), line.get_marker()) for line in drawn.get_legend().legend_handles}
         assert shown == {"a fp32": (canvas.COLOURS[0], "o"), "b int8": (canvas.COLOURS[1], "D")}
 
 
@@ -481,15 +481,15 @@ def test_everything_lies_within_its_picture_and_texts_do_not_overlap(tmp_path):
                 assert paper.x0 <= drawn.x0 and drawn.x1 <= paper.x1, name
                 assert paper.y0 <= drawn.y0 and drawn.y1 <= paper.y1, name
                 for axes in figure.axes:
-                    texts = [text.get_window_extent() for text in axes.texts]
-                    assert not [1 for one in texts for other in texts if one is not other and one.overlaps(other)], name
+                    boxes = [text.get_window_extent() for text in axes.texts]
+                    assert not [1 for box in boxes for other in boxes if box is not other and box.overlaps(other)], name
 
 
 def test_front_holds_what_nothing_beats():
     look = canvas.Look("#000000", "o", "-", "full")
-    make = [tradeoff.Point(name, name, name, look, x, y, None, None) for name, x, y in
+    points = [tradeoff.Point(name, name, name, look, x, y, None, None) for name, x, y in
             [("slow", 5, 80), ("best", 1, 90), ("better", 2, 95), ("same", 3, 95)]]  # fmt: skip
-    assert [one.name for one in tradeoff.front(make)] == ["best", "better"]
+    assert [each.name for each in tradeoff.front(points)] == ["best", "better"]
 
 
 def test_names_and_units():

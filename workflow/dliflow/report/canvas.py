@@ -72,16 +72,16 @@ def looks(tables: Tables) -> dict[tuple, Look]:
     rows = [*tables.performance, *tables.accuracy]
     frameworks = list(dict.fromkeys(row["framework"] for row in rows))
     ways: dict[str, list[tuple]] = {}
-    found = {}
+    look_of = {}
     for row in rows:
         way = (row["variant"], row.get("parameters", "default"))
-        known = ways.setdefault(row["framework"], [])
-        if way not in known:
-            known.append(way)
+        ways_so_far = ways.setdefault(row["framework"], [])
+        if way not in ways_so_far:
+            ways_so_far.append(way)
         colour = COLOURS[frameworks.index(row["framework"]) % len(COLOURS)]
         marker, line = PRECISIONS.get(row["precision"], ("o", "-"))
-        found[look_key(row)] = Look(colour, marker, line, FILLINGS[known.index(way) % len(FILLINGS)])
-    return found
+        look_of[look_key(row)] = Look(colour, marker, line, FILLINGS[ways_so_far.index(way) % len(FILLINGS)])
+    return look_of
 
 
 def look_key(row: Row) -> tuple:

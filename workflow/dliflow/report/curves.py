@@ -52,27 +52,27 @@ def interval_of(row: Row, quantity: Quantity) -> Range:
 
 def series_of(rows: Rows, quantity: Quantity, looks: dict[tuple, Look]) -> list[Series]:
     """The lines of one setting, in the order of the table."""
-    found = []
-    for own in grouped(rows, LINE).values():
-        own = sorted(own, key=lambda row: row["batch_size"])
-        found.append(
+    series = []
+    for points in grouped(rows, LINE).values():
+        points = sorted(points, key=lambda row: row["batch_size"])
+        series.append(
             Series(
-                names.configuration(own[0]),
-                names.configuration(own[0], framework=False),
-                own[0]["framework"],
-                looks[canvas.look_key(own[0])],
-                [row["batch_size"] for row in own],
-                [row[quantity.column] for row in own],
-                [interval_of(row, quantity) for row in own],
+                names.configuration(points[0]),
+                names.configuration(points[0], framework=False),
+                points[0]["framework"],
+                looks[canvas.look_key(points[0])],
+                [row["batch_size"] for row in points],
+                [row[quantity.column] for row in points],
+                [interval_of(row, quantity) for row in points],
             )
         )
-    return found
+    return series
 
 
 def line_axes(axes: Axes, drawn: list[Series], quantity: Quantity) -> None:
     """Scales and ticks for these lines."""
-    middles = [value for one in drawn for value in one.y]
-    low, high = limits(middles, [pair for one in drawn for pair in one.intervals])
+    middles = [value for line in drawn for value in line.y]
+    low, high = limits(middles, [pair for line in drawn for pair in line.intervals])
     if quantity.zero and max(middles) / min(middles) < 6:
         axes.set_ylim(0, high)
         axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -81,7 +81,7 @@ def line_axes(axes: Axes, drawn: list[Series], quantity: Quantity) -> None:
         axes.set_yscale("log")
         axes.set_ylim(low, high)
         log_axis(axes.yaxis, low, high)
-    sizes = sorted({x for one in drawn for x in one.x})
+    sizes = sorted({x for line in drawn for x in line.x})
     axes.set_xscale("log", base=2)
     axes.set_xlim(sizes[0] / 1.25, sizes[-1] * 1.25)
     axes.xaxis.set_major_locator(FixedLocator(sizes))
@@ -101,14 +101,14 @@ def lines(axes: Axes, drawn: list[Series], context: list[Series], quantity: Quan
     """One cell: its own lines with intervals and names, all others thin and grey behind them."""
     line_axes(axes, [*drawn, *context], quantity)
     if context:  # one path for all, with gaps
-        x = [value for one in context for value in (*one.x, np.nan)]
-        y = [value for one in context for value in (*one.y, np.nan)]
-        axes.plot(x, y, color=FAINT, lw=0.9, marker="." if max(len(one.x) for one in context) == 1 else "", zorder=1)
-    for one, factor in zip(drawn, dodge(axes, len(drawn))):
-        x = [value * factor for value in one.x]
-        axes.plot(x, one.y, ls=one.look.line, lw=1.3, zorder=3, **marker(one.look))
-        bars(axes, [(place, *pair) for place, pair in zip(x, one.intervals) if pair], one.look)
-    legend(axes, sorted(drawn, key=lambda one: one.y[-1], reverse=True), short, lines=True)
+        x = [value for line in context for value in (*line.x, np.nan)]
+        y = [value for line in context for value in (*line.y, np.nan)]
+        axes.plot(x, y, color=FAINT, lw=0.9, marker="." if max(len(line.x) for line in context) == 1 else "", zorder=1)
+    for line, factor in zip(drawn, dodge(axes, len(drawn))):
+        x = [value * factor for value in line.x]
+        axes.plot(x, line.y, ls=line.look.line, lw=1.3, zorder=3, **marker(line.look))
+        bars(axes, [(place, *pair) for place, pair in zip(x, line.intervals) if pair], line.look)
+    legend(axes, sorted(drawn, key=lambda line: line.y[-1], reverse=True), short, lines=True)
 
 
 def interval_note(rows: Rows) -> str:
@@ -124,17 +124,17 @@ def over_batch_size(tables: Tables, quantity: Quantity) -> Figure:
     if not rows:
         return canvas.blank(explain(tables.performance))
     looks = canvas.looks(tables)
-    found = [(own[0], series_of(own, quantity, looks)) for own in grouped(rows, SETTING).values()]
-    crowded = max(len(drawn) for _, drawn in found) > CROWD
-    cells = [facets(drawn, crowded) for _, drawn in found]
-    blocks = [Block(names.setting(row), [cell[0] for cell in own]) for (row, _), own in zip(found, cells)]
+    settings = [(group[0], series_of(group, quantity, looks)) for group in grouped(rows, SETTING).values()]
+    crowded = max(len(drawn) for _, drawn in settings) > CROWD
+    cells = [facets(drawn, crowded) for _, drawn in settings]
+    blocks = [Block(names.setting(row), [cell[0] for cell in parts]) for (row, _), parts in zip(settings, cells)]
     heights = [1.9 if crowded else 3.1] * len(blocks)
     figure, axes = canvas.grid(blocks, heights, canvas.columns_for(blocks) if crowded else 1)
-    for own, row in zip(cells, axes):
-        for (_, drawn, context), one in zip(own, row):
-            lines(one, drawn, context, quantity, short=crowded)
-            one.set_ylabel(quantity.label)
-            one.set_xlabel("Batch size")
+    for parts, places in zip(cells, axes):
+        for (_, drawn, context), cell_axes in zip(parts, places):
+            lines(cell_axes, drawn, context, quantity, short=crowded)
+            cell_axes.set_ylabel(quantity.label)
+            cell_axes.set_xlabel("Batch size")
     canvas.footnote(figure, " ".join(filter(None, (interval_note(rows), without(tables.performance)))))
     return figure
 

@@ -25,7 +25,7 @@ def _facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
     """What decides speed, in words; what was not found is left out."""
     cores, logical, usable = (machine.get(name) for name in ("physical_cores", "logical_cpus", "usable_cpus"))
     processors = f"{cores} cores, {usable} of {logical} logical processors usable" if usable else None
-    found = {
+    in_words = {
         "processors": processors,
         "instruction sets": ", ".join(machine.get("flags") or []),
         "memory": f"{significant(machine['memory_mib'] / 1024)} GiB" if machine.get("memory_mib") else None,
@@ -38,7 +38,7 @@ def _facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
         "CPU limit (cgroup)": machine.get("cgroup_cpu_max"),
         "system": " ".join(filter(None, (machine.get("os"), machine.get("kernel"), machine.get("architecture")))),
     }
-    return [(name, str(value)) for name, value in found.items() if value]
+    return [(name, str(value)) for name, value in in_words.items() if value]
 
 
 def machines(measurements: Rows) -> list[Machine]:
@@ -47,22 +47,22 @@ def machines(measurements: Rows) -> list[Machine]:
     for row in measurements:
         if row["cpu"] or row["hostname"]:
             rows.setdefault((row["node"], row["hostname"] or "", row["cpu"] or ""), []).append(row)
-    found = []
-    for (node, hostname, cpu), own in rows.items():
-        dates = sorted(row["finished_at"] for row in own if row["finished_at"])
+    described = []
+    for (node, hostname, cpu), measured in rows.items():
+        dates = sorted(row["finished_at"] for row in measured if row["finished_at"])
         first, last = (dates[0], dates[-1]) if dates else ("", "")
-        records = (Path(row["record"]) for row in own if row["record"])
+        records = (Path(row["record"]) for row in measured if row["record"])
         record = next((path for path in records if path.exists()), None)
         facts = _facts(read_json(record).get("machine", {})) if record else []
-        found.append(Machine(node, hostname, cpu, first, last, facts))
-    return found
+        described.append(Machine(node, hostname, cpu, first, last, facts))
+    return described
 
 
 def versions(tables: Tables) -> dict[str, list[str]]:
     """For each framework the versions that gave figures, in the order of the tables."""
-    found: dict[str, list[str]] = {}
+    by_framework: dict[str, list[str]] = {}
     for row in (*tables.parity, *tables.accuracy, *tables.performance):
-        known = found.setdefault(row["framework"], [])
-        if row["framework_version"] and row["framework_version"] not in known:
-            known.append(row["framework_version"])
-    return found
+        versions_so_far = by_framework.setdefault(row["framework"], [])
+        if row["framework_version"] and row["framework_version"] not in versions_so_far:
+            versions_so_far.append(row["framework_version"])
+    return by_framework

@@ -28,8 +28,8 @@ def explain(rows: Rows) -> str:
     if not rows:
         return "The table has no rows."
     most = " ".join(max(sorted(set(reasons)), key=reasons.count).split()) if reasons else ""
-    told = f"{counts['failed']} failed, {counts['skipped']} skipped of {len(rows)} rows."
-    return f"{told}\nMost often: {most[:150]}" if most else told
+    numbers = f"{counts['failed']} failed, {counts['skipped']} skipped of {len(rows)} rows."
+    return f"{numbers}\nMost often: {most[:150]}" if most else numbers
 
 
 def without(rows: Rows) -> str:
@@ -93,12 +93,12 @@ def legend(axes: Axes, drawn: Sequence, short: bool, lines: bool = False) -> Non
         Line2D(
             [],
             [],
-            ls=one.look.line if lines else "",
+            ls=item.look.line if lines else "",
             lw=1.3,
-            label=one.short if short else one.name,
-            **marker(one.look),
+            label=item.short if short else item.name,
+            **marker(item.look),
         )
-        for one in drawn
+        for item in drawn
     ]
     axes.legend(
         handles=handles,
@@ -110,12 +110,12 @@ def legend(axes: Axes, drawn: Sequence, short: bool, lines: bool = False) -> Non
     )
 
 
-def facets(found: Sequence, crowded: bool) -> list[tuple[str, list, list]]:
+def facets(drawn: Sequence, crowded: bool) -> list[tuple[str, list, list]]:
     """Cells of a setting: title, what stands out, what stays behind. One for all, or one for each framework."""
     if not crowded:
-        return [("", list(found), [])]
-    frameworks = list(dict.fromkeys(one.framework for one in found))
+        return [("", list(drawn), [])]
+    frameworks = list(dict.fromkeys(item.framework for item in drawn))
     return [
-        (name, [one for one in found if one.framework == name], [one for one in found if one.framework != name])
+        (name, [item for item in drawn if item.framework == name], [item for item in drawn if item.framework != name])
         for name in frameworks
     ]

@@ -37,14 +37,14 @@ class Missing(NamedTuple):
 
 def failures(logs: Path) -> list[Failure]:
     """The failures that lie below the folder of logs."""
-    found = []
+    left_behind = []
     for path in sorted(logs.rglob("*.failed.json")):
         data = notes.failure(path)
         if data is None:
             continue  # its job has begun anew meanwhile
         log = str(path).replace(".failed.json", ".log")
-        found.append(Failure(f"{data['stage']}: {data['reason']}", log, data.get("output_tail", [])))
-    return found
+        left_behind.append(Failure(f"{data['stage']}: {data['reason']}", log, data.get("output_tail", [])))
+    return left_behind
 
 
 def _called(table: str, row: Row) -> str:
@@ -69,25 +69,25 @@ def _own_log(table: str, row: Row, logs: Path) -> str | None:
 
 def missing(tables: Tables, logs: Path) -> list[Missing]:
     """Every row that is not ok, by status and reason; the most frequent reasons first."""
-    known: dict[str, list[Failure]] = {}
+    failures_of: dict[str, list[Failure]] = {}
     for failure in failures(logs):
-        known.setdefault(failure.reason, []).append(failure)
+        failures_of.setdefault(failure.reason, []).append(failure)
     rows: dict[tuple[str, str], list[tuple[str, Row]]] = {}
     for table in TABLES:
         for row in getattr(tables, table):
             alone = table == "comparison" and row["status"] == "skipped"  # told where comparisons are
             if row["status"] != "ok" and not alone:
                 rows.setdefault((row["status"], plain(row["reason"])), []).append((table, row))
-    own: dict[str, list[str]] = {}
+    logs_of: dict[str, list[str]] = {}
     for table in ("parity", "accuracy", "measurements", "comparison"):
         for row in getattr(tables, table):
-            if row["status"] == "failed" and plain(row["reason"]) not in known:
+            if row["status"] == "failed" and plain(row["reason"]) not in failures_of:
                 log = _own_log(table, row, logs)
-                own.setdefault(plain(row["reason"]), []).extend([log] if log else [])
-    found = []
+                logs_of.setdefault(plain(row["reason"]), []).extend([log] if log else [])
+    reasons = []
     for (status, reason), met in rows.items():
-        causes = known.get(reason, []) if status == "failed" else []
-        found.append(
+        causes = failures_of.get(reason, []) if status == "failed" else []
+        reasons.append(
             Missing(
                 status,
                 reason,
@@ -96,11 +96,11 @@ def missing(tables: Tables, logs: Path) -> list[Missing]:
                 configurations=_unique(_called(table, row) for table, row in met),
                 tables=_unique(table for table, _ in met),
                 logs=_unique(cause.log for cause in causes)
-                or _unique(own.get(reason, []) if status == "failed" else []),
+                or _unique(logs_of.get(reason, []) if status == "failed" else []),
                 tail=causes[0].tail if causes else [],
             )
         )
-    return sorted(found, key=lambda item: (item.status != "failed", -item.rows))
+    return sorted(reasons, key=lambda item: (item.status != "failed", -item.rows))
 
 
 def _unique(values) -> list[str]:

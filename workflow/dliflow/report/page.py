@@ -47,14 +47,14 @@ def plots(folder: Path) -> dict[str, Markup]:
 
 def environment() -> jinja2.Environment:
     """Jinja with everything from the tables escaped."""
-    found = jinja2.Environment(
+    jinja = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE.parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(
+    jinja.filters.update(
         significant=units.significant,
         percent=units.percent,
         points=units.points,
@@ -66,7 +66,7 @@ def environment() -> jinja2.Environment:
         member=names.member,
         setting=names.setting,
     )
-    found.globals.update(
+    jinja.globals.update(
         interval=units.interval,
         count=names.count,
         busy=doubts_of.BUSY,
@@ -75,7 +75,7 @@ def environment() -> jinja2.Environment:
         ratio=units.ratio,
         ratio_interval=units.ratio_interval,
     )
-    return found
+    return jinja
 
 
 def render(
@@ -94,7 +94,7 @@ def render(
         "tables": tables,
         "accuracy": list(grouped(good, ("model", "device", "dataset")).values()),
         "settings": settings,
-        "doubts": [one for kind in doubts(settings, tables.accuracy) for one in kind],
+        "doubts": [doubt for kind in doubts(settings, tables.accuracy) for doubt in kind],
         "compared": list(grouped(tables.comparison, ("model", "device", "node", "scenario", "batch_size")).values()),
         "failed": [item for item in missing if item.status == "failed"],
         "skipped": [item for item in missing if item.status != "failed"],

@@ -40,12 +40,14 @@ def accuracy(tables: Tables) -> Figure:
     looks = canvas.looks(tables)
     groups = list(grouped(rows, ("model", "dataset", "device")).values())
     blocks = []
-    for own in groups:
-        images = sorted({row["images"] for row in own if row["images"]})
+    for group in groups:
+        images = sorted({row["images"] for row in group if row["images"]})
         counts = names.listed([f"{number:,}" for number in images])
-        blocks.append(Block(f"{own[0]['model']} · {own[0]['device']} · {own[0]['dataset']}, {counts} images", [""]))
-    figure, axes = canvas.grid(blocks, [0.34 * len(own) + 0.1 for own in groups], width=9)
-    for own, (one,) in zip(groups, axes):
-        accuracy_rows(one, own, looks)
+        blocks.append(
+            Block(f"{group[0]['model']} · {group[0]['device']} · {group[0]['dataset']}, {counts} images", [""])
+        )
+    figure, axes = canvas.grid(blocks, [0.34 * len(group) + 0.1 for group in groups], width=9)
+    for group, (cell_axes,) in zip(groups, axes):
+        accuracy_rows(cell_axes, group, looks)
     canvas.footnote(figure, " ".join(filter(None, ("Bars: 95 % interval (Wilson).", without(tables.accuracy)))))
     return figure

@@ -21,13 +21,13 @@ def short(text: str, width: int = COLUMNS) -> str:
 
 def failed(missing: list[Missing], most: int = 4) -> list[str]:
     """What failed and why, one line each."""
-    found = [item for item in missing if item.status == "failed"]
-    if not found:
+    failures = [item for item in missing if item.status == "failed"]
+    if not failures:
         return []
-    told = [short(f"{names.listed(item.configurations, 3)}: {item.reason}", COLUMNS - 2) for item in found]
-    if len(found) > most:
-        told = [*told[: most - 1], f"and {len(found) - most + 1} other reasons, all in the report"]
-    return ["FAILED", *(f"  {line}" for line in told)]
+    lines = [short(f"{names.listed(item.configurations, 3)}: {item.reason}", COLUMNS - 2) for item in failures]
+    if len(failures) > most:
+        lines = [*lines[: most - 1], f"and {len(failures) - most + 1} other reasons, all in the report"]
+    return ["FAILED", *(f"  {line}" for line in lines)]
 
 
 def doubtful(settings: list[Setting], rows: Rows, most: int = 3) -> list[str]:
@@ -35,13 +35,14 @@ def doubtful(settings: list[Setting], rows: Rows, most: int = 3) -> list[str]:
 
     Neither kind takes the other's place.
     """
-    told: list[str] = []
+    text: list[str] = []
     for kind in doubts(settings, rows):
-        lines = [textwrap.wrap(doubt, COLUMNS - 2) for doubt in kind]
-        shown = lines[:most] if len(lines) <= most else lines[: most - 1]
-        told += [line for one in shown for line in one]
-        told += [f"and {len(lines) - len(shown)} more such, all in the report"] if len(lines) > len(shown) else []
-    return ["DOUBTFUL", *(f"  {line}" for line in told)] if told else []
+        paragraphs = [textwrap.wrap(doubt, COLUMNS - 2) for doubt in kind]
+        shown = paragraphs[:most] if len(paragraphs) <= most else paragraphs[: most - 1]
+        text += [line for paragraph in shown for line in paragraph]
+        if len(paragraphs) > len(shown):
+            text.append(f"and {len(paragraphs) - len(shown)} more such, all in the report")
+    return ["DOUBTFUL", *(f"  {line}" for line in text)] if text else []
 
 
 def verdict(batch: Batch) -> str:
@@ -50,46 +51,46 @@ def verdict(batch: Batch) -> str:
         return "doubtful, see above: who is fastest is not said"
     undecided, slower = (batch.named(name) for name in (UNDECIDED, SLOWER))
     settled, others = ([e.name for e in batch.entries if e.verdict == TIE and e.rounds is how] for how in (True, False))
-    told = []
+    clauses = []
     if settled:
-        told.append(f"no difference shown in rounds: {names.listed(settled, 4)}")
+        clauses.append(f"no difference shown in rounds: {names.listed(settled, 4)}")
     if others:
-        told.append(f"no difference shown: {names.listed(others, 4 if not settled else 2)}")
+        clauses.append(f"no difference shown: {names.listed(others, 4 if not settled else 2)}")
     if undecided:
-        told.append(f"not told apart: {names.listed(undecided, 3)}")
+        clauses.append(f"not told apart: {names.listed(undecided, 3)}")
     if slower and not settled and not others and not undecided:
-        told.append(f"faster than all others{' (the leaders in rounds)' if batch.rounds else ''}")
+        clauses.append(f"faster than all others{' (the leaders in rounds)' if batch.rounds else ''}")
     if batch.no_rounds:
-        told.append("rounds did not run")
+        clauses.append("rounds did not run")
     if batch.missing:
-        told.append(f"rounds without {names.listed(list(batch.missing), 2)}")
-    return "; ".join(told)
+        clauses.append(f"rounds without {names.listed(list(batch.missing), 2)}")
+    return "; ".join(clauses)
 
 
 def marks(batch: Batch) -> list[str]:
     """What must stand beside the name of the fastest, and what to take instead; short."""
     cost = batch.fastest.cost
-    told = ["its top-1 is doubtful, see above"] if cost.warning else []
-    told += [cost.doubt] if cost.doubt else []
+    notes = ["its top-1 is doubtful, see above"] if cost.warning else []
+    notes += [cost.doubt] if cost.doubt else []
     other = batch.alternative
-    if told and other and not batch.doubtful:
-        told[-1] += f"; fastest without that: {other.name}, {units.ratio(other.ratio)} times the latency"
-    return told
+    if notes and other and not batch.doubtful:
+        notes[-1] += f"; fastest without that: {other.name}, {units.ratio(other.ratio)} times the latency"
+    return notes
 
 
-def end(name: str, found: End) -> str:
+def end(name: str, best: End) -> str:
     """`highest FPS: alpha int8 at batch size 8 (4 not told apart)`."""
-    ties = [str(batch.size) for batch in found.ties]
+    ties = [str(batch.size) for batch in best.ties]
     apart = f" (not told apart: {names.listed(ties)})" if ties else ""
-    return f"{name}: {found.batch.fastest.name} at batch size {found.batch.size}{apart}"
+    return f"{name}: {best.batch.fastest.name} at batch size {best.batch.size}{apart}"
 
 
 def ends(setting: Setting) -> list[str]:
     """The batch sizes that are best, where there are several and the machine was quiet enough to tell."""
     if len(setting.batches) < 2 or setting.doubts:
         return []
-    told = [end("highest FPS", setting.highest_fps), end("lowest latency", setting.lowest_latency)]
-    return [short(one, COLUMNS - 2) for one in told]
+    lines = [end("highest FPS", setting.highest_fps), end("lowest latency", setting.lowest_latency)]
+    return [short(line, COLUMNS - 2) for line in lines]
 
 
 def telling(setting: Setting) -> list[Batch]:
@@ -114,13 +115,13 @@ def fastest(setting: Setting, batches: list[Batch]) -> list[str]:
     lines = [short(setting.name)]
     verdicts = ["", *map(verdict, batches)]
     notes = [[], *map(marks, batches)]
-    for cells, told, own in zip(rows, verdicts, notes):
+    for cells, verdict_text, marks_of_row in zip(rows, verdicts, notes):
         first = f"{cells[0]:>{widths[0]}}  {cells[1]:<{widths[1]}}  {cells[2]:>{widths[2]}}"
         lines.append(f"  {first}  {cells[3]:<{widths[3]}}  {cells[4]}".rstrip()[:COLUMNS])
         indent = " " * (4 + widths[0])
-        if told:
-            lines.append(indent + short(told, COLUMNS - len(indent)))
-        for note in own:
+        if verdict_text:
+            lines.append(indent + short(verdict_text, COLUMNS - len(indent)))
+        for note in marks_of_row:
             lines += textwrap.wrap(note, COLUMNS, initial_indent=indent, subsequent_indent=indent)
     return [*lines, *(f"  {line}" for line in ends(setting))]
 
@@ -158,10 +159,10 @@ def render(
     if sum(map(len, tables)) > room:
         tables = [fastest(setting, telling(setting)) for setting in settings]
     body: list[str] = []
-    for index, own in enumerate(tables):
+    for index, table in enumerate(tables):
         left = len(tables) - index
-        if len(body) + len(own) > room - (left > 1):
+        if len(body) + len(table) > room - (left > 1):
             body.append(f"and {left} more of model, device and node in the report")
             break
-        body.extend(own)
+        body.extend(table)
     return "\n".join([*head, *body[:room], "", *tail]) + "\n"

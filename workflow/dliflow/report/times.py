@@ -54,8 +54,8 @@ class Run(NamedTuple):
 
 def jobs(logs: Path) -> list[Job]:
     """The last run of every job that left its times below the folder of logs."""
-    found = [notes.timing(path) for path in sorted(logs.rglob("*.time.json"))]
-    return [Job(data["stage"], data["started"], data["seconds"]) for data in found if data is not None]
+    timings = [notes.timing(path) for path in sorted(logs.rglob("*.time.json"))]
+    return [Job(data["stage"], data["started"], data["seconds"]) for data in timings if data is not None]
 
 
 def group_of(stage: str) -> str:
@@ -63,30 +63,30 @@ def group_of(stage: str) -> str:
     return next((group for group, stages in GROUPS.items() if stage in stages), OTHER)
 
 
-def shares(found: list[Job]) -> list[Share]:
+def shares(jobs: list[Job]) -> list[Share]:
     """Seconds and jobs of every group, in the order of the workflow; groups without jobs are left out."""
-    total = sum(job.seconds for job in found)
+    total = sum(job.seconds for job in jobs)
     result = []
     for group in (*GROUPS, OTHER):
-        own = [job for job in found if group_of(job.stage) == group]
-        seconds = sum(job.seconds for job in own)
-        stages = tuple(dict.fromkeys(job.stage for job in own))
-        if own:
-            result.append(Share(group, stages, len(own), seconds, seconds / total if total else 0.0))
+        in_group = [job for job in jobs if group_of(job.stage) == group]
+        seconds = sum(job.seconds for job in in_group)
+        stages = tuple(dict.fromkeys(job.stage for job in in_group))
+        if in_group:
+            result.append(Share(group, stages, len(in_group), seconds, seconds / total if total else 0.0))
     return result
 
 
-def busy(found: list[Job]) -> float:
+def busy(jobs: list[Job]) -> float:
     """Seconds in which at least one job ran: jobs side by side count once."""
     covered, end = 0.0, float("-inf")
-    for job in sorted(found, key=lambda job: job.started):
+    for job in sorted(jobs, key=lambda job: job.started):
         finish = job.started + job.seconds
         covered += max(0.0, finish - max(job.started, end))
         end = max(end, finish)
     return covered
 
 
-def this_run(found: list[Job], run: Optional[dict[str, Any]], now: Optional[float] = None) -> Optional[Run]:
+def this_run(jobs: list[Job], run: Optional[dict[str, Any]], now: Optional[float] = None) -> Optional[Run]:
     """The jobs that this call of the workflow ran, and what went by beside them.
 
     Args:
@@ -95,9 +95,9 @@ def this_run(found: list[Job], run: Optional[dict[str, Any]], now: Optional[floa
     """
     if run is None:
         return None
-    own = [job for job in found if job.started >= run["started"]]
+    its_jobs = [job for job in jobs if job.started >= run["started"]]
     wall = (time.time() if now is None else now) - run["started"]
-    return Run(run.get("command", ""), wall, busy(own), shares(own))
+    return Run(run.get("command", ""), wall, busy(its_jobs), shares(its_jobs))
 
 
 class Effort(NamedTuple):
@@ -113,7 +113,7 @@ class Effort(NamedTuple):
     requests: float
 
     @property
-    def own(self) -> float:
+    def rest(self) -> float:
         """What is left: Python's and the pacer's start, inputs, probes, pauses for the pacer, the record."""
         return max(0.0, self.total - self.loading - self.warm_up - self.requests)
 
@@ -122,8 +122,8 @@ def effort(measurements: Rows) -> list[Effort]:
     """Where the time of plain measurements went, for each framework, and for all where there are several."""
     good = [row for row in measurements if row["status"] == "ok" and row["process_ms"] is not None]
     names = sorted({row["framework"] for row in good})
-    found = [_effort(name, [row for row in good if row["framework"] == name]) for name in names]
-    return [*found, _effort("all", good)] if len(found) > 1 else found
+    by_framework = [_effort(name, [row for row in good if row["framework"] == name]) for name in names]
+    return [*by_framework, _effort("all", good)] if len(by_framework) > 1 else by_framework
 
 
 def _effort(name: str, rows: Rows) -> Effort:

@@ -34,8 +34,9 @@ def ratio(value: Number, *beside: Number) -> str:
     """A ratio with two decimals, and as many more as tell it and the ratios beside it from 1."""
     if value is None:
         return EMPTY
-    off = [abs(one - 1) for one in (value, *beside) if one is not None and f"{one:.2f}" == "1.00" and one != 1]
-    decimals = max([2, *(min(6, -math.floor(math.log10(one))) for one in off)])
+    ratios = [each for each in (value, *beside) if each is not None]
+    off = [abs(each - 1) for each in ratios if f"{each:.2f}" == "1.00" and each != 1]
+    decimals = max([2, *(min(6, -math.floor(math.log10(distance))) for distance in off)])
     return f"{value:.{decimals}f}" if value < 10 else significant(value)
 
 
