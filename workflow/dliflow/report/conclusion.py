@@ -123,7 +123,7 @@ class Batch(NamedTuple):
     @property
     def doubtful(self) -> bool:
         """Whether the machine was too busy, so that who is fastest is not said."""
-        return any(one.doubtful for one in self.strains)
+        return any(each.doubtful for each in self.strains)
 
 
 class End(NamedTuple):
@@ -147,8 +147,8 @@ class Setting(NamedTuple):
 
     def speed(self, batch: Batch) -> Speed:
         """The figures of a batch size's fastest, in the one way that all batch sizes have."""
-        found = batch.together if self.rounds else batch.repeated
-        return found or Speed([np.array([batch.fastest.row["latency_p50_ms"]])])
+        speed = batch.together if self.rounds else batch.repeated
+        return speed or Speed([np.array([batch.fastest.row["latency_p50_ms"]])])
 
     def fps(self, batch: Batch) -> float:
         """Images per second of a batch size's fastest, likewise."""
@@ -172,9 +172,9 @@ class Setting(NamedTuple):
         """
         best = max(self.batches, key=lambda batch: gain[batch.size] / self.speed(batch).latency)
         others = [batch for batch in self.batches if batch is not best]
-        return End(best, [one for one in others if not self._less(one, best, gain[one.size] / gain[best.size])])
+        return End(best, [batch for batch in others if not self._less(batch, best, gain[batch.size] / gain[best.size])])
 
-    def _less(self, one: Batch, best: Batch, gain: float) -> bool:
+    def _less(self, other: Batch, best: Batch, gain: float) -> bool:
         """Whether a batch size is shown to gain less than the best, all pairs together (Bonferroni).
 
         Rounds of different batch sizes are apart in time. So it must also hold over the pacer beside them, and must not
@@ -182,21 +182,21 @@ class Setting(NamedTuple):
         """
         confidence = 1 - 0.05 / math.comb(len(self.batches), 2)
 
-        def interval(of_best: Optional[Speed], of_one: Optional[Speed]) -> tuple[float, float]:
-            found = None
-            if of_best is not None and of_one is not None:
-                found = stats.ratio_interval(of_best.latencies, of_one.latencies, confidence)
-            return (gain * found[0], gain * found[1]) if found else (0.0, math.inf)
+        def interval(of_best: Optional[Speed], of_other: Optional[Speed]) -> tuple[float, float]:
+            ends = None
+            if of_best is not None and of_other is not None:
+                ends = stats.ratio_interval(of_best.latencies, of_other.latencies, confidence)
+            return (gain * ends[0], gain * ends[1]) if ends else (0.0, math.inf)
 
-        less = interval(self.speed(best), self.speed(one))[1] < 1
+        less = interval(self.speed(best), self.speed(other))[1] < 1
         if not self.rounds:
             return less
-        return less and interval(best.paced, one.paced)[1] < 1 and interval(best.repeated, one.repeated)[0] <= 1
+        return less and interval(best.paced, other.paced)[1] < 1 and interval(best.repeated, other.repeated)[0] <= 1
 
     @property
     def doubts(self) -> list[str]:
         """Why nothing is called the fastest; empty where the machine was quiet enough."""
-        return strain.told([one for batch in self.batches for one in batch.strains])
+        return strain.told([each for batch in self.batches for each in batch.strains])
 
 
 def usable(performance: Rows) -> Rows:
@@ -206,17 +206,17 @@ def usable(performance: Rows) -> Rows:
 
 def repetitions(measurements: Rows) -> dict[tuple, list[np.ndarray]]:
     """For each point the medians of its processes, each as an array of one, as `stats` takes them."""
-    found: dict[tuple, list[np.ndarray]] = {}
+    medians: dict[tuple, list[np.ndarray]] = {}
     for row in measurements:
         if row["status"] == "ok" and row["latency_p50_ms"]:
-            found.setdefault(key(row, POINT), []).append(np.array([row["latency_p50_ms"]]))
-    return found
+            medians.setdefault(key(row, POINT), []).append(np.array([row["latency_p50_ms"]]))
+    return medians
 
 
 def costs(accuracy: Rows) -> dict[tuple, Cost]:
     """For each configuration its quality against its baseline."""
     references = {row["baseline"] for row in accuracy}
-    found: dict[tuple, Cost] = {}
+    cost_of: dict[tuple, Cost] = {}
     for row in accuracy:
         if row["status"] != "ok":
             cost = Cost(None, f"unknown: accuracy {row['status']}", "", False)
@@ -230,10 +230,10 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
             name = f"{row['framework']}-{row['variant']}-{row['precision']}"
             cost = Cost(row["top1"], "is the baseline" if name in references else "no baseline", "", False)
         cost = cost._replace(doubt=quality_doubt(row), warning=row["warnings"] or "")
-        if found.get(key(row, CONFIGURATION), cost).top1 is None:
-            found[key(row, CONFIGURATION)] = cost
-        found.setdefault(key(row, CONFIGURATION), cost)
-    return found
+        if cost_of.get(key(row, CONFIGURATION), cost).top1 is None:
+            cost_of[key(row, CONFIGURATION)] = cost
+        cost_of.setdefault(key(row, CONFIGURATION), cost)
+    return cost_of
 
 
 def quality_doubt(row: Row) -> str:
@@ -243,13 +243,13 @@ def quality_doubt(row: Row) -> str:
         return ""
     if not low < -ACCEPTED_LOSS <= high:
         return ""
-    told = f"whether it loses more than {ACCEPTED_LOSS:.0%} of top-1 cannot be told with {row['images']} images"
+    doubt = f"whether it loses more than {ACCEPTED_LOSS:.0%} of top-1 cannot be told with {row['images']} images"
     margin = abs(change + ACCEPTED_LOSS)
     if margin < ACCEPTED_LOSS / 10:
-        return f"{told}; many more would tell"
+        return f"{doubt}; many more would tell"
     needed = row["images"] * ((high - low) / 2 / margin) ** 2
     step = 10 ** max(0, math.floor(math.log10(needed)) - 1)
-    return f"{told}; some {math.ceil(needed / step) * step:,} would, should the change stay what it is"
+    return f"{doubt}; some {math.ceil(needed / step) * step:,} would, should the change stay what it is"
 
 
 def rank(
@@ -272,20 +272,20 @@ def rank(
     entries = []
     for row in ordered:
         cost = quality.get(key(row, CONFIGURATION), unknown)
-        own = medians.get(key(row, POINT), [])
+        repeated = medians.get(key(row, POINT), [])
         ratio, interval = row["latency_p50_ms"] / ordered[0]["latency_p50_ms"], None
         settled = together is not None and {comparison.name(row), comparison.name(ordered[0])} <= together.members
         if row is ordered[0]:
             verdict = FASTEST
         elif together is not None and settled:
-            found = together.ratio(comparison.name(row), comparison.name(ordered[0]))
-            ratio, interval = found.ratio, found.interval
-            verdict = SLOWER if found.verdict == comparison.SECOND else TIE
+            in_rounds = together.ratio(comparison.name(row), comparison.name(ordered[0]))
+            ratio, interval = in_rounds.ratio, in_rounds.interval
+            verdict = SLOWER if in_rounds.verdict == comparison.SECOND else TIE
         else:
-            interval = stats.ratio_interval(own, best)
+            interval = stats.ratio_interval(repeated, best)
             verdict = UNDECIDED
             if interval is not None:
-                ratio = stats.latency(own) / stats.latency(best)
+                ratio = stats.latency(repeated) / stats.latency(best)
                 verdict = SLOWER if interval[0] > 1 else UNDECIDED if interval[1] < 1 else TIE
         entries.append(Entry(names.configuration(row), row, verdict, ratio, interval, cost, settled))
     return entries
@@ -293,10 +293,10 @@ def rank(
 
 def grouped(rows: Iterable[Row], columns: tuple[str, ...]) -> dict[tuple, Rows]:
     """Rows by these columns, in the order in which they are met."""
-    found: dict[tuple, Rows] = {}
+    groups: dict[tuple, Rows] = {}
     for row in rows:
-        found.setdefault(key(row, columns), []).append(row)
-    return found
+        groups.setdefault(key(row, columns), []).append(row)
+    return groups
 
 
 def settings(tables: Tables) -> list[Setting]:
@@ -305,7 +305,7 @@ def settings(tables: Tables) -> list[Setting]:
     broken = {key(row, COMPARED): row["reason"] for row in tables.comparison if row["status"] == "failed"}
     measured, paces = grouped(tables.measurements, POINT), strain.paces(tables)
     bursts = grouped(tables.rounds, COMPARED)
-    found = []
+    concluded = []
     for rows in grouped(tables.performance, SETTING).values():
         sizes = grouped(usable(rows), ("batch_size",))
         batches = []
@@ -330,8 +330,8 @@ def settings(tables: Tables) -> list[Setting]:
                     strains=strains,
                 )
             )
-        found.append(Setting(names.setting(rows[0]), batches, counted(rows)))
-    return found
+        concluded.append(Setting(names.setting(rows[0]), batches, counted(rows)))
+    return concluded
 
 
 def speeds(
@@ -349,15 +349,15 @@ def doubts(settings: list[Setting], accuracy: Rows) -> tuple[list[str], list[str
     """What must be read before any figure: warnings of the quality table, and of a machine too busy to measure on."""
     warned = grouped([row for row in accuracy if row["warnings"]], ("model", "warnings"))
     quality = [
-        f"{model} ({names.listed([names.configuration(row) for row in own], 2)}): {warning}"
-        for (model, warning), own in warned.items()
+        f"{model} ({names.listed([names.configuration(row) for row in doubtful], 2)}): {warning}"
+        for (model, warning), doubtful in warned.items()
     ]
     return quality, [f"{setting.name}: {doubt}" for setting in settings for doubt in setting.doubts]
 
 
 def counted(rows: Rows) -> dict[str, int]:
     """How many rows have each status."""
-    found: dict[str, Any] = {"ok": 0, "failed": 0, "skipped": 0}
+    counts: dict[str, Any] = {"ok": 0, "failed": 0, "skipped": 0}
     for row in rows:
-        found[row["status"]] = found.get(row["status"], 0) + 1
-    return found
+        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    return counts

@@ -53,14 +53,16 @@ def comparison(tables: Tables) -> Figure:
     if not rows:
         return canvas.blank(explain(tables.comparison) if tables.comparison else "nothing was compared in rounds")
     cells = [
-        (setting, own)
+        (setting, cell)
         for setting in grouped(rows, SETTING).values()
-        for own in grouped(setting, ("batch_size",)).values()
+        for cell in grouped(setting, ("batch_size",)).values()
     ]
-    blocks = [Block(f"{names.setting(setting[0])} · batch size {own[0]['batch_size']}", [""]) for setting, own in cells]
-    figure, axes = canvas.grid(blocks, [0.32 * len(own) + 0.2 for _, own in cells], width=9)
-    for (_, own), (one,) in zip(cells, axes):
-        pair_rows(one, own)
+    blocks = [
+        Block(f"{names.setting(setting[0])} · batch size {cell[0]['batch_size']}", [""]) for setting, cell in cells
+    ]
+    figure, axes = canvas.grid(blocks, [0.32 * len(cell) + 0.2 for _, cell in cells], width=9)
+    for (_, cell), (cell_axes,) in zip(cells, axes):
+        pair_rows(cell_axes, cell)
     axes[-1][0].set_xlabel("Ratio of latencies; below 1 the first one named is faster")
     canvas.footnote(
         figure,

@@ -20,12 +20,12 @@ def relative(values: list[float]) -> np.ndarray:
 
 def rounds_of(rows: Rows) -> list[Row]:
     """For each round the pacer, and the probe's mean over its bursts; group by group."""
-    found = []
-    for own in grouped(rows, ("group", "round")).values():
-        probes = [row["probe_ms"] for row in own if row["probe_ms"] is not None]
+    rounds = []
+    for bursts in grouped(rows, ("group", "round")).values():
+        probes = [row["probe_ms"] for row in bursts if row["probe_ms"] is not None]
         probe = float(np.mean(probes)) if probes else None
-        found.append({"group": own[0]["group"], "pacer_ms": own[0]["pacer_ms"], "probe_ms": probe})
-    return found
+        rounds.append({"group": bursts[0]["group"], "pacer_ms": bursts[0]["pacer_ms"], "probe_ms": probe})
+    return rounds
 
 
 def speed(axes: Axes, rows: Rows) -> None:
@@ -35,8 +35,8 @@ def speed(axes: Axes, rows: Rows) -> None:
     for index in range(1, len(rounds)):
         if rounds[index]["group"] != rounds[index - 1]["group"]:
             axes.axvline(index + 0.5, color=FAINT, lw=0.8)
-    for own in grouped(rows, ("configuration",)).values():
-        axes.plot(x[: len(own)], relative([row["latency_p50_ms"] for row in own]), color=FAINT, lw=0.9)
+    for bursts in grouped(rows, ("configuration",)).values():
+        axes.plot(x[: len(bursts)], relative([row["latency_p50_ms"] for row in bursts]), color=FAINT, lw=0.9)
     axes.plot([], [], color=FAINT, lw=0.9, label="configurations")
     if all(row["probe_ms"] is not None for row in rounds):
         axes.plot(x, relative([row["probe_ms"] for row in rounds]), color=MUTED, lw=1, ls="--", label="probe")
@@ -52,15 +52,16 @@ def machine(tables: Tables) -> Figure:
     """A block for every model × device × node, a cell for every batch size."""
     if not tables.rounds:
         return canvas.blank(explain(tables.comparison) if tables.comparison else "nothing was compared in rounds")
-    settings = [list(grouped(own, ("batch_size",)).values()) for own in grouped(tables.rounds, SETTING).values()]
+    settings = [list(grouped(rows, ("batch_size",)).values()) for rows in grouped(tables.rounds, SETTING).values()]
     blocks = [
-        Block(names.setting(cells[0][0]), [f"Batch size {own[0]['batch_size']}" for own in cells]) for cells in settings
+        Block(names.setting(cells[0][0]), [f"Batch size {cell[0]['batch_size']}" for cell in cells])
+        for cells in settings
     ]
     columns = canvas.columns_for(blocks)
     figure, axes = canvas.grid(blocks, [1.9] * len(blocks), columns, canvas.WIDTH if columns > 1 else 7.0)
     for cells, line in zip(settings, axes):
-        for own, one in zip(cells, line):
-            speed(one, own)
+        for cell, cell_axes in zip(cells, line):
+            speed(cell_axes, cell)
         line[0].set_ylabel("Time over its median")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, fontsize=7, frameon=False)

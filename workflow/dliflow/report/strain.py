@@ -35,17 +35,17 @@ class Strain(NamedTuple):
 
 
 def _median(values: list[Optional[float]]) -> Optional[float]:
-    known = [value for value in values if value is not None]
-    return float(np.median(known)) if known else None
+    numbers = [value for value in values if value is not None]
+    return float(np.median(numbers)) if numbers else None
 
 
 def paces(tables: Tables) -> dict[str, list[float]]:
     """For each node what the pacer took beside each process and in each round, ms."""
-    found: dict[str, list[float]] = {}
+    pacer_ms: dict[str, list[float]] = {}
     for row in (*tables.measurements, *tables.rounds):
         if row.get("pacer_ms") is not None:
-            found.setdefault(row["node"], []).append(row["pacer_ms"])
-    return found
+            pacer_ms.setdefault(row["node"], []).append(row["pacer_ms"])
+    return pacer_ms
 
 
 def _strain(taken: Optional[float], pace: Optional[float], best: float) -> Strain:
@@ -69,21 +69,21 @@ def of_rounds(taken: Optional[float], bursts: Rows, best: float) -> Strain:
 
 def told(strains: list[Strain]) -> list[str]:
     """What was too much, in words that help; nothing where nothing was."""
-    found = []
+    complaints = []
     so = "what was measured tells more of that than of the frameworks, and who is fastest is not said; "
     again = "then measure again with --forcerun latency"
     of = f"of {len(strains)} measurements of a configuration or of rounds"
-    busy = [one.taken for one in strains if one.taken is not None and one.busy]
-    slow = [one.slowed for one in strains if one.slowed is not None and one.slow]
+    busy = [strain.taken for strain in strains if strain.taken is not None and strain.busy]
+    slow = [strain.slowed for strain in strains if strain.slowed is not None and strain.slow]
     if busy:
-        found.append(
+        complaints.append(
             f"others took up to {max(busy):.0%} of the processors' time, and more than {BUSY:.0%} in {len(busy)} "
             f"{of}: {so}stop them, or use another machine, {again}"
         )
     if slow:
-        found.append(
+        complaints.append(
             f"the pacer, a fixed piece of work, took up to {max(slow):.0f} times as long as at its best, and more than "
             f"{SLOWED:g} times in {len(slow)} {of}: {so}let "
             f"the machine come to rest, or use another one, {again}"
         )
-    return found
+    return complaints

@@ -39,7 +39,7 @@ class Together(NamedTuple):
     @property
     def members(self) -> set[str]:
         """Everything that took turns."""
-        return {name for group in self.groups for one in group["rounds"] for name in one["latency_ns"]}
+        return {name for group in self.groups for round_ in group["rounds"] for name in round_["latency_ns"]}
 
     @property
     def confidence(self) -> float:
@@ -56,13 +56,14 @@ class Together(NamedTuple):
 
     def latencies(self, name: str, over_pacer: bool = False) -> list[np.ndarray]:
         """For each group one value: the median of a member's bursts, ms, or as many times what the pacer took."""
-        found = []
+        latencies = []
         for group in self.groups:
             bursts = [
-                one["latency_ns"][name][0] / (one["pacer_ns"][0] if over_pacer else 1e6) for one in group["rounds"]
+                round_["latency_ns"][name][0] / (round_["pacer_ns"][0] if over_pacer else 1e6)
+                for round_ in group["rounds"]
             ]
-            found.append(np.array([np.median(bursts)]))
-        return found
+            latencies.append(np.array([np.median(bursts)]))
+        return latencies
 
     def ratio(self, first: str, second: str) -> Ratio:
         """Of two members' latencies, with an interval of that `confidence`."""
@@ -73,9 +74,9 @@ def groups_of(bursts: Rows) -> list[dict[str, Any]]:
     """Groups of rounds from the rows of one comparison, one row for each burst."""
     groups: dict[int, dict[int, dict[str, Any]]] = {}
     for row in bursts:
-        one = groups.setdefault(row["group"], {}).setdefault(row["round"], {"latency_ns": {}})
-        one["latency_ns"][row["configuration"]] = [row["latency_p50_ms"] * 1e6]
-        one["pacer_ns"] = [row["pacer_ms"] * 1e6]
+        round_ = groups.setdefault(row["group"], {}).setdefault(row["round"], {"latency_ns": {}})
+        round_["latency_ns"][row["configuration"]] = [row["latency_p50_ms"] * 1e6]
+        round_["pacer_ns"] = [row["pacer_ms"] * 1e6]
     return [{"rounds": list(rounds.values())} for rounds in groups.values()]
 
 
@@ -88,15 +89,15 @@ def comparisons(tables: Tables) -> dict[tuple, Together]:
     for row in tables.comparison:
         if row["status"] == "ok":
             pairs.setdefault(key(row, POINT), []).append(row)
-    found = {}
+    compared = {}
     for point, rows in pairs.items():
         leading = [row for row in rows if row["purpose"] == "leaders"]
         leaders = list(dict.fromkeys(name for row in leading for name in (row["first"], row["second"])))
         if point in bursts:
             gains = [gain(row) for row in rows if row["purpose"] != "leaders"]
             missing = [names.member(name) for name in (rows[0]["missing"] or "").split(", ") if name]
-            found[point] = Together(groups_of(bursts[point]), leaders, gains, missing, rows[0]["taken_share"])
-    return found
+            compared[point] = Together(groups_of(bursts[point]), leaders, gains, missing, rows[0]["taken_share"])
+    return compared
 
 
 def gain(row: Row) -> Gain:
