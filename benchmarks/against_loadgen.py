@@ -59,8 +59,8 @@ def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, s
             sides = study.ask(__file__, command, rounds, PYTHONPATH=path)
             for what, (ours, theirs) in TITLES.items():
                 title = f"{framework}, threads {threads or 'default'}, {what}, bursts of {BURST_S} s, {rounds} rounds"
-                found[title] = {ours: sides[ours], theirs: sides[theirs]}
-    return found
+                comparisons[title] = {ours: sides[ours], theirs: sides[theirs]}
+    return comparisons
 
 
 def worker(command: list[str], rounds: int) -> None:
