@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import shutil
@@ -84,6 +85,16 @@ class Project:
         """Rows of a table."""
         with open(self.folder / f"results/tables/{name}.csv", newline="") as stream:
             return list(csv.DictReader(stream))
+
+    def workers_left(self) -> list[str]:
+        """Commands of the processes of comparisons in this project that still run."""
+        commands = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if b"worker" in words and (process / "cwd").resolve() == self.folder.resolve():
+                    commands.append(b" ".join(words).decode())
+        return commands
 
     def records(self, pattern: str = "results/latency/**/*.json") -> list[Path]:
         """Records that match."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -50,10 +49,6 @@ def test_comparisons_are_launched_and_fed_like_measurements(finished):
     assert {row["launch"] for row in finished.table("performance")} == {f"cpus {one}; random inputs"}
 
 
-def workers_left() -> str:
-    return subprocess.run(["pgrep", "-f", "dliflow worke[r]"], capture_output=True, text=True, check=False).stdout
-
-
 def test_leaders_and_references_are_decided_for_each_batch_size(compared):
     rows = compared.table("comparison")
     assert {row["batch_size"] for row in rows} == {"1", "2"}
@@ -81,7 +76,7 @@ def test_every_burst_is_kept_with_what_the_machine_did(compared):
     bursts = compared.table("rounds")
     assert {row["turn"] for row in bursts} >= {"1", "2"}
     assert len({row["configuration"] for row in bursts if row["turn"] == "1"}) > 1  # the order is shuffled
-    assert not workers_left()
+    assert not compared.workers_left()
 
 
 def test_what_runs_again_is_what_it_rests_on(compared):
@@ -116,7 +111,7 @@ def test_a_crash_in_a_worker_is_one_clear_error_and_the_rest_stays(finished):
     assert {row["status"] for row in rows} == {"failed"}
     assert all("SIGSEGV" in row["reason"] for row in rows)
     assert "were not measured together" in (finished.folder / "results/report/index.html").read_text()
-    assert not workers_left()
+    assert not finished.workers_left()
     finished.run("all")
     assert {row["status"] for row in finished.table("comparison")} == {"ok"}
 
@@ -175,7 +170,7 @@ def test_a_crash_in_a_worker_leaves_the_others_compared(finished):
     assert row["status"] == "ok"
     assert {row["first"], row["second"]} == {"alpha-default-fp32-default", "alpha-default-fp16-default"}
     assert "its process was killed by SIGSEGV" in row["warnings"]
-    assert not workers_left()
+    assert not finished.workers_left()
     finished.run("all")
     assert {row["missing"] for row in finished.table("comparison")} == {""}
 
@@ -184,7 +179,7 @@ def test_a_comparison_past_its_time_is_killed_with_its_stopped_workers(finished)
     finished.configure(compare={**QUICK, "budget_s": 1000, "width": 1e-9, "timeout_s": 2}, latency={"batch_sizes": [1]})
     output = finished.fail("all")
     assert "ran past its time bound of 2 s" in output
-    assert not workers_left()
+    assert not finished.workers_left()
 
 
 def test_one_configuration_alone_is_skipped_with_the_reason(finished):
