@@ -34,15 +34,15 @@ def quantize(folder: Path) -> None:
     """Both kinds, and the plain one's scores in ONNX Runtime. In ONNX Runtime's environment."""
     import onnxruntime
 
-    from dliflow.conversion import quantize_onnx
-    from dliflow.frameworks import opencv
+    from dliflow.conversion import opencv
+    from dliflow.conversion.graphs import onnx_graph
 
     images = np.load(folder / "images.npy")
     for kind in KINDS:
         (folder / kind).mkdir()
     layers = ("Gemm", "MatMul")
     plain = folder / "plain" / opencv.MODEL
-    quantize_onnx.quantize(folder / "model.onnx", plain, images, operators=True, exclude=layers)
+    onnx_graph.quantize(folder / "model.onnx", plain, images, operators=True, exclude=layers)
     opencv.convert(folder, folder / "mended", "int8", images)
     session = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"])
     np.save(folder / "onnxruntime.npy", session.run(None, {"input": images})[0])
@@ -57,7 +57,7 @@ def predict(folder: Path) -> None:
     settings = {"variant": "default", "device": "cpu", "batch_size": 16, "threads": 1, "options": {}}
     scores = {kind: opencv.load(folder / kind, precision="int8", **settings).predict(images) for kind in KINDS}
     scores["onnxruntime"] = np.load(folder / "onnxruntime.npy")
-    print(json.dumps({kind: metrics.compare(found, reference) for kind, found in scores.items()}))
+    print(json.dumps({kind: metrics.compare(given, reference) for kind, given in scores.items()}))
 
 
 if __name__ == "__main__":

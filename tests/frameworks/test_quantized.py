@@ -34,7 +34,7 @@ def test_a_convolution_before_a_sigmoid_is_right_since_it_stays_in_float32(found
     assert metrics.beyond(told["onnxruntime"], BOUNDS) == []
     assert told["mended"]["score_distance"] < 0.1
     assert told["mended"]["agreement"] == 1
-    # When OpenCV's own is right one day, this fails, and `pairs` in frameworks/opencv.py can go.
+    # When OpenCV's own is right one day, this fails, and `pairs` in conversion/opencv.py can go.
     assert "distance" in metrics.beyond(told["plain"], BOUNDS)
 
 

@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from dliflow import frameworks
 from dliflow.study import source_code
 
 CODE = '''
@@ -72,6 +73,49 @@ def test_what_is_reached():
 
 def test_a_measurement_does_not_depend_on_what_people_read():
     assert not [file for file in reached("stages.latency") if file.startswith(("analysis/", "report/", "study/"))]
+
+
+@pytest.mark.parametrize("framework", frameworks.names())
+@pytest.mark.parametrize("stage", ["latency", "worker", "parity", "accuracy"])
+def test_a_measurement_does_not_depend_on_what_made_the_model(stage, framework):
+    files = reached(f"stages.{stage}", f"frameworks.{framework}")
+    assert f"frameworks/{framework}.py" in files
+    assert not [file for file in files if file.startswith(("conversion/", "interchange/", "sources/"))]
+
+
+def test_a_comparison_does_not_depend_on_what_made_the_models():
+    files = reached("stages.compare", "stages.worker", "stages.pacer", *(f"frameworks.{x}" for x in frameworks.names()))
+    makers = {file for file in files if file.startswith(("conversion/", "interchange/", "sources/"))}
+    assert makers <= {"conversion/__init__.py", "sources/__init__.py"}  # the plan asks them for names only
+
+
+@pytest.mark.parametrize("framework", frameworks.names())
+def test_a_conversion_does_not_depend_on_what_runs_the_model(framework):
+    files = reached("stages.convert", f"conversion.{framework}")
+    assert f"conversion/{framework}.py" in files
+    assert not [file for file in files if file.startswith(("frameworks/", "measuring/")) and "/shared/" not in file]
+
+
+def test_of_an_imported_constant_the_value_counts(tmp_path, monkeypatch):
+    package = tmp_path / "dliflow"
+    package.mkdir()
+    monkeypatch.setattr(source_code, "PACKAGE", package)
+    runs = 'MODEL = "model.onnx"\nTWICE = 1\nTWICE = 2\nLIST = [1]\ndef load():\n    return 1\n'
+    (package / "makes.py").write_text("from dliflow.runs import MODEL\n")
+
+    def digest(text):
+        (package / "runs.py").write_text(text)
+        for function in vars(source_code).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
+        return source_code.digest("makes")
+
+    before = digest(runs)
+    assert digest(runs.replace("return 1", "return 2")) == before
+    assert digest(runs.replace("model.onnx", "model.pb")) != before
+    for name in ("load", "TWICE", "LIST"):  # no constants: all of the module counts
+        (package / "makes.py").write_text(f"from dliflow.runs import MODEL, {name}\n")
+        assert digest(runs) != digest(runs.replace("return 1", "return 2"))
 
 
 def test_each_stage_s_code_is_there():

@@ -22,9 +22,10 @@ def template(tmp_path_factory, environments) -> Path:
     def make(folder):
         project = copy_of_the_repository(folder, environments)
         shutil.copytree(OVERLAY, folder, dirs_exist_ok=True)
-        for name in ("envs/{}.yaml", "workflow/dliflow/frameworks/{}.py"):  # a second framework of the same kind
-            text = (folder / name.format("alpha")).read_text()
-            (folder / name.format("beta")).write_text(text.replace("name: alpha", "name: beta"))
+        package = "workflow/dliflow"
+        for name in ("envs/{}.yaml", f"{package}/frameworks/{{}}.py", f"{package}/conversion/{{}}.py"):
+            text = (folder / name.format("alpha")).read_text()  # a second framework of the same kind
+            (folder / name.format("beta")).write_text(text.replace("alpha", "beta"))
         rng = np.random.default_rng(0)
         (folder / "data/images").mkdir(parents=True)
         (folder / "data/model").mkdir()

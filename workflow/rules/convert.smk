@@ -63,7 +63,7 @@ rule convert:
     resources:
         timeout_s=CONFIG["convert"]["timeout_s"],
     params:
-        code=lambda w: code("stages.convert", f"frameworks.{w.framework}"),
+        code=lambda w: code("stages.convert", f"conversion.{w.framework}"),
         python=lambda w: STUDY.python(STUDY.converter(**w)),
         options=lambda w: options.convert(STUDY, **w),
     shell:

@@ -1,1 +1,51 @@
-"""What makes a framework's files of the interchange form. Never imported by what is measured."""
+"""What makes a framework's model of the interchange files: one file for each framework, of the framework's name.
+
+It may import the framework's file in `frameworks/`, for the names of the files that it makes. What runs and measures a
+model never imports anything from here. A file has these names:
+
+`convert(source: Path, out: Path, precision: str, calibration: numpy.ndarray | None) -> None`
+    Writes the framework's own files into the existing, empty folder `out`, for the precisions that the framework
+    `supports`. `source` is the folder of interchange files that `stages/export.py` describes. `calibration` is an array
+    (images, *input shape*), made like any input, where the precision needs it. What only trying shows to be impossible
+    is raised as `errors.Skip`, and becomes the reason of a skipped row.
+
+`adopt(file: Path, out: Path) -> None` (optional)
+    Takes a model's own file (of the source format whose `FRAMEWORK` this is) as it is, in place of `convert`.
+
+`CONVERTER: dict[str, str]` (optional)
+    For a precision, the framework in whose environment `convert` runs; default: its own.
+
+The framework's own package is imported inside these functions only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from dliflow.errors import DliflowError
+
+
+def names() -> list[str]:
+    """Every framework that has a file here."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+
+
+def load(name: str) -> ModuleType:
+    """The module that converts to a framework, by the framework's name.
+
+    Raises:
+        DliflowError: when there is none.
+    """
+    if name not in names():
+        raise DliflowError(
+            f"nothing converts models to '{name}': add workflow/dliflow/conversion/{name}.py; there are "
+            f"{', '.join(names())}"
+        )
+    return importlib.import_module(f"dliflow.conversion.{name}")
+
+
+def converter(name: str, precision: str) -> str:
+    """The framework in whose environment the conversion to a framework and precision runs."""
+    return getattr(load(name), "CONVERTER", {}).get(precision, name)

@@ -1,6 +1,10 @@
-"""Frameworks: one file each. The file's name is the framework's name in the config.
+"""What runs a converted model: one file for each framework. The file's name is the framework's name in the config.
 
-To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; nothing is registered.
+What makes the model is a file of the same name in `conversion/`, and nothing here, or of what measures, imports that:
+a measurement depends on the code that runs the model, not on the code that converted it.
+
+To add a framework, add `envs/<name>.yaml`, `conversion/<name>.py`, and `frameworks/<name>.py` with these names;
+nothing is registered. Names of the converted files are constants here (`MODEL = "model.onnx"`).
 
 `VARIANTS: tuple[str, ...]` (optional; default `("default",)`)
     Ways of running the same converted model that deserve rows of their own.
@@ -14,18 +18,10 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
 `supports(precision: str, device: str) -> str | None`
     None, or the reason why the framework cannot do it on any machine. Asked when the workflow is planned,
     in the orchestrator's environment: it must not import the framework. What only the target machine can
-    tell is answered by `unavailable`, or raised as `errors.Skip` by `convert` or `load`.
-
-`convert(source: Path, out: Path, precision: str, calibration: numpy.ndarray | None) -> None`
-    Writes the framework's own files into the existing, empty folder `out`. `source` is the folder of
-    interchange files that `stages/export.py` describes. `calibration` is an array (images, *input
-    shape*), made like any input, where the precision needs it.
-
-`adopt(file: Path, out: Path) -> None` (optional)
-    Takes a model's own file (of the source format whose `FRAMEWORK` this is) as it is, in place of `convert`.
+    tell is answered by `unavailable`, or raised as `errors.Skip` by `load` or the conversion.
 
 `load(model: Path, *, precision, variant, device, batch_size, threads, options) -> Session`
-    `model` is the folder that `convert` filled. `threads` is a number, or None for the framework's own
+    `model` is the folder that the conversion filled. `threads` is a number, or None for the framework's own
     default. `options` is the config's `options.<framework>`; `take_options` fills in the defaults.
 
 `unavailable(precision: str, device: str, variant: str) -> str | None` (optional)
@@ -34,9 +30,6 @@ To add one, add `envs/<name>.yaml` and `frameworks/<name>.py` with these names; 
 
 `environment(threads: int | None, options: dict) -> dict[str, str]` (optional)
     Environment variables to be set before the framework is imported.
-
-`CONVERTER: dict[str, str]` (optional)
-    For a precision, the framework in whose environment `convert` runs; default: its own.
 
 The framework's own package is imported inside these functions only.
 """
@@ -92,7 +85,7 @@ class Session(Protocol):
 
 def names() -> list[str]:
     """Every framework that has a file here."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def load(name: str) -> ModuleType:
@@ -105,11 +98,6 @@ def load(name: str) -> ModuleType:
 def variants(name: str) -> tuple[str, ...]:
     """The variants of a framework."""
     return getattr(load(name), "VARIANTS", ("default",))
-
-
-def converter(name: str, precision: str) -> str:
-    """The framework in whose environment the conversion to this precision runs."""
-    return getattr(load(name), "CONVERTER", {}).get(precision, name)
 
 
 def options(name: str) -> dict[str, Option]:

@@ -1,4 +1,4 @@
-"""MXNet: a symbol and its parameters, built operator by operator from the interchange graph.
+"""MXNet: a symbol and its parameters.
 
 `imperative` runs the operators one after another from Python, as Gluon does without hybridization; `hybrid`
 is Gluon's `hybridize(static_alloc=True, static_shape=True)`. int8 takes oneDNN's fused operators, which exist
@@ -11,13 +11,11 @@ import ctypes
 import json
 from pathlib import Path
 
-from dliflow.conversion.graphs import mxnet_graph
-from dliflow.errors import DliflowError, Skip
 from dliflow.frameworks import Option, take_options
-from dliflow.interchange import graph
 
 VARIANTS = ("imperative", "hybrid")
-SYMBOL, PARAMETERS = "model-symbol.json", "model-0000.params"
+MODEL = "model"  # how the names of its files begin; MXNet adds the rest
+SYMBOL, PARAMETERS = f"{MODEL}-symbol.json", f"{MODEL}-0000.params"
 OPTIONS = {
     "backend": Option(
         str, None, "MKLDNN fuses the hybrid variant's FP32 operators into oneDNN's, as INT8's are", choices=("MKLDNN",)
@@ -52,39 +50,6 @@ def unavailable(precision, device, variant):
     if precision == "int8" and variant == "imperative":
         return "MXNet's INT8 operators are parts of fused symbols and cannot run one by one"
     return None
-
-
-def convert(source, out, precision, calibration):
-    """Build the symbol; int8 quantizes it to the extrema seen on the calibration images."""
-    import mxnet as mx
-
-    network = graph.read(source / "model.onnx", "mxnet")
-    builder = mxnet_graph.Builder(network)
-    symbol, parameters = builder.symbol(), builder.parameters
-    auxiliary: dict = {}
-    if precision == "int8":
-        if calibration is None:
-            raise DliflowError("mxnet: int8 needs calibration images")
-        if any(grouped(network, node) for node in network.nodes):
-            raise Skip("MXNet's INT8 convolutions return wrong values for groups of several channels")
-        symbol, parameters, auxiliary = mx.contrib.quantization.quantize_model_mkldnn(
-            symbol,
-            parameters,
-            auxiliary,
-            label_names=(),
-            ctx=mx.cpu(),
-            excluded_op_names=["elemwise_mul"],  # its INT8 operator fails on unsigned values
-            calib_mode="naive",
-            calib_data=mx.io.NDArrayIter(calibration, batch_size=1),
-            quantized_dtype="auto",
-            quantize_granularity="channel-wise",
-        )
-    mx.model.save_checkpoint(str(out / "model"), 0, symbol, parameters, auxiliary)
-
-
-def grouped(network, node) -> bool:
-    """Whether it is a convolution in groups of more than one channel."""
-    return node.op == "Conv" and 1 < node.attributes["group"] < network.shapes[node.inputs[0]][0]
 
 
 class MxNet:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dliflow.files import read_json, write_json
+from dliflow.files import read_json
 from dliflow.frameworks import Option, take_options
 
 CLASSES_FILE = "classes.json"
@@ -23,11 +23,6 @@ def supports(precision, device):
     if device != "cpu":
         return "null runs on the CPU only"
     return None if precision == "fp32" else "null has no weights to hold in another precision"
-
-
-def convert(source, out, precision, calibration):
-    """Keep the number of scores; there is nothing else to convert."""
-    write_json(out / CLASSES_FILE, read_json(source / "interchange.json")["scores"])
 
 
 class Null:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from dliflow.conversion import quantize_onnx
 from dliflow.frameworks import Option, take_options
 from dliflow.machine import facts
 
@@ -29,23 +27,6 @@ def supports(precision, device):
     if precision not in ("fp32", "fp16", "int8"):
         return f"no {precision} model is made for ONNX Runtime"
     return None
-
-
-def convert(source, out, precision, calibration):
-    """ONNX is the interchange format: the graph is taken as it is, with its weights halved, or quantized."""
-    if precision == "int8":
-        quantize_onnx.quantize(source / "model.onnx", out / MODEL, calibration)
-    elif precision == "fp16":
-        quantize_onnx.halve_weights(source / "model.onnx", out / MODEL)
-    else:
-        shutil.copyfile(source / "model.onnx", out / MODEL)
-
-
-def adopt(file, out):
-    """An ONNX file is taken as it is; its external data, where it has some, comes into the file."""
-    import onnx
-
-    onnx.save(onnx.load(file), out / MODEL)
 
 
 class OnnxRuntime:

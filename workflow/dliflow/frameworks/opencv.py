@@ -1,17 +1,11 @@
-"""OpenCV's DNN module, CPU target.
-
-OpenCV 5 has no quantizer of its own any more; it reads int8 models that ONNX Runtime's tool made.
-"""
+"""OpenCV's DNN module, CPU target."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from dliflow.conversion import quantize_onnx
 from dliflow.frameworks import Option, take_options
 
-CONVERTER = {"int8": "onnxruntime"}
 MODEL = "model.onnx"
 OPTIONS: dict[str, Option] = {}
 
@@ -34,24 +28,6 @@ def supports(precision, device):
     if precision not in ("fp32", "int8"):
         return f"no {precision} model is made for OpenCV"
     return None
-
-
-def convert(source, out, precision, calibration):
-    """OpenCV reads ONNX itself, and of quantized graphs those made of quantized operators."""
-    if precision == "int8":
-        # OpenCV 5.0.0 forgets the bias of quantized fully connected layers, and fuses a quantized convolution with the
-        # sigmoid behind it, quantized or not, to something else: scores are off by 0.6 to 0.8 of their spread, where
-        # ONNX Runtime's are off by 0.01 with the same file. So these stay in float32.
-        quantize_onnx.quantize(
-            source / "model.onnx",
-            out / MODEL,
-            calibration,
-            operators=True,
-            exclude=("Gemm", "MatMul"),
-            pairs=(("Conv", "Sigmoid"),),
-        )
-    else:
-        shutil.copyfile(source / "model.onnx", out / MODEL)
 
 
 class OpenCv:

@@ -6,28 +6,19 @@ moves scores by more than one, so the arithmetic of everything that is not int8 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from dliflow.errors import Skip
 from dliflow.frameworks import Option, take_options
+from dliflow.frameworks.shared import openvino_package
 
 MODEL = "model.xml"
 OPTIONS = {"streams": Option(int, 1, "requests that the plugin can work on at once", minimum=1)}
 
 
-def _openvino():
-    """The package, without its telemetry, which sends an event on import, from measuring processes too."""
-    modules: dict = sys.modules
-    modules["openvino_telemetry"] = None  # cannot be imported: OpenVINO and NNCF fall back to stubs
-    import openvino
-
-    return openvino
-
-
 def version():
     """The installed version."""
-    return _openvino().__version__.split("-")[0]
+    return openvino_package.imported().__version__.split("-")[0]
 
 
 def supports(precision, device):
@@ -37,31 +28,6 @@ def supports(precision, device):
     if precision not in ("fp32", "fp16", "bf16", "int8"):
         return f"no {precision} model is made for OpenVINO"
     return None
-
-
-def convert(source, out, precision, calibration):
-    """ONNX to IR; fp16 keeps the weights in half precision, bf16 is fp32 run with other arithmetic."""
-    openvino = _openvino()
-    model = openvino.convert_model(str(source / "model.onnx"))
-    if precision == "int8":
-        model = _quantize(model, calibration)
-    openvino.save_model(model, str(out / MODEL), compress_to_fp16=precision == "fp16")
-
-
-def _quantize(model, calibration):
-    """Post-training quantization by NNCF; what it cannot quantize stays in float32."""
-    import nncf
-
-    return nncf.quantize(
-        model,
-        nncf.Dataset([image[None] for image in calibration]),
-        subset_size=len(calibration),
-        preset=nncf.QuantizationPreset.MIXED,  # asymmetric activations, for networks without ReLU
-        # CPUs without VNNI add pairs of products in 16 bits, which overflow with 8-bit weights: on such a CPU
-        # the error of EfficientNet-Lite0's scores was 1.6 times that with 7 bits (NNCF's default spares the
-        # first layer only). Computed exactly, as with VNNI, 7 bits make the error a tenth larger.
-        advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
-    )
 
 
 class OpenVino:
@@ -78,7 +44,7 @@ class OpenVino:
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Compile for the latency of single requests at exactly this batch size."""
-    openvino = _openvino()
+    openvino = openvino_package.imported()
     options = take_options("openvino", options)
     core = openvino.Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):

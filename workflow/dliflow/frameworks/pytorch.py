@@ -1,33 +1,18 @@
 """PyTorch: the exported program, run by the eager kernels. It is also the reference runtime of torch models.
 
-int8 models are compiled when they are converted (AOTInductor): run eagerly, the quantized program
-computes in float32, compiling takes a minute, and the machine that measures may have no C++ compiler.
+int8 models were compiled when they were converted (AOTInductor).
 """
 
 from __future__ import annotations
 
-import platform
-import shutil
 from pathlib import Path
 
-from dliflow.conversion.graphs import pytorch_graph
 from dliflow.errors import Skip
 from dliflow.frameworks import Option, take_options
-from dliflow.interchange import graph
 from dliflow.machine import facts
 
 MODEL = "model.pt2"
 OPTIONS: dict[str, Option] = {}
-
-# Code that every x86-64 CPU with AVX2 can run, whatever CPU converted it: oneDNN, which does the convolutions
-# and products, chooses its instructions when it runs. The number of threads is chosen then as well.
-COMPILER = {
-    "freezing": True,  # pack the int8 weights
-    "cpp.march": "x86-64-v3",
-    "cpp.simdlen": 256,
-    "cpp.dynamic_threads": True,
-    "compile_threads": 1,
-}
 
 
 def version():
@@ -53,88 +38,6 @@ def unavailable(precision, device, variant):
     if precision == "bf16" and not facts.has_bf16():
         return "this CPU has no bf16 instructions (AVX512-BF16 or AMX); PyTorch would emulate them"
     return None
-
-
-def convert(source, out, precision, calibration):
-    """Take the program that was exported with the model, or make one of the graph; int8 is quantized and compiled."""
-    import torch
-
-    exported = source / "model.pt2"
-    if precision != "int8" and exported.exists():
-        shutil.copyfile(exported, out / MODEL)
-        return
-    if exported.exists():
-        program = torch.export.load(exported)
-    else:
-        program = pytorch_graph.program(graph.read(source / "model.onnx", "pytorch"))
-    if precision == "int8":
-        _compile(_quantize(program, calibration), out / MODEL)
-    else:
-        torch.export.save(program, out / MODEL)
-
-
-def _quantize(program, calibration):
-    """Post-training quantization (pt2e) of what oneDNN computes in int8, for any batch size."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        raise Skip(f"the int8 model is made for x86-64 CPUs, and this one is {platform.machine()}")
-    import torch
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-    from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
-
-    module = program.module()
-    _name_sources(module)
-    # CPUs without VNNI add pairs of products in 16 bits, which overflow with 8-bit activations: on such a CPU
-    # the error of EfficientNet-Lite0's scores was three times that with 7 bits.
-    config = x86.get_default_x86_inductor_quantization_config(reduce_range=True)
-    prepared = prepare_pt2e(module, x86.X86InductorQuantizer().set_global(config))
-    with torch.no_grad():
-        for image in torch.from_numpy(calibration).split(1):
-            prepared(image.clone())  # observers keep a view's whole storage
-    # A batch of 1 would be taken for a constant.
-    example = torch.from_numpy(calibration[:1]).repeat(2, 1, 1, 1)
-    batch = {0: torch.export.Dim("batch", min=1, max=1024)}
-    return torch.export.export(convert_pt2e(prepared), (example,), dynamic_shapes=(batch,))
-
-
-def _name_sources(module):
-    """Tell the quantizer which layer each operator is.
-
-    It looks for layers by the class that they were written as, and so would silently leave out every
-    convolution of a subclass of Conv2d.
-    """
-    import operator
-
-    from torch import nn
-    from torch.ops import aten
-
-    sources = {
-        nn.Conv2d: (aten.conv2d.default,),
-        nn.BatchNorm2d: (aten.batch_norm.default,),
-        nn.ReLU: (aten.relu.default, aten.relu_.default),
-        nn.Hardtanh: (aten.hardtanh.default, aten.hardtanh_.default),
-        nn.Hardswish: (aten.hardswish.default, aten.hardswish_.default),
-        nn.SiLU: (aten.silu.default, aten.silu_.default),
-        operator.add: (aten.add.Tensor, aten.add_.Tensor),
-    }
-    source_of = {target: source for source, targets in sources.items() for target in targets}
-    for node in module.graph.nodes:
-        if node.target in source_of:
-            node.meta["source_fn_stack"] = [(node.name, source_of[node.target])]
-
-
-def _compile(program, package: Path):
-    import torch
-    from torch._inductor import aoti_compile_and_package
-    from torch._inductor.cpp_builder import get_cpp_compiler
-    from torch._inductor.exc import InvalidCxxCompiler
-    from torch._inductor.utils import fresh_cache
-
-    try:
-        get_cpp_compiler()
-    except InvalidCxxCompiler:
-        raise Skip("int8 needs a C++ compiler (g++) where it is converted; none was found") from None
-    with fresh_cache(), torch.no_grad():
-        aoti_compile_and_package(program, package_path=str(package), inductor_configs=COMPILER)
 
 
 class PyTorch:

@@ -9,13 +9,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dliflow.conversion.graphs import tensorflow_graph
 from dliflow.frameworks import Option, take_options
-from dliflow.interchange import graph
 from dliflow.machine import facts
 
 MODEL = "saved_model"
-DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 OPTIONS = {"onednn": Option(bool, None, "turns oneDNN's kernels on or off; TensorFlow's own choice depends on the CPU")}
 
 
@@ -40,7 +37,7 @@ def supports(precision, device):
         return "TensorFlow has no FP16 weights with FP32 arithmetic, and FP16 arithmetic is emulated on CPUs"
     if precision == "int8":
         return "TensorFlow has no post-training INT8 of its own for CPUs; TFLite has"
-    return None if precision in DTYPES else f"no {precision} model is made for TensorFlow"
+    return None if precision in ("fp32", "bf16") else f"no {precision} model is made for TensorFlow"
 
 
 def unavailable(precision, device, variant):
@@ -48,16 +45,6 @@ def unavailable(precision, device, variant):
     if precision == "bf16" and not facts.has_bf16():
         return "this CPU has no bf16 instructions (AVX512-BF16 or AMX); TensorFlow would emulate them"
     return None
-
-
-def convert(source, out, precision, calibration):
-    """Build the network from the graph and save it with a symbolic batch."""
-    import tensorflow as tf
-
-    network = graph.read(source / "model.onnx", "tensorflow")
-    run = tensorflow_graph.function(network, "tensorflow", DTYPES[precision])
-    # A function that is the module's attribute too would be saved, with its weights, a second time.
-    tf.saved_model.save(tf.Module(), str(out / MODEL), signatures=run)
 
 
 class TensorFlow:

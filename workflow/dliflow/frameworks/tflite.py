@@ -6,17 +6,12 @@ quantization; input and output stay float32, so the conversion at both ends is p
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 
-from dliflow.conversion.graphs import tensorflow_graph
-from dliflow.errors import DliflowError
 from dliflow.frameworks import Option, take_options
-from dliflow.interchange import graph
 
-CONVERTER = dict.fromkeys(("fp32", "fp16", "int8"), "tensorflow")  # so the environment that is measured stays small
 MODEL = "model.tflite"
 OPTIONS: dict[str, Option] = {}
 
@@ -35,30 +30,6 @@ def supports(precision, device):
     if device != "cpu":
         return f"TFLite's {device} delegate is not wired; device 'cpu' is"
     return None if precision in ("fp32", "fp16", "int8") else f"TFLite has no {precision} models"
-
-
-def convert(source, out, precision, calibration):
-    """Build the network in TensorFlow and hand it to the converter; the batch stays symbolic."""
-    import tensorflow as tf
-
-    network = graph.read(source / "model.onnx", "tflite")
-    run = tensorflow_graph.function(network, "tflite").get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([run])
-    if precision != "fp32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision == "fp16":
-        converter.target_spec.supported_types = [tf.float16]
-    if precision == "int8":
-        if calibration is None:
-            raise DliflowError("tflite: int8 needs calibration images")
-        converter.representative_dataset = lambda: ([image[None]] for image in calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    (out / MODEL).write_bytes(converter.convert())
-
-
-def adopt(file, out):
-    """A TFLite file is taken as it is."""
-    shutil.copyfile(file, out / MODEL)
 
 
 class TfLite:

@@ -7,7 +7,7 @@ import json
 import time
 from pathlib import Path
 
-from dliflow import frameworks, integrity
+from dliflow import conversion, integrity
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json, replacing, sha256, write_json
 from dliflow.images import inputs
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert, and write the manifest; a skip is written there too, with its reason."""
-    framework = frameworks.load(args.framework)
+    converter = conversion.load(args.framework)
     calibration = None
     if args.calibration:
         calibration = inputs.make(inputs.read(args.calibration), args.input)
@@ -44,10 +44,10 @@ def run(args: argparse.Namespace) -> None:
             if args.adopt is None:
                 again = f"delete {args.source} to export the model again"
                 integrity.verify(payload(args.source), read_json(args.source)["files"], again)
-                framework.convert(payload(args.source), folder, args.precision, calibration)
-            elif hasattr(framework, "adopt"):
+                converter.convert(payload(args.source), folder, args.precision, calibration)
+            elif hasattr(converter, "adopt"):
                 integrity.verify_fetched(args.adopt, args.fetched)
-                framework.adopt(args.adopt, folder)
+                converter.adopt(args.adopt, folder)
             else:
                 raise DliflowError(f"{args.framework} takes no file as it is; remove source.precision from the entry")
     except Skip as skip:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Optional
 
-from dliflow import frameworks, sources
+from dliflow import conversion, frameworks, sources
 from dliflow.errors import DliflowError
 from dliflow.study import paths
 
@@ -106,7 +106,7 @@ def build(
         interchange = [
             environment(exporter),
             paths.INTERCHANGE.format(model=model),
-            environment(frameworks.converter(framework, row["precision"])),
+            environment(conversion.converter(framework, row["precision"])),
         ]
         calibration = _calibration(config, models[model]["spec"]) if row["precision"] == "int8" else []
         as_it_is = models[model]["precision"] is not None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dliflow import frameworks, sources
+from dliflow import conversion, sources
 from dliflow.fetching import uv
 from dliflow.study import config, environments, paths
 
@@ -47,7 +47,7 @@ def writable(checkout: Path, environments_folder: Path) -> list[str]:
 
 def _used_environments(study: dict[str, Any], checkout: Path) -> list[str]:
     """The frameworks in whose environments the study's models are read, converted or run."""
-    converters = {frameworks.converter(name, kind) for name in study["frameworks"] for kind in study["precisions"]}
+    converters = {conversion.converter(name, kind) for name in study["frameworks"] for kind in study["precisions"]}
     names = set(study["frameworks"])
     for position, name in enumerate(study["models"]):
         source = config.model(checkout / "config/models", name, "the study", f"models[{position}]")["source"]

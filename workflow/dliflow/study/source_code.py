@@ -1,12 +1,14 @@
 """What the code of a stage does, as a digest: jobs take it as a parameter, so that another behaviour re-runs them.
 
 The syntax trees of the stage's module and of all of dliflow that it imports are compared, without docstrings, comments,
-layout, annotations and the wording of errors: none of these can change what a finished job has written.
+layout, annotations and the wording of errors: none of these can change what a finished job has written. Of a constant
+that is imported by name (`from dliflow.frameworks.opencv import MODEL`) the value counts, not the rest of its module.
 """
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any, Optional
@@ -35,21 +37,43 @@ def _tree(path: Path) -> ast.Module:
 
 
 @cache
-def _imports(path: Path) -> frozenset[str]:
-    names: set[str] = set()
+def _constants(path: Path) -> dict[str, Any]:
+    """The texts, numbers and flags that a module names at its top, by names in capitals that it sets only once."""
+    stored = Counter(
+        node.id for node in ast.walk(_tree(path)) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    )
+    constants = {}
+    for node in _tree(path).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            constants.update({name: node.value.value for name in names if name.isupper() and stored[name] == 1})
+    return constants
+
+
+@cache
+def _imports(path: Path) -> tuple[frozenset[str], dict[str, Any]]:
+    """What a file imports of dliflow: modules, and by their full names the values of constants."""
+    modules: set[str] = set()
+    values: dict[str, Any] = {}
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
+            modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in names if name.split(".")[0] == "dliflow")
+            origin = _file(node.module)
+            constants = {} if origin is None else _constants(origin)
+            for alias in node.names:
+                if alias.name in constants:
+                    values[f"{node.module}.{alias.name}"] = constants[alias.name]
+                else:
+                    modules.update((node.module, f"{node.module}.{alias.name}"))
+    return frozenset(name for name in modules if name.split(".")[0] == "dliflow"), values
 
 
 def files(*modules: str) -> list[Path]:
     """Files of the named modules (`stages.latency`, `frameworks.openvino`) and of all that they import, sorted.
 
-    Imports inside functions count; a module that is loaded by its name must be named here.
+    A module of which only constants are taken is not among them. Imports inside functions count; a module that is loaded
+    by its name must be named here.
     """
     reached: set[Path] = set()
     pending = [f"dliflow.{name}" for name in modules]
@@ -57,7 +81,7 @@ def files(*modules: str) -> list[Path]:
         path = _file(pending.pop())
         if path is not None and path not in reached:
             reached.add(path)
-            pending.extend(_imports(path))
+            pending.extend(_imports(path)[0])
     return sorted(reached)
 
 
@@ -87,7 +111,8 @@ def behaviour(node: Any) -> Any:
 
 @cache
 def _digest_of_file(path: Path) -> str:
-    return digest_of(behaviour(_tree(path)), 64)
+    _, constants = _imports(path)
+    return digest_of([behaviour(_tree(path)), {name: repr(value) for name, value in constants.items()}], 64)
 
 
 def digest(*modules: str) -> str:

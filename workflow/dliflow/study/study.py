@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow import frameworks, sources
+from dliflow import conversion, frameworks, sources
 from dliflow.errors import DliflowError
 from dliflow.fetching import locations
 from dliflow.files import digest, not_whole, payload
@@ -150,7 +150,7 @@ class Study:
 
     def converter(self, model: str, framework: str, precision: str) -> str:
         """The framework in whose environment a model is converted."""
-        return framework if self.as_it_is(model) else frameworks.converter(framework, precision)
+        return framework if self.as_it_is(model) else conversion.converter(framework, precision)
 
     def calibrated(self, model: str, precision: str) -> bool:
         """Whether a conversion needs calibration images."""
@@ -237,7 +237,7 @@ class Study:
         """The study's frameworks and those in whose environments something is exported or converted; sorted."""
         named = self.config["frameworks"]
         converters = {
-            frameworks.converter(name, precision) for name in named for precision in self.config["precisions"]
+            conversion.converter(name, precision) for name in named for precision in self.config["precisions"]
         }
         homes = {home for model in self.models for home in (self.exporter(model), self.reference_framework(model))}
         return sorted({*named, *converters, *homes})

@@ -1,1 +1,1 @@
-"""The interchange graph, operation by operation, in the terms of a framework that cannot read ONNX."""
+"""The interchange graph made into another: of a framework's own operations, or a smaller one in ONNX."""

@@ -139,4 +139,4 @@ OPERATIONS = {
     "Sub": _binary("elemwise_sub", "broadcast_sub", lambda x, y: x - y),
     "Transpose": lambda b, F, x, *, axes: F.transpose(x, axes=axes, name=b.name),
 }
-"""What each operation of `dliflow.graph` is here."""
+"""What each operation of `dliflow.interchange.graph` is here."""

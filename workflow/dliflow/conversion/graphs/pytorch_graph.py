@@ -108,4 +108,4 @@ OPERATIONS = {
     "Sub": _binary("sub"),
     "Transpose": lambda torch, sizes, x, *, axes: x.permute(axes),
 }
-"""What each operation of `dliflow.graph` is here."""
+"""What each operation of `dliflow.interchange.graph` is here."""

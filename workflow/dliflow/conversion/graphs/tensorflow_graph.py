@@ -156,4 +156,4 @@ OPERATIONS = {
     "Sub": _binary("subtract"),
     "Transpose": _transpose,
 }
-"""What each operation of `dliflow.graph` is here."""
+"""What each operation of `dliflow.interchange.graph` is here."""

@@ -13,6 +13,7 @@ from dliflow.errors import Skip
 from dliflow.frameworks import Option, take_options
 
 NAME = __name__.rpartition(".")[2]
+WEIGHTS = "weights.npy"
 OPTIONS = {
     "fault": Option(str, "", "how it fails"),
     "skip": Option(str, "", "the reason of a skip"),
@@ -29,18 +30,6 @@ def supports(precision, device):
     if device != "cpu":
         return f"{NAME} runs on the CPU only"
     return None if precision in ("fp32", "fp16", "int8") else f"{NAME} has no {precision}"
-
-
-def convert(source, out, precision, calibration):
-    """Keep the weights, in half precision for fp16, as multiples of 1/127 of the largest for int8."""
-    with np.load(source / "model.npz") as archive:
-        weights = archive["weights"]
-    if precision == "int8":
-        step = np.abs(weights).max() / 127
-        weights = (weights / step).round() * step
-    np.save(out / "weights.npy", weights.astype("f2" if precision == "fp16" else "f4"))
-    if os.environ.get("DLIFLOW_TEST_CONVERT") == NAME:
-        raise RuntimeError("the converter does not like this graph")
 
 
 class Linear:
@@ -82,4 +71,4 @@ def load(model, *, precision, variant, device, batch_size, threads, options):
     if options["skip"]:
         raise Skip(options["skip"])
     fault, _, only = options["fault"].partition(" in ")
-    return Linear(np.load(model / "weights.npy").astype(np.float32), fault if only in ("", precision) else "")
+    return Linear(np.load(model / WEIGHTS).astype(np.float32), fault if only in ("", precision) else "")

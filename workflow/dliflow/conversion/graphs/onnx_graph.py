@@ -68,12 +68,12 @@ def _paired(graph, pairs: tuple[tuple[str, str], ...]) -> list[str]:
 def _depthwise_weights(graph) -> list[str]:
     """Names of the weights of convolutions that have one input channel for each group."""
     shapes = {item.name: item.dims for item in graph.initializer}
-    found = []
+    weights = []
     for node in graph.node:
         groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
         if node.op_type == "Conv" and groups > 1 and shapes.get(node.input[1], (0, 0))[1] == 1:
-            found.append(node.input[1])
-    return found
+            weights.append(node.input[1])
+    return weights
 
 
 def _reader(name: str, calibration: np.ndarray):

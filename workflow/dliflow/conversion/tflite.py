@@ -1,0 +1,36 @@
+"""TFLite's models: built in TensorFlow from the interchange graph, and converted there."""
+
+from __future__ import annotations
+
+import shutil
+
+from dliflow.conversion.graphs import tensorflow_graph
+from dliflow.errors import DliflowError
+from dliflow.frameworks.tflite import MODEL
+from dliflow.interchange import graph
+
+CONVERTER = dict.fromkeys(("fp32", "fp16", "int8"), "tensorflow")  # so the environment that is measured stays small
+
+
+def convert(source, out, precision, calibration):
+    """Build the network in TensorFlow and hand it to the converter; the batch stays symbolic."""
+    import tensorflow as tf
+
+    network = graph.read(source / "model.onnx", "tflite")
+    run = tensorflow_graph.function(network, "tflite").get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([run])
+    if precision != "fp32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision == "int8":
+        if calibration is None:
+            raise DliflowError("tflite: int8 needs calibration images")
+        converter.representative_dataset = lambda: ([image[None]] for image in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    (out / MODEL).write_bytes(converter.convert())
+
+
+def adopt(file, out):
+    """A TFLite file is taken as it is."""
+    shutil.copyfile(file, out / MODEL)

@@ -1,0 +1,1 @@
+"""What a framework's running and its conversion share. No framework's name is found here."""
