@@ -47,8 +47,8 @@ rule reference:
         there("reference", "--out {output:q}")
 
 
-# Convert a model to a framework's own format.
-rule convert:
+# Convert a model to a framework's own format. A checkpoint: what comes of a model runs again only if its files changed.
+checkpoint convert:
     input:
         environment=lambda w: needs_environment(STUDY.converter(**w)),
         source=lambda w: (paths.MODEL_FILES if STUDY.as_it_is(w.model) else paths.INTERCHANGE).format(**w),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 from dliflow import conversion, integrity
@@ -37,7 +36,6 @@ def run(args: argparse.Namespace) -> None:
     manifest = {"framework": args.framework, "precision": args.precision, "status": "ok", "reason": None}
     if args.calibration:
         manifest["calibration"] = {"chosen": args.calibration_set, "input": args.input, **read_json(args.calibration)}
-    started = time.perf_counter()
     try:
         with replacing(target) as folder:
             folder.mkdir()
@@ -53,7 +51,6 @@ def run(args: argparse.Namespace) -> None:
     except Skip as skip:
         write_json(args.out, {**manifest, "status": "skipped", "reason": str(skip), "files": {}})
         return
-    manifest["convert_s"] = time.perf_counter() - started
     files = sorted(path for path in target.rglob("*") if path.is_file())
     manifest["files"] = {
         str(path.relative_to(target)): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files
