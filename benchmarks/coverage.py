@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import synthetic
 
+from dliflow.analysis import series as afterwards
 from dliflow.analysis import stats
 from dliflow.measuring import measure, series
 
@@ -66,7 +67,7 @@ def holds(values: np.ndarray) -> float:
 
 def drifts(values: np.ndarray) -> bool:
     """Whether a table would call it drift."""
-    p = series.drift_p(values)
+    p = afterwards.drift_p(values)
     return p is not None and p < 0.01
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from dliflow import frameworks
-from dliflow.analysis import comparison, doubts, stats
+from dliflow.analysis import comparison, stats, surroundings
 from dliflow.machine import lock, variables
 from dliflow.stages import compare
 from dliflow.study import config, environments, paths
@@ -117,7 +117,7 @@ def pace(round_: dict[str, Any]) -> float:
 
 def probe(round_: dict[str, Any]) -> float:
     """The probe of all processors, ms."""
-    return float(np.mean([doubts.probe_ms(durations_ns) for durations_ns in round_["probe_ns"].values()]))
+    return float(np.mean([surroundings.probe_ms(durations_ns) for durations_ns in round_["probe_ns"].values()]))
 
 
 PLAIN = {"plain": nothing, "plain, over the pacer": pace, "plain, over the probe": probe}

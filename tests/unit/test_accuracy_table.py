@@ -8,7 +8,7 @@ import json
 import pandas as pd
 import pytest
 
-from dliflow.analysis import tables
+from dliflow.analysis.tables import accuracy, parity, shared
 from dliflow.errors import DliflowError
 from dliflow.files import sha256
 from dliflow.records import record
@@ -73,8 +73,8 @@ class Study:
 
     def table(self):
         """Rows by configuration."""
-        rows = tables.accuracy(self.plan, tables.parity(self.plan), self.models)
-        table = tables.frame(rows, tables.ACCURACY).to_dict("records")  # what is not a column gets lost here
+        rows = accuracy.rows(self.plan, parity.rows(self.plan), self.models)
+        table = shared.frame(rows, "accuracy").to_dict("records")  # what is not a column gets lost here
         told = [{key: value for key, value in row.items() if not pd.isna(value)} for row in table]
         return {f"{row['framework']}-{row['variant']}-{row['precision']}": row for row in told}
 

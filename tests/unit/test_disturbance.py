@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from dliflow.analysis import comparison, doubts
+from dliflow.analysis import comparison, doubts, surroundings
 from dliflow.machine import disturbance
 
 QUIET = {
@@ -69,10 +69,10 @@ def test_a_speed_that_changed_between_repetitions_is_told():
 
 def test_a_pacer_beside_spinning_threads_tells_nothing():
     restless = {**QUIET, "at_rest": False, "pacer_ns": [[5_000_000] * 3] * 2, "probe_after_ns": {"0": [9_000_000]}}
-    doubted = doubts.disturbances([QUIET, restless])
-    assert len(doubted) == 1
-    assert "threads did not sleep" in doubted[0]
-    assert doubts.pacer_ms(restless) is None
+    found = doubts.disturbances([QUIET, restless])
+    assert len(found) == 1
+    assert "threads did not sleep" in found[0]
+    assert surroundings.pacer_ms(restless) is None
 
 
 def test_another_pacer_is_told():
@@ -118,12 +118,12 @@ def apart(fast, slow):
         (groups_that(y={"outside": "3"}), (0.5, 0.49, 0.51), None, "y: threads could run on processors 3, too"),
     ],
 )
-def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, states, message):
-    doubted = doubts.together(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01, ("x", "y"))
-    assert [message in line for line in doubted] == ([True] if message else [])
+def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, states, told):
+    found = doubts.comparison(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01, ("x", "y"))
+    assert [told in line for line in found] == ([True] if told else [])
 
 
-MADE = {"requests_asked": 1000, "width_asked": None, "latency_ns": [100] * 1000, "interval_ns": [99, 101]}
+MADE = {"requests_asked": 1000, "width_asked": None, "latency_ns": [100] * 1000, "latency_half_width": 0.01}
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,11 @@ MADE = {"requests_asked": 1000, "width_asked": None, "latency_ns": [100] * 1000,
         ({}, None),
         ({"latency_ns": [100] * 50}, "only 50 of 1000 requests were made in 2 of 3 processes"),
         ({"width_asked": 0.01, "latency_ns": [100] * 50}, None),
-        ({"width_asked": 0.01, "interval_ns": [92, 108]}, "2 of 3 processes ended knowing their own median to ± 8%"),
-        ({"width_asked": 0.01, "interval_ns": None, "latency_ns": [100] * 3}, "too early to know their own median"),
+        ({"width_asked": 0.01, "latency_half_width": 0.08}, "2 of 3 processes ended knowing their own median to ± 8%"),
+        (
+            {"width_asked": 0.01, "latency_half_width": None, "latency_ns": [100] * 3},
+            "too early to know their own median",
+        ),
     ],
 )
 def test_processes_that_ended_too_early_are_told(changes, message):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from project import ROOT, converted, prepared
 
-from dliflow.analysis import tables
+from dliflow.analysis.tables import measurements
 from dliflow.machine import rest
 from dliflow.measuring import feed
 from dliflow.records import record
@@ -73,12 +73,12 @@ def test_a_record_tells_what_was_asked_and_what_was_in_effect(measure):
     assert set(found["figures"]["probe_before_ns"]) == {one}
     assert (found["figures"]["inputs"], found["figures"]["distinct_batches"]) == ("random", 2)
     assert found["identity"]["list_sha256"] is None
-    assert tables.launch(found) == f"cpus {one}; nice {nice}; random inputs; 2 distinct inputs"
+    assert measurements.launch(found) == f"cpus {one}; nice {nice}; random inputs; 2 distinct inputs"
 
 
 def test_defaults_say_nothing(measure):
     found = measure()
-    assert tables.launch(found) == ""
+    assert measurements.launch(found) == ""
     figures = found["figures"]
     assert (figures["inputs"], figures["distinct_batches"], figures["distinct_asked"]) == ("images", 4, None)
     assert found["identity"]["list_sha256"] == "1"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dliflow.analysis import comparison
-from dliflow.analysis import tables as columns
+from dliflow.analysis import comparison, ranking
+from dliflow.analysis.tables import accuracy as accuracy_table
+from dliflow.analysis.tables import shared
 from dliflow.report import canvas, conclusion, missing, names, page, plots, read, summary, times, tradeoff, units
 from dliflow.stages import report
 from dliflow.study import paths
@@ -32,6 +32,7 @@ def point(framework, batch_size, medians, precision="fp32", status="ok", reason=
         row.update(latency_p50_ms=middle, fps=batch_size / middle * 1e3, requests=30, repetitions=len(medians))
         if len(medians) > 1:
             row.update(latency_ci_low_ms=min(medians), latency_ci_high_ms=max(medians))
+            row.update(fps_ci_low=batch_size / max(medians) * 1e3, fps_ci_high=batch_size / min(medians) * 1e3)
     return row, runs or [{**row, "repetition": 1, "record": "results/latency/none.json"}]
 
 
@@ -44,6 +45,7 @@ def quality(framework, precision="fp32", status="ok", reason=None, change=None):
         low, middle, high = change
         row.update(baseline=f"{framework}-default-fp32", top1_change=middle, mcnemar_p=0.5, agreement=0.95)
         row.update(top1_change_ci_low=low, top1_change_ci_high=high)
+        row.update(images_needed=accuracy_table.images_needed(middle, low, high, 20))
     return row
 
 
@@ -84,7 +86,7 @@ def tables_of(points, accuracy, folder, comparison=(), rounds=()):
         "comparison": list(comparison),
         "rounds": list(rounds),
     }.items():
-        columns.frame(rows, getattr(columns, name.upper())).to_csv(folder / f"{name}.csv", index=False)
+        shared.frame(rows, name).to_csv(folder / f"{name}.csv", index=False)
     return read.tables(folder)
 
 
@@ -121,8 +123,8 @@ def test_the_conclusion_names_ties_losses_and_an_alternative(study):
     (batch,) = setting.batches
     assert batch.fastest.name == "null int8"
     assert batch.fastest.cost.loss
-    assert batch.named(conclusion.TIE) == ["alpha fp32"]
-    assert batch.named(conclusion.SLOWER) == ["null fp32"]
+    assert batch.named(ranking.TIE) == ["alpha fp32"]
+    assert batch.named(ranking.SLOWER) == ["null fp32"]
     assert batch.alternative.name == "alpha fp32"
     assert setting.counts == {"ok": 3, "failed": 1, "skipped": 1}
 
@@ -130,7 +132,7 @@ def test_the_conclusion_names_ties_losses_and_an_alternative(study):
 def test_one_repetition_decides_nothing(tmp_path):
     tables = tables_of([point("a", 1, [1.0]), point("b", 1, [9.0])], [quality("a"), quality("b")], tmp_path)
     (batch,) = conclusion.settings(tables)[0].batches
-    assert batch.named(conclusion.UNDECIDED) == ["b fp32"]
+    assert batch.named(ranking.UNDECIDED) == ["b fp32"]
 
 
 def test_rounds_decide_who_is_fastest_against_what_repetitions_say(tmp_path):
@@ -140,10 +142,10 @@ def test_rounds_decide_who_is_fastest_against_what_repetitions_say(tmp_path):
     tables = tables_of(points, [quality(name) for name in "abc"], tmp_path, *rounds)
     (batch,) = conclusion.settings(tables)[0].batches
     assert batch.fastest.name == "b fp32"
-    assert batch.named(conclusion.TIE) == ["c fp32"]
-    assert batch.named(conclusion.SLOWER) == ["a fp32"]
+    assert batch.named(ranking.TIE) == ["c fp32"]
+    assert batch.named(ranking.SLOWER) == ["a fp32"]
     assert batch.rounds
-    (slower,) = (entry for entry in batch.entries if entry.verdict == conclusion.SLOWER)
+    (slower,) = (entry for entry in batch.entries if entry.verdict == ranking.SLOWER)
     assert slower.ratio == pytest.approx(1 / 0.9, rel=0.01)
     alone = tables_of(points, [quality(name) for name in "abc"], tmp_path)
     (batch,) = conclusion.settings(alone)[0].batches
@@ -156,10 +158,10 @@ def test_the_best_of_three_in_the_same_rounds_needs_more_than_one_pair_does(tmp_
     names_ = [f"{name}-default-fp32-default" for name in "abc"]
     rounds = in_rounds(1, dict(zip(names_, (1.0, 1.008, 1.05))))
     tables = tables_of(points, [quality(name) for name in "abc"], tmp_path, *rounds)
-    together = conclusion.comparisons(tables)[("tiny", "cpu", "local", "latency", 1)]
-    assert together.confidence == pytest.approx(1 - 0.05 / 3)
-    alone = comparison.ratio(comparison.log_ratios(together.groups, comparison.Pair(names_[1], names_[0], "")))
-    assert alone.interval[1] - alone.interval[0] < np.diff(together.ratio(names_[1], names_[0]).interval)[0]
+    compared = ranking.comparisons(tables.comparison, tables.rounds)[("tiny", "cpu", "local", "latency", 1)]
+    assert compared.confidence == pytest.approx(1 - 0.05 / 3)
+    alone = comparison.ratio(comparison.log_ratios(compared.groups, comparison.Pair(names_[1], names_[0], "")))
+    assert alone.interval[1] - alone.interval[0] < np.diff(compared.ratio(names_[1], names_[0]).interval)[0]
 
 
 def test_what_repetitions_show_faster_than_the_leaders_of_the_rounds_is_undecided(tmp_path):
@@ -167,7 +169,7 @@ def test_what_repetitions_show_faster_than_the_leaders_of_the_rounds_is_undecide
     rounds = in_rounds(1, {f"{name}-default-fp32-default": 1.0 for name in "ab"})
     tables = tables_of(points, [quality(name) for name in "abc"], tmp_path, *rounds)
     (batch,) = conclusion.settings(tables)[0].batches
-    assert batch.named(conclusion.UNDECIDED) == ["c fp32"]
+    assert batch.named(ranking.UNDECIDED) == ["c fp32"]
 
 
 def test_rounds_that_failed_are_told_beside_what_they_would_have_settled(tmp_path):
@@ -510,10 +512,3 @@ def test_inline_plots_take_the_pages_colours_and_own_ids(study, tmp_path):
     text = str(page.inline((tmp_path / "latency.svg").read_text(), "latency"))
     assert text.startswith("<svg ") and canvas.INK not in text and "var(--ink)" in text
     assert 'id="figure_1"' not in text and 'id="latency-figure_1"' in text
-
-
-@pytest.mark.parametrize("name", ["parity", "accuracy", "performance", "measurements", "comparison", "rounds"])
-def test_every_column_is_described(name):
-    text = (Path(__file__).parents[2] / "docs/tables.md").read_text()
-    assert f"## {name}.csv" in text
-    assert [column for column in getattr(columns, name.upper()) if f"`{column}`" not in text] == []

@@ -9,6 +9,7 @@ import pytest
 import synthetic
 from scipy import stats as scipy_stats
 
+from dliflow.analysis import series as afterwards
 from dliflow.measuring import measure, series
 
 RUNS = 120
@@ -40,7 +41,7 @@ def holds(found):
 
 
 def flagged(values):
-    p = series.drift_p(values)
+    p = afterwards.drift_p(values)
     return p is not None and p < 0.01
 
 
@@ -79,8 +80,8 @@ def test_few_requests_give_no_interval_and_no_verdict():
     few = np.array([5.0, 6.0, 7.0])
     assert series.median_interval(few) is None
     assert series.median_interval(few[:1]) is None
-    assert series.drift(few) is None
-    assert series.drift_p(few) is None
+    assert afterwards.drift(few) is None
+    assert afterwards.drift_p(few) is None
     assert not series.narrow(0.01, 6)([5, 6, 7])
     assert not series.steady([5] * 24)
 
@@ -112,14 +113,14 @@ def test_the_warm_up_ends_after_the_slow_requests_and_soon_where_there_are_none(
 def test_drift_is_seen_and_told():
     rng = np.random.default_rng(4)
     runs = [np.array(made(synthetic.drifting(rng, 1000), 1000).latency_ns) for _ in range(30)]
-    assert all(series.drift_p(values) < 0.01 for values in runs)
-    assert np.mean([series.drift(values) for values in runs]) == pytest.approx(0.75 * synthetic.DRIFT, rel=0.1)
-    assert all(series.drift(values[::-1]) < 0 for values in runs)
+    assert all(afterwards.drift_p(values) < 0.01 for values in runs)
+    assert np.mean([afterwards.drift(values) for values in runs]) == pytest.approx(0.75 * synthetic.DRIFT, rel=0.1)
+    assert all(afterwards.drift(values[::-1]) < 0 for values in runs)
 
 
 @pytest.mark.parametrize("few", [[5, 9, 6, 10, 7, 11, 8], [5, 5, 5]])
 def test_no_trend_is_told_of_a_handful(few):
     """Values that alternate are worth more independent ones than there are."""
     values = np.array(few)
-    assert series.drift(values) is None
-    assert series.drift_p(values) is None
+    assert afterwards.drift(values) is None
+    assert afterwards.drift_p(values) is None

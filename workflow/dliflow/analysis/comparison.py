@@ -54,12 +54,12 @@ def leaders(measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]], mos
         most: how many at most, two or more.
     """
     ordered = sorted(measured, key=lambda item: (stats.latency(item[1]), name(item[0])))
-    found = []
+    chosen = []
     for place, (member, repetitions) in enumerate(ordered):
         interval = stats.ratio_interval(repetitions, ordered[0][1])
         if place < 2 or interval is None or interval[0] <= 1:
-            found.append(member)
-    return found[:most]
+            chosen.append(member)
+    return chosen[:most]
 
 
 def references(member: dict[str, Any], among: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
@@ -91,8 +91,8 @@ def choose(
     pairs = [Pair(name(first[0]), name(other), "leaders") for other in first[1:]]
     for member in first:
         before = older(member)
-        found = references(member, every) + ([(before, "version")] if before else [])
-        for other, purpose in found:
+        against = references(member, every) + ([(before, "version")] if before else [])
+        for other, purpose in against:
             members.setdefault(name(other), other)
             pair = Pair(name(member), name(other), purpose)
             if not any({pair.first, pair.second} == {known.first, known.second} for known in pairs):
@@ -128,8 +128,8 @@ def ratio(parts: Sequence[np.ndarray], confidence: float = 0.95) -> Ratio:
 def narrow(groups: Sequence[dict[str, Any]], pairs: Sequence[Pair], width: float) -> bool:
     """Whether every pair's interval lies within ± this share of its ratio."""
     for pair in pairs:
-        found = ratio(log_ratios(groups, pair))
-        if found.interval is None or np.log(found.interval[1] / found.ratio) > np.log1p(width):
+        known = ratio(log_ratios(groups, pair))
+        if known.interval is None or np.log(known.interval[1] / known.ratio) > np.log1p(width):
             return False
     return True
 
@@ -151,8 +151,8 @@ def states(groups: Sequence[dict[str, Any]], pair: Pair) -> Optional[States]:
     pace = [np.array([np.median(round_["pacer_ns"]) for round_ in group["rounds"]]) for group in groups]
     middle = float(np.median(np.concatenate(pace)))
     ratios = log_ratios(groups, pair)
-    fast = [part[own <= middle] for part, own in zip(ratios, pace)]
-    slow = [part[own > middle] for part, own in zip(ratios, pace)]
+    fast = [part[beside <= middle] for part, beside in zip(ratios, pace)]
+    slow = [part[beside > middle] for part, beside in zip(ratios, pace)]
     if not any(map(len, slow)):
         return None
     first, second = ratio(fast), ratio(slow)

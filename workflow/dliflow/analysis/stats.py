@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from scipy import stats as scipy_stats
@@ -21,7 +22,9 @@ def pooled(repetitions: Sequence[np.ndarray], percent: float) -> float:
         repetitions: for each process its durations, any one unit, which is that of the result.
     """
     values = np.concatenate(list(repetitions))
-    weights = np.concatenate([np.full(len(own), 1 / len(own)) for own in repetitions]) / len(repetitions)
+    weights = np.concatenate([np.full(len(durations), 1 / len(durations)) for durations in repetitions]) / len(
+        repetitions
+    )
     order = np.argsort(values, kind="stable")
     # scipy.stats.quantile with weights steps between values, and rounding decides where: the median of 0 to 9 is 4.0
     middles = np.cumsum(weights[order]) - weights[order] / 2
@@ -75,14 +78,11 @@ def ratio_interval(first: Sequence[np.ndarray], second: Sequence[np.ndarray], co
     if min(len(first), len(second)) < 2:
         return None
     a, b = _log_medians(first), _log_medians(second)
-    va, vb = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
-    if va + vb == 0:
+    if _all_the_same(a) and _all_the_same(b):
         ratio = float(np.exp(a.mean() - b.mean()))
         return ratio, ratio
-    freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
-    half = scipy_stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(va + vb)
-    difference = a.mean() - b.mean()
-    return float(np.exp(difference - half)), float(np.exp(difference + half))
+    low, high = _confidence(lambda: scipy_stats.ttest_ind(a, b, equal_var=False), confidence)
+    return float(np.exp(low)), float(np.exp(high))
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95, of: Callable[[float], float] = float) -> Interval:
@@ -94,8 +94,23 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95, of: Callable[[fl
     """
     if len(values) < 2:
         return None
-    half = scipy_stats.t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return float(of(np.mean(values) - half)), float(of(np.mean(values) + half))
+    if _all_the_same(values):
+        return float(of(values.mean())), float(of(values.mean()))
+    low, high = _confidence(lambda: scipy_stats.ttest_1samp(values, 0), confidence)
+    return float(of(low)), float(of(high))
+
+
+def _all_the_same(values: np.ndarray) -> bool:
+    """Whether values are the same but for rounding, so that no test of theirs has a spread to go by."""
+    return bool(np.ptp(values) <= 1e-14 * np.abs(values).max())
+
+
+def _confidence(test: Callable[[], Any], confidence: float) -> tuple[float, float]:
+    """The confidence interval of a test of SciPy's, which warns where one of two samples does not vary at all."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
+        interval = test().confidence_interval(confidence)
+    return float(interval.low), float(interval.high)
 
 
 def share_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -1,7 +1,8 @@
-"""Estimators inside one process: of successive durations, which are not independent. They need numpy alone.
+"""When a process has warmed up, and when it has measured enough: rules to stop by. They need numpy alone.
 
-What differs between processes is not in here: the intervals that are quoted come from several of them (`stats.py`).
-benchmarks/coverage.py shows how well these do.
+They rest on estimators of successive durations, which are not independent; benchmarks/coverage.py shows how well these
+do. What the durations say afterwards is computed from the record (`analysis/series.py`), with the same estimators; the
+intervals that are quoted come from several processes (`analysis/stats.py`).
 """
 
 from __future__ import annotations
@@ -138,36 +139,3 @@ def steady(durations: Sequence[int]) -> bool:
     medians = np.median(batches, axis=1)
     errors = [float(medians[start:].var()) / (count - start) for start in range(count - 1)]
     return int(np.argmin(errors)) <= count / 2
-
-
-def drift(durations: np.ndarray) -> Optional[float]:
-    """How much slower the last quarter was than the first: share of the first's median; None from fewer than eight."""
-    quarter = len(durations) // 4
-    if quarter < 2:
-        return None
-    return float(np.median(durations[-quarter:]) / np.median(durations[:quarter])) - 1
-
-
-def drift_p(durations: np.ndarray) -> Optional[float]:
-    """Two-sided p-value of a trend; None where fewer than ten requests, or ten independent ones' worth, cannot tell.
-
-    Spearman's rank correlation with time, by Fisher's transformation (E. C. Fieller, H. O. Hartley, E. S. Pearson,
-    Biometrika 44, 1957). Its variance is that of so many independent values as the ranks without the trend are worth,
-    as in K. H. Hamed, A. R. Rao, "A modified Mann-Kendall trend test for autocorrelated data", J. Hydrology 204, 1998.
-    """
-    count = len(durations)
-    if count < 10:  # such as go up and down by turns are worth more than their number
-        return None
-    _, inverse, ties = np.unique(durations, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(ties) - (ties - 1) / 2)[inverse]
-    ranks -= ranks.mean()
-    times = np.arange(count) - (count - 1) / 2
-    if not ranks.any():
-        return 1.0
-    slope = float(ranks @ times) / float(times @ times)
-    worth = count / correlation_time(ranks - slope * times, fitted=2)
-    if worth < 10:
-        return None
-    correlation = slope * math.sqrt(float(times @ times) / float(ranks @ ranks))
-    z = math.atanh(max(-1 + 1e-12, min(1 - 1e-12, correlation))) * math.sqrt((worth - 3) / 1.06)
-    return math.erfc(abs(z) / math.sqrt(2))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import comparison, stats
-from dliflow.analysis.tables import ACCEPTED_LOSS
-from dliflow.report import names, strain, units
+from dliflow.analysis import ranking, strain
+from dliflow.analysis.columns import COMPARED
+from dliflow.analysis.ranking import SLOWER, Speed, Speeds
+from dliflow.analysis.strain import Strain
+from dliflow.analysis.tables import accuracy as quality
+from dliflow.report import names, units
+from dliflow.report import strain as strain_in_words
+from dliflow.report.comparison import Gain, gain
 from dliflow.report.read import CONFIGURATION, POINT, SETTING, Row, Rows, Tables, key
-from dliflow.report.strain import Strain
-from dliflow.report.together import POINT as COMPARED
-from dliflow.report.together import Gain, Together, comparisons
-
-FASTEST, TIE, UNDECIDED, SLOWER = "fastest", "no difference shown", "undecided", "slower"
 
 
 class Cost(NamedTuple):
@@ -58,22 +57,6 @@ class Entry(NamedTuple):
         return [mark for mark in (chance, self.cost.doubt) if mark]
 
 
-class Speed(NamedTuple):
-    """The fastest configuration of a batch size by one way of measuring: ms, for each process or group of rounds."""
-
-    latencies: list[np.ndarray]
-
-    @property
-    def latency(self) -> float:
-        """In ms."""
-        return stats.latency(self.latencies)
-
-    @property
-    def interval(self) -> tuple[Optional[float], Optional[float]]:
-        """Of the latency, 95 %; two times None from one process."""
-        return stats.latency_interval(self.latencies) or (None, None)
-
-
 class Batch(NamedTuple):
     """One batch size: its configurations from the fastest to the slowest."""
 
@@ -82,12 +65,8 @@ class Batch(NamedTuple):
     gains: list[Gain]
     no_rounds: Optional[str] = None
     """Why its leaders were not measured together, where that failed."""
-    repeated: Optional[Speed] = None
-    """The fastest by its repetitions."""
-    together: Optional[Speed] = None
-    """The fastest in rounds; None where it had no part in any."""
-    paced: Optional[Speed] = None
-    """The same in units of what the pacer took beside it."""
+    speeds: Speeds = Speeds()
+    """The latency of the fastest, by each way of measuring."""
     missing: Sequence[str] = ()
     """Who failed, and so had no part in the rounds."""
     strains: Sequence[Strain] = ()
@@ -143,12 +122,11 @@ class Setting(NamedTuple):
     @property
     def rounds(self) -> bool:
         """Whether the fastest of every batch size was measured in rounds: then all figures here are those."""
-        return all(batch.together for batch in self.batches)
+        return ranking.all_in_rounds(batch.speeds for batch in self.batches)
 
     def speed(self, batch: Batch) -> Speed:
         """The figures of a batch size's fastest, in the one way that all batch sizes have."""
-        speed = batch.together if self.rounds else batch.repeated
-        return speed or Speed([np.array([batch.fastest.row["latency_p50_ms"]])])
+        return ranking.quoted(batch.speeds, self.rounds)
 
     def fps(self, batch: Batch) -> float:
         """Images per second of a batch size's fastest, likewise."""
@@ -164,53 +142,25 @@ class Setting(NamedTuple):
         """The batch size whose fastest configuration has the highest FPS."""
         return self._end({batch.size: batch.size for batch in self.batches})
 
-    def _end(self, gain: dict[int, int]) -> End:
+    def _end(self, gains: dict[int, int]) -> End:
         """The batch size that gains most in a time, and those that are not shown to gain less.
 
         Args:
-            gain: of one request, by batch size.
+            gains: of one request, by batch size.
         """
-        best = max(self.batches, key=lambda batch: gain[batch.size] / self.speed(batch).latency)
-        others = [batch for batch in self.batches if batch is not best]
-        return End(best, [batch for batch in others if not self._less(batch, best, gain[batch.size] / gain[best.size])])
-
-    def _less(self, other: Batch, best: Batch, gain: float) -> bool:
-        """Whether a batch size is shown to gain less than the best, all pairs together (Bonferroni).
-
-        Rounds of different batch sizes are apart in time. So it must also hold over the pacer beside them, and must not
-        be contradicted by the repetitions, which are spread over the whole study.
-        """
-        confidence = 1 - 0.05 / math.comb(len(self.batches), 2)
-
-        def interval(of_best: Optional[Speed], of_other: Optional[Speed]) -> tuple[float, float]:
-            ends = None
-            if of_best is not None and of_other is not None:
-                ends = stats.ratio_interval(of_best.latencies, of_other.latencies, confidence)
-            return (gain * ends[0], gain * ends[1]) if ends else (0.0, math.inf)
-
-        less = interval(self.speed(best), self.speed(other))[1] < 1
-        if not self.rounds:
-            return less
-        return less and interval(best.paced, other.paced)[1] < 1 and interval(best.repeated, other.repeated)[0] <= 1
+        by_size = {batch.size: batch for batch in self.batches}
+        best, ties = ranking.best_size({size: batch.speeds for size, batch in by_size.items()}, gains)
+        return End(by_size[best], [by_size[size] for size in ties])
 
     @property
     def doubts(self) -> list[str]:
         """Why nothing is called the fastest; empty where the machine was quiet enough."""
-        return strain.told([each for batch in self.batches for each in batch.strains])
+        return strain_in_words.told([one for batch in self.batches for one in batch.strains])
 
 
 def usable(performance: Rows) -> Rows:
     """Rows whose figures can be believed."""
     return [row for row in performance if row["status"] == "ok" and row["latency_p50_ms"]]
-
-
-def repetitions(measurements: Rows) -> dict[tuple, list[np.ndarray]]:
-    """For each point the medians of its processes, each as an array of one, as `stats` takes them."""
-    medians: dict[tuple, list[np.ndarray]] = {}
-    for row in measurements:
-        if row["status"] == "ok" and row["latency_p50_ms"]:
-            medians.setdefault(key(row, POINT), []).append(np.array([row["latency_p50_ms"]]))
-    return medians
 
 
 def costs(accuracy: Rows) -> dict[tuple, Cost]:
@@ -241,54 +191,30 @@ def quality_doubt(row: Row) -> str:
     change, low, high = (row[name] for name in ("top1_change", "top1_change_ci_low", "top1_change_ci_high"))
     if row["precision"] == "fp32" or row["status"] != "ok" or None in (change, low, high):
         return ""
-    if not low < -ACCEPTED_LOSS <= high:
+    if not quality.undecided(low, high):
         return ""
-    doubt = f"whether it loses more than {ACCEPTED_LOSS:.0%} of top-1 cannot be told with {row['images']} images"
-    margin = abs(change + ACCEPTED_LOSS)
-    if margin < ACCEPTED_LOSS / 10:
+    limit = f"{quality.ACCEPTED_LOSS:.0%}"
+    doubt = f"whether it loses more than {limit} of top-1 cannot be told with {row['images']} images"
+    if row["images_needed"] is None:
         return f"{doubt}; many more would tell"
-    needed = row["images"] * ((high - low) / 2 / margin) ** 2
-    step = 10 ** max(0, math.floor(math.log10(needed)) - 1)
-    return f"{doubt}; some {math.ceil(needed / step) * step:,} would, should the change stay what it is"
+    return f"{doubt}; some {row['images_needed']:,} would, should the change stay what it is"
 
 
-def rank(
-    rows: Rows, medians: dict[tuple, list[np.ndarray]], quality: dict[tuple, Cost], together: Optional[Together] = None
-) -> list[Entry]:
-    """Configurations of one batch size from the fastest to the slowest, each compared with the fastest.
-
-    What was measured together is settled by its rounds and leads; the others follow by their repetitions. One is slower
-    only when the interval of the ratio excludes 1; undecided where one of the two has a single repetition, or where
-    repetitions show something faster than what leads in rounds in which it had no part.
-    """
-    leaders = together.order() if together else []
-    place = {name: number for number, name in enumerate(leaders)}
-    ordered = sorted(
-        rows,
-        key=lambda row: (place.get(comparison.name(row), len(place)), row["latency_p50_ms"], names.configuration(row)),
-    )
-    best = medians.get(key(ordered[0], POINT), [])
+def entries(standings: list[ranking.Standing], quality: dict[tuple, Cost]) -> list[Entry]:
+    """The configurations of one batch size, ranked, each with its name and what is known of its quality."""
     unknown = Cost(None, "unknown: no accuracy row", "", False)
-    entries = []
-    for row in ordered:
-        cost = quality.get(key(row, CONFIGURATION), unknown)
-        repeated = medians.get(key(row, POINT), [])
-        ratio, interval = row["latency_p50_ms"] / ordered[0]["latency_p50_ms"], None
-        settled = together is not None and {comparison.name(row), comparison.name(ordered[0])} <= together.members
-        if row is ordered[0]:
-            verdict = FASTEST
-        elif together is not None and settled:
-            in_rounds = together.ratio(comparison.name(row), comparison.name(ordered[0]))
-            ratio, interval = in_rounds.ratio, in_rounds.interval
-            verdict = SLOWER if in_rounds.verdict == comparison.SECOND else TIE
-        else:
-            interval = stats.ratio_interval(repeated, best)
-            verdict = UNDECIDED
-            if interval is not None:
-                ratio = stats.latency(repeated) / stats.latency(best)
-                verdict = SLOWER if interval[0] > 1 else UNDECIDED if interval[1] < 1 else TIE
-        entries.append(Entry(names.configuration(row), row, verdict, ratio, interval, cost, settled))
-    return entries
+    return [
+        Entry(
+            names.configuration(standing.row),
+            standing.row,
+            standing.verdict,
+            standing.ratio,
+            standing.interval,
+            quality.get(key(standing.row, CONFIGURATION), unknown),
+            standing.rounds,
+        )
+        for standing in standings
+    ]
 
 
 def grouped(rows: Iterable[Row], columns: tuple[str, ...]) -> dict[tuple, Rows]:
@@ -299,50 +225,68 @@ def grouped(rows: Iterable[Row], columns: tuple[str, ...]) -> dict[tuple, Rows]:
     return groups
 
 
+class Known(NamedTuple):
+    """What every batch size is concluded from: by point (`POINT`), by comparison (`COMPARED`), by configuration."""
+
+    medians: dict[tuple, list[np.ndarray]]
+    processes: dict[tuple, Rows]
+    costs: dict[tuple, Cost]
+    compared: dict[tuple, ranking.Comparison]
+    broken: dict[tuple, str]
+    """Why a comparison failed."""
+    bursts: dict[tuple, Rows]
+    paces: dict[str, float]
+    """The pacer's best of each node, ms."""
+
+
+def known(tables: Tables) -> Known:
+    """From the tables of a study."""
+    return Known(
+        ranking.medians(tables.measurements),
+        grouped(tables.measurements, POINT),
+        costs(tables.accuracy),
+        ranking.comparisons(tables.comparison, tables.rounds),
+        {key(row, COMPARED): row["reason"] for row in tables.comparison if row["status"] == "failed"},
+        grouped(tables.rounds, COMPARED),
+        strain.best_paces(tables.measurements, tables.rounds),
+    )
+
+
 def settings(tables: Tables) -> list[Setting]:
     """The conclusion for every model × device × node."""
-    medians, quality, compared = repetitions(tables.measurements), costs(tables.accuracy), comparisons(tables)
-    broken = {key(row, COMPARED): row["reason"] for row in tables.comparison if row["status"] == "failed"}
-    measured, paces = grouped(tables.measurements, POINT), strain.paces(tables)
-    bursts = grouped(tables.rounds, COMPARED)
+    study = known(tables)
     concluded = []
     for rows in grouped(tables.performance, SETTING).values():
         sizes = grouped(usable(rows), ("batch_size",))
-        batches = []
-        for size in sorted(sizes):
-            point = key(sizes[size][0], COMPARED)
-            together = compared.get(point)
-            gains = together.gains if together else []
-            no_rounds = None if together else broken.get(point)
-            entries = rank(sizes[size], medians, quality, together)
-            best = min(paces.get(rows[0]["node"], [math.inf]))
-            strains = [strain.of_processes(measured.get(key(entry.row, POINT), []), best) for entry in entries]
-            if together is not None:
-                strains.append(strain.of_rounds(together.taken_share, bursts.get(point, []), best))
-            batches.append(
-                Batch(
-                    size[0],
-                    entries,
-                    gains,
-                    no_rounds,
-                    *speeds(entries[0], medians, together),
-                    missing=together.missing if together else (),
-                    strains=strains,
-                )
-            )
+        batches = [batch(sizes[size], study) for size in sorted(sizes)]
         concluded.append(Setting(names.setting(rows[0]), batches, counted(rows)))
     return concluded
 
 
-def speeds(
-    fastest: Entry, medians: dict[tuple, list[np.ndarray]], together: Optional[Together]
-) -> tuple[Optional[Speed], Optional[Speed], Optional[Speed]]:
-    """The fastest by its repetitions, in rounds, and in rounds over the pacer; None where there is nothing of it."""
-    repeated, name = medians.get(key(fastest.row, POINT)), comparison.name(fastest.row)
-    plain = Speed(repeated) if repeated else None
-    if together is None or name not in together.members:
-        return plain, None, None
-    return plain, Speed(together.latencies(name)), Speed(together.latencies(name, over_pacer=True))
+def batch(rows: Rows, study: Known) -> Batch:
+    """The conclusion for one batch size.
+
+    Args:
+        rows: its usable ones of performance.csv.
+    """
+    point = key(rows[0], COMPARED)
+    compared = study.compared.get(point)
+    in_order = sorted(rows, key=names.configuration)
+    standings = ranking.rank(in_order, study.medians, compared)
+    strains = [
+        strain.of_processes(study.processes.get(key(standing.row, POINT), []), study.paces) for standing in standings
+    ]
+    if compared is not None:
+        strains.append(strain.of_rounds(compared.taken_share, study.bursts.get(point, []), study.paces))
+    return Batch(
+        rows[0]["batch_size"],
+        entries(standings, study.costs),
+        [gain(row) for row in compared.against_references] if compared else [],
+        None if compared else study.broken.get(point),
+        ranking.speeds(standings[0].row, study.medians, compared),
+        missing=[names.member(name) for name in compared.missing] if compared else (),
+        strains=strains,
+    )
 
 
 def doubts(settings: list[Setting], accuracy: Rows) -> tuple[list[str], list[str]]:

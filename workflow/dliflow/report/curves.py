@@ -35,19 +35,20 @@ class Quantity(NamedTuple):
 
     label: str
     column: str
+    low: str
+    high: str
+    """Columns of its interval."""
     zero: bool  # a linear axis from 0 will do as long as the values lie close together
 
 
-LATENCY = Quantity("Latency, ms", "latency_p50_ms", False)
-FPS = Quantity("FPS, images per second", "fps", True)
+LATENCY = Quantity("Latency, ms", "latency_p50_ms", "latency_ci_low_ms", "latency_ci_high_ms", False)
+FPS = Quantity("FPS, images per second", "fps", "fps_ci_low", "fps_ci_high", True)
 
 
 def interval_of(row: Row, quantity: Quantity) -> Range:
-    """The interval of the median latency, or of the FPS that follow from it."""
-    low, high = row["latency_ci_low_ms"], row["latency_ci_high_ms"]
-    if low is None or high is None:
-        return None
-    return (low, high) if quantity is LATENCY else (row["batch_size"] / high * 1e3, row["batch_size"] / low * 1e3)
+    """The interval of the latency, or of the FPS."""
+    low, high = row[quantity.low], row[quantity.high]
+    return None if low is None or high is None else (low, high)
 
 
 def series_of(rows: Rows, quantity: Quantity, looks: dict[tuple, Look]) -> list[Series]:

@@ -1,30 +1,26 @@
-"""The tables as rows: a dict for each, numbers as numbers, None where a figure could not be had."""
+"""The tables as rows: a dict for each, values of the declared kinds, None where a figure could not be had."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dliflow.analysis import columns
 from dliflow.errors import DliflowError
 
 Row = dict[str, Any]
 Rows = list[Row]
 
-# What tells configurations of a model apart, and what one latency figure belongs to.
-CONFIGURATION = ("model", "framework", "variant", "precision", "device")
-SETTING = ("model", "device", "node", "scenario")
-POINT = (*CONFIGURATION, "node", "scenario", "parameters", "batch_size")
+CONFIGURATION, SETTING, POINT = columns.CONFIGURATION, columns.SETTING, columns.POINT
 
-TEXT = {
-    *("model", "dataset", "framework", "framework_version", "variant", "precision", "device", "node", "scenario"),
-    *("parameters", "threads", "status", "reason", "warnings", "baseline", "baseline_reason", "verdict", "stopped_by"),
-    "warmup_stopped_by",
-    *("published_source", "purpose", "first", "first_version", "second", "second_version", "configuration"),
-    *("cpu", "hostname", "finished_at", "record", "launch", "inputs_exceed_cache", "pacer", "missing"),
+READ: dict[str, Callable[[str], Any]] = {
+    columns.TEXT: str,
+    columns.WHOLE: int,
+    columns.NUMBER: float,
+    columns.YES_NO: lambda text: {"True": True, "False": False}[text],
 }
-WHOLE = {"batch_size", "images", "repetition", "repetitions", "requests", "threads_in_effect", "model_bytes"}
-WHOLE |= {"distinct_batches", "groups", "rounds", "group", "round", "turn"}
 
 
 class Tables(NamedTuple):
@@ -38,17 +34,18 @@ class Tables(NamedTuple):
     rounds: Rows
 
 
-def key(row: Row, columns: tuple[str, ...]) -> tuple:
+def key(row: Row, names: tuple[str, ...]) -> tuple:
     """The values of these columns."""
-    return tuple(row.get(column) for column in columns)
+    return tuple(row.get(name) for name in names)
 
 
-def _value(column: str, text: str) -> Any:
+def _value(column: columns.Column, text: str) -> Any:
     if text == "":
         return None
-    if column in TEXT:
-        return text
-    return int(float(text)) if column in WHOLE else float(text)
+    try:
+        return READ[column.kind](text)
+    except (ValueError, KeyError):
+        raise ValueError(f"{column.name}: {text[:60]!r} is no {column.kind}") from None
 
 
 def table(path: Path) -> Rows:
@@ -57,12 +54,15 @@ def table(path: Path) -> Rows:
     Raises:
         DliflowError: naming the file and what to do, when it is not the whole table that the job wrote.
     """
+    declared = columns.TABLES[path.stem]
     try:
         with open(path, newline="", encoding="utf-8") as stream:
-            columns, *lines = csv.reader(stream, strict=True)
-        rows = [dict(zip(columns, map(_value, columns, line), strict=True)) for line in lines]
-        if not {"status", "record"} & set(columns) or not _ends_with_its_line(path):
-            raise ValueError("it ends too early")
+            header, *lines = csv.reader(stream, strict=True)
+        if header != columns.names(path.stem) or not _ends_with_its_line(path):
+            raise ValueError("its columns are not those of this table, or it ends too early")
+        if any(len(line) != len(declared) for line in lines):
+            raise ValueError("a line ends too early")
+        rows = [{column.name: _value(column, text) for column, text in zip(declared, line)} for line in lines]
     except (ValueError, csv.Error) as error:
         raise DliflowError(f"{path}: empty, half written or edited ({error}); delete it to make it again") from error
     return rows

@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import Optional
 
+from dliflow.analysis.ranking import SLOWER, TIE, UNDECIDED
 from dliflow.report import names, times, units
-from dliflow.report.conclusion import SLOWER, TIE, UNDECIDED, Batch, End, Setting, doubts
+from dliflow.report.conclusion import Batch, End, Setting, doubts
 from dliflow.report.missing import Missing
 from dliflow.report.read import Rows
 

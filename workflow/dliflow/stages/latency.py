@@ -75,14 +75,10 @@ def requests_until(
 
 def described(samples: measure.Samples) -> dict[str, Any]:
     """A record's figures of the measured series."""
-    values = np.array(samples.latency_ns, float)
     return {
         "latency_ns": samples.latency_ns,
         "stopped_by": {"until": "width"}.get(samples.stopped_by, samples.stopped_by),
         "wall_ms": samples.wall_ns / 1e6,
-        "interval_ns": series.median_interval(values),
-        "drift": series.drift(values),
-        "drift_p": series.drift_p(values),
     }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
-from dliflow.analysis import tables
+from dliflow.analysis import columns
+from dliflow.analysis.tables import accuracy, comparison, measurements, parity, performance, rounds, shared
 from dliflow.errors import DliflowError
 from dliflow.files import replacing
 from dliflow.records import marks
@@ -26,9 +26,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path(paths.RESULTS, "tables"), help="folder")
 
 
-def _write(table: pd.DataFrame, path: Path) -> None:
-    with replacing(path) as scratch:
-        table.to_csv(scratch, index=False, float_format="%.6g", lineterminator="\n")
+def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared.Rows]:
+    """The rows of all tables, by the table's name.
+
+    Args:
+        models: for each model what `plan.described` tells.
+    """
+    parity_rows = parity.rows(study_plan)
+    measurement_rows, processes = measurements.rows(study_plan)
+    return {
+        "parity": parity_rows,
+        "accuracy": accuracy.rows(study_plan, parity_rows, models),
+        "performance": performance.rows(measurement_rows, processes, parity_rows),
+        "measurements": measurement_rows,
+        "comparison": comparison.rows(study_plan, parity_rows),
+        "rounds": rounds.rows(study_plan),
+    }
 
 
 def run(args: argparse.Namespace) -> None:
@@ -41,19 +54,12 @@ def run(args: argparse.Namespace) -> None:
     study_plan = plan.build(args.study, args.models, args.environments.__getitem__)
     if args.unfinished is not None:
         study_plan = unfinished.with_reasons(study_plan, unfinished.read(args.unfinished))
-    parity = tables.parity(study_plan)
-    accuracy = tables.accuracy(study_plan, parity, args.models)
-    measurements, samples = tables.measurements(study_plan)
-    performance = tables.performance(measurements, samples, parity)
-    _write(tables.frame(parity, tables.PARITY), args.out / "parity.csv")
-    _write(tables.frame(accuracy, tables.ACCURACY), args.out / "accuracy.csv")
-    _write(tables.frame(performance, tables.PERFORMANCE), args.out / "performance.csv")
-    _write(tables.frame(measurements, tables.MEASUREMENTS), args.out / "measurements.csv")
-    comparison = tables.comparison(study_plan, parity)
-    _write(tables.frame(comparison, tables.COMPARISON), args.out / "comparison.csv")
-    _write(tables.frame(tables.rounds(study_plan), tables.ROUNDS), args.out / "rounds.csv")
+    tables = make(study_plan, args.models)
+    for name in columns.TABLES:
+        with replacing(args.out / f"{name}.csv") as scratch:
+            shared.frame(tables[name], name).to_csv(scratch, index=False, float_format="%.6g", lineterminator="\n")
     if args.mark is not None:
-        rows = (*parity, *accuracy, *measurements, *comparison)
+        rows = (row for name in ("parity", "accuracy", "measurements", "comparison") for row in tables[name])
         reasons = dict.fromkeys(row["reason"] for row in rows if row["status"] == "failed")
         if reasons:
             raise DliflowError("\n".join(reasons))
