@@ -497,7 +497,10 @@ COMPARISON = (
     Column("second_version", TEXT, "", "the framework's version", UNRUN),
     Column("ratio", NUMBER, "ratio", "geometric mean over the groups, of each group the median of its rounds", UNRUN),
     *ends(
-        "ratio", "ratio", "its 95 % interval (Student's t on the groups' log ratios)", "it did not run, or one group"
+        "ratio",
+        "ratio",
+        "its 95 % interval (Student's t on the groups' log ratios)",
+        "it did not run, or there was one group",
     ),
     Column(
         "verdict",
@@ -528,9 +531,9 @@ COMPARISON = (
         "the ratio in those rounds in which the machine was no slower than its median, by the pacer",
         MACHINE_STATE,
     ),
-    *ends("fast", "ratio", "its 95 % interval", f"{MACHINE_STATE}; one group"),
+    *ends("fast", "ratio", "its 95 % interval", f"{MACHINE_STATE}, or there was one group"),
     Column("slow_ratio", NUMBER, "ratio", "the ratio in the other rounds", MACHINE_STATE),
-    *ends("slow", "ratio", "its 95 % interval", f"{MACHINE_STATE}; one group"),
+    *ends("slow", "ratio", "its 95 % interval", f"{MACHINE_STATE}, or there was one group"),
     STATUS,
     REASON,
     replace(
