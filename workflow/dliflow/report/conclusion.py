@@ -200,7 +200,7 @@ def quality_doubt(row: Row) -> str:
     return f"{doubt}; some {row['images_needed']:,} would, should the change stay what it is"
 
 
-def entries(standings: list[ranking.Standing], quality: dict[tuple, Cost]) -> list[Entry]:
+def entries(standings: list[ranking.Standing], of_quality: dict[tuple, Cost]) -> list[Entry]:
     """The configurations of one batch size, ranked, each with its name and what is known of its quality."""
     unknown = Cost(None, "unknown: no accuracy row", "", False)
     return [
@@ -210,7 +210,7 @@ def entries(standings: list[ranking.Standing], quality: dict[tuple, Cost]) -> li
             standing.verdict,
             standing.ratio,
             standing.interval,
-            quality.get(key(standing.row, CONFIGURATION), unknown),
+            of_quality.get(key(standing.row, CONFIGURATION), unknown),
             standing.rounds,
         )
         for standing in standings
