@@ -118,9 +118,9 @@ def apart(fast, slow):
         (groups_that(y={"outside": "3"}), (0.5, 0.49, 0.51), None, "y: threads could run on processors 3, too"),
     ],
 )
-def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, states, told):
-    found = doubts.comparison(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01, ("x", "y"))
-    assert [told in line for line in found] == ([True] if told else [])
+def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, states, message):
+    doubted = doubts.comparison(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01, ("x", "y"))
+    assert [message in line for line in doubted] == ([True] if message else [])
 
 
 MADE = {"requests_asked": 1000, "width_asked": None, "latency_ns": [100] * 1000, "latency_half_width": 0.01}

@@ -33,10 +33,10 @@ def correlation_time(values: np.ndarray, fitted: int = 1) -> float:
         fitted: parameters that were subtracted from the values or will be: 1 for the mean, 2 for a line.
     """
     count = len(values)
-    found = _autocorrelations(values)
-    if found is None:
+    correlations = _autocorrelations(values)
+    if correlations is None:
         return 1.0
-    pairs = found[0 : count // 2 * 2 : 2] + found[1::2]
+    pairs = correlations[0 : count // 2 * 2 : 2] + correlations[1::2]
     ends = np.flatnonzero(pairs <= 0)
     kept = max(int(ends[0]) if len(ends) else len(pairs), 1)
     lags = 4 * kept - 1  # to both sides, and lag 0
@@ -66,8 +66,10 @@ def effective(durations: np.ndarray, cautious: bool = False) -> float:
         cautious: never count them as independent, as is right for one who looks often and stops when it suits.
     """
     below = (durations <= np.median(durations)).astype(float)
-    found = _autocorrelations(below)
-    if len(durations) < 3 or (not cautious and found is not None and found[1] * math.sqrt(len(durations)) < 0.5):
+    correlations = _autocorrelations(below)
+    if len(durations) < 3 or (
+        not cautious and correlations is not None and correlations[1] * math.sqrt(len(durations)) < 0.5
+    ):
         return float(len(durations))
     return len(durations) / correlation_time(below)
 
@@ -115,8 +117,8 @@ def narrow(width: float, least: int) -> Callable[[Sequence[int]], bool]:
         values = np.asarray(durations, float)
         if effective(values, cautious=True) < least:
             return False
-        found = median_interval(values, cautious=True)
-        return found is not None and found[1] - found[0] <= 2 * width * float(np.median(values))
+        interval = median_interval(values, cautious=True)
+        return interval is not None and interval[1] - interval[0] <= 2 * width * float(np.median(values))
 
     return enough
 

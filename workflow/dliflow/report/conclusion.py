@@ -155,7 +155,7 @@ class Setting(NamedTuple):
     @property
     def doubts(self) -> list[str]:
         """Why nothing is called the fastest; empty where the machine was quiet enough."""
-        return strain_in_words.told([one for batch in self.batches for one in batch.strains])
+        return strain_in_words.complaints([one for batch in self.batches for one in batch.strains])
 
 
 def usable(performance: Rows) -> Rows:

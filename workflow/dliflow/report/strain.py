@@ -6,7 +6,7 @@ from dliflow.analysis.doubts import BUSY, SLOWED
 from dliflow.analysis.strain import Strain
 
 
-def told(strains: list[Strain]) -> list[str]:
+def complaints(strains: list[Strain]) -> list[str]:
     """What was too much, in words that help; nothing where nothing was."""
     complaints = []
     so = "what was measured tells more of that than of the frameworks, and who is fastest is not said; "
