@@ -57,7 +57,8 @@ def test_leaders_and_references_are_decided_for_each_batch_size(compared):
         (leaders,) = (row for row in rows if row["batch_size"] == size and row["purpose"] == "leaders")
         assert float(leaders["ratio_ci_low"]) <= float(leaders["ratio"]) <= float(leaders["ratio_ci_high"])
         assert leaders["verdict"] in ("first is faster", "second is faster", "no difference shown")
-        assert (int(leaders["groups"]), int(leaders["rounds"]), leaders["stopped_by"]) == (3, 6, "time")
+        assert (int(leaders["groups"]), int(leaders["rounds"])) == (3, 6)
+        assert leaders["stopped_by"] in ("time", "width")  # a quiet machine knows the ratio by the third group
         compressed = {row["first"] for row in rows if row["batch_size"] == size and row["purpose"] == "precision"}
         lead = {leaders["first"], leaders["second"]}
         same = {"-".join(name.split("-")[:2]) for name in lead}

@@ -262,7 +262,7 @@ def test_damaged_predictions_and_tables_are_named(finished):
     end = finished.fail("plots", "--forcerun", "plots")
     assert "results/tables/performance.csv: empty, half written or edited" in end
     end = finished.fail("all")
-    assert f"{predictions.relative_to(finished.folder)}: missing, empty or half written" in end
+    assert f"{predictions.relative_to(finished.folder)} is damaged: its contents are not those" in end
     predictions.with_suffix(".json").unlink()
     finished.run("all")
     assert json.loads(predictions.with_suffix(".json").read_text())["figures"]["images"] == 9
