@@ -9,7 +9,8 @@ from snakemake.settings.types import DeploymentMethod
 from dliflow.configuration import Configuration
 from dliflow.fetching import locations
 from dliflow.machine import children
-from dliflow.study import options, paths, plan, source_code
+from dliflow.study import options, paths, plan
+from dliflow.study.source_code import digest as code
 from dliflow.study.study import Study
 
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
@@ -69,13 +70,10 @@ def needs_environment(framework):
     return [] if CONDA else ancient(STUDY.environment(framework))
 
 
-def code(*modules):
-    """What the code of these modules does, as a parameter, so that another behaviour runs the job again."""
-    return source_code.digest(*modules)
-
-
 def code_of_source(stage):
-    """Input function: the same of a stage for a model, its source format's code among it."""
+    """Input function: what the code of a stage does for a model, its source format's among it, as a parameter: another
+    behaviour runs the job again.
+    """
 
     def digest(wildcards):
         source = STUDY.models[wildcards.model]["source"]
@@ -96,21 +94,24 @@ def configuration_of(wildcards):
     return Configuration(**{key: wildcards[key] for key in keys if key in wildcards.keys()})
 
 
-def compared(pattern, **others):
-    """Input function: a path for each configuration that a comparison chooses from."""
+def candidates(wildcards):
+    """The configurations that a comparison chooses from."""
+    point = {key: wildcards[key] for key in ("node", "model", "device")}
+    return plan.candidates(PLAN, **point, batch_size=int(wildcards.batch_size))
+
+
+def of_candidates(pattern):
+    """Input function: the files of this pattern of all candidates and repetitions, each once."""
 
     def files(wildcards):
-        point = {key: wildcards[key] for key in ("node", "model", "device")}
-        rows = plan.candidates(PLAN, **point, batch_size=int(wildcards.batch_size))
         repetitions = range(1, CONFIG["latency"]["repetitions"] + 1)
-        return list(
-            dict.fromkeys(pattern.format(**wildcards, **row, repetition=r) for row in rows for r in repetitions)
-        )
+        rows = [{**wildcards, **row, "repetition": r} for row in candidates(wildcards) for r in repetitions]
+        return list(dict.fromkeys(pattern.format(**row) for row in rows))
 
     return files
 
 
-def compared_environments(wildcards):
+def environments_of_candidates(wildcards):
     """The outputs of the jobs that make or find their environments."""
-    names = sorted({path.split("-")[0] for path in compared("{framework}-")(wildcards)})
+    names = sorted({row["framework"] for row in candidates(wildcards)})
     return [paths.INTERPRETER.format(framework=name) if CONDA else needs_environment(name) for name in names]

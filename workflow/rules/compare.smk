@@ -5,10 +5,10 @@
 # Measure the leaders of one batch size together, in rounds.
 rule compare:
     input:
-        environments=compared_environments,
-        converted=compared(paths.CONVERTED),
-        latency=compared(paths.LATENCY),
-        parity=compared(paths.PARITY),
+        environments=environments_of_candidates,
+        converted=of_candidates(paths.CONVERTED),
+        latency=of_candidates(paths.LATENCY),
+        parity=of_candidates(paths.PARITY),
         array=lambda w: STUDY.performance_array(w.model),
     output:
         paths.COMPARE,

@@ -115,6 +115,7 @@ def _digest_of_file(path: Path) -> str:
     return digest_of([behaviour(_tree(path)), {name: repr(value) for name, value in constants.items()}], 64)
 
 
+@cache
 def digest(*modules: str) -> str:
     """Digest of what the files of these modules do, and where in the package they lie."""
     return digest_of([[str(path.relative_to(PACKAGE)), _digest_of_file(path)] for path in files(*modules)])
