@@ -119,6 +119,14 @@ def shared_data() -> Path:
     return DATA
 
 
+def another_framework(folder: Path, name: str) -> None:
+    """A framework of the same kind as alpha."""
+    package = "workflow/dliflow"
+    for pattern in ("envs/{}.yaml", f"{package}/frameworks/{{}}.py", f"{package}/conversion/{{}}.py"):
+        text = (folder / pattern.format("alpha")).read_text()
+        (folder / pattern.format(name)).write_text(text.replace("alpha", name))
+
+
 def tracked_files() -> list[str]:
     """What a clone would hold, as the working tree has it."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]

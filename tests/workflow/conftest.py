@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from once import made_once
 from PIL import Image
-from project import ROOT, Project, copy_of_the_repository
+from project import ROOT, Project, another_framework, copy_of_the_repository
 
 OVERLAY = ROOT / "tests" / "data" / "project"
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
@@ -22,10 +22,7 @@ def template(tmp_path_factory, environments) -> Path:
     def make(folder):
         project = copy_of_the_repository(folder, environments)
         shutil.copytree(OVERLAY, folder, dirs_exist_ok=True)
-        package = "workflow/dliflow"
-        for name in ("envs/{}.yaml", f"{package}/frameworks/{{}}.py", f"{package}/conversion/{{}}.py"):
-            text = (folder / name.format("alpha")).read_text()  # a second framework of the same kind
-            (folder / name.format("beta")).write_text(text.replace("alpha", "beta"))
+        another_framework(folder, "beta")
         rng = np.random.default_rng(0)
         (folder / "data/images").mkdir(parents=True)
         (folder / "data/model").mkdir()
