@@ -11,7 +11,7 @@ from dliflow.fetching import locations
 from dliflow.machine import children
 from dliflow.study import options, paths, plan
 from dliflow.study.source_code import digest as code
-from dliflow.study.study import Study
+from dliflow.study.study import Study, contents
 
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 STUDY = checked(Study.read, config, ", ".join(map(str, workflow.configfiles)) or "--config", CONDA)

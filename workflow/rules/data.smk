@@ -17,6 +17,7 @@ rule fetch_model:
         timeout_s=86400,
     params:
         code=code("stages.fetch"),
+        contents=lambda w: contents(STUDY.models[w.model]["source"]),
         options=lambda w: options.fetch_model(STUDY, w.model),
     shell:
         here("fetch", "--out {output:q}")
@@ -32,6 +33,7 @@ use rule fetch_model as fetch_dataset with:
         paths.log(paths.DATASET_FILES),
     params:
         code=code("stages.fetch"),
+        contents="",  # archives may be large: their dates decide whether they are looked at
         options=lambda w: options.fetch_dataset(STUDY, w.dataset),
 
 
@@ -45,6 +47,7 @@ use rule fetch_model as fetch_labels with:
         paths.log(paths.LABEL_FILES),
     params:
         code=code("stages.fetch"),
+        contents=lambda w: contents(STUDY.label_source(w.dataset)),
         options=lambda w: options.fetch_labels(STUDY, w.dataset),
 
 
@@ -66,6 +69,7 @@ rule images:
     params:
         code=code("stages.images"),
         listing=lambda w: STUDY.listings.get(w.dataset),
+        contents=lambda w: STUDY.labels_contents(w.dataset),
         options=lambda w: options.images(STUDY, w.dataset),
     shell:
         here("images", "--out {output:q}")

@@ -14,7 +14,7 @@ from dliflow.images import dataset, labels
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--patterns", type=json.loads, required=True, help="JSON list of glob patterns, or null")
+    parser.add_argument("--patterns", type=json.loads, help="JSON: list of glob patterns; all images when absent")
     parser.add_argument("--labels", type=json.loads, required=True, help="JSON: the dataset's rule for labels")
     parser.add_argument("--labels-path", type=Path, help="the rule's file or folder")
     parser.add_argument("--classes", type=int, required=True, help="labels must be below this")

@@ -12,7 +12,7 @@ from typing import Any, Optional
 from dliflow import conversion, frameworks, sources
 from dliflow.errors import DliflowError
 from dliflow.fetching import locations
-from dliflow.files import digest, not_whole, payload
+from dliflow.files import digest, not_whole, payload, sha256
 from dliflow.images import dataset as datasets
 from dliflow.images import inputs
 from dliflow.machine import launch, variables
@@ -175,6 +175,11 @@ class Study:
 
     # Images.
 
+    def labels_contents(self, dataset: str) -> str:
+        """Digest of the user's file of labels; '' where there is none."""
+        beside = self.labels_beside(dataset)
+        return "" if beside is None else sha256(Path(beside))
+
     def label_source(self, dataset: str) -> Optional[dict[str, Any]]:
         """Where a dataset's file of labels comes from; None when it lies in the dataset's folder, or there is none."""
         file = self.datasets[dataset]["labels"].get("file")
@@ -259,6 +264,11 @@ class Study:
     def plan(self) -> dict[str, Any]:
         """Every row that the tables will have."""
         return plan.build(self.deciding, self.described, self.environment)
+
+
+def contents(source: dict[str, Any]) -> str:
+    """Digest of the user's own files of a source. Their dates would not tell when an older file comes back."""
+    return digest([[file, sha256(Path(file))] for file in locations.inputs_of(source)])
 
 
 def _checks(models: dict[str, dict[str, Any]], entries: dict[str, dict[str, Any]]) -> Iterator[partial[None]]:
