@@ -16,7 +16,7 @@ QUICK = {"leaders": 2, "groups": 3, "rounds": 2, "budget_s": 0, "burst_s": 0.005
 def compared(finished):
     """A finished study that now asks for comparisons too."""
     finished.configure(compare=QUICK, precisions=["fp32", "fp16"])
-    finished.run("tables")
+    finished.run("all")
     return finished
 
 
@@ -25,7 +25,7 @@ def test_comparisons_are_launched_and_fed_like_measurements(finished):
     finished.configure(
         compare=QUICK, launch={"cpus": one}, latency={"batch_sizes": [1], "inputs": "random", "images": 4}, threads=1
     )
-    finished.run("tables")
+    finished.run("all")
     assert {row["status"] for row in finished.table("comparison")} == {"ok"}
     (path,) = finished.records("results/compare/**/*.json")
     record = json.loads(path.read_text())
@@ -84,9 +84,9 @@ def test_what_runs_again_is_what_it_rests_on(compared):
     assert not compared.pending("all")
     compared.configure(compare={"rounds": 1})
     assert {path.split("/")[1] for path in compared.pending("all")} == {"compare", "tables", "plots", "report"}
-    compared.run("tables")
+    compared.run("all")
     next(iter(compared.records())).unlink()
-    compared.run("tables")
+    compared.run("all")
     assert not compared.pending("all")
 
 
@@ -94,7 +94,7 @@ def test_a_verdict_on_a_network_that_failed_parity_is_not_given(project):
     weights = np.eye(3, dtype=np.float32) * 5 + np.float32(0.1)  # which half precision rounds
     np.savez(project.folder / "data/model/tiny.npz", weights=weights)
     project.configure(compare=QUICK, frameworks=["alpha"], precisions=["fp32", "fp16"], latency={"batch_sizes": [1]})
-    project.run("tables")
+    project.run("all")
     assert {row["status"] for row in project.table("comparison")} == {"ok"}
     project.configure(parity={"tolerance": {"fp32": 1e-4, "fp16": 1e-7, "bf16": None, "int8": None}})
     assert "parity.tolerance.fp16" in project.fail("all")
@@ -113,7 +113,7 @@ def test_a_crash_in_a_worker_is_one_clear_error_and_the_rest_stays(finished):
     assert all("SIGSEGV" in row["reason"] for row in rows)
     assert "were not measured together" in (finished.folder / "results/report/index.html").read_text()
     assert not finished.workers_left()
-    finished.run("tables")
+    finished.run("all")
     assert {row["status"] for row in finished.table("comparison")} == {"ok"}
 
 
@@ -136,7 +136,7 @@ def test_those_that_are_well_are_compared_when_a_candidate_fails(project):
     assert part.stat().st_mtime_ns == made  # measured once, kept
     assert {row["status"] for row in project.table("comparison")} == {"ok"}
     shutil.rmtree(project.folder / "results/tables")
-    project.run("tables")
+    project.run("all")
     rows = project.table("comparison")
     assert {(row["status"], row["missing"]) for row in rows} == {("ok", "")}
     assert not part.exists()
@@ -156,7 +156,7 @@ def test_a_candidate_that_passes_parity_later_joins(project):
     }
     assert not [row for row in rows if "fp16" in row["first"] + row["second"]]
     project.configure(parity={"tolerance": {**tolerance, "fp16": 0.1}})
-    project.run("tables")
+    project.run("all")
     rows = project.table("comparison")
     assert {row["missing"] for row in rows} == {""}
     assert {name for row in rows for name in (row["first"], row["second"]) if "fp16" in name}
@@ -172,7 +172,7 @@ def test_a_crash_in_a_worker_leaves_the_others_compared(finished):
     assert {row["first"], row["second"]} == {"alpha-default-fp32-default", "alpha-default-fp16-default"}
     assert "its process was killed by SIGSEGV" in row["warnings"]
     assert not finished.workers_left()
-    finished.run("tables")
+    finished.run("all")
     assert {row["missing"] for row in finished.table("comparison")} == {""}
 
 
@@ -185,7 +185,7 @@ def test_a_comparison_past_its_time_is_killed_with_its_stopped_workers(finished)
 
 def test_one_configuration_alone_is_skipped_with_the_reason(finished):
     finished.configure(compare=QUICK, frameworks=["alpha"])
-    finished.run("tables")
+    finished.run("all")
     rows = finished.table("comparison")
     assert {row["status"] for row in rows} == {"skipped"}
     assert "nothing to compare" in rows[0]["reason"]
@@ -195,7 +195,7 @@ def test_after_an_upgrade_leaders_meet_their_older_version(finished, tmp_path):
     shutil.copytree(finished.folder, tmp_path / "before", symlinks=True)
     finished.edit("envs/beta.yaml", "numpy==2.4.6", "numpy==2.4.4")  # no other test makes this environment
     finished.configure(compare={**QUICK, "previous": "../before"})
-    finished.run("tables")
+    finished.run("all")
     rows = [row for row in finished.table("comparison") if row["purpose"] == "version"]
     assert {(row["first"], row["second"]) for row in rows} == {
         ("beta-default-fp32-default", "beta-default-fp32-default@2.4.6")
