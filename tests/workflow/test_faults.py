@@ -330,7 +330,7 @@ def test_another_number_of_classes_than_of_scores(project):
 
 def test_declared_and_found_skips_are_rows_with_reasons(project):
     project.configure(precisions=["fp32", "bf16"], options={"beta": {"skip": "this machine is too old"}})
-    project.run("tables")
+    project.run("all")
     reasons = {(row["framework"], row["precision"]): row["reason"] for row in project.table("performance")}
     assert reasons == {
         ("alpha", "fp32"): "",
