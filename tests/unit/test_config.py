@@ -82,6 +82,7 @@ def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
             "",
             r"source\.architecture: the format pytorch_state_dict needs this key",
         ),
+        ("pytorch_state_dict", "shared", r"source\.format: 'shared' is unknown"),
         ("efficientnet_lite", "efficientnet_light", r"did you mean 'efficientnet_lite'"),
         ("mean: 127.5", "mean: [0.485, 0.456, 0.406]", r"input\.mean: .* multiply both by 255 \(mean: \[123\.675, "),
         ("[1, 2, 3]", "0", r"input\.scale: 0: pixels are divided by it"),

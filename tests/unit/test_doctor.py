@@ -178,6 +178,9 @@ def test_the_study_that_is_examined_can_be_named(tmp_path):
     mine.write_text("frameworks: [openvinno]\n")
     with pytest.raises(DliflowError, match=r"mine\.yaml: frameworks\[0\]: 'openvinno' is unknown; did you mean"):
         doctor.read_study([mine])
+    mine.write_text("node: one\nnode: two\n")  # which the run would refuse as well
+    with pytest.raises(DliflowError, match=r"line 2: 'node' stands in line 1 already"):
+        doctor.read_study([mine])
     with pytest.raises(DliflowError, match=r"none\.yaml: cannot be read"):
         doctor.read_study([tmp_path / "none.yaml"])
 

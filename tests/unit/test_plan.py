@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dliflow.errors import DliflowError
-from dliflow.study import config, plan
+from dliflow.study import config, options, plan
 
 ROOT = Path(__file__).parents[2]
 STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["null", "openvino"], "precisions": ["fp32", "fp16"]}
@@ -27,6 +27,12 @@ def test_every_configuration_has_its_rows():
     skipped = {(row["framework"], row["precision"]) for row in found["accuracy"] if row["reason"]}
     assert skipped == {("null", "fp16")}
     assert len(plan.records(found, "latency")) == 18
+
+
+def test_the_order_of_keys_decides_nothing():
+    entry = {"height": 8, "width": 9}
+    assert options.text(input=entry) == options.text(input=dict(reversed(entry.items())))
+    assert options.text(input=entry) != options.text(input={"height": 9, "width": 8})
 
 
 def test_a_model_that_is_quantized_already_runs_in_the_framework_of_its_format_only():

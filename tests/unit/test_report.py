@@ -129,6 +129,16 @@ def test_the_conclusion_names_ties_losses_and_an_alternative(study):
     assert setting.counts == {"ok": 3, "failed": 1, "skipped": 1}
 
 
+def test_the_baseline_of_another_model_is_none_of_this_one(tmp_path):
+    rows = [{**quality("alpha"), "model": model, "baseline": None, "top1_change": None} for model in ("m", "n")]
+    judged = {**quality("alpha", "int8", change=(-0.1, 0.0, 0.1)), "model": "m", "baseline": "alpha-default-fp32"}
+    costs = conclusion.costs(tables_of([], [*rows, judged], tmp_path).accuracy)
+    assert {key[0]: cost.change for key, cost in costs.items() if "fp32" in key} == {
+        "m": "is the baseline",
+        "n": "no baseline",
+    }
+
+
 def test_one_repetition_decides_nothing(tmp_path):
     tables = tables_of([point("a", 1, [1.0]), point("b", 1, [9.0])], [quality("a"), quality("b")], tmp_path)
     (batch,) = conclusion.settings(tables)[0].batches

@@ -22,6 +22,10 @@ def run(x: int) -> int:
     if x < 0:
         raise Skip("below zero")
     return x + 1
+
+class Point(NamedTuple):
+    x: float
+    y: float
 '''
 
 
@@ -37,6 +41,7 @@ def behaviour(text: str):
         ("# of something", "# of something else"),
         ('f"{x} is too much"', 'f"{x} is more than {LIMIT}; take less"'),
         ("x: int) -> int", "x)"),
+        ("x: float", "x: int"),
         ("LIMIT = 3", "LIMIT = (3)"),
     ],
 )
@@ -54,6 +59,8 @@ def test_what_decides_nothing(old, new):
         ("raise DliflowError", "raise ValueError"),
         ('Skip("below zero")', 'Skip("negative")'),  # it becomes a row's reason
         ("return x + 1", "return x"),
+        ("x: float\n    y: float", "y: float\n    x: float"),  # its arguments
+        ("y: float", "why: float"),  # a key of its `_asdict`
     ],
 )
 def test_what_decides(old, new):

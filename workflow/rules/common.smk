@@ -41,7 +41,7 @@ wildcard_constraints:
 os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
-VARIABLES = json.dumps(CONFIG["launch"]["environment"])
+VARIABLES = json.dumps(CONFIG["launch"]["environment"], sort_keys=True)
 
 
 def supervised(python, stage, *more):

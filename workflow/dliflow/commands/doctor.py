@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from dliflow.commands import CHECKOUT
-from dliflow.errors import DliflowError
 from dliflow.machine import disturbance, facts
-from dliflow.study import config, prerequisites
+from dliflow.study import config, prerequisites, yaml_files
 
 LISTENING_S = 2.0
 ROUNDS = 40
@@ -45,13 +43,7 @@ def read_study(files: list[Path]) -> dict[str, Any]:
     """
     study: dict[str, Any] = {}
     for file in (CHECKOUT / "config/config.yaml", *files):
-        try:
-            changes = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise DliflowError(f"{file}: cannot be read as a config: {error}") from error
-        if not isinstance(changes, dict):
-            raise DliflowError(f"{file}: holds no keys; right would be lines of 'key: value'")
-        study = merged(study, changes)
+        study = merged(study, yaml_files.mapping(file))
     return config.study(study, ", ".join(map(str, files)) or "config/config.yaml")
 
 

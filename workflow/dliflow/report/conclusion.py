@@ -17,6 +17,8 @@ from dliflow.report import strain as strain_in_words
 from dliflow.report.comparison import Gain, gain
 from dliflow.report.read import CONFIGURATION, POINT, SETTING, Row, Rows, Tables, key
 
+EVALUATED = ("model", "device", "dataset")
+
 
 class Cost(NamedTuple):
     """What a configuration's quality is, in words: `loss` only when the interval of the change lies below 0."""
@@ -165,7 +167,7 @@ def usable(performance: Rows) -> Rows:
 
 def costs(accuracy: Rows) -> dict[tuple, Cost]:
     """For each configuration its quality against its baseline."""
-    references = {row["baseline"] for row in accuracy}
+    references = {(*(row[name] for name in EVALUATED), row["baseline"]) for row in accuracy}
     cost_of: dict[tuple, Cost] = {}
     for row in accuracy:
         if row["status"] != "ok":
@@ -178,7 +180,8 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
             cost = Cost(row["top1"], change, against, high is not None and high < 0)
         else:
             name = f"{row['framework']}-{row['variant']}-{row['precision']}"
-            cost = Cost(row["top1"], "is the baseline" if name in references else "no baseline", "", False)
+            known = (*(row[name] for name in EVALUATED), name) in references
+            cost = Cost(row["top1"], "is the baseline" if known else "no baseline", "", False)
         cost = cost._replace(doubt=quality_doubt(row), warning=row["warnings"] or "")
         if cost_of.get(key(row, CONFIGURATION), cost).top1 is None:
             cost_of[key(row, CONFIGURATION)] = cost

@@ -190,7 +190,7 @@ def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dic
 
 
 def _modules(package: ModuleType) -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
 
 
 def _file_names(source: dict[str, Any]) -> list[str]:

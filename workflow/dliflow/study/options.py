@@ -16,14 +16,17 @@ from dliflow.study.study import Study
 
 
 def words(**values: Any) -> list[str]:
-    """`--key value` for each value; a mapping or list is JSON, True a flag. None is left out: absence is nothing."""
+    """`--key value` for each value; a mapping or list is JSON, True a flag. None is left out: absence is nothing.
+
+    Keys of mappings are sorted: in which order a file has them decides nothing.
+    """
     parts: list[str] = []
     for key, value in values.items():
         if value is None or value is False:
             continue
         parts.append(f"--{key.replace('_', '-')}")
         if value is not True:
-            parts.append(json.dumps(value) if isinstance(value, (dict, list)) else str(value))
+            parts.append(json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else str(value))
     return parts
 
 

@@ -20,7 +20,6 @@ PACKAGE = Path(__file__).parents[1]
 # Parts of a node that decide nothing: how a constant was written, and what an expression is used for, which its place
 # tells. `type_comment` and `type_params` stand beside annotations, which are left out too.
 SILENT = ("ctx", "kind", "type_comment", "type_params", "annotation", "returns")
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _file(module: str) -> Optional[Path]:
@@ -95,6 +94,11 @@ def _raises_for_people(node: Any) -> bool:
     return isinstance(error, ast.Call) and isinstance(error.func, ast.Name) and error.func.id == "DliflowError"
 
 
+def _fields(node: ast.ClassDef) -> list[str]:
+    """Names that a class only annotates, in their order: what a NamedTuple or a dataclass is made of."""
+    return [ast.unparse(part.target) for part in node.body if isinstance(part, ast.AnnAssign)]
+
+
 def behaviour(node: Any) -> Any:
     """A syntax tree as plain data, the same in every version of Python, with nothing in it that decides nothing."""
     if isinstance(node, list):
@@ -106,7 +110,8 @@ def behaviour(node: Any) -> Any:
     if isinstance(node, ast.AnnAssign) and node.value is None:
         return ["Pass"]  # a name and its type
     parts = [(name, value) for name, value in ast.iter_fields(node) if name not in SILENT and value not in (None, [])]
-    return [type(node).__name__, *([name, behaviour(value)] for name, value in parts)]
+    fields = [_fields(node)] if isinstance(node, ast.ClassDef) else []
+    return [type(node).__name__, *([name, behaviour(value)] for name, value in parts), *fields]
 
 
 @cache

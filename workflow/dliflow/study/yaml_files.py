@@ -29,7 +29,7 @@ def mapping(path: Path) -> dict[Any, Any]:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise DliflowError(f"{path}: line {line}: is no text in UTF-8") from error
     except OSError as error:
-        raise DliflowError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DliflowError(f"{path}: cannot be read as a config: {error.strerror}") from error
     value = _json(path, text) if text.lstrip().startswith("{") else None
     if value is None:
         value = _yaml(path, text)
