@@ -16,7 +16,6 @@ from cases import each
 from dliflow import frameworks
 from dliflow.errors import DliflowError, Skip
 from dliflow.images import inputs
-from dliflow.machine import threads
 
 WINDOW_S = 1.0
 
@@ -48,7 +47,7 @@ def tried(framework: str, variant: str, precision: str, model: str, array: str, 
     """Load at batch 1 and 8, predict, look."""
     module = frameworks.load(framework)
     if hasattr(module, "environment"):
-        threads.apply(module.environment(count, {}))
+        os.environ.update(module.environment(count, {}))
     reason = module.unavailable(precision, "cpu", variant) if hasattr(module, "unavailable") else None
     if reason is not None:
         return {"skip": reason}

@@ -21,16 +21,6 @@ class Configuration:
     parameters: str = "default"
 
     @property
-    def name(self) -> str:
-        """`openvino-default-int8-cpu-default`: what its records are called, within those of its model."""
-        return "-".join((self.framework, self.variant, self.precision, self.device, self.parameters))
-
-    @classmethod
-    def parse(cls, model: str, name: str) -> Configuration:
-        """The configuration of a name."""
-        return cls(model, *name.split("-"))
-
-    @property
     def identity(self) -> dict[str, str]:
         """Its columns in the tables; the launch parameters count only where something is measured."""
         return {key: value for key, value in asdict(self).items() if key != "parameters"}

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 Rows = Sequence[Row]
 Medians = Mapping[tuple, list[np.ndarray]]
 
-FASTEST, TIE, UNDECIDED, SLOWER = "fastest", "no difference shown", "undecided", "slower"
+FASTEST, TIE, UNDECIDED, SLOWER = "fastest", comparison.TIE, "undecided", "slower"
 
 
 def _values(row: Row, names: tuple[str, ...]) -> tuple:

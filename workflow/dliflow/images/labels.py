@@ -229,7 +229,6 @@ def of_images(names: list[str], rule: dict[str, Any], path: Optional[Path], clas
     """
     if rule["from"] == "none":
         return [None] * len(names)
-    labels: list[int]
     if rule["from"] == "file_name":
         labels = _by_file_name(names, rule, classes)
     elif rule["from"] == "folder":
@@ -238,9 +237,9 @@ def of_images(names: list[str], rule: dict[str, Any], path: Optional[Path], clas
         assert path is not None
         if not path.exists():
             raise DliflowError(f"{path}: no such file of labels")
-        labels = (
-            devkit.labels(path, names) if rule["from"] == "devkit" else _in_file(_only_file(path), names, rule, classes)
-        )
+        if rule["from"] != "devkit":
+            return list(_in_file(_only_file(path), names, rule, classes))
+        labels = devkit.labels(path, names)
     _check("", names, labels, classes.count)
     return list(labels)
 

@@ -62,14 +62,9 @@ def snapshot(helpers: Sequence[int] = ()) -> dict[str, Any]:
     Args:
         helpers: processes that work for this one, by their ids; their time is not that of others.
     """
-    usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "at": time.monotonic(),
-        "own_s": usage.ru_utime + usage.ru_stime,
+        "own": process_counters(),
         "helpers_s": sum(sum(process.seconds(helper, 14, 15)) for helper in helpers),  # user and system
-        "involuntary_switches": usage.ru_nivcsw,
-        "major_faults": usage.ru_majflt,
-        "minor_faults": usage.ru_minflt,
         "processors": _processor_times(),
         "frequencies_mhz": frequencies_mhz(),
     }
@@ -82,18 +77,14 @@ def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     that it may use (a clock tick of each, usually 10 ms, is its resolution); `steal_s` what a hypervisor gave to
     others. None where the system does not tell.
     """
-    counters = ("involuntary_switches", "major_faults", "minor_faults")
-    differences: dict[str, Any] = {name: after[name] - before[name] for name in counters}
-    own_s = after["own_s"] - before["own_s"]
-    helpers_s = after["helpers_s"] - before["helpers_s"]
+    own = {name: after["own"][name] - value for name, value in before["own"].items()}
+    known_s = own["own_cpu_s"] + after["helpers_s"] - before["helpers_s"]
     first, last = before["processors"], after["processors"]
     processors_read = first is not None and last is not None
     return {
-        "wall_s": after["at"] - before["at"],
-        "own_cpu_s": own_s,
-        "others_cpu_s": max(0.0, last["busy_s"] - first["busy_s"] - own_s - helpers_s) if processors_read else None,
+        **own,
+        "others_cpu_s": max(0.0, last["busy_s"] - first["busy_s"] - known_s) if processors_read else None,
         "steal_s": last["steal_s"] - first["steal_s"] if processors_read else None,
-        **differences,
         "frequencies_before_mhz": before["frequencies_mhz"],
         "frequencies_after_mhz": after["frequencies_mhz"],
     }

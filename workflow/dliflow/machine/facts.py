@@ -1,4 +1,4 @@
-"""The machine as found, and the lock that keeps measurements alone on it (Linux)."""
+"""The machine as found (Linux)."""
 
 from __future__ import annotations
 

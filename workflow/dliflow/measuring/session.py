@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from dliflow import frameworks, integrity
 from dliflow.configuration import Configuration
 from dliflow.errors import Skip
 from dliflow.files import payload, read_json, write_json
-from dliflow.machine import facts, process, threads, variables
+from dliflow.machine import facts, process, variables
 from dliflow.measuring import metrics
 
 SCHEMA_VERSION = 1
@@ -101,7 +102,7 @@ def open_model(description: Description, batch_size: int) -> Opened:
         if reason is not None:
             raise Skip(reason)
     if hasattr(framework, "environment"):
-        threads.apply(framework.environment(description.threads, description.options))
+        os.environ.update(framework.environment(description.threads, description.options))
     started = time.perf_counter()
     version = framework.version()
     imported = time.perf_counter()

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from dliflow.analysis.doubts import BUSY
+from dliflow.analysis.comparison import FIRST, SECOND, TIE
+from dliflow.analysis.strain import Strain
 from dliflow.report import canvas, names, units
 from dliflow.report.canvas import COLOURS, INK, MUTED, Block
 from dliflow.report.conclusion import grouped
@@ -15,7 +16,7 @@ from dliflow.report.marks import explain
 from dliflow.report.read import SETTING, Rows, Tables
 
 STATES = (("fast", "^", 0.22), ("slow", "v", 0.38))
-COLOUR = {"first is faster": COLOURS[2], "second is faster": COLOURS[1], "no difference shown": MUTED}
+COLOUR = {FIRST: COLOURS[2], SECOND: COLOURS[1], TIE: MUTED}
 
 
 def pair_rows(axes: Axes, rows: Rows) -> None:
@@ -23,8 +24,7 @@ def pair_rows(axes: Axes, rows: Rows) -> None:
     axes.axvline(1, color=INK, lw=0.8)
     for index, row in enumerate(rows):
         low, high = row["ratio_ci_low"], row["ratio_ci_high"]
-        doubtful = row["taken_share"] is not None and row["taken_share"] > BUSY
-        colour = MUTED if doubtful else COLOUR[row["verdict"]]
+        colour = MUTED if Strain(row["taken_share"], None).busy else COLOUR[row["verdict"]]
         if low is not None and high is not None:
             axes.plot([low, high], [index, index], color=colour, lw=1.6, solid_capstyle="butt")
         axes.plot(row["ratio"], index, "o", color=colour, ms=5)

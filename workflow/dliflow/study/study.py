@@ -28,7 +28,6 @@ class Study:
 
     Attributes:
         config: as `config.study` checks it, defaults filled in.
-        origin: the files that it comes from, for messages.
         models: the registry entry of each model, completed.
         datasets: those of the dataset and of the calibration images.
         classes: the class names of each model.
@@ -38,7 +37,6 @@ class Study:
     """
 
     config: dict[str, Any]
-    origin: str
     models: dict[str, dict[str, Any]]
     datasets: dict[str, dict[str, Any]]
     classes: dict[str, list[str]]
@@ -69,7 +67,7 @@ class Study:
             for name in needed
             if (folder := locations.in_place(entries[name]["source"])) is not None
         }
-        study = cls(config, origin, models, entries, classes, listings, conda)
+        study = cls(config, models, entries, classes, listings, conda)
         variables.check(config["launch"]["environment"], study.set_by_frameworks, origin)
         plan.check(study.plan, config, study.described, origin)
         _check_previous(config["compare"]["previous"], origin)
