@@ -136,6 +136,25 @@ def processes(runs: int) -> None:
         print(f"{name:20}" + "".join(cells))
 
 
+def stopped(runs: int) -> None:
+    """Coverage of a comparison's interval, which ends as soon as that is narrow: chance picks when that is."""
+    print(f"\nRounds, {runs} runs of each: share of 95 % intervals that hold the true ratio, and groups until the end")
+    least, most, width = 6, 30, 0.01
+    for spread in (0.005, 0.01, 0.02):
+        rng = np.random.default_rng(7)
+        held, groups = [], []
+        for _ in range(runs):
+            logs = rng.normal(0, spread, most)
+            for count in range(least, most + 1):
+                interval = stats.mean_interval(logs[:count])
+                assert interval is not None
+                if interval[1] - interval[0] <= 2 * width:
+                    break
+            held.append(interval[0] <= 0 <= interval[1])
+            groups.append(count)
+        print(f"groups differ by {spread:.1%}: {np.mean(held):7.1%}, {np.median(groups):3.0f} groups (median)")
+
+
 if __name__ == "__main__":
     gc.freeze()  # each run of the timing loop collects garbage; nothing of what is loaded now is any
     warnings.simplefilter("ignore", RuntimeWarning)  # of a mean of no intervals: nan is what is meant
@@ -143,3 +162,4 @@ if __name__ == "__main__":
     within(RUNS)
     warmups(RUNS)
     processes(RUNS)
+    stopped(RUNS)
