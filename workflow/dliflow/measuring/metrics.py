@@ -63,4 +63,5 @@ def beyond(distances: dict[str, float], bounds: dict[str, Optional[float]]) -> l
         "distance": lambda bound: distances["score_distance"] > bound,
         "agreement": lambda bound: distances["agreement"] < bound,
     }
-    return [name for name, bound in bounds.items() if bound is not None and excess[name](bound)]
+    # in this order, whatever the order of `bounds`, which is no part of what was asked for
+    return [name for name, exceeds in excess.items() if bounds[name] is not None and exceeds(bounds[name])]
