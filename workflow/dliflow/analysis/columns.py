@@ -251,12 +251,13 @@ MODEL_BYTES = Column("model_bytes", WHOLE, "bytes", "the converted model's files
 FPS = Column("fps", NUMBER, "images/s", "`batch_size` / `latency_p50_ms` · 1000", UNMEASURED)
 
 
-def over_repetitions(column: Column, how: str) -> Column:
-    """The column of a process's figure, as one of all repetitions."""
+def over_sessions(column: Column, how: str) -> Column:
+    """The column of one session's figure, as one of all sessions of a point."""
     return replace(column, meaning=f"{column.meaning}, {how}")
 
 
-SINGLE = "fewer than two repetitions"
+ANCHOR = "the anchor, a fixed small network in a fixed runtime"
+SINGLE = "fewer than two sessions"
 PERFORMANCE = (
     *RUN,
     *MEASURED_AT,
@@ -268,14 +269,15 @@ PERFORMANCE = (
         "latency_p50_ms",
         NUMBER,
         "ms",
-        "*the* latency: each repetition's median request duration, geometric mean over the repetitions",
+        "*the* latency of the methodology, as measured: each session's median request duration, geometric mean over "
+        "the sessions",
         UNMEASURED,
     ),
     *ends(
         "latency",
         "ms",
-        "95 % interval of the same figure (Student's t on the logarithms of the repetitions' medians; Kalibera and "
-        "Jones, 2013)",
+        "95 % interval of the same figure (Student's t on the logarithms of the sessions' medians, widened for "
+        "sessions of one process being alike)",
         SINGLE,
         "_ms",
     ),
@@ -284,51 +286,50 @@ PERFORMANCE = (
             f"latency_p{percent}_ms",
             NUMBER,
             "ms",
-            "percentile of the durations of all requests; each repetition counts alike",
+            "percentile of the durations of all requests; each session counts alike",
             f"fewer than {least} requests",
         )
         for percent, least in ((90, 50), (95, 100), (99, 500))
     ),
     FPS,
-    over_repetitions(IMPORT, "median over the repetitions"),
-    over_repetitions(LOAD, "median over the repetitions"),
-    over_repetitions(FIRST_REQUEST, "median over the repetitions"),
-    over_repetitions(PEAK_RSS, "the largest of the repetitions"),
+    over_sessions(IMPORT, "median over the groups"),
+    over_sessions(LOAD, "median over the sessions"),
+    over_sessions(FIRST_REQUEST, "median over the sessions"),
+    over_sessions(PEAK_RSS, "the largest of the sessions"),
     MODEL_BYTES,
-    Column("requests", WHOLE, "count", "measured requests in all repetitions", UNMEASURED),
-    Column("repetitions", WHOLE, "count", "processes that the figures come from", UNMEASURED),
+    Column("requests", WHOLE, "count", "measured requests in all sessions", UNMEASURED),
     WARNINGS,
     LAUNCH,
+    *ends("fps", "images/s", "95 % interval of `fps`, which is that of the latency turned over", SINGLE),
+    *several("latency_mean_ms latency_min_ms", NUMBER, "ms", "mean and least of all requests", UNMEASURED),
     Column(
-        "pacer_ms",
+        "latency_reference_ms",
         NUMBER,
         "ms",
-        "what the pacer took beside the requests: geometric mean over the repetitions of each one's median",
-        "nothing was measured, or in some repetition the framework's threads did not sleep when the pacer worked",
+        f"the latency at the node's reference state: what it would be if the machine were always as fast as {ANCHOR}, "
+        "found it in the median of the study. Rows measured at different times are compared by this",
+        UNMEASURED,
     ),
+    *ends("latency_reference", "ms", "its 95 % interval", SINGLE, "_ms"),
     Column(
-        "latency_over_pacer",
+        "state_slope",
         NUMBER,
         "ratio",
-        "latency over what the pacer took beside it: geometric mean over the repetitions. For measurements that were "
-        "taken at different times; the latency itself is not corrected",
-        "as `pacer_ms`",
+        "by how many per cent the latency rises when the anchor's does by one: near 1 for what slows down like it, "
+        "near 0 for what the machine's state does not touch; one for all batch sizes of a configuration",
+        UNMEASURED,
     ),
-    *ends(
-        "latency_over_pacer",
-        "ratio",
-        "its 95 % interval, as that of the latency",
-        "as `pacer_ms`, and with fewer than two repetitions",
-    ),
-    *ends("fps", "images/s", "95 % interval of `fps`, which is that of the latency turned over", SINGLE),
+    Column("anchor_ms", NUMBER, "ms", f"what {ANCHOR}, took beside the requests: median", UNMEASURED),
+    Column("reference_anchor_ms", NUMBER, "ms", "the reference state: its median over the node's study", UNMEASURED),
+    *several("groups sessions", WHOLE, "count", "processes, and openings of the model, behind the figures", UNMEASURED),
 )
 
-SILENT = "no figures"  # of a process that left none
-RESTLESS = "no figures, or the framework's threads did not sleep then"
+SILENT = "no figures"  # of a session that left none
 MEASUREMENTS = (
     *RUN,
     *MEASURED_AT,
-    Column("repetition", WHOLE, "", "number of the repetition, from 1", "never"),
+    Column("group", WHOLE, "", "number of the group: a process of its own, from 1", "never"),
+    Column("session", WHOLE, "", "number of the opening of this batch size in the process, from 1", SILENT),
     THREADS,
     THREADS_IN_EFFECT,
     STATUS,
@@ -343,15 +344,9 @@ MEASUREMENTS = (
     Column("latency_mad_ms", NUMBER, "ms", "median absolute deviation from the median", SILENT),
     *several("latency_min_ms latency_max_ms", NUMBER, "ms", "the shortest and the longest request", SILENT),
     replace(FPS, empty=SILENT),
-    Column(
-        "fps_wall",
-        NUMBER,
-        "images/s",
-        "all images / the time from the start of the first request to the end of the last, less the pauses in which "
-        "dliflow looks whether they are enough and the pacer works",
-        SILENT,
-    ),
+    Column("anchor_ms", NUMBER, "ms", f"what {ANCHOR}, took before, between and after the bursts: median", SILENT),
     Column("requests", WHOLE, "count", "measured requests", SILENT),
+    Column("rounds", WHOLE, "count", "bursts of requests, each between two of the anchor", SILENT),
     Column(
         "warmup_requests",
         WHOLE,
@@ -361,70 +356,25 @@ MEASUREMENTS = (
     ),
     Column("warmup_ms", NUMBER, "ms", "time of these", SILENT),
     Column(
-        "stopped_by",
-        TEXT,
-        "",
-        "`requests`: all were made; `time`: the limit came first; `width`: the median was known well enough (adaptive "
-        "mode)",
-        SILENT,
-    ),
-    replace(IMPORT, empty=SILENT),
-    replace(LOAD, empty=SILENT),
-    replace(FIRST_REQUEST, empty=SILENT),
-    Column(
         "warmup_stopped_by",
         TEXT,
         "",
         "`steady`: durations had come to rest; `requests`, `time`: a bound came first",
         SILENT,
     ),
-    Column(
-        "latency_half_width",
-        NUMBER,
-        "share",
-        "half the 95 % interval of this process's own median / that median; autocorrelation is allowed for, other "
-        "processes are not",
-        "no figures, or too few requests",
-    ),
-    Column(
-        "drift",
-        NUMBER,
-        "share",
-        "median of the last quarter of requests / that of the first − 1",
-        "no figures, or fewer than eight requests",
-    ),
-    Column(
-        "drift_p",
-        NUMBER,
-        "probability",
-        "p-value of a trend in the requests, autocorrelation allowed for",
-        "no figures, or requests that are worth fewer than ten independent ones",
-    ),
+    replace(IMPORT, empty=SILENT, meaning="import of the framework, once in a group"),
+    replace(LOAD, empty=SILENT),
+    replace(FIRST_REQUEST, empty=SILENT),
     replace(PEAK_RSS, empty="no figures, or not told by the system"),
-    Column("inputs_mib", NUMBER, "MiB", "the input batches, part of `peak_rss_mib`", SILENT),
+    Column("inputs_mib", NUMBER, "MiB", "the inputs, which all processes of a job share", SILENT),
     replace(MODEL_BYTES, empty=SILENT),
     *several(
-        "others_cpu_s steal_s",
-        NUMBER,
-        "s",
-        "processor time of all other processes, and what a hypervisor gave to others, during the measured requests, "
-        "over the processors that this one may use",
-        "no figures, or not told by the system",
-    ),
-    *several(
-        "involuntary_switches major_faults",
+        "involuntary_switches major_faults minor_faults",
         WHOLE,
         "count",
-        "times that this process was put off a processor; pages that it had to wait for from disk",
+        "times that this process was put off a processor during its bursts; pages that it had to wait for from disk, "
+        "and from memory",
         SILENT,
-    ),
-    *several(
-        "probe_before_ms probe_after_ms",
-        NUMBER,
-        "ms",
-        "a fixed piece of work (SHA-256 of 2 MiB), before and after the requests: mean over the processors that it may "
-        "use of their median; figures are never corrected by it",
-        RESTLESS,
     ),
     *several("cpu hostname", TEXT, "", "the machine, as it was found", SILENT),
     Column("finished_at", TEXT, "ISO 8601, UTC", "when the record was written", SILENT),
@@ -438,64 +388,59 @@ MEASUREMENTS = (
         "no figures, or not told by the system",
     ),
     LAUNCH,
-    Column(
-        "pacer_ms",
+    Column("anchor", TEXT, "", "the anchor's runtime and digest; with another one it is another piece of work", SILENT),
+    Column("started_at", TEXT, "ISO 8601, UTC", "when the session was opened", SILENT),
+    Column("wall_ms", NUMBER, "ms", "the whole session: opening, warm-up, bursts and those of the anchor", SILENT),
+    *several(
+        "others_cpu_s steal_s",
         NUMBER,
-        "ms",
-        "a fixed product of matrices on all processors, in a process of its own, before, between and after the "
-        "requests: median",
-        RESTLESS,
-    ),
-    Column(
-        "pacer",
-        TEXT,
-        "",
-        "what made it: numpy and BLAS of the orchestrator's environment; with others it is another piece of work",
-        SILENT,
-    ),
-    Column(
-        "process_ms",
-        NUMBER,
-        "ms",
-        "from the start of the process to the writing of its record, to a clock tick; what `import_ms`, `load_ms`, "
-        "`first_request_ms`, `warmup_ms` and the requests leave of it is dliflow's own",
+        "s",
+        "processor time of all other processes, and what a hypervisor gave to others, during the group, over the "
+        "processors that this one may use",
         "no figures, or not told by the system",
     ),
+    Column("group_ms", NUMBER, "ms", "the whole group, from the start of its processes to their end", SILENT),
     Column(
         "taken_share",
         NUMBER,
         "share",
-        "of the processors' time that other processes and the hypervisor took during the measured requests; from 0.25 "
-        "on, in the median of a configuration's processes, report and terminal call it doubtful and nothing the "
-        "fastest",
+        "of the processors' time that other processes and the hypervisor took during the group; from 0.25 on, in the "
+        "median of a configuration's groups, report and terminal call it doubtful and nothing the fastest",
         "no figures, or not told by the system",
     ),
 )
 
 UNRUN = "it did not run"
-MACHINE_STATE = "it did not run, or all rounds found the same state"
 COMPARISON = (
-    *(MODEL, DEVICE, NODE, SCENARIO, BATCH_SIZE),
+    *(MODEL, DEVICE, NODE, SCENARIO, replace(BATCH_SIZE, empty="batch sizes were compared")),
     Column(
         "purpose",
         TEXT,
         "",
         "`leaders`: the fastest ones against the first of them; `precision`: against FP32 of the same framework; "
-        "`tuning`: against default launch parameters; `version`: against an older version of the framework "
-        "(`compare.previous`)",
+        "`tuning`: against default launch parameters; `version`: against an older version of the framework; "
+        "`batch size`: the fastest of each batch size against that of the most images per second",
         UNRUN,
     ),
     Column(
         "first",
         TEXT,
         "",
-        "framework-variant-precision-parameters, with `@version` where it is the older one",
+        "framework-variant-precision-parameters, with `@version` where it is the older one, and with `:` and the batch "
+        "size where batch sizes were compared",
         UNRUN,
     ),
     Column("first_version", TEXT, "", "the framework's version", UNRUN),
     Column("second", TEXT, "", "named like `first`", UNRUN),
     Column("second_version", TEXT, "", "the framework's version", UNRUN),
-    Column("ratio", NUMBER, "ratio", "geometric mean over the groups, of each group the median of its rounds", UNRUN),
+    Column(
+        "ratio",
+        NUMBER,
+        "ratio",
+        "latency of the first over that of the second, at the reference state of these rounds; of batch sizes: time of "
+        "an image. Geometric mean over the groups",
+        UNRUN,
+    ),
     *ends(
         "ratio",
         "ratio",
@@ -521,19 +466,9 @@ COMPARISON = (
         "stopped_by",
         TEXT,
         "",
-        "`width`: all ratios were known well enough; `time`: the budget was spent",
+        "`decided`: each pair was known well enough or clearly decided; `time`: the budget was spent",
         UNRUN,
     ),
-    Column(
-        "fast_ratio",
-        NUMBER,
-        "ratio",
-        "the ratio in those rounds in which the machine was no slower than its median, by the pacer",
-        MACHINE_STATE,
-    ),
-    *ends("fast", "ratio", "its 95 % interval", f"{MACHINE_STATE}, or there was one group"),
-    Column("slow_ratio", NUMBER, "ratio", "the ratio in the other rounds", MACHINE_STATE),
-    *ends("slow", "ratio", "its 95 % interval", f"{MACHINE_STATE}, or there was one group"),
     STATUS,
     REASON,
     replace(
@@ -572,35 +507,40 @@ COMPARISON = (
         "of the processors' time that other processes and the hypervisor took, over all groups",
         "it did not run, or not told by the system",
     ),
+    Column(
+        "state_slope",
+        NUMBER,
+        "ratio",
+        "by how many per cent the ratio rises when the anchor's time does by one: 0 where the machine's state makes no "
+        "difference to who is faster",
+        UNRUN,
+    ),
+    Column("sessions", WHOLE, "count", "openings of the models in all groups", UNRUN),
+    Column(
+        "groups_needed",
+        WHOLE,
+        "count",
+        "about so many more groups would decide this pair, should the ratio stay what it is; 0: it is decided",
+        "it did not run, there was one group, or even very many would hardly",
+    ),
+    Column("group_s", NUMBER, "s", "what a group took, in the median", UNRUN),
 )
 
 ROUNDS = (
-    *(MODEL, DEVICE, NODE, SCENARIO, BATCH_SIZE),
+    *(MODEL, DEVICE, NODE, SCENARIO, replace(BATCH_SIZE, meaning="images in a request of this burst")),
     *several(
-        "group round turn",
+        "group session round turn",
         WHOLE,
         "",
-        "numbers from 1: set of processes, round in it, place in the round's shuffled order",
+        "numbers from 1: set of processes, opening in it, round in that, place in the round's shuffled order",
         "never",
     ),
     Column("configuration", TEXT, "", "as `first` and `second` in comparison.csv", "never"),
     Column("latency_p50_ms", NUMBER, "ms", "median of the burst's requests", "never"),
     Column("requests", WHOLE, "count", "of the burst", "never"),
-    Column(
-        "probe_ms",
-        NUMBER,
-        "ms",
-        "SHA-256 of 2 MiB right before the burst: mean over all processors of their median",
-        "not told by the system",
-    ),
-    Column(
-        "pacer_ms",
-        NUMBER,
-        "ms",
-        "product of two float32 matrices of 384 × 384 on all cores: median over the round",
-        "never",
-    ),
+    Column("anchor_ms", NUMBER, "ms", "the anchor right before and after it: geometric mean of both medians", "never"),
     replace(RECORD, meaning="path of the comparison's record from the working directory"),
+    Column("started_at", TEXT, "ISO 8601, UTC", "when the session was opened", "never"),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {

@@ -49,7 +49,7 @@ TABLES = {
 PLOTS = f"{RESULTS}/plots"
 PLOT_FILES = [
     f"{PLOTS}/{name}.{kind}"
-    for name in ("latency", "fps", "accuracy", "tradeoff", "comparison", "machine")
+    for name in ("ranking", "fps", "accuracy", "tradeoff", "comparison", "machine")
     for kind in ("svg", "png")
 ]
 REPORT = f"{RESULTS}/report/index.html"
