@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import resource
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from dliflow.machine import process
-
-PROBE_BYTES = 1 << 21  # SHA-256 of so much takes one to ten milliseconds
-PROBES = 7
 
 
 def _processor_times() -> dict[str, float] | None:
@@ -88,29 +83,3 @@ def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         "frequencies_before_mhz": before["frequencies_mhz"],
         "frequencies_after_mhz": after["frequencies_mhz"],
     }
-
-
-def probe(times: int = PROBES) -> dict[str, list[int]]:
-    """How fast each processor is just now: ns of a fixed piece of work, so many times, on all usable ones at once.
-
-    The work is SHA-256 of two mebibytes, for which the interpreter's lock is released. One core would not do: in
-    a virtual machine they slow down one by one.
-    """
-    block = bytes(PROBE_BYTES)
-    durations_by_cpu: dict[str, list[int]] = {}
-
-    def work(cpu: int) -> None:
-        os.sched_setaffinity(0, {cpu})  # of this thread alone
-        durations = []
-        for _ in range(times):
-            started = time.perf_counter_ns()
-            hashlib.sha256(block).digest()
-            durations.append(time.perf_counter_ns() - started)
-        durations_by_cpu[str(cpu)] = durations
-
-    workers = [threading.Thread(target=work, args=(cpu,)) for cpu in sorted(os.sched_getaffinity(0))]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return dict(sorted(durations_by_cpu.items(), key=lambda item: int(item[0])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import time
@@ -19,6 +20,12 @@ def peak_rss_mib() -> float | None:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return None
+
+
+def reset_peak() -> None:
+    """Let `peak_rss_mib` begin anew with what is resident now; nothing where the system does not allow it (proc(5))."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def seconds(process: int | str, *fields: int) -> list[float]:

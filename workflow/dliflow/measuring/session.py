@@ -1,4 +1,4 @@
-"""What parity, accuracy and latency share: open a converted model, and tell in a record what was run."""
+"""What parity, accuracy and measuring share: open a converted model, and tell in a record what was run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Optional
 
 import numpy as np
@@ -21,11 +22,11 @@ from dliflow.files import payload, read_json, write_json
 from dliflow.machine import facts, process, variables
 from dliflow.measuring import metrics
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that describe a session, and that of the record's path."""
+    """Declare the options that describe a session."""
     parser.add_argument("--model", required=True)
     parser.add_argument("--framework", required=True)
     parser.add_argument("--variant", required=True)
@@ -35,10 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="compute threads; the framework's own choice when absent")
     parser.add_argument("--options", type=json.loads, default={}, help="JSON: the framework's launch options")
     parser.add_argument("--converted", type=Path, required=True, help="manifest of the converted model")
-    parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
-    parser.add_argument("--input", type=json.loads, required=True, help="JSON: the model's input entry")
     parser.add_argument("--scores", type=int, required=True, help="how many scores the model must give")
-    parser.add_argument("--out", type=Path, required=True, help="the record")
 
 
 @dataclass(frozen=True)
@@ -72,19 +70,55 @@ def described(args: argparse.Namespace) -> Description:
     return Description(configuration, args.threads, args.options, args.converted, args.scores)
 
 
+@dataclass(frozen=True)
+class Imported:
+    """A framework that is imported and a model whose files are whole: what sessions are opened of."""
+
+    description: Description
+    framework: ModuleType
+    folder: Path
+    version: str
+    import_ms: float
+    model_bytes: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The part of a record's identity that is the same for all batch sizes."""
+        return {**self.description.identity, "framework_version": self.version}
+
+    def open(self, batch_size: int) -> Opened:
+        """Load the converted model for one batch size.
+
+        Raises:
+            Skip: when this machine cannot run it.
+        """
+        configuration = self.description.configuration
+        started = time.perf_counter()
+        session = self.framework.load(
+            self.folder,
+            precision=configuration.precision,
+            variant=configuration.variant,
+            device=configuration.device,
+            batch_size=batch_size,
+            threads=self.description.threads,
+            options=self.description.options,
+        )
+        load_ms = (time.perf_counter() - started) * 1e3
+        in_effect = {"threads_in_effect": session.threads, "batch_size": batch_size}
+        return Opened(session.predict, {**self.identity, **in_effect}, load_ms)
+
+
 @dataclass
 class Opened:
-    """A session and what loading it showed."""
+    """A session, and what loading it showed."""
 
     predict: Any
     identity: dict[str, Any]
-    import_ms: float
     load_ms: float
-    model_bytes: int
 
 
-def open_model(description: Description, batch_size: int) -> Opened:
-    """Import the framework and load the converted model for one batch size.
+def import_model(description: Description) -> Imported:
+    """Look whether the converted model is whole, and import the framework.
 
     Raises:
         Skip: when the conversion was skipped, or this machine cannot run it.
@@ -105,29 +139,14 @@ def open_model(description: Description, batch_size: int) -> Opened:
         os.environ.update(framework.environment(description.threads, description.options))
     started = time.perf_counter()
     version = framework.version()
-    imported = time.perf_counter()
-    session = framework.load(
-        folder,
-        precision=configuration.precision,
-        variant=configuration.variant,
-        device=configuration.device,
-        batch_size=batch_size,
-        threads=description.threads,
-        options=description.options,
-    )
-    loaded = time.perf_counter()
-    return Opened(
-        predict=session.predict,
-        identity={
-            **description.identity,
-            "framework_version": version,
-            "threads_in_effect": session.threads,
-            "batch_size": batch_size,
-        },
-        import_ms=(imported - started) * 1e3,
-        load_ms=(loaded - imported) * 1e3,
-        model_bytes=sum(entry["bytes"] for entry in manifest["files"].values()),
-    )
+    import_ms = (time.perf_counter() - started) * 1e3
+    model_bytes = sum(entry["bytes"] for entry in manifest["files"].values())
+    return Imported(description, framework, folder, version, import_ms, model_bytes)
+
+
+def open_model(description: Description, batch_size: int) -> Opened:
+    """Import the framework and load the converted model; errors as of `import_model` and `Imported.open`."""
+    return import_model(description).open(batch_size)
 
 
 def checked_predict(opened: Opened, batch: np.ndarray, scores: int) -> np.ndarray:
@@ -135,6 +154,15 @@ def checked_predict(opened: Opened, batch: np.ndarray, scores: int) -> np.ndarra
     predicted = opened.predict(batch)
     metrics.check_scores(predicted, len(batch), scores)
     return np.array(predicted, np.float32)
+
+
+def software() -> dict[str, Any]:
+    """What of a record tells how this process came to be: its packages, variables and command."""
+    return {
+        "packages": facts.packages(),
+        "environment": variables.in_effect(),
+        "command": [Path(sys.executable).name, "-m", "dliflow", *sys.argv[1:]],
+    }
 
 
 def write_record(out: Path, stage: str, identity: dict[str, Any], **figures: Any) -> None:
@@ -147,9 +175,7 @@ def write_record(out: Path, stage: str, identity: dict[str, Any], **figures: Any
         "identity": identity,
         **figures,
         "machine": facts.describe(),
-        "packages": facts.packages(),
-        "environment": variables.in_effect(),
-        "command": [Path(sys.executable).name, "-m", "dliflow", *sys.argv[1:]],
+        **software(),
         "finished_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "process_ms": process.age_ms(),
     }

@@ -9,16 +9,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Optional, TextIO
 
 from dliflow.errors import DliflowError
 from dliflow.files import read_json
 from dliflow.machine.children import dying_with_parent
+
+
+ERROR = "error"  # the key of an answer that is none
 
 
 def python(named: str) -> str:
@@ -27,55 +33,80 @@ def python(named: str) -> str:
 
 
 class WorkerEnded(DliflowError):
-    """A worker's process ended though it was to answer; `name` is the worker's."""
+    """A worker gave no answer that counts: its process ended, hung, or told of an error; `name` is the worker's."""
 
-    def __init__(self, name: str, how: str):
-        super().__init__(f"{name}: its process {how}; its own message stands above, in this log")
-        self.name, self.how = name, how
+    def __init__(self, name: str, reason: str):
+        super().__init__(f"{name}: {reason}")
+        self.name, self.reason = name, reason
 
 
 class Worker:
     """One process. It is stopped except inside `ask`, so that no spinning thread of it disturbs the others."""
 
-    def __init__(self, name: str, command: Sequence[str]):
+    def __init__(self, name: str, command: Sequence[str], inherited: Sequence[int] = ()):
+        """Start it.
+
+        Args:
+            inherited: file descriptors that it gets, under the same numbers.
+        """
         self.name = name
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=dying_with_parent()
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=inherited,
+            preexec_fn=dying_with_parent(),
         )
+        self._received = b""
 
-    def ready(self) -> dict[str, Any]:
-        """What loading and warming up showed; the process is stopped from then on.
-
-        Raises:
-            WorkerEnded: when it ended instead.
-        """
-        answer = self._read()
+    def ready(self, limit_s: Optional[float] = None) -> dict[str, Any]:
+        """What starting showed; the process is stopped from then on. Errors and arguments as of `ask`."""
+        answer = self._read(limit_s)
         self._stop()
         return answer
 
-    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def ask(self, request: Mapping[str, Any], limit_s: Optional[float] = None) -> dict[str, Any]:
         """Let it run until it has answered.
 
+        Args:
+            limit_s: an answer that takes more seconds is not waited for, and the process is killed.
+
         Raises:
-            WorkerEnded: when it ended instead.
+            WorkerEnded: when it ended instead, told of an error, or took too long.
         """
         self.process.send_signal(signal.SIGCONT)
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # that it ended is told below
-            self.process.stdin.write(json.dumps(request) + "\n")
-            self.process.stdin.flush()
-        answer = self._read()
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        answer = self._read(limit_s)
         self._stop()
         return answer
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self, limit_s: Optional[float]) -> dict[str, Any]:
+        answer = json.loads(self._line(limit_s))
+        if ERROR in answer:
+            raise WorkerEnded(self.name, answer[ERROR])
+        return answer
+
+    def _line(self, limit_s: Optional[float]) -> bytes:
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            status = self.process.wait()
-            how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-            raise WorkerEnded(self.name, how)
-        return json.loads(line)
+        deadline = None if limit_s is None else time.monotonic() + limit_s
+        while b"\n" not in self._received:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([self.process.stdout], [], [], left)[0]:
+                self.process.kill()
+                raise WorkerEnded(self.name, f"its process did not answer within {limit_s:g} s and was killed")
+            part = self.process.stdout.read(1 << 16)
+            if not part:
+                raise WorkerEnded(self.name, f"its process {self._how_it_ended()}; its own message stands in this log")
+            self._received += part
+        line, _, self._received = self._received.partition(b"\n")
+        return line
+
+    def _how_it_ended(self) -> str:
+        status = self.process.wait()
+        return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
     def _stop(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
@@ -91,17 +122,23 @@ class Worker:
 
 
 @contextlib.contextmanager
-def started(commands: Mapping[str, Sequence[str]]) -> Iterator[tuple[dict[str, Worker], dict[str, dict[str, Any]]]]:
-    """Start a worker for each command; yield them by name, loaded and stopped, and what each told when it was ready.
+def started(
+    commands: Mapping[str, Sequence[str]], inherited: Sequence[int] = (), limit_s: Optional[float] = None
+) -> Iterator[tuple[dict[str, Worker], dict[str, dict[str, Any]]]]:
+    """Start a worker for each command; yield them by name, stopped, and what each told when it was ready.
 
-    They load side by side, to save time: only what they are asked later is alone on the machine. All are gone when the
+    They start side by side, to save time: only what they are asked later is alone on the machine. All are gone when the
     block ends, however it does.
+
+    Args:
+        inherited: file descriptors that they get.
+        limit_s: none may take more seconds to start.
     """
     workers: dict[str, Worker] = {}
     try:
         for name, command in commands.items():
-            workers[name] = Worker(name, command)
-        yield workers, {name: worker.ready() for name, worker in workers.items()}
+            workers[name] = Worker(name, command, inherited)
+        yield workers, {name: worker.ready(limit_s) for name, worker in workers.items()}
     finally:
         for worker in workers.values():
             worker.kill()
@@ -117,8 +154,34 @@ def answers() -> TextIO:
     return stream
 
 
-def serve(stream: TextIO, ready: Mapping[str, Any], answer: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
-    """Tell that all is ready, then answer each line of the standard input, up to its end."""
+Answer = Callable[[dict[str, Any]], Mapping[str, Any]]
+
+
+def serve(stream: TextIO, start: Callable[[], tuple[Mapping[str, Any], Answer]]) -> None:
+    """Start, tell what that showed, then answer each line of the standard input, up to its end.
+
+    An error is an answer too; whoever asked ends this process then.
+
+    Args:
+        start: gives what is told first, and what answers each request.
+    """
+    try:
+        ready, answer = start()
+    except Exception as error:
+        print(json.dumps({ERROR: _in_words(error)}), file=stream, flush=True)
+        return
     print(json.dumps(ready), file=stream, flush=True)
     for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), file=stream, flush=True)
+        try:
+            text = json.dumps(answer(json.loads(line)))
+        except Exception as error:
+            text = json.dumps({ERROR: _in_words(error)})
+        print(text, file=stream, flush=True)
+
+
+def _in_words(error: Exception) -> str:
+    """An error as its reason is told; where it came from stands in the log, unless dliflow itself raised it."""
+    if isinstance(error, DliflowError):
+        return str(error)
+    traceback.print_exception(type(error), error, error.__traceback__)
+    return f"{type(error).__name__}: {error}"

@@ -16,7 +16,7 @@ from dliflow.errors import DliflowError, Skip
 from dliflow.files import digest, payload, read_json, replacing, sha256
 from dliflow.images import dataset, inputs
 from dliflow.machine import facts, process
-from dliflow.measuring import metrics, session
+from dliflow.measuring import feed, metrics, session
 from dliflow.records.journal import Journal
 from dliflow.study import source_code
 
@@ -29,6 +29,8 @@ WINDOW = 256
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
+    feed.array_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="the record")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--images", type=Path, required=True, help="image list with labels")
     parser.add_argument("--label-offset", type=int, required=True, help="index of class 0 among the scores")

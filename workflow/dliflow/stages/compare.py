@@ -1,8 +1,8 @@
 """Measure the leading configurations of a model × batch size together, in rounds, and each against its reference.
 
-One worker process for each, in its framework's environment, loaded and warmed; then they take turns in short bursts,
-in an order shuffled anew in each round, all others stopped. Beside every burst a probe of all processors and the
-pacer. After some rounds all processes are replaced by new ones. It ends when all ratios are narrow, or with the budget.
+The same machinery as that of the sweep, with several members, each in its framework's environment. It ends when all
+pairs are known or clearly decided, or with the budget. Without a batch size the fastest configurations of several batch
+sizes meet: which one classifies most images in a time.
 
 A member whose process breaks is left out and the others are compared; the stage fails all the same, and their record
 lies beside the one that it could not write.
@@ -15,162 +15,113 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
-import numpy as np
-
-from dliflow.analysis import comparison
+from dliflow.analysis import comparison, state
+from dliflow.analysis.state import Bursts, Estimate
 from dliflow.errors import DliflowError
-from dliflow.files import read_json
-from dliflow.machine import disturbance, launch
-from dliflow.measuring import feed, pacer, session, workers
+from dliflow.files import payload
+from dliflow.machine import launch
+from dliflow.measuring import anchor, feed, session, turns, workers
 from dliflow.records import record
-from dliflow.study import environments, options, paths
+from dliflow.study import options, paths
 
-# What of `disturbance.between` is of the machine; the rest would be of the process that asks, which measures nothing.
-MACHINE = ("wall_s", "others_cpu_s", "steal_s", "frequencies_before_mhz", "frequencies_after_mhz")
+Member = dict[str, Any]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     launch.arguments(parser)
     feed.arguments(parser)
+    turns.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--device", required=True)
-    parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--batch-sizes", type=json.loads, required=True, help="JSON: of several the best is looked for")
     parser.add_argument(
         "--candidates", type=json.loads, required=True, help="JSON: configurations, each with `python` and `options`"
     )
     parser.add_argument("--missing", nargs="*", default=[], help="names of candidates that are left out: they failed")
-    parser.add_argument("--repetitions", type=int, required=True, help="how many latency records each of them has")
-    parser.add_argument("--array", type=Path, required=True, help="manifest of the images' pixels")
-    parser.add_argument("--input", type=json.loads, required=True, help="JSON: the model's input entry")
+    parser.add_argument("--groups-of-sweep", type=int, required=True, help="how many records each of them has")
     parser.add_argument("--scores", type=int, required=True)
     parser.add_argument("--threads", type=int, help="compute threads; the framework's own choice when absent")
+    parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
+    parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
     parser.add_argument("--leaders", type=int, required=True, help="how many at most")
     parser.add_argument("--width", type=float, required=True, help="half of a ratio's interval that is narrow enough")
     parser.add_argument("--budget", type=float, required=True, help="seconds after which no new group begins")
     parser.add_argument("--groups", type=int, required=True, help="how many at least, whatever the budget")
-    parser.add_argument("--rounds", type=int, required=True, help="in each group")
-    parser.add_argument("--burst", type=float, required=True, help="seconds of a burst")
-    parser.add_argument("--warmup-requests", type=int, required=True, help="how many requests at most")
-    parser.add_argument("--warmup-limit", type=float, required=True, help="seconds, likewise, for the warm-up")
-    parser.add_argument("--previous", type=Path, help="a checkout whose finished study has older versions")
-    parser.add_argument("--environments", required=True, help="folder of the virtual environments, there as here")
+    parser.add_argument("--sessions", type=int, required=True, help="in each group")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the record")
 
 
-def point_of(args: argparse.Namespace) -> dict[str, Any]:
-    """What the configurations of this comparison have in common."""
-    return {key: getattr(args, key) for key in ("node", "model", "device", "batch_size")}
-
-
-def measured(args: argparse.Namespace) -> list[tuple[dict[str, Any], list[np.ndarray]]]:
-    """Each candidate that ran and whose scores agreed, with its repetitions' durations in ns."""
-    point, candidates = point_of(args), []
+def swept(args: argparse.Namespace) -> tuple[dict[str, Member], dict[tuple[str, int], Estimate]]:
+    """Each candidate that ran and whose scores agreed, by name; and what the sweep knows of it, by name and batch size."""
+    point = {"node": args.node, "model": args.model, "device": args.device}
+    members: dict[str, Member] = {}
+    bursts: dict[str, Bursts] = {}
     for candidate in args.candidates:
-        if comparison.name(candidate) in args.missing:
+        name = comparison.name(candidate)
+        if name in args.missing:
             continue
+        numbers = range(1, args.groups_of_sweep + 1)
         parity = record.read(paths.PARITY.format(**point, **candidate))
-        records = [
-            record.read(paths.LATENCY.format(**point, **candidate, repetition=number))
-            for number in range(1, args.repetitions + 1)
-        ]
+        records = [record.read(paths.SWEEP.format(**point, **candidate, group=number)) for number in numbers]
         if all(one["status"] == "ok" for one in (parity, *records)):
-            candidates.append((candidate, [np.array(one["figures"]["latency_ns"]) for one in records]))
-    return candidates
+            members[name] = candidate
+            (bursts[name],) = state.bursts([group for one in records for group in one["figures"]["groups"]]).values()
+    return members, state.estimates(bursts)
 
 
-def older(args: argparse.Namespace, member: dict[str, Any]) -> Optional[dict[str, Any]]:
-    """The same configuration in the previous checkout, where its framework had another version.
-
-    Raises:
-        DliflowError: when what that study measured cannot be run any more.
-    """
-    if args.previous is None:
-        return None
-    latency = paths.LATENCY.format(**point_of(args), **member, repetition=1)
-    if not (args.previous / latency).exists():
-        print(f"{args.previous} has no {latency}: {comparison.name(member)} meets no older version", flush=True)
-        return None
-    now = record.read(latency)["identity"]["framework_version"]
-    earlier = read_json(args.previous / latency)  # its schema may be that of an older dliflow
-    before = earlier["identity"]["framework_version"]
-    if now == before or earlier["status"] != "ok":
-        return None
-    framework = member["framework"]
-    if member["python"].endswith(".json"):
-        named = args.previous / paths.INTERPRETER.format(framework=framework)
-    else:
-        file = args.previous / f"envs/{framework}.yaml"
-        named = Path(environments.folder(file, str(args.previous / args.environments)), "bin/python")
-    for needed in (named, args.previous / paths.CONVERTED.format(**member, model=args.model)):
-        if not needed.exists():
-            raise DliflowError(
-                f"compare.previous: {args.previous} has measured {framework} {before}, but {needed} is gone; finish "
-                "the study there once more, or set compare.previous to null"
-            )
-    return {**member, "older": before, "python": str(named), "checkout": str(args.previous)}
+def chosen(args: argparse.Namespace) -> tuple[list[Member], list[comparison.Pair]]:
+    """Who takes part, each with its `size`, and the pairs to decide."""
+    members, estimates = swept(args)
+    if len(args.batch_sizes) == 1:
+        (size,) = args.batch_sizes
+        of_size = {name: estimates[name, size] for name in members if (name, size) in estimates}
+        able = {name: members[name] for name in of_size}
+        if len(able) < 2:
+            return [], []
+        return comparison.choose(able, of_size, args.leaders)
+    fastest = {size: _fastest(args, size, members, estimates) for size in args.batch_sizes}
+    each = [{**members[name], "size": size} for size, name in fastest.items() if name is not None]
+    if len(each) < 2:
+        return [], []
+    rate = {comparison.name(one): _of_image(one, estimates) for one in each}
+    first, *others = sorted(rate, key=rate.__getitem__)
+    return each, [comparison.Pair(first, other, "batch size") for other in others]
 
 
-def command(args: argparse.Namespace, member: dict[str, Any]) -> list[str]:
-    """How a member's worker is started."""
-    configuration = {key: member[key] for key in ("framework", "variant", "precision", "parameters")}
-    described = options.words(
-        **{"model": args.model, "device": args.device, **configuration, "options": member["options"]},
-        **{"threads": args.threads, "array": args.array, "input": args.input, "scores": args.scores},
-        converted=Path(member.get("checkout", ""), paths.CONVERTED.format(**member, model=args.model)),
-        **{"batch_size": args.batch_size, "launch": args.launch, "out": args.out},
-        **{"random_images": args.random_images, "distinct": args.distinct},
-    )
-    return [workers.python(member["python"]), "-m", "dliflow", "worker", *described]
+def _of_image(member: Member, estimates: Mapping[tuple[str, int], Estimate]) -> float:
+    """Milliseconds for an image."""
+    called = comparison.name({key: value for key, value in member.items() if key != "size"})
+    return estimates[called, member["size"]].reference / member["size"]
 
 
-def group(
-    commands: dict[str, list[str]], rounds: int, burst_s: float, warm_up: dict[str, Any], order: random.Random
-) -> dict[str, Any]:
-    """Rounds of one set of processes.
-
-    What happened on the machine (`disturbance`) is seen from here; what happened to a member, its memory and where it
-    ran is told by its own process (`told`).
-    """
-    burst = {"burst": {"requests": 1000, "limit_s": burst_s, "least": 3}}
-    with workers.started({**commands, pacer.NAME: pacer.command(sys.executable)}) as (running, answers):
-        beside = running.pop(pacer.NAME)
-        for worker in running.values():
-            worker.ask({"warm_up": warm_up})
-        helpers = [worker.process.pid for worker in (beside, *running.values())]
-        before = disturbance.snapshot(helpers)
-        measured_rounds = []
-        for _ in range(rounds):
-            turns = list(running)
-            order.shuffle(turns)
-            probes, paces, latency = {}, [], {}
-            for name in turns:
-                probes[name] = disturbance.probe(times=2)
-                paces += beside.ask(pacer.BURST)["latency_ns"]
-                latency[name] = running[name].ask(burst)["latency_ns"]
-            measured_rounds.append({"order": turns, "latency_ns": latency, "probe_ns": probes, "pacer_ns": paces})
-        disturbed = disturbance.between(before, disturbance.snapshot(helpers))
-        of_members = {name: worker.ask({"tell": True}) for name, worker in running.items()}
-        identities = {name: answers[name]["identity"] for name in commands}
-    return {
-        "members": identities,
-        "pacer": answers[pacer.NAME],
-        "disturbance": {key: value for key, value in disturbed.items() if key in MACHINE},
-        "told": of_members,
-        "rounds": measured_rounds,
-    }
+def _fastest(
+    args: argparse.Namespace, size: int, members: Collection[str], estimates: Mapping[tuple[str, int], Estimate]
+) -> str | None:
+    """The fastest of a batch size: by its rounds, where there were any, otherwise by the sweep; None where nothing ran."""
+    able = [name for name in members if (name, size) in estimates]
+    path = Path(paths.COMPARE.format(node=args.node, model=args.model, device=args.device, batch_size=size))
+    of_size = record.read(str(path)) if path.exists() else {"status": "failed"}
+    if of_size["status"] == "ok":
+        figures = of_size["figures"]
+        pairs = [comparison.Pair(**pair) for pair in figures["pairs"] if pair["purpose"] == "leaders"]
+        if pairs:
+            ratios = {pair.second: 1 / comparison.ratio(figures["groups"], pair).ratio for pair in pairs}
+            leading = min({pairs[0].first: 1.0, **ratios}.items(), key=lambda item: item[1])[0]
+            return leading if leading in able else None
+    return min(able, key=lambda name: estimates[name, size].reference, default=None)
 
 
-def until_narrow(
+def until_decided(
     make: Callable[[], dict[str, Any]], pairs: Sequence[comparison.Pair], least: int, budget_s: float, width: float
 ) -> tuple[list[dict[str, Any]], str]:
-    """Make groups until all ratios are narrow (`width`), or the budget is spent (`time`); the groups, and which it was.
+    """Make groups until all pairs are `decided`, or the budget is spent (`time`); the groups, and which it was.
 
     Args:
         make: measures one group.
@@ -182,80 +133,104 @@ def until_narrow(
     started = time.monotonic()
     while len(groups) < least or time.monotonic() - started < budget_s:
         groups.append(make())
-        if len(groups) >= least and comparison.narrow(groups, pairs, width):
-            return groups, "width"
+        if len(groups) >= least and comparison.decided(groups, pairs, width):
+            return groups, "decided"
     return groups, "time"
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the record with every burst in it."""
-    identity = {**point_of(args), "scenario": "latency", "threads": args.threads or "default"}
-    candidates = measured(args)
-    if len(candidates) < 2:
-        reason = f"{len(candidates)} of {len(args.candidates)} configurations ran: there is nothing to compare"
+    sizes = {"batch_sizes": args.batch_sizes} if len(args.batch_sizes) > 1 else {"batch_size": args.batch_sizes[0]}
+    point = {"node": args.node, "model": args.model, "device": args.device, **sizes}
+    identity = {**point, "scenario": "latency", "threads": args.threads or "default"}
+    members, pairs = chosen(args)
+    if not members:
+        reason = f"fewer than two of {len(args.candidates)} configurations ran: there is nothing to compare"
         session.write_record(args.out, "compare", identity, status="skipped", reason=reason)
         return
-    launch.apply(args.launch)  # the workers inherit it, those of an older checkout too, and the probes run there
-    broken: dict[str, workers.WorkerEnded] = {}
-    while True:
-        try:
-            figures = compared(args, candidates, broken)
-            break
-        except workers.WorkerEnded as ended:
-            print(f"dliflow compare: {ended}", file=sys.stderr, flush=True)
-            broken[ended.name] = ended
-            candidates = [one for one in candidates if comparison.name(one[0]) != ended.name]
-            if len(candidates) < 2 or ended.name == pacer.NAME:
-                raise DliflowError("\n".join(map(str, broken.values()))) from None
-    missing = dict.fromkeys(args.missing, "what it needs failed")
-    missing |= {name: f"its process {ended.how}" for name, ended in broken.items()}
-    whole = not (broken or args.missing)
+    launch.apply(args.launch)  # the workers inherit it
+    broken: dict[str, str] = {}
+    with feed.shared(feed.images(args)) as inputs:
+        while True:
+            try:
+                figures = compared(args, members, pairs, inputs)
+                break
+            except (workers.WorkerEnded, turns.Skipped) as ended:
+                print(f"dliflow compare: {ended}", file=sys.stderr, flush=True)
+                broken[ended.name] = ended.reason
+                members = [one for one in members if comparison.name(one) != ended.name]
+                pairs = _without(ended.name, members, pairs)
+                if not pairs or ended.name == anchor.NAME:
+                    raise DliflowError(_told(broken)) from None
+    missing = {**dict.fromkeys(args.missing, "what it needs failed"), **broken}
+    whole = not missing
     part = args.out if args.missing else Path(paths.partial(str(args.out)))
     session.write_record(args.out if whole else part, "compare", identity, figures={**figures, "missing": missing})
     if whole:
         part.unlink(missing_ok=True)
     if broken:
-        raise DliflowError("\n".join(f"{ended}. The others were compared without it" for ended in broken.values()))
+        raise DliflowError(f"{_told(broken)}. The others were compared without it")
+
+
+def _told(broken: Mapping[str, str]) -> str:
+    return "\n".join(f"{name}: {reason}" for name, reason in broken.items())
+
+
+def _without(name: str, members: Sequence[Member], pairs: Sequence[comparison.Pair]) -> list[comparison.Pair]:
+    """The pairs that are left, among leaders with another first one where it was that which broke."""
+    leading = list(dict.fromkeys(each for pair in pairs if pair.purpose == "leaders" for each in pair[:2] if each != name))
+    among = [comparison.Pair(leading[0], other, "leaders") for other in leading[1:]] if leading else []
+    rest = [pair for pair in pairs if pair.purpose != "leaders" and name not in pair[:2]]
+    present = {comparison.name(member) for member in members}
+    return [pair for pair in (*among, *rest) if {pair.first, pair.second} <= present]
 
 
 def compared(
-    args: argparse.Namespace, candidates: list[tuple[dict[str, Any], list[np.ndarray]]], broken: Collection[str]
+    args: argparse.Namespace, members: Sequence[Member], pairs: Sequence[comparison.Pair], inputs: int
 ) -> dict[str, Any]:
-    """The record's figures of a comparison of the leading candidates.
+    """The record's figures of a comparison.
 
     Args:
-        candidates: as `measured` gives them.
-        broken: names of members that are left out, older versions among them.
+        inputs: descriptor of the inputs, which the workers inherit.
 
     Raises:
         WorkerEnded: when a member's process breaks.
+        Skipped: when a member cannot run here after all.
     """
+    network = payload(args.anchor) / anchor.NETWORK
+    of_anchor = anchor.command(workers.python(args.anchor_python), str(network))
+    commands = {comparison.name(member): command(args, member, inputs) for member in members}
+    sizes = {comparison.name(member): member.get("size", args.batch_sizes[0]) for member in members}
+    pace, order = turns.Pace.of(args), random.Random(args.seed)
 
-    def before(member: dict[str, Any]) -> Optional[dict[str, Any]]:
-        earlier = older(args, member)
-        return None if earlier is None or comparison.name(earlier) in broken else earlier
+    def make() -> dict[str, Any]:
+        begun = time.monotonic()
+        with turns.group(commands, of_anchor, inputs, pace.hang_s) as running:
+            watch = turns.Watch(running)
+            sessions = [turns.session(running, sizes, pace, order) for _ in range(args.sessions)]
+            return turns.described(running, watch.seen(), sessions, begun)
 
-    members, pairs = comparison.choose(candidates, args.leaders, before)
-    commands = {comparison.name(member): command(args, member) for member in members}
-    warm_up = {"requests": args.warmup_requests, "limit_s": args.warmup_limit}
-    order = random.Random(args.seed)
     started = time.monotonic()
-    groups, stopped_by = until_narrow(
-        lambda: group(commands, args.rounds, args.burst, warm_up, order), pairs, args.groups, args.budget, args.width
-    )
+    groups, stopped_by = until_decided(make, pairs, args.groups, args.budget, args.width)
     return {
-        "members": groups[0]["members"],
+        "members": {name: told["identity"] for name, told in groups[0]["members"].items()},
         "pairs": [pair._asdict() for pair in pairs],
-        "groups": [{key: one[key] for key in ("disturbance", "told", "rounds")} for one in groups],
-        "pacer": groups[0]["pacer"],
+        "groups": groups,
         "stopped_by": stopped_by,
         "width_asked": args.width,
         "wall_s": time.monotonic() - started,
-        "measured_s": measured_s(groups),
+        **feed.chosen(args),
     }
 
 
-def measured_s(groups: list[dict[str, Any]]) -> float:
-    """Seconds of all requests."""
-    rounds = (round_ for group in groups for round_ in group["rounds"])
-    return sum(sum(durations) for round_ in rounds for durations in round_["latency_ns"].values()) / 1e9
+def command(args: argparse.Namespace, member: Member, inputs: int) -> list[str]:
+    """How a member's worker is started."""
+    configuration = {key: member[key] for key in ("framework", "variant", "precision", "parameters", "options")}
+    return options.worker(
+        workers.python(member["python"]),
+        inputs,
+        **configuration,
+        **{"model": args.model, "device": args.device, "threads": args.threads, "scores": args.scores},
+        converted=Path(paths.CONVERTED.format(**member, model=args.model)),
+        **{"launch": args.launch, "distinct": args.distinct},
+    )

@@ -12,12 +12,14 @@ from dliflow import integrity
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json
 from dliflow.images import batches, inputs
-from dliflow.measuring import metrics, session
+from dliflow.measuring import feed, metrics, session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     session.arguments(parser)
+    feed.array_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="the record")
     parser.add_argument("--reference", type=Path, required=True, help="manifest of the reference's scores")
     parser.add_argument(
         "--bounds",

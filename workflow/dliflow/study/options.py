@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import Any
+from typing import Any, Optional
 
 from dliflow.configuration import Configuration
 from dliflow.study import paths, plan
 from dliflow.study.study import Study
+
+
+BURST_REQUESTS = 1000  # of a burst that ends by time, at most
 
 
 def words(**values: Any) -> list[str]:
@@ -134,7 +137,7 @@ def convert(study: Study, model: str, framework: str, precision: str) -> str:
     return text(framework=framework, precision=precision, **origin, **calibration)
 
 
-def _session(study: Study, configuration: Configuration, array: str) -> dict[str, Any]:
+def _session(study: Study, configuration: Configuration) -> dict[str, Any]:
     """What describes a session."""
     model, framework = configuration.model, configuration.framework
     return {
@@ -143,17 +146,21 @@ def _session(study: Study, configuration: Configuration, array: str) -> dict[str
         "threads": study.threads,
         "options": study.options(framework) or None,
         "converted": configuration.path(paths.CONVERTED),
-        "array": array,
-        "input": study.models[model]["input"],
         "scores": study.scores(model),
     }
+
+
+def _images(study: Study, model: str, array: str) -> dict[str, Any]:
+    """What names pixels and tells what a model takes of them."""
+    return {"array": array, "input": study.models[model]["input"]}
 
 
 def parity(study: Study, configuration: Configuration) -> str:
     """Of `parity`."""
     settings, model = study.config["parity"], configuration.model
     return text(
-        **_session(study, configuration, study.array(model)),
+        **_session(study, configuration),
+        **_images(study, model, study.array(model)),
         reference=paths.REFERENCE.format(model=model),
         bounds={name: settings[name][configuration.precision] for name in ("tolerance", "distance", "agreement")},
         batch_size=study.batch_size(model) or settings["images"],
@@ -164,7 +171,8 @@ def accuracy(study: Study, configuration: Configuration, dataset: str) -> str:
     """Of `accuracy`."""
     model = configuration.model
     return text(
-        **_session(study, configuration, study.array(model)),
+        **_session(study, configuration),
+        **_images(study, model, study.array(model)),
         dataset=dataset,
         images=paths.EVALUATION_IMAGES.format(dataset=dataset),
         label_offset=study.models[model]["label_offset"],
@@ -172,36 +180,46 @@ def accuracy(study: Study, configuration: Configuration, dataset: str) -> str:
     )
 
 
-def _warm_up(study: Study) -> dict[str, Any]:
-    latency = study.config["latency"]
-    return {"warmup_requests": latency["warmup_requests"], "warmup_limit": latency["warmup_limit_s"]}
-
-
-def _feed(study: Study) -> dict[str, Any]:
+def _feed(study: Study, model: str) -> dict[str, Any]:
     """What requests are made of."""
     latency = study.config["latency"]
     return {
+        **_images(study, model, study.performance_array(model)),
         "random_images": latency["images"] if latency["inputs"] == "random" else None,
         "distinct": latency["distinct"],
     }
 
 
-def latency(study: Study, configuration: Configuration, node: str, batch_size: int, repetition: int) -> str:
-    """Of `latency`: without a width all requests are made."""
-    settings = study.config["latency"]
+def _pace(study: Study, rounds: int, burst_requests: int, burst_limit_s: Optional[float]) -> dict[str, Any]:
+    """How sessions are measured."""
+    latency = study.config["latency"]
+    return {
+        "rounds": rounds,
+        "burst_requests": burst_requests,
+        "burst_limit": burst_limit_s,
+        "warmup_requests": latency["warmup_requests"],
+        "warmup_limit": latency["warmup_limit_s"],
+        "hang": latency["hang_s"],
+        "launch": study.config["launch"],
+    }
+
+
+def sweep(study: Study, configuration: Configuration, node: str, group: int) -> str:
+    """Of `sweep`. Fixed: one session of all requests in a row for each batch size."""
+    settings, fixed = study.config["latency"], study.config["latency"]["mode"] == "fixed"
+    sizes = plan.batch_sizes(study.deciding, study.described[configuration.model])
+    burst = (1, settings["requests"], None) if fixed else (settings["rounds"], BURST_REQUESTS, settings["burst_s"])
     return text(
-        **_session(study, configuration, study.performance_array(configuration.model)),
+        **_session(study, configuration),
         node=node,
         scenario="latency",
-        batch_size=batch_size,
-        repetition=repetition,
-        launch=study.config["launch"],
-        **_feed(study),
-        requests=settings["requests"],
-        limit=settings["limit_s"],
-        width=settings["width"] if settings["mode"] == "adaptive" else None,
-        least=settings["least"],
-        **_warm_up(study),
+        group=group,
+        sessions=1 if fixed else settings["sessions"],
+        budget=None if fixed else settings["budget_s"],
+        **_pace(study, *burst),
+        **_feed(study, configuration.model),
+        seed=settings["seed"],
+        batch_sizes=list(sizes),
     )
 
 
@@ -221,19 +239,25 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: int) -
             }
             for candidate in plan.candidates(study.plan, node=node, model=model, device=device, batch_size=batch_size)
         ],
-        repetitions=study.config["latency"]["repetitions"],
-        array=study.performance_array(model),
-        input=study.models[model]["input"],
+        groups_of_sweep=study.config["latency"]["groups"],
         scores=study.scores(model),
         threads=study.threads,
-        launch=study.config["launch"],
-        **_feed(study),
-        environments=study.config["environments"]["folder"],
+        **_pace(study, settings["rounds"], BURST_REQUESTS, settings["burst_s"]),
+        **_feed(study, model),
         budget=settings["budget_s"],
-        burst=settings["burst_s"],
-        **{key: settings[key] for key in ("leaders", "width", "groups", "rounds", "seed", "previous")},
-        **_warm_up(study),
+        **{key: settings[key] for key in ("leaders", "width", "groups", "sessions", "seed")},
     )
+
+
+def worker(python: str, inputs: int, **held: Any) -> list[str]:
+    """The command of a worker.
+
+    Args:
+        python: of its framework's environment.
+        inputs: the descriptor that it inherits.
+        held: what it is to hold: the options of `session.arguments`, `launch` and `distinct`.
+    """
+    return [python, "-m", "dliflow", "worker", *words(**held, inputs=inputs)]
 
 
 def interpreter(study: Study, framework: str) -> str:

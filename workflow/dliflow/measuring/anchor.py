@@ -1,0 +1,107 @@
+"""The anchor: a fixed small convolutional network in a fixed runtime, with which every measurement takes turns.
+
+How long it takes tells how fast the machine is just now for work like inference. It is a worker like any other, in an
+environment of its own (`envs/anchor.yaml`), so that no upgrade of a measured framework moves it. It uses all processors
+that it may, as most frameworks do by themselves; benchmarks/anchor.py shows what other anchors would be worth.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from dliflow.files import sha256
+from dliflow.machine import variables
+from dliflow.measuring import workers
+
+NAME = "anchor"
+NETWORK = "anchor.onnx"
+BURST = {"requests": 20, "limit_s": 0.02}  # so many at most, and none begins after so many seconds
+FEWEST = 3  # requests of a burst in any case
+SEED = 0
+SIDE = 112
+# Convolutions like those of small classifiers: kernel, channels, stride, and whether each channel has a filter of its own.
+LAYERS = (
+    *((3, 32, 2, False), (3, 32, 1, True), (1, 64, 1, False), (3, 64, 2, True), (1, 128, 1, False)),
+    *((3, 128, 1, True), (1, 128, 1, False), (3, 128, 2, True), (1, 256, 1, False), (3, 256, 1, True)),
+    *((1, 256, 1, False), (3, 256, 2, True), (1, 512, 1, False), (3, 512, 1, True), (1, 512, 1, False)),
+)
+
+
+def write_network(path: Path) -> None:
+    """Write the network as an ONNX file: always the same bytes with the pins of its environment."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    generator = np.random.RandomState(SEED)
+    nodes, weights, channels, value = [], [], 3, "input"
+    for number, (kernel, filters, stride, separate) in enumerate(LAYERS):
+        groups = channels if separate else 1
+        shape = (filters, channels // groups, kernel, kernel)
+        scale = np.sqrt(2 / np.prod(shape[1:]))  # K. He et al., ICCV 2015: activations stay of one size
+        weights.append(numpy_helper.from_array((generator.randn(*shape) * scale).astype(np.float32), f"weight{number}"))
+        edge = [kernel // 2] * 4
+        shared: dict[str, Any] = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": edge, "group": groups}
+        nodes.append(helper.make_node("Conv", [value, f"weight{number}"], [f"convolved{number}"], **shared))
+        nodes.append(helper.make_node("Relu", [f"convolved{number}"], [f"layer{number}"]))
+        channels, value = filters, f"layer{number}"
+    nodes.append(helper.make_node("GlobalAveragePool", [value], ["output"]))
+    ends = (("input", (1, 3, SIDE, SIDE)), ("output", (1, channels, 1, 1)))
+    inputs, outputs = ([helper.make_tensor_value_info(name, TensorProto.FLOAT, size)] for name, size in ends)
+    graph = helper.make_graph(nodes, NAME, inputs, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="dliflow")
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def command(python: str, network: str, threads: Optional[int] = None) -> list[str]:
+    """How its worker is started, without the variables of the config, which are for what is measured.
+
+    Args:
+        python: of its environment.
+        network: the file that `write_network` wrote.
+        threads: all usable processors when None.
+    """
+    unset = [f"--unset={name}" for name in variables.asked()]
+    chosen = [] if threads is None else ["--threads", str(threads)]
+    return [*(["env", *unset] if unset else []), python, "-m", "dliflow", NAME, "--network", network, *chosen]
+
+
+def serve(network: Path, threads: Optional[int] = None) -> None:
+    """Load the network, tell what it is, and answer each request with the durations of a burst, ns."""
+    stream = workers.answers()
+
+    def start() -> tuple[dict[str, Any], workers.Answer]:
+        import onnxruntime
+
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        session = onnxruntime.InferenceSession(str(network), settings, providers=["CPUExecutionProvider"])
+        image = np.random.RandomState(SEED).rand(1, 3, SIDE, SIDE).astype(np.float32)
+
+        def burst(request: dict[str, Any]) -> dict[str, Any]:
+            session.run(None, {"input": image})  # others have emptied the caches
+            return {"latency_ns": list(_durations(session, image, **request))}
+
+        for _ in range(3):
+            burst(BURST)
+        runtime = f"onnxruntime {onnxruntime.__version__}"
+        return {"runtime": runtime, "threads": settings.intra_op_num_threads, "sha256": sha256(network)}, burst
+
+    workers.serve(stream, start)
+
+
+def _durations(session: Any, image: np.ndarray, requests: int, limit_s: float) -> Iterator[int]:
+    end = time.perf_counter_ns() + int(limit_s * 1e9)
+    for count in range(1, requests + 1):
+        before = time.perf_counter_ns()
+        session.run(None, {"input": image})
+        after = time.perf_counter_ns()
+        yield after - before
+        if after > end and count >= FEWEST:
+            return

@@ -1,0 +1,255 @@
+"""Configurations take turns, each burst of theirs between two bursts of the anchor: the one way of measuring.
+
+A *group* is a set of fresh processes. In it, members are opened at a batch size (a *session*), and then take turns for a
+few *rounds*; of each round every member has one burst, in an order shuffled anew. In a sweep the group has one member,
+whose batch sizes come one after another; in a comparison it has several, which are opened together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Optional
+
+from dliflow.machine import disturbance
+from dliflow.measuring import anchor, workers
+from dliflow.measuring.workers import Worker, WorkerEnded
+
+# What of `disturbance.between` is of the machine; the rest would be of the process that asks, which measures nothing.
+MACHINE = ("wall_s", "others_cpu_s", "steal_s", "frequencies_before_mhz", "frequencies_after_mhz")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a `Pace`."""
+    parser.add_argument("--rounds", type=int, required=True, help="in each session")
+    parser.add_argument("--burst-requests", type=int, required=True, help="how many at most")
+    parser.add_argument("--burst-limit", type=float, help="seconds after which no new one begins; no bound when absent")
+    parser.add_argument("--warmup-requests", type=int, required=True, help="how many requests at most")
+    parser.add_argument("--warmup-limit", type=float, required=True, help="seconds, likewise, for the warm-up")
+    parser.add_argument("--hang", type=float, required=True, help="seconds after which a worker has hung")
+
+
+class Pace(NamedTuple):
+    """How a session is measured."""
+
+    rounds: int
+    burst: dict[str, Any]
+    """Bounds of a burst, as `measure.run` takes them: `requests` and `limit_s`."""
+    warm_up: dict[str, Any]
+    """Those of the warm-up."""
+    hang_s: float
+    """A worker that gives no answer for so many seconds has hung; a burst without `limit_s` has as many for each
+    hundred requests."""
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Pace:
+        """That which the options of `arguments` describe."""
+        burst = {"requests": args.burst_requests, "limit_s": args.burst_limit}
+        warm_up = {"requests": args.warmup_requests, "limit_s": args.warmup_limit}
+        return cls(args.rounds, burst, warm_up, args.hang)
+
+    @property
+    def burst_limit_s(self) -> float:
+        """Seconds within which the answer to a burst must come."""
+        endless = self.burst["limit_s"] is None
+        return self.hang_s * (1 + self.burst["requests"] / 100 if endless else 1)
+
+
+class Skipped(Exception):
+    """A member says that it cannot run here; `name` is the member's."""
+
+    def __init__(self, name: str, reason: str):
+        super().__init__(f"{name}: {reason}")
+        self.name, self.reason = name, reason
+
+
+@dataclass
+class Group:
+    """Running workers."""
+
+    anchor: Worker
+    members: dict[str, Worker]
+    told: dict[str, dict[str, Any]]
+    """What each member told when it was ready."""
+    anchor_told: dict[str, Any]
+
+
+@contextlib.contextmanager
+def group(
+    commands: Mapping[str, Sequence[str]], of_anchor: Sequence[str], inputs: int, hang_s: float
+) -> Iterator[Group]:
+    """Start fresh processes; they are gone when the block ends.
+
+    Args:
+        commands: of the members' workers, by name.
+        of_anchor: the anchor's.
+        inputs: descriptor that the members inherit.
+
+    Raises:
+        Skipped: when a member cannot run here.
+        WorkerEnded: when one breaks, or does not come up in time.
+    """
+    with workers.started({anchor.NAME: of_anchor, **commands}, [inputs], hang_s) as (running, told):
+        anchor_told = told.pop(anchor.NAME)
+        for name, each in told.items():
+            if "skip" in each:
+                raise Skipped(name, each["skip"])
+        yield Group(running.pop(anchor.NAME), running, told, anchor_told)
+
+
+def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.Random) -> dict[str, Any]:
+    """Open each of these members at its batch size, and let them take turns: a session of a record.
+
+    Raises:
+        Skipped: when a member cannot run at that batch size here.
+        WorkerEnded: when one breaks.
+    """
+    started_at, started = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
+    opened = {}
+    for name, size in sizes.items():
+        request = {"open": {"batch_size": size, "warm_up": pace.warm_up}}
+        opened[name] = running.members[name].ask(request, pace.hang_s)
+        if "skip" in opened[name]:
+            raise Skipped(name, opened[name]["skip"])
+    anchored = [_anchor(running, pace)]
+    rounds = []
+    for _ in range(pace.rounds):
+        turns = list(sizes)
+        order.shuffle(turns)
+        latency = {}
+        for name in turns:
+            latency[name] = running.members[name].ask({"burst": pace.burst}, pace.burst_limit_s)["latency_ns"]
+            anchored.append(_anchor(running, pace))
+        rounds.append({"order": turns, "latency_ns": latency})
+    for name in sizes:
+        opened[name].update(running.members[name].ask({"close": {}}, pace.hang_s))
+    return {
+        "started_at": started_at.isoformat(timespec="milliseconds"),
+        "wall_ms": (time.monotonic() - started) * 1e3,
+        "opened": opened,
+        "rounds": rounds,
+        "anchor_ns": anchored,
+    }
+
+
+def _anchor(running: Group, pace: Pace) -> list[int]:
+    return running.anchor.ask(anchor.BURST, pace.hang_s)["latency_ns"]
+
+
+class Watch:
+    """What happens on the machine while a group runs."""
+
+    def __init__(self, running: Group):
+        self._helpers = [worker.process.pid for worker in (running.anchor, *running.members.values())]
+        self._before = disturbance.snapshot(self._helpers)
+
+    def seen(self) -> dict[str, Any]:
+        """Since it began; to be called while the group's processes are there."""
+        between = disturbance.between(self._before, disturbance.snapshot(self._helpers))
+        return {key: between[key] for key in MACHINE}
+
+
+def described(
+    running: Group, disturbed: dict[str, Any], sessions: list[dict[str, Any]], started: float
+) -> dict[str, Any]:
+    """A group as records have it.
+
+    Args:
+        disturbed: what a `Watch` has seen.
+        started: when its processes were, of the monotonic clock.
+    """
+    return {
+        "members": running.told,
+        "anchor": running.anchor_told,
+        "disturbance": disturbed,
+        "wall_s": time.monotonic() - started,
+        "sessions": sessions,
+    }
+
+
+class Broken(NamedTuple):
+    """A batch size that a sweep could not measure; `skipped` when the member itself said that it cannot."""
+
+    batch_size: int
+    skipped: bool
+    reason: str
+
+
+class Sweep(NamedTuple):
+    """What a sweep's group is to measure."""
+
+    batch_sizes: Sequence[int]
+    sessions: int
+    """Of each batch size, at most."""
+    budget_s: Optional[float]
+    """For all batch sizes together, each of which has an equal part: once that is spent, and one session was made, it is
+    not opened again."""
+
+
+def sweep(
+    name: str,
+    command: Sequence[str],
+    of_anchor: Sequence[str],
+    inputs: int,
+    wanted: Sweep,
+    pace: Pace,
+    order: random.Random,
+) -> tuple[list[dict[str, Any]], list[Broken]]:
+    """Measure one configuration: its groups (one, and another for each time that it broke), and what could not be had.
+
+    A batch size at which its process breaks, hangs or gives wrong scores costs that one alone: a fresh process goes on
+    with the others.
+
+    Raises:
+        Skipped: when it cannot run here at all.
+        WorkerEnded: when the anchor breaks, or the process does not even start.
+    """
+    groups: list[dict[str, Any]] = []
+    broken: dict[int, Broken] = {}
+    queue = _openings(wanted, order)
+    spent = dict.fromkeys(wanted.batch_sizes, 0.0)
+    while queue:
+        started, sessions = time.monotonic(), []
+        with group({name: command}, of_anchor, inputs, pace.hang_s) as running:
+            watch = Watch(running)
+            while queue:
+                size = queue.pop(0)
+                if not _affordable(spent[size], wanted):
+                    continue
+                began = time.monotonic()
+                try:
+                    sessions.append(session(running, {name: size}, pace, order))
+                    disturbed = watch.seen()
+                except (Skipped, WorkerEnded) as ended:
+                    if ended.name == anchor.NAME:
+                        raise
+                    skipped = isinstance(ended, Skipped)
+                    broken[size] = Broken(size, skipped, ended.reason)
+                    queue = [other for other in queue if other != size]
+                    if not skipped:
+                        break
+                spent[size] += time.monotonic() - began
+            if sessions:
+                groups.append(described(running, disturbed, sessions, started))
+    if broken and all(one.skipped for one in broken.values()) and not groups:
+        raise Skipped(name, next(iter(broken.values())).reason)
+    return groups, list(broken.values())
+
+
+def _openings(wanted: Sweep, order: random.Random) -> list[int]:
+    """Every batch size so many times: all of them in shuffled order, then again."""
+    queue: list[int] = []
+    for _ in range(wanted.sessions):
+        turn = list(wanted.batch_sizes)
+        order.shuffle(turn)
+        queue += turn
+    return queue
+
+
+def _affordable(spent_s: float, wanted: Sweep) -> bool:
+    return wanted.budget_s is None or spent_s == 0 or spent_s < wanted.budget_s / len(wanted.batch_sizes)

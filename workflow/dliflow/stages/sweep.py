@@ -1,0 +1,110 @@
+"""Measure one configuration at all batch sizes in one group: a fresh process, which takes turns with the anchor.
+
+What a batch size breaks costs that one alone. Then the stage fails, what was measured lies beside the record that it
+could not write, and the next attempt measures only what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from dliflow.errors import DliflowError, Skip
+from dliflow.files import digest, payload, read_json, sha256
+from dliflow.machine import launch
+from dliflow.measuring import anchor, feed, session, turns, workers
+from dliflow.records import record
+from dliflow.study import options, paths, source_code
+
+NAME = "measured"  # of the only member
+# What its worker is told.
+HELD = (
+    *("model", "framework", "variant", "precision", "device", "parameters", "threads", "options", "converted", "scores"),
+    *("launch", "distinct"),
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    session.arguments(parser)
+    launch.arguments(parser)
+    feed.arguments(parser)
+    turns.arguments(parser)
+    parser.add_argument("--node", required=True)
+    parser.add_argument("--scenario", required=True)
+    parser.add_argument("--python", required=True, help="of the framework's environment, or a file naming it")
+    parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
+    parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
+    parser.add_argument("--batch-sizes", type=json.loads, required=True, help="JSON: list")
+    parser.add_argument("--group", type=int, required=True, help="number of the group")
+    parser.add_argument("--sessions", type=int, required=True, help="of each batch size, at most")
+    parser.add_argument("--budget", type=float, help="seconds for all batch sizes together")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="the record")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the record with every burst in it.
+
+    Raises:
+        DliflowError: naming the batch sizes that could not be measured, and why.
+    """
+    description = session.described(args)
+    extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "group")}
+    extra["list_sha256"] = None if args.random_images else read_json(args.array)["list_sha256"]
+    partial, key = Path(paths.partial(str(args.out))), deciding(args)
+    earlier = measured_before(partial, key)
+    launch.apply(args.launch)  # the workers inherit it
+    try:
+        groups, broken = measured(args, [size for size in args.batch_sizes if size not in sizes(earlier)])
+    except turns.Skipped as skipped:
+        session.write_skip(args.out, "sweep", description, Skip(skipped.reason), extra)
+        return
+    groups = [*earlier, *groups]
+    identity = {**description.identity, **extra, "batch_sizes": args.batch_sizes}
+    if groups:
+        identity["framework_version"] = groups[-1]["members"][NAME]["identity"]["framework_version"]
+    failed = [one for one in broken if not one.skipped]
+    figures = {"groups": groups, "broken": [one._asdict() for one in broken], **feed.chosen(args), "key": key}
+    session.write_record(partial if failed else args.out, "sweep", identity, figures=figures)
+    if failed:
+        raise DliflowError("\n".join(f"batch size {one.batch_size}: {one.reason}" for one in failed))
+    partial.unlink(missing_ok=True)
+
+
+def measured(args: argparse.Namespace, batch_sizes: list[int]) -> tuple[list[dict[str, Any]], list[turns.Broken]]:
+    """Groups of sessions of these batch sizes, and those that could not be had."""
+    network = payload(args.anchor) / anchor.NETWORK
+    of_anchor = anchor.command(workers.python(args.anchor_python), str(network))
+    order = random.Random(f"{args.seed}:{args.out}")
+    wanted = turns.Sweep(batch_sizes, args.sessions, args.budget)
+    with feed.shared(feed.images(args)) as inputs:
+        command = options.worker(workers.python(args.python), inputs, **{key: getattr(args, key) for key in HELD})
+        return turns.sweep(NAME, command, of_anchor, inputs, wanted, turns.Pace.of(args), order)
+
+
+def deciding(args: argparse.Namespace) -> str:
+    """Digest of everything that decides what is measured; what an earlier attempt left under another one is dropped."""
+    code = source_code.digest("stages.sweep", "stages.worker", "stages.anchor", f"frameworks.{args.framework}")
+    asked = {key: str(value) for key, value in vars(args).items() if key != "stage"}
+    files = {key: sha256(getattr(args, key)) for key in ("converted", "array", "anchor")}
+    return digest({"asked": asked, "files": files, "code": code}, 64)
+
+
+def measured_before(partial: Path, key: str) -> list[dict[str, Any]]:
+    """The groups that an earlier attempt left, which failed at other batch sizes."""
+    if not partial.exists():
+        return []
+    try:
+        figures = record.read(str(partial))["figures"]
+    except DliflowError:  # damaged: all is measured again
+        return []
+    return figures["groups"] if figures["key"] == key else []
+
+
+def sizes(groups: list[dict[str, Any]]) -> set[int]:
+    """The batch sizes of which there are sessions."""
+    return {opened["batch_size"] for group in groups for one in group["sessions"] for opened in one["opened"].values()}
