@@ -15,8 +15,7 @@ include: "workflow/rules/envs.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/convert.smk"
 include: "workflow/rules/accuracy.smk"
-include: "workflow/rules/latency.smk"
-include: "workflow/rules/compare.smk"
+include: "workflow/rules/measure.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -31,8 +31,8 @@ wildcard_constraints:
     device="cpu|gpu",
     node="[a-z0-9_]+",
     parameters="default",
-    batch_size=r"\d+",
-    repetition=r"\d+",
+    batch_size=rf"\d+|{paths.SIZES}",
+    group=r"\d+",
     digest="[0-9a-f]{12}",
 
 
@@ -41,14 +41,17 @@ wildcard_constraints:
 os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
+# The stages that measure a configuration, and what tells them of the anchor.
+MEASURED_BY = ("stages.sweep", "stages.worker", "stages.anchor")
+WITH_ANCHOR = "--anchor {input.anchor:q} --anchor-python {params.anchor_python:q}"
 VARIABLES = json.dumps(CONFIG["launch"]["environment"], sort_keys=True)
 
 
 def supervised(python, stage, *more):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
-    alone = " --exclusive" if stage in ("latency", "compare") else ""
+    alone = " --exclusive" if stage in ("sweep", "compare") else ""
     # Variables that choose kernels change scores as well as times, so quality is that of what is measured.
-    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", "latency", "compare") else ""
+    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", "sweep", "compare") else ""
     supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone}{asked} --log {{log:q}}"
     return " ".join([f"PYTHONPATH=workflow {python} {supervisor} -- {stage} {{params.options}}", *more])
 
@@ -68,6 +71,11 @@ def needs_environment(framework):
     need not count.
     """
     return [] if CONDA else ancient(STUDY.environment(framework))
+
+
+def needs_interpreter(framework):
+    """The same for a stage that starts processes of a framework: with conda the file that tells where its Python is."""
+    return paths.INTERPRETER.format(framework=framework) if CONDA else needs_environment(framework)
 
 
 def code_of_source(stage):
@@ -94,24 +102,33 @@ def configuration_of(wildcards):
     return Configuration(**{key: wildcards[key] for key in keys if key in wildcards.keys()})
 
 
+def size_of(wildcards):
+    """The batch size of a comparison; None where it is of all of them."""
+    return None if wildcards.batch_size == paths.SIZES else int(wildcards.batch_size)
+
+
+def setting_of(wildcards):
+    """What all configurations of a comparison have in common, but the batch size."""
+    return {key: wildcards[key] for key in ("node", "model", "device")}
+
+
 def candidates(wildcards):
     """The configurations that a comparison chooses from."""
-    point = {key: wildcards[key] for key in ("node", "model", "device")}
-    return plan.candidates(PLAN, **point, batch_size=int(wildcards.batch_size))
+    size = size_of(wildcards)
+    return plan.candidates(PLAN, **setting_of(wildcards), **({} if size is None else {"batch_size": size}))
 
 
 def of_candidates(pattern):
-    """Input function: the files of this pattern of all candidates and repetitions, each once."""
+    """Input function: the files of this pattern of all candidates and groups, each once."""
 
     def files(wildcards):
-        repetitions = range(1, CONFIG["latency"]["repetitions"] + 1)
-        rows = [{**wildcards, **row, "repetition": r} for row in candidates(wildcards) for r in repetitions]
+        groups = range(1, CONFIG["latency"]["groups"] + 1)
+        rows = [{**wildcards, **row, "group": group} for row in candidates(wildcards) for group in groups]
         return list(dict.fromkeys(pattern.format(**row) for row in rows))
 
     return files
 
 
-def environments_of_candidates(wildcards):
-    """The outputs of the jobs that make or find their environments."""
-    names = sorted({row["framework"] for row in candidates(wildcards)})
-    return [paths.INTERPRETER.format(framework=name) if CONDA else needs_environment(name) for name in names]
+def frameworks_of_candidates(wildcards):
+    """The frameworks in whose environments they run."""
+    return sorted({row["framework"] for row in candidates(wildcards)})

@@ -8,7 +8,7 @@ rule tables:
         whole("tables"),
         parity=plan.records(PLAN, "parity"),
         accuracy=plan.records(PLAN, "accuracy"),
-        latency=plan.records(PLAN, "latency"),
+        sweep=plan.records(PLAN, "sweep"),
         compare=plan.records(PLAN, "compare"),
     output:
         paths.TABLES.values(),

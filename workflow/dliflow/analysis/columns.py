@@ -11,11 +11,12 @@ from dliflow.study import plan
 
 TEXT, WHOLE, NUMBER, YES_NO = "text", "whole number", "number", "yes or no"
 
-# What identifies a configuration of a model, what one latency figure belongs to, what shares a section of the report,
+# What identifies a configuration of a model, and one where it is measured, what one latency figure belongs to, what shares a section of the report,
 # and what one comparison belongs to.
 CONFIGURATION = plan.IDENTITY
-POINT = (*CONFIGURATION, "node", "scenario", "parameters", "batch_size")
-SETTING = ("model", "device", "node", "scenario")
+MEASURED = (*CONFIGURATION, "node", "scenario", "parameters")
+POINT = (*MEASURED, "batch_size")
+SETTING = plan.SETTING
 COMPARED = (*SETTING, "batch_size")
 
 

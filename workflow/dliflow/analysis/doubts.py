@@ -1,82 +1,46 @@
-"""What weakens the figures of a configuration: what was seen, and what to do about it. Pure functions of records.
+"""What weakens figures: what was seen, and what to do about it. Pure functions of what records hold.
 
-`Seen` is what several processes, or groups of rounds, showed: figures of their records and of their rows.
+Only what is unusual is told: that machines change their speed is what the anchor and the intervals are for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
+from dliflow.analysis import comparison as compared
 from dliflow.analysis import surroundings
-from dliflow.analysis.comparison import TIE, Ratio, States
-
-Seen = Sequence[dict[str, Any]]
+from dliflow.analysis.comparison import TIE, Pair, Ratio
 
 # Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
-# spread between processes that the interval already shows.
-OTHERS, STEAL, SPEED, FREQUENCY, DRIFT, VAGUE = 0.02, 0.01, 1.15, 1.10, 0.02, 0.05
+# spread between sessions that the interval already shows.
+OTHERS, STEAL, FREQUENCY, VAGUE = 0.05, 0.02, 1.10, 0.10
 FAULT_NS, FAULTS = 500, 0.05  # what a page fault takes at least (trap, 4 KiB of zeros), and the share of a request
-# From these on figures tell more of the machine than of what was measured on it, and nothing is called the fastest.
+# From this on figures tell more of the machine than of what was measured on it, and nothing is called the fastest.
 BUSY = 0.25  # of the processors' time went to others: half a processor of two, by which results differ at least as much
-SLOWED = 3.0  # times as long as at its best took the pacer; the states of a sound machine lie within a factor of two
-FALSE_ALARMS = 0.01  # of the test for drift, among configurations that do not drift
 
 
-def _resting(processes: Seen) -> list[dict[str, Any]]:
-    """Those beside whose threads, which slept, probe and pacer had the processors to themselves."""
-    return [figures for figures in processes if figures["at_rest"]]
+class Seen(NamedTuple):
+    """A session of one member: what `opened` in its record tells, its requests' durations, and its group."""
+
+    opened: dict[str, Any]
+    latency_ns: np.ndarray
+    group: dict[str, Any]
+    usable_cpus: int
+    distinct_asked: Optional[int]
 
 
-def _restless(processes: Seen) -> str | None:
-    """Did threads of the framework go on spinning?"""
-    if len(_resting(processes)) == len(processes):
-        return None
-    return (
-        "the framework's threads did not sleep between requests, so probe and pacer had no processor of their own and "
-        "tell nothing about the machine; trust comparisons in rounds, where they are stopped"
-    )
+def _groups(sessions: Sequence[Seen]) -> list[dict[str, Any]]:
+    """Their groups, each once."""
+    return list({id(one.group): one.group for one in sessions}.values())
 
 
-def _speed(processes: Seen) -> str | None:
-    """Did a fixed piece of work take the same time on all processors, before and after, in all processes?"""
-    medians = [
-        float(np.median(values)) / 1e6
-        for figures in _resting(processes)
-        for probe in (figures["probe_before_ns"], figures["probe_after_ns"])
-        for values in probe.values()
-    ]
-    if not medians or max(medians) <= SPEED * min(medians):
-        return None
-    return (
-        f"the machine's speed changed: a fixed piece of work took {min(medians):.2f} to {max(medians):.2f} ms on its "
-        "processors; trust comparisons with configurations that took turns with it, or use a quieter machine"
-    )
-
-
-def _pace(processes: Seen) -> str | None:
-    """Did the pacer, which works like inference, take the same time beside all processes?"""
-    made_by = sorted({surroundings.pacer(figures) for figures in processes})
-    if len(made_by) > 1:
-        return (
-            f"the pacer was not the same for all repetitions ({'; '.join(made_by)}): latency_over_pacer mixes them; "
-            "measure all again"
-        )
-    medians = [value for value in map(surroundings.pacer_ms, processes) if value is not None]
-    if not medians or max(medians) <= SPEED * min(medians):
-        return None
-    return (
-        f"the machine's speed changed between repetitions: beside them the pacer took {min(medians):.2f} to "
-        f"{max(medians):.2f} ms; trust comparisons in rounds, look at latency_over_pacer, or use a quieter machine"
-    )
-
-
-def _faults(processes: Seen) -> str | None:
+def _faults(sessions: Sequence[Seen]) -> str | None:
     """Did requests wait for memory that the allocator had given back to the system after the last one?"""
-    each = [figures["disturbance"]["minor_faults"] / len(figures["latency_ns"]) for figures in processes]
-    shares = [faults * FAULT_NS / np.median(figures["latency_ns"]) for faults, figures in zip(each, processes)]
+    each = [one.opened["counters"]["minor_faults"] / len(one.latency_ns) for one in sessions]
+    shares = [faults * FAULT_NS / np.median(one.latency_ns) for faults, one in zip(each, sessions)]
     if np.median(shares) <= FAULTS:
         return None
     return (
@@ -86,12 +50,12 @@ def _faults(processes: Seen) -> str | None:
     )
 
 
-def _frequency(processes: Seen) -> str | None:
+def _frequency(groups: Sequence[dict[str, Any]]) -> str | None:
     values = [
         value
-        for figures in processes
+        for group in groups
         for when in ("frequencies_before_mhz", "frequencies_after_mhz")
-        for value in figures["disturbance"][when].values()
+        for value in group["disturbance"][when].values()
     ]
     if not values or max(values) <= FREQUENCY * min(values):
         return None
@@ -100,24 +64,10 @@ def _frequency(processes: Seen) -> str | None:
     )
 
 
-def _drift(processes: Seen) -> str | None:
-    """Did latency rise or fall inside a process, after its warm-up, by more than chance and so that it matters?"""
-    testable = [figures for figures in processes if None not in (figures["drift"], figures["drift_p"])]
-    tested = [figures for figures in testable if abs(figures["drift"]) > DRIFT]
-    drifts = [figures["drift"] for figures in tested if figures["drift_p"] < FALSE_ALARMS / len(processes)]
-    if not drifts:
-        return None
-    return (
-        f"latency drifted inside {len(drifts)} of {len(processes)} processes, by {max(drifts, key=abs):+.0%} from the "
-        "first quarter of requests to the last; let the machine come to rest (heat, frequency, other work), or raise "
-        "latency.warmup_requests and latency.warmup_limit_s"
-    )
-
-
-def _taken(processes: Seen) -> list[str]:
+def _taken(groups: Sequence[dict[str, Any]], usable_cpus: int) -> list[str]:
     """Did others take processors?"""
     warnings = []
-    others, steal = surroundings.share(processes, "others_cpu_s"), surroundings.share(processes, "steal_s")
+    others, steal = (surroundings.share(groups, usable_cpus, key) for key in ("others_cpu_s", "steal_s"))
     if others is not None and others > OTHERS:
         mark = "DOUBTFUL: " if others > BUSY else ""
         warnings.append(f"{mark}other processes took {others:.0%} of the processors' time; stop them")
@@ -129,140 +79,121 @@ def _taken(processes: Seen) -> list[str]:
     return warnings
 
 
-def _disk(processes: Seen) -> str | None:
+def _disk(sessions: Sequence[Seen]) -> str | None:
     """Did requests wait for memory that lay on disk?"""
-    faults = sum(figures["disturbance"]["major_faults"] for figures in processes)
+    faults = sum(one.opened["counters"]["major_faults"] for one in sessions)
     return f"{faults:,.0f} page faults read from disk during requests; free some memory" if faults else None
 
 
-def disturbances(processes: Seen) -> list[str]:
-    """Warnings about a configuration's processes.
-
-    Args:
-        processes: of each the record's figures (`disturbance`, `probe_before_ns`, `probe_after_ns`, `pacer_ns`,
-            `pacer`, `at_rest`, `latency_ns`), the row's `drift` and `drift_p`, and the machine's `usable_cpus`.
-    """
-    possible = [
-        _drift(processes),
-        _restless(processes),
-        _speed(processes),
-        _pace(processes),
-        _frequency(processes),
-        _faults(processes),
-        *_taken(processes),
-        _disk(processes),
-    ]
-    return [warning for warning in possible if warning]
-
-
-def goals(processes: Seen) -> list[str]:
-    """Warnings about processes that ended before they had measured what was asked.
-
-    Args:
-        processes: of each the record's figures (`requests_asked`, `width_asked`, `latency_ns`) and the row's
-            `latency_half_width`.
-    """
-    warnings = []
-    short = [one for one in processes if one["width_asked"] is None and len(one["latency_ns"]) < one["requests_asked"]]
-    if short:
-        fewest = min(len(one["latency_ns"]) for one in short)
-        warnings.append(
-            f"only {fewest} of {short[0]['requests_asked']} requests were made in {len(short)} of {len(processes)} "
-            "processes before the time was up; raise latency.limit_s, or set it to null"
-        )
-    widths = [one["latency_half_width"] for one in processes if one["width_asked"] is not None]
-    vague = [width for width in widths if width is None or width > VAGUE]
-    if 2 * len(vague) > len(processes):  # a few of them do no harm: what is quoted comes from all
-        known = [width for width in vague if width is not None]
-        how = f"knowing their own median to ± {max(known):.0%} only" if known else "too early to know their own median"
-        warnings.append(f"{len(vague)} of {len(processes)} processes ended {how}; raise latency.limit_s")
-    return warnings
-
-
-def _same_batch(processes: Seen) -> str | None:
+def _same_batch(sessions: Sequence[Seen]) -> str | None:
     """Requests ought to rotate over distinct batches; some datasets are too small for it."""
-    for figures in processes:
-        if figures["distinct_batches"] == 1 and figures["distinct_asked"] is None:
+    for one in sessions:
+        if one.opened["distinct_batches"] == 1 and one.distinct_asked is None:
             return (
                 "each request was the same batch, which stays in the processor's caches: there are images for one of "
-                f"{figures['batch_size']} only; use more images (dataset, latency.images), or set latency.distinct: 1 "
-                "if that is wanted"
+                f"{one.opened['batch_size']} only; use more images (dataset, latency.images), or set latency.distinct: "
+                "1 if that is wanted"
             )
     return None
 
 
-def _outside(processes: Seen) -> str | None:
+def _outside(sessions: Sequence[Seen]) -> str | None:
     """A framework may pin its threads itself, and whoever asked for processors would not know."""
-    for figures in processes:
-        if figures["launch"]["in_effect"]["outside"]:
+    for one in sessions:
+        outside = one.opened["launch"]["in_effect"]["outside"]
+        if outside:
             return (
-                f"threads could run on processors {figures['launch']['in_effect']['outside']}, too, which launch does "
-                "not name: the framework sets that itself; look for an option against it, or confine the whole "
-                "workflow (a container's --cpuset-cpus)"
+                f"threads could run on processors {outside}, too, which launch does not name: the framework sets that "
+                "itself; look for an option against it, or confine the whole workflow (a container's --cpuset-cpus)"
             )
     return None
 
 
-def _crowded(processes: Seen) -> str | None:
+def _crowded(sessions: Sequence[Seen]) -> str | None:
     """More threads than processors wait for each other."""
-    for figures in processes:
-        if (figures["threads_in_effect"] or 0) > figures["usable_cpus"]:
+    for one in sessions:
+        if (one.opened["threads_in_effect"] or 0) > one.usable_cpus:
             return (
-                f"{figures['threads_in_effect']} threads shared {figures['usable_cpus']} processors; set threads to no "
+                f"{one.opened['threads_in_effect']} threads shared {one.usable_cpus} processors; set threads to no "
                 "more than that"
             )
     return None
 
 
-def launches(processes: Seen) -> list[str]:
-    """Warnings about how a configuration's processes were launched and fed.
+def _anchors(groups: Sequence[dict[str, Any]]) -> str | None:
+    """Was the anchor the same for all?"""
+    kinds = sorted({surroundings.anchor(group) for group in groups})
+    if len(kinds) < 2:
+        return None
+    return f"the anchor was not the same in all groups ({'; '.join(kinds)}): they cannot be compared; measure all again"
+
+
+def _vague(half_width: Optional[float]) -> str | None:
+    """Is the latency at the reference state hardly known?"""
+    if half_width is None:
+        return "one session: no interval; raise latency.groups"
+    if half_width <= VAGUE:
+        return None
+    return f"the latency at the reference state is known to ± {half_width:.0%} only; raise latency.groups"
+
+
+def of_point(sessions: Sequence[Seen], half_width: Optional[float]) -> list[str]:
+    """Warnings about a configuration at a batch size.
 
     Args:
-        processes: of each the record's figures, its `launch`, `batch_size`, `threads_in_effect` and
-            `usable_cpus`.
+        half_width: of the latency at the reference state: half its interval, as a share of it; None for no interval.
     """
-    return [warning for warning in (_same_batch(processes), _outside(processes), _crowded(processes)) if warning]
+    groups, usable_cpus = _groups(sessions), sessions[0].usable_cpus
+    possible = [
+        _vague(half_width),
+        _anchors(groups),
+        _same_batch(sessions),
+        _outside(sessions),
+        _crowded(sessions),
+        _frequency(groups),
+        _faults(sessions),
+        *_taken(groups, usable_cpus),
+        _disk(sessions),
+    ]
+    return [warning for warning in possible if warning]
 
 
-def comparison(
-    groups: list[dict[str, Any]],
-    usable_cpus: int,
-    ratio: Ratio,
-    states: Optional[States],
-    width: float,
-    pair: Sequence[str] = (),
-) -> list[str]:
+def of_pair(groups: Sequence[dict[str, Any]], usable_cpus: int, pair: Pair, ratio: Ratio, width: float) -> list[str]:
     """Warnings about a pair that was measured in rounds.
 
     Args:
-        groups: of rounds, each with the machine's `disturbance` and what its members `told`.
-        pair: names of the two members.
-        ratio: the pair's over all of them, and `states` the same by the machine's state.
+        ratio: the pair's over all of them.
         width: half of the ratio's interval that was asked for, as a share of the ratio.
     """
-    of_pair = [_state(states), _unsettled(ratio, width), _rounds_speed(groups)]
-    members = [f"{name}: {warning}" for name in pair for warning in _member(groups, name)]
-    taken = _taken([{**one, "usable_cpus": usable_cpus} for one in groups])
-    return [*(warning for warning in of_pair if warning), *taken, *members]
+    warnings = [_state(groups, pair), _unsettled(ratio, width), *_taken(groups, usable_cpus)]
+    members = [f"{name}: {warning}" for name in pair[:2] for warning in _member(groups, usable_cpus, name)]
+    return [*(warning for warning in warnings if warning), *members]
 
 
-def _member(groups: list[dict[str, Any]], name: str) -> list[str]:
+def _member(groups: Sequence[dict[str, Any]], usable_cpus: int, name: str) -> list[str]:
     """What a member's own processes, one in each group, told."""
-    processes = [
-        {**group["told"][name], "latency_ns": [ns for one in group["rounds"] for ns in one["latency_ns"][name]]}
+    sessions = [
+        Seen(session["opened"][name], durations(session, name), group, usable_cpus, None)
         for group in groups
+        for session in group["sessions"]
     ]
-    return [warning for warning in (_faults(processes), _disk(processes), _outside(processes)) if warning]
+    return [warning for warning in (_faults(sessions), _disk(sessions), _outside(sessions)) if warning]
 
 
-def _state(states: Optional[States]) -> Optional[str]:
+def durations(session: dict[str, Any], name: str) -> np.ndarray:
+    """Of all requests of a member in a session, ns, in their order."""
+    return np.concatenate([round_["latency_ns"][name] for round_ in session["rounds"]])
+
+
+def _state(groups: Sequence[dict[str, Any]], pair: Pair) -> Optional[str]:
     """Does the outcome depend on what the machine was doing?"""
-    if states is None or not states.matter:
+    states = compared.at_state(groups, pair)
+    if not states.matter:
         return None
-    fast, slow = (f"{state.ratio:.1%}" for state in (states.fast, states.slow))
     return (
-        f"who is faster depends on the state of the machine: the first takes {fast} of the second's time when the "
-        f"machine is fast, {slow} when it is slow; decide by the state that yours will be in"
+        "who is faster depends on the state of the machine: the first takes "
+        f"{states.fast.ratio:.1%} of the second's time when the machine is fast, {states.slow.ratio:.1%} when it is "
+        "slow; decide by the state that yours will be in"
     )
 
 
@@ -272,22 +203,10 @@ def _unsettled(ratio: Ratio, width: float) -> Optional[str]:
         return None
     if ratio.interval is None:
         return "one group of rounds gives no interval; raise compare.groups"
-    half = ratio.interval[1] / ratio.ratio - 1
+    half = (ratio.interval[1] / ratio.interval[0]) ** 0.5 - 1
     if half <= width:
         return None
     return (
         f"the ratio is known to no better than ± {half:.1%}, where ± {width:.1%} was asked for: a smaller difference "
         "would not have shown; raise compare.budget_s"
-    )
-
-
-def _rounds_speed(groups: list[dict[str, Any]]) -> Optional[str]:
-    """Did the pacer take the same time in all rounds, but for the odd moment?"""
-    paces = [float(np.median(round_["pacer_ns"])) / 1e6 for group in groups for round_ in group["rounds"]]
-    low, high = np.percentile(paces, [5, 95])
-    if high <= SPEED * low:
-        return None
-    return (
-        f"the machine's speed changed during the rounds (the pacer took {low:.2f} to {high:.2f} ms in nine of ten): "
-        "ratios hold for such a mixture; the columns fast and slow tell them apart"
     )

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
+import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from dliflow.study import config, prerequisites, yaml_files
 
 LISTENING_S = 2.0
 ROUNDS = 40
+PROBE_BYTES = 1 << 21  # SHA-256 of so much takes one to ten milliseconds
+PROBES = 7
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +118,32 @@ def settings(facts: dict[str, Any]) -> list[str]:
     return doubts
 
 
+def probe() -> dict[str, list[int]]:
+    """How fast each processor is just now: ns of a fixed piece of work, some times, on all usable ones at once.
+
+    The work is SHA-256 of two mebibytes, for which the interpreter's lock is released. One core would not do: in
+    a virtual machine they slow down one by one.
+    """
+    block = bytes(PROBE_BYTES)
+    durations_by_cpu: dict[str, list[int]] = {}
+
+    def work(cpu: int) -> None:
+        os.sched_setaffinity(0, {cpu})  # of this thread alone
+        durations = []
+        for _ in range(PROBES):
+            started = time.perf_counter_ns()
+            hashlib.sha256(block).digest()
+            durations.append(time.perf_counter_ns() - started)
+        durations_by_cpu[str(cpu)] = durations
+
+    workers = [threading.Thread(target=work, args=(cpu,)) for cpu in sorted(os.sched_getaffinity(0))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return dict(sorted(durations_by_cpu.items(), key=lambda item: int(item[0])))
+
+
 def noise() -> list[str]:
     """What shows in some seconds of listening and probing."""
     doubts = []
@@ -124,7 +155,7 @@ def noise() -> list[str]:
         doubts.append(f"other processes take {others / after['wall_s']:.0%} of one processor just now; stop them (top)")
     if after["steal_s"]:
         doubts.append(f"the hypervisor took {after['steal_s']:.2f} s within {LISTENING_S:g} s; use another host")
-    probes = [disturbance.probe() for _ in range(ROUNDS)]
+    probes = [probe() for _ in range(ROUNDS)]
     for cpu in probes[0]:
         medians = np.array([np.median(probe[cpu]) for probe in probes]) / 1e6
         low, high = np.percentile(medians, [5, 95])

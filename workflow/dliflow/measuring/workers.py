@@ -23,7 +23,6 @@ from dliflow.errors import DliflowError
 from dliflow.files import read_json
 from dliflow.machine.children import dying_with_parent
 
-
 ERROR = "error"  # the key of an answer that is none
 
 

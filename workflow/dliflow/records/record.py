@@ -40,11 +40,11 @@ def _message(problem: Any) -> str:
     return problem.message.replace(value, f"{value[:60]} …") if len(value) > 80 else problem.message
 
 
-def compared(row: dict[str, Any]) -> dict[str, Any]:
-    """What became of a comparison: its `outcome`, or that of those of its members that were well in the last run."""
+def latest(row: dict[str, Any]) -> dict[str, Any]:
+    """What became of a sweep or comparison: its `outcome`, or that of what of it was well in the last run, with `path`."""
     try:
         holding = read_json(Path(paths.PARTIALS))
-    except (OSError, ValueError):  # none, or damaged: then only whole comparisons count
+    except (OSError, ValueError):  # none, or damaged: then only whole records count
         holding = {}
     if row["record"] not in holding:
         return outcome(row)
@@ -54,6 +54,17 @@ def compared(row: dict[str, Any]) -> dict[str, Any]:
     except (OSError, DliflowError) as error:
         return {"status": "failed", "reason": str(error), "record": None, "path": path}
     return {"status": record["status"], "reason": record["reason"], "record": record, "path": path}
+
+
+def outcome_at(row: dict[str, Any]) -> dict[str, Any]:
+    """What became of a sweep at the batch size of a row; its record tells of the others, too."""
+    known = latest(row)
+    for broken in (known["record"] or {}).get("figures", {}).get("broken", []):
+        if broken["batch_size"] == row["batch_size"]:
+            status = "skipped" if broken["skipped"] else "failed"
+            reason = broken["reason"] if broken["skipped"] else f"sweep: {broken['reason']}"
+            return {**known, "status": status, "reason": reason}
+    return known
 
 
 def _verify_predictions(path: str, record: dict[str, Any]) -> None:

@@ -28,7 +28,8 @@ class Job(NamedTuple):
     inputs: list[str]
     log: str
     command: Callable[[], str] | None = None
-    """The shell command of a comparison; None for all other jobs."""
+    """The shell command of a sweep or a comparison, which may leave a part of its record; None for all other jobs."""
+    compares: bool = True
 
 
 def cut_short(jobs: Collection[Job], started: float) -> bool:
@@ -56,7 +57,8 @@ def absent(study_plan: dict[str, Any], whole: str, unfinished: set[str]) -> tupl
         unfinished: outputs of all jobs that the run did not finish.
     """
     (row,) = (row for row in study_plan["compare"] if row["record"] == whole)
-    point = {key: row[key] for key in ("model", "device", "node", "batch_size")}
+    keys = ("model", "device", "node", "batch_size")
+    point = {key: row[key] for key in keys if row[key] is not None}  # no batch size: all of them
     missing: list[str] = []
     well: list[str] = []
     for candidate in plan.candidates(study_plan, **point):
@@ -81,7 +83,9 @@ def make(study_plan: dict[str, Any], jobs: Collection[Job], started: float) -> N
             continue
         (whole,) = job.outputs
         part = Path(paths.partial(whole))
-        if unfinished.isdisjoint(job.inputs):  # it ran and failed: what it left was made of those that were well
+        if not job.compares or unfinished.isdisjoint(
+            job.inputs
+        ):  # it ran and failed: what it left was made of those that were well
             recorded = _written_since(part, started)
         else:
             missing, well = absent(study_plan, whole, unfinished)

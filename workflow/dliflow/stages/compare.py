@@ -107,8 +107,8 @@ def _fastest(
     """The fastest of a batch size: by its rounds, where there were any, otherwise by the sweep; None where nothing ran."""
     able = [name for name in members if (name, size) in estimates]
     path = Path(paths.COMPARE.format(node=args.node, model=args.model, device=args.device, batch_size=size))
-    of_size = record.read(str(path)) if path.exists() else {"status": "failed"}
-    if of_size["status"] == "ok":
+    of_size = record.read(str(path)) if path.exists() else None
+    if of_size is not None and of_size["status"] == "ok":
         figures = of_size["figures"]
         pairs = [comparison.Pair(**pair) for pair in figures["pairs"] if pair["purpose"] == "leaders"]
         if pairs:
@@ -178,7 +178,9 @@ def _told(broken: Mapping[str, str]) -> str:
 
 def _without(name: str, members: Sequence[Member], pairs: Sequence[comparison.Pair]) -> list[comparison.Pair]:
     """The pairs that are left, among leaders with another first one where it was that which broke."""
-    leading = list(dict.fromkeys(each for pair in pairs if pair.purpose == "leaders" for each in pair[:2] if each != name))
+    leading = list(
+        dict.fromkeys(each for pair in pairs if pair.purpose == "leaders" for each in pair[:2] if each != name)
+    )
     among = [comparison.Pair(leading[0], other, "leaders") for other in leading[1:]] if leading else []
     rest = [pair for pair in pairs if pair.purpose != "leaders" and name not in pair[:2]]
     present = {comparison.name(member) for member in members}

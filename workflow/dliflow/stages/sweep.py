@@ -22,7 +22,18 @@ from dliflow.study import options, paths, source_code
 NAME = "measured"  # of the only member
 # What its worker is told.
 HELD = (
-    *("model", "framework", "variant", "precision", "device", "parameters", "threads", "options", "converted", "scores"),
+    *(
+        "model",
+        "framework",
+        "variant",
+        "precision",
+        "device",
+        "parameters",
+        "threads",
+        "options",
+        "converted",
+        "scores",
+    ),
     *("launch", "distinct"),
 )
 

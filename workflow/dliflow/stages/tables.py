@@ -33,12 +33,12 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
         models: for each model what `plan.described` tells.
     """
     parity_rows = parity.rows(study_plan)
-    measurement_rows, processes = measurements.rows(study_plan)
+    measured = measurements.read(study_plan)
     return {
         "parity": parity_rows,
         "accuracy": accuracy.rows(study_plan, parity_rows, models),
-        "performance": performance.rows(measurement_rows, processes, parity_rows),
-        "measurements": measurement_rows,
+        "performance": performance.rows(measured, parity_rows),
+        "measurements": measured.rows,
         "comparison": comparison.rows(study_plan, parity_rows),
         "rounds": rounds.rows(study_plan),
     }

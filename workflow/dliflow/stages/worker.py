@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import itertools
+from collections.abc import Callable
 from typing import Any, Optional
 
 import numpy as np
@@ -92,7 +93,11 @@ def run(args: argparse.Namespace) -> None:
         except Skip as skip:
             return {"skip": str(skip)}, lambda request: {}
         held = Held(imported, feed.mapped(args.inputs), args)
-        calls = {"open": held.open, "burst": held.burst, "close": held.close}
+        calls: dict[str, Callable[..., dict[str, Any]]] = {
+            "open": held.open,
+            "burst": held.burst,
+            "close": held.close,
+        }
 
         def answer(request: dict[str, Any]) -> dict[str, Any]:
             ((call, values),) = request.items()

@@ -150,12 +150,6 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
-    latency = config["latency"]
-    if latency["mode"] == "adaptive" and latency["requests"] < latency["least"]:
-        yield (
-            f"latency.requests: {latency['requests']}: adaptive mode needs at least latency.least = "
-            f"{latency['least']} to decide on. Right would be: more, or 'mode: fixed' for exactly so many"
-        )
 
 
 def study(config: dict[str, Any], origin: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from dliflow.configuration import Configuration
 from dliflow.study import paths, plan
 from dliflow.study.study import Study
 
-
 BURST_REQUESTS = 1000  # of a burst that ends by time, at most
 
 
@@ -223,21 +222,25 @@ def sweep(study: Study, configuration: Configuration, node: str, group: int) -> 
     )
 
 
-def compare(study: Study, node: str, model: str, device: str, batch_size: int) -> str:
-    """Of `compare`."""
-    settings = study.config["compare"]
+def compare(study: Study, node: str, model: str, device: str, batch_size: Optional[int]) -> str:
+    """Of `compare`.
+
+    Args:
+        batch_size: None to compare all of them.
+    """
+    settings, setting = study.config["compare"], {"node": node, "model": model, "device": device}
+    every = plan.batch_sizes(study.deciding, study.described[model])
+    point = setting if batch_size is None else {**setting, "batch_size": batch_size}
     return text(
-        node=node,
-        model=model,
-        device=device,
-        batch_size=batch_size,
+        **setting,
+        batch_sizes=every if batch_size is None else [batch_size],
         candidates=[
             {
                 **candidate,
                 "options": study.options(candidate["framework"]),
                 "python": interpreter(study, candidate["framework"]),
             }
-            for candidate in plan.candidates(study.plan, node=node, model=model, device=device, batch_size=batch_size)
+            for candidate in plan.candidates(study.plan, **point)
         ],
         groups_of_sweep=study.config["latency"]["groups"],
         scores=study.scores(model),
@@ -267,5 +270,5 @@ def interpreter(study: Study, framework: str) -> str:
 
 def tables(study: Study) -> str:
     """Of `tables`: all that rows are made from beside the records."""
-    markers = {name: study.environment(name) for name in study.used_frameworks}
+    markers = {name: study.environment(name) for name in (*study.used_frameworks, plan.ANCHOR)}
     return text(study=study.deciding, models=study.described, environments=markers)

@@ -26,6 +26,7 @@ CALIBRATION_IMAGES = f"{RESULTS}/calibration/images.csv"
 CALIBRATION_ARRAY = f"{RESULTS}/calibration/{{spec}}.json"
 
 # Models: manifests beside the folder of model files.
+ANCHOR = f"{RESULTS}/models/anchor.json"
 INTERCHANGE = f"{RESULTS}/models/{{model}}/interchange.json"
 REFERENCE = f"{RESULTS}/models/{{model}}/reference.json"
 CONVERTED = f"{RESULTS}/models/{{model}}/{{framework}}-{{precision}}.json"
@@ -33,12 +34,13 @@ CONVERTED = f"{RESULTS}/models/{{model}}/{{framework}}-{{precision}}.json"
 # Records.
 PARITY = f"{RESULTS}/parity/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}.json"
 ACCURACY = f"{RESULTS}/accuracy/{{model}}/{{dataset}}/{{framework}}-{{variant}}-{{precision}}-{{device}}.json"
-LATENCY = (
-    f"{RESULTS}/latency/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
-    "/batch{batch_size}-run{repetition}.json"
+SWEEP = (
+    f"{RESULTS}/sweep/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
+    "/group{group}.json"
 )
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
-PARTIALS = f"{RESULTS}/compare/partial.json"  # which comparisons without a failed member hold for the last run
+SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
+PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
 INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
 
 # What is derived from the records.
@@ -72,7 +74,7 @@ def log(output: str) -> str:
 
 
 def partial(record: str) -> str:
-    """Beside a comparison's record: that of a comparison without those of its members that failed."""
+    """Beside the record of a sweep or a comparison: one without the batch sizes, or the members, that failed."""
     return record.removesuffix(".json") + ".partial.json"
 
 

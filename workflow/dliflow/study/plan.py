@@ -16,8 +16,10 @@ from dliflow.study import paths
 
 # Columns that tell configurations apart, in the order of the tables.
 IDENTITY = ("model", "framework", "variant", "precision", "device")
-# What tells the configurations of one comparison apart.
+# What the configurations of comparisons have in common, and what tells those of one apart.
+SETTING = ("model", "device", "node", "scenario")
 CANDIDATE = ("framework", "variant", "precision", "parameters")
+ANCHOR = "anchor"  # the name of its environment
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
@@ -31,7 +33,7 @@ def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict
         fetched_labels: the datasets whose labels are fetched by a job of their own.
     """
     keys = ("models", "dataset", "frameworks", "precisions", "devices", "node")
-    latency = {key: config["latency"][key] for key in ("batch_sizes", "repetitions")}
+    latency = {key: config["latency"][key] for key in ("batch_sizes", "groups")}
     return {
         **{key: config[key] for key in keys},
         "latency": latency,
@@ -81,17 +83,18 @@ def build(
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
-    `parity`, `accuracy`, `latency` and `compare` each hold rows with the identity, the declared reason (or None), the
+    `parity`, `accuracy`, `sweep` and `compare` each hold rows with the identity, the declared reason (or None), the
     `record` that answers for it and the outputs that it `needs`, in the order in which they are made: exactly those
-    that jobs make for it, since the failure of another one must not count.
+    that jobs make for it, since the failure of another one must not count. The rows of one configuration's batch sizes
+    share the record of each group.
 
     Args:
         config: what `deciding` tells of a checked config.
         models: for each model what `described` tells.
         environment: for a framework the output of the job that makes its environment, None where no job does.
     """
-    dataset = config["dataset"]
-    parity, accuracy, latency = [], [], []
+    dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
+    parity, accuracy, sweep = [], [], []
     for row in configurations(config, models):
         model, framework = row["model"], row["framework"]
         home, exporter = sources.load(models[model]["format"]).FRAMEWORK, sources.exporter(models[model]["format"])
@@ -122,10 +125,11 @@ def build(
         parity.append({**row, "record": record, "needs": _made([*quality, environment(home), reference, record])})
         record = paths.ACCURACY.format(**row, dataset=dataset)
         accuracy.append({**row, "dataset": dataset, "record": record, "needs": [*quality, record]})
+        fits = batch_sizes(config, models[model])
         for batch_size in config["latency"]["batch_sizes"]:
-            other = fixed is not None and batch_size != fixed
-            unfit = f"the model's file takes batches of {fixed} only (source.batch_size)" if other else None
-            for repetition in range(1, config["latency"]["repetitions"] + 1):
+            other = f"the model's file takes batches of {fixed} only (source.batch_size)"
+            unfit = None if batch_size in fits else other
+            for group in range(1, config["latency"]["groups"] + 1):
                 point = {
                     **row,
                     "reason": row["reason"] or unfit,
@@ -133,12 +137,22 @@ def build(
                     "scenario": "latency",
                     "parameters": "default",
                     "batch_size": batch_size,
-                    "repetition": repetition,
+                    "group": group,
                 }
-                record = paths.LATENCY.format(**point)
-                latency.append({**point, "record": record, "needs": [*speed, record]})
-    compare = list(comparisons(latency, parity)) if config["compare"]["leaders"] else []
-    return {"parity": parity, "accuracy": accuracy, "latency": latency, "compare": compare}
+                record = paths.SWEEP.format(**point)
+                sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
+    compare = list(comparisons(sweep, parity)) if config["compare"]["leaders"] else []
+    return {"parity": parity, "accuracy": accuracy, "sweep": sweep, "compare": compare}
+
+
+def batch_sizes(config: dict[str, Any], model: dict[str, Any]) -> list[int]:
+    """Those of the study that a model takes.
+
+    Args:
+        model: what `described` tells.
+    """
+    fixed = model["batch_size"]
+    return [size for size in config["latency"]["batch_sizes"] if fixed in (None, size)]
 
 
 def _made(outputs: list[Optional[str]]) -> list[str]:
@@ -208,67 +222,91 @@ def _able(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> list[str
     return [f"{', '.join(dict.fromkeys(names))}: {what}" for what, names in able.items()]
 
 
-def comparisons(latency: list[dict[str, Any]], parity: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A row for each model × device × node × batch size: what is measured together, in rounds.
+def comparisons(sweep: list[dict[str, Any]], parity: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A row for each model × device × node × batch size, and where there are several sizes one for all of them.
+
+    What is measured together, in rounds: the leaders of a batch size, then those of all sizes.
 
     Args:
-        latency: the plan's rows.
+        sweep: the plan's rows.
         parity: likewise; who may take part rests on them.
     """
     agreeing = {tuple(row[key] for key in IDENTITY): row["needs"] for row in parity}
-    keys = ("model", "device", "node", "scenario", "batch_size")
-    points: dict[tuple, list[dict[str, Any]]] = {}
-    for row in latency:
-        points.setdefault(tuple(row[key] for key in keys), []).append(row)
-    for values, rows in points.items():
-        point = dict(zip(keys, values))
-        record = paths.COMPARE.format(**point)
-        able = [row for row in rows if row["reason"] is None]
-        few = len({tuple(row[key] for key in CANDIDATE) for row in able}) < 2
-        yield {
-            **point,
-            "reason": "fewer than two configurations can run: there is nothing to compare" if few else None,
-            "record": record,
-            "needs": [
-                *dict.fromkeys(
-                    output for row in able for output in (*row["needs"], *agreeing[tuple(row[key] for key in IDENTITY)])
-                ),
-                record,
-            ],
-        }
+    settings: dict[tuple, dict[int, list[dict[str, Any]]]] = {}
+    for row in sweep:
+        setting = settings.setdefault(tuple(row[key] for key in SETTING), {})
+        able = setting.setdefault(row["batch_size"], [])
+        if row["reason"] is None:
+            able.append(row)
+    for values, sizes in settings.items():
+        setting_keys = dict(zip(SETTING, values))
+        before: list[str] = []
+        for size, able in sizes.items():
+            few = len({tuple(row[key] for key in CANDIDATE) for row in able}) < 2
+            reason = "fewer than two configurations can run: there is nothing to compare" if few else None
+            needs = []
+            for row in able:
+                needs += [*row["needs"], *agreeing[tuple(row[key] for key in IDENTITY)]]
+            record = paths.COMPARE.format(**setting_keys, batch_size=size)
+            row = {**setting_keys, "batch_size": size, "reason": reason, "record": record}
+            row["needs"] = list(dict.fromkeys([*needs, record]))
+            before += row["needs"] if reason is None else needs
+            yield row
+        if len(sizes) > 1:
+            few = sum(bool(able) for able in sizes.values()) < 2
+            reason = "fewer than two batch sizes can run: there is nothing to compare" if few else None
+            record = paths.COMPARE.format(**setting_keys, batch_size=paths.SIZES)
+            row = {**setting_keys, "batch_size": None, "reason": reason, "record": record}
+            yield {**row, "needs": list(dict.fromkeys([*before, record]))}
 
 
 def candidates(plan: dict[str, Any], **point: Any) -> list[dict[str, Any]]:
-    """The configurations that a comparison chooses from: framework, variant, precision and parameters of each."""
-    return [
+    """The configurations that a comparison chooses from: framework, variant, precision and parameters of each.
+
+    Args:
+        point: keys of the comparison's row; without a `batch_size` those of all of them.
+    """
+    rows = [
         {key: row[key] for key in CANDIDATE}
-        for row in plan["latency"]
-        if row["repetition"] == 1 and row["reason"] is None and all(row[key] == point[key] for key in point)
+        for row in plan["sweep"]
+        if row["group"] == 1 and row["reason"] is None and all(row[key] == value for key, value in point.items())
+    ]
+    return list({tuple(row.values()): row for row in rows}.values())
+
+
+def compared_before(plan: dict[str, Any], **setting: Any) -> list[str]:
+    """Records of a setting's comparisons at each batch size, which that of all of them rests on."""
+    return [
+        row["record"]
+        for row in plan["compare"]
+        if row["batch_size"] is not None
+        and row["reason"] is None
+        and all(row[key] == value for key, value in setting.items())
     ]
 
 
 def needs(plan: dict[str, Any], **candidate: Any) -> set[str]:
     """All outputs without which a candidate (its `candidates` keys and those of its point) cannot be compared."""
-    rows = [*plan["latency"], *plan["parity"]]
+    rows = [*plan["sweep"], *plan["parity"]]
     mine = [row for row in rows if all(row[key] == value for key, value in candidate.items() if key in row)]
     return {output for row in mine for output in row["needs"]}
 
 
 def records(plan: dict[str, Any], stage: str) -> list[str]:
     """Records that jobs are to make: those of the rows that no framework declared it cannot do."""
-    return [row["record"] for row in plan[stage] if row["reason"] is None]
+    return list(dict.fromkeys(row["record"] for row in plan[stage] if row["reason"] is None))
 
 
-def turn(record: str, repetition: int, settings: dict[str, Any]) -> int:
-    """Priority of a measurement: whole rounds one after the other, a seeded random order inside each round.
+def turn(record: str, group: int, settings: dict[str, Any]) -> int:
+    """Priority of a measurement: the first group of every configuration, then the second, in seeded random order each.
 
-    The order inside a round depends on nothing but the measurement's own identity, so that adding others does not
-    change it. However many repetitions there are, it stays below `READY`.
+    That order depends on nothing but the measurement's own identity, so that adding others does not change it. However
+    many groups there are, it stays below `READY`.
 
     Args:
         settings: the config's `latency`.
     """
-    repetitions = settings["repetitions"]
+    groups = settings["groups"]
     shuffled = int(hashlib.sha256(f"{settings['seed']}:{record}".encode()).hexdigest()[:6], 16)
-    places = min(16**6, READY // repetitions)  # of one round
-    return (repetitions - repetition) * places + shuffled * places // 16**6
+    places = min(16**6, READY // groups)  # of the same group of all configurations
+    return (groups - group) * places + shuffled * places // 16**6

@@ -70,7 +70,6 @@ class Study:
         study = cls(config, models, entries, classes, listings, conda)
         variables.check(config["launch"]["environment"], study.set_by_frameworks, origin)
         plan.check(study.plan, config, study.described, origin)
-        _check_previous(config["compare"]["previous"], origin)
         return study
 
     def check_results(self) -> None:
@@ -245,6 +244,11 @@ class Study:
         homes = {home for model in self.models for home in (self.exporter(model), self.reference_framework(model))}
         return sorted({*named, *converters, *homes})
 
+    @property
+    def anchor_python(self) -> str:
+        """The Python of the anchor's environment; with conda the file that tells it."""
+        return paths.INTERPRETER.format(framework=plan.ANCHOR) if self.conda else self.python(plan.ANCHOR)
+
     @cached_property
     def described(self) -> dict[str, dict[str, Any]]:
         """For each model what the plan and the tables know of it."""
@@ -294,12 +298,3 @@ def _check_labels(entry: dict[str, Any], key: str) -> None:
 def _labels_beside(entry: dict[str, Any]) -> Optional[str]:
     folder, file = locations.in_place(entry["source"]), entry["labels"].get("file")
     return str(folder / file) if folder and isinstance(file, str) else None
-
-
-def _check_previous(previous: Optional[str], origin: str) -> None:
-    """Refuse a previous checkout in which nothing was measured."""
-    if previous is not None and not Path(previous, paths.RESULTS, "latency").is_dir():
-        raise DliflowError(
-            f"{origin}: compare.previous: '{previous}': no results/latency is in it. Right would be: the folder of "
-            "another checkout of dliflow in which the study has run, or null"
-        )

@@ -1,4 +1,4 @@
-"""measurements.csv: what each measuring process found, and how it was launched, fed and disturbed."""
+"""measurements.csv: what each session found, and how its process was launched, fed and disturbed."""
 
 from __future__ import annotations
 
@@ -6,74 +6,111 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dliflow.analysis import columns, series, surroundings
+from dliflow.analysis import columns, doubts, surroundings
+from dliflow.analysis.doubts import Seen
 from dliflow.analysis.tables import shared
 from dliflow.records import record
 
-# Figures of the record that are the row's too; a test compares their kinds with those of the record's schema.
+# Figures of an opened session that are the row's too; a test compares their kinds with those of the record's schema.
 COPIED = (
-    *("stopped_by", "warmup_stopped_by", "import_ms", "load_ms", "first_request_ms", "peak_rss_mib", "inputs_mib"),
-    *("model_bytes", "distinct_batches", "inputs_exceed_cache"),
+    *("load_ms", "first_request_ms", "warmup_stopped_by", "peak_rss_mib", "threads_in_effect"),
+    *("inputs_mib", "distinct_batches", "inputs_exceed_cache"),
 )
-DISTURBANCES = ("others_cpu_s", "steal_s", "involuntary_switches", "major_faults")
+COUNTERS = ("involuntary_switches", "major_faults", "minor_faults")
 MACHINE = ("cpu", "hostname")
 
 
-class Process(NamedTuple):
-    """A process that gave figures: what performance.csv makes its configuration's row of."""
+class Session(NamedTuple):
+    """A session that gave figures: what performance.csv makes its configuration's row of."""
 
     row: shared.Row
     durations_ms: np.ndarray
     """Of its requests, float64, in their order."""
-    seen: dict[str, Any]
-    """What `doubts` looks at: the record's figures and `launch`, the machine's `usable_cpus`, some of the row."""
+    seen: Seen
 
 
-def rows(study_plan: dict[str, Any]) -> tuple[shared.Rows, dict[tuple, list[Process]]]:
-    """One row for each measuring process; and by point (`columns.POINT`) those processes that gave figures."""
-    table: shared.Rows = []
-    processes: dict[tuple, list[Process]] = {}
-    for planned in study_plan["latency"]:
-        outcome = record.outcome(planned)
-        row = {**shared.identity(planned, outcome), "record": planned["record"]}
-        table.append(row)
-        if shared.figures(outcome):
-            process = _process(row, outcome["record"])
-            row.update(process.row)
-            processes.setdefault(shared.values(row, columns.POINT), []).append(process)
-    return table, processes
+class Measured(NamedTuple):
+    """What the sweep's records hold."""
+
+    rows: shared.Rows
+    """Those of measurements.csv."""
+    sessions: dict[tuple, list[Session]]
+    """By point (`columns.POINT`)."""
+    groups: dict[tuple, list[dict[str, Any]]]
+    """By configuration (`columns.MEASURED`): the groups of its records, as `state.bursts` takes them."""
 
 
-def _process(row: shared.Row, of: dict[str, Any]) -> Process:
-    """The whole row of a process that gave figures, and what it is made of.
+def read(study_plan: dict[str, Any]) -> Measured:
+    """One row for each session, or for each batch size of a group that has none."""
+    measured = Measured([], {}, {})
+    for planned in study_plan["sweep"]:
+        outcome = record.outcome_at(planned)
+        row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
+        groups = shared.figures(outcome).get("groups", [])
+        if groups:
+            known = measured.groups.setdefault(shared.values(row, columns.MEASURED), [])
+            known += [group for group in groups if not any(group is other for other in known)]
+        sessions = [
+            _session(row, outcome["record"], group, session, number)
+            for group in groups
+            for number, session in enumerate(_of_size(group, row["batch_size"]), 1)
+        ]
+        measured.sessions.setdefault(shared.values(row, columns.POINT), []).extend(sessions)
+        measured.rows.extend([session.row for session in sessions] or [row])
+    return measured
+
+
+def _member(group: dict[str, Any]) -> str:
+    """The name of a sweep's only member."""
+    (name,) = group["members"]
+    return name
+
+
+def _of_size(group: dict[str, Any], batch_size: int) -> list[dict[str, Any]]:
+    name = _member(group)
+    return [session for session in group["sessions"] if session["opened"][name]["batch_size"] == batch_size]
+
+
+def _session(
+    row: shared.Row, of: dict[str, Any], group: dict[str, Any], session: dict[str, Any], number: int
+) -> Session:
+    """The whole row of a session, and what it is made of.
 
     Args:
         row: its identity.
         of: its record.
+        number: of the session among those of its batch size in this group.
     """
-    figures, usable_cpus = of["figures"], of["machine"]["usable_cpus"]
-    durations = np.array(figures["latency_ns"]) / 1e6
+    name = _member(group)
+    told, opened, usable_cpus = group["members"][name], session["opened"][name], of["machine"]["usable_cpus"]
+    latency_ns = doubts.durations(session, name)
     whole = {
         **row,
-        **_durations(durations, figures, row["batch_size"]),
-        **{name: figures[name] for name in COPIED},
-        **{name: figures["disturbance"][name] for name in DISTURBANCES},
-        **{name: _probe_ms(figures, name) for name in ("probe_before_ms", "probe_after_ms")},
-        "pacer_ms": surroundings.pacer_ms(figures),
-        "pacer": surroundings.pacer(figures),
-        "taken_share": surroundings.taken_share([{**figures, "usable_cpus": usable_cpus}]),
-        "launch": launch(of),
-        "process_ms": of["process_ms"],
-        **{name: of["machine"][name] for name in MACHINE},
+        "session": number,
+        **_durations(latency_ns / 1e6, row["batch_size"]),
+        **{key: opened[key] for key in COPIED},
+        **{key: opened["counters"][key] for key in COUNTERS},
+        **{key: told[key] for key in ("import_ms", "model_bytes")},
+        "rounds": len(session["rounds"]),
+        "warmup_requests": len(opened["warmup_ns"]),
+        "warmup_ms": sum(opened["warmup_ns"]) / 1e6,
+        "anchor_ms": surroundings.anchor_ms([session]),
+        "anchor": surroundings.anchor(group),
+        "launch": launch(opened["launch"]["asked"], of["figures"]),
+        "started_at": session["started_at"],
+        "wall_ms": session["wall_ms"],
+        "group_ms": group["wall_s"] * 1e3,
+        **{key: group["disturbance"][key] for key in ("others_cpu_s", "steal_s")},
+        "taken_share": surroundings.taken_share([group], usable_cpus),
+        **{key: of["machine"][key] for key in MACHINE},
         "finished_at": of["finished_at"],
     }
-    shared_with_doubts = ("batch_size", "threads_in_effect", "latency_half_width", "drift", "drift_p")
-    seen = {**figures, **{name: whole[name] for name in shared_with_doubts}}
-    return Process(whole, durations, {**seen, "usable_cpus": usable_cpus, "launch": of["launch"]})
+    seen = Seen(opened, latency_ns, group, usable_cpus, of["figures"]["distinct_asked"])
+    return Session(whole, latency_ns / 1e6, seen)
 
 
-def _durations(durations: np.ndarray, figures: dict[str, Any], batch_size: int) -> dict[str, Any]:
-    """What the durations of a process's requests tell.
+def _durations(durations: np.ndarray, batch_size: int) -> dict[str, Any]:
+    """What the durations of a session's requests tell.
 
     Args:
         durations: float64 (requests,), ms, in their order.
@@ -81,29 +118,23 @@ def _durations(durations: np.ndarray, figures: dict[str, Any], batch_size: int) 
     median = float(np.median(durations))
     return {
         "requests": len(durations),
-        "warmup_requests": len(figures["warmup_ns"]),
-        "warmup_ms": sum(figures["warmup_ns"]) / 1e6,
         "latency_p50_ms": median,
         "latency_mean_ms": float(durations.mean()),
         "latency_mad_ms": float(np.median(np.abs(durations - median))),
         "latency_min_ms": float(durations.min()),
         "latency_max_ms": float(durations.max()),
-        "latency_half_width": series.half_width(durations),
-        "drift": series.drift(durations),
-        "drift_p": series.drift_p(durations),
         "fps": batch_size / median * 1e3,
-        "fps_wall": batch_size * len(durations) / figures["wall_ms"] * 1e3,
     }
 
 
-def _probe_ms(figures: dict[str, Any], name: str) -> float | None:
-    """What the probe took, ms; None where the framework's threads worked against it."""
-    return surroundings.probe_ms(figures[name.replace("_ms", "_ns")]) if figures["at_rest"] else None
+def launch(asked: dict[str, Any], figures: dict[str, Any]) -> str:
+    """How a record's processes were launched and fed where that is not the default, in few words.
 
-
-def launch(of: dict[str, Any]) -> str:
-    """How a record's process was launched and fed where that is not the default, in few words."""
-    figures, words = of["figures"], placed(of["launch"]["asked"])
+    Args:
+        asked: the config's `launch`.
+        figures: the record's, which tell of the inputs.
+    """
+    words = placed(asked)
     words += ["random inputs"] if figures["inputs"] == "random" else []
     most = figures["distinct_asked"]
     words += [f"{most} distinct input{'s' if most > 1 else ''}"] if most else []

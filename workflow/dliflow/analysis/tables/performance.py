@@ -1,102 +1,107 @@
-"""performance.csv: the latency and FPS of each configuration and batch size, its repetitions pooled."""
+"""performance.csv: the latency and FPS of each configuration and batch size, over all of its sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import columns, doubts, stats
+from dliflow.analysis import columns, doubts, state, stats
+from dliflow.analysis.state import Estimate
 from dliflow.analysis.tables import shared
-from dliflow.analysis.tables.measurements import Process
+from dliflow.analysis.tables.measurements import Measured, Session
 
 KNOWN = ("framework_version", "threads", "status", "reason")  # columns of a row without figures beside its identity
-OF_ALL = ("framework_version", "threads", "threads_in_effect", "model_bytes", "launch")  # the same in all repetitions
-MEDIANS = ("import_ms", "load_ms", "first_request_ms")
+OF_ALL = ("framework_version", "threads", "threads_in_effect", "model_bytes", "launch")  # the same in all sessions
+MEDIANS = ("import_ms", "load_ms", "first_request_ms", "anchor_ms")
 
 
-def rows(measurement_rows: shared.Rows, processes: dict[tuple, list[Process]], parity_rows: shared.Rows) -> shared.Rows:
-    """One row for each configuration and batch size.
+class Node(NamedTuple):
+    """What all points of a node have in common."""
 
-    Args:
-        measurement_rows: those of measurements.csv, and `processes` those of them that gave figures.
-    """
+    reference: float
+    """Logarithm of the anchor at the reference state, ms."""
+    estimates: Mapping[tuple[tuple, int], Estimate]
+    """By configuration (`columns.MEASURED`) and batch size."""
+
+
+def rows(measured: Measured, parity_rows: shared.Rows) -> shared.Rows:
+    """One row for each configuration and batch size."""
     parity = {shared.values(row): row for row in parity_rows}
     points: dict[tuple, shared.Rows] = {}
-    for row in measurement_rows:
+    for row in measured.rows:
         points.setdefault(shared.values(row, columns.POINT), []).append(row)
+    nodes = by_node(measured)
     table = []
-    for point, repetitions in points.items():
-        good = processes.get(point, [])
-        failed = next((row for row in repetitions if row["status"] == "failed"), None)
-        first = failed or (good[0].row if good else repetitions[0])
+    for point, its_rows in points.items():
+        sessions = measured.sessions[point]
+        failed = [row for row in its_rows if row["status"] == "failed"]
+        first = failed[0] if failed else its_rows[0]
         row = {name: first.get(name) for name in (*columns.POINT, *KNOWN)}
-        if good:
-            row.update(_pooled(good, row["batch_size"]))
-        if failed and good:
-            others = len(repetitions) - len(good)
-            row["reason"] = f"{others} of {len(repetitions)} repetitions: {failed['reason']}"
+        if sessions:
+            row.update(_figures(sessions, row["batch_size"], nodes[row["node"]]))
+        if failed and sessions:
+            groups = len({one["group"] for one in its_rows})
+            row["reason"] = f"{len(failed)} of {groups} groups: {failed[0]['reason']}"
         shared.fail_with_parity(row, parity[shared.values(row)])
         table.append(row)
     return table
 
 
-def _pooled(good: Sequence[Process], batch_size: int) -> dict[str, Any]:
-    """The figures of a configuration's good processes."""
-    durations, repetitions = [process.durations_ms for process in good], [process.row for process in good]
-    latency = stats.latency(durations)
-    low, high = stats.latency_interval(durations) or (None, None)
-    peaks = [row["peak_rss_mib"] for row in repetitions if row["peak_rss_mib"] is not None]
+def by_node(measured: Measured) -> dict[str, Node]:
+    """The estimates of every node's study, each at its own reference state."""
+    node = columns.MEASURED.index("node")
+    bursts: dict[str, dict[tuple, state.Bursts]] = {}
+    for configuration, groups in measured.groups.items():
+        (of_groups,) = state.bursts(groups).values()
+        bursts.setdefault(configuration[node], {})[configuration] = of_groups
+    nodes = {}
+    for name, of_node in bursts.items():
+        reference = state.reference_state(of_node.values())
+        nodes[name] = Node(reference, state.estimates(of_node, reference))
+    return nodes
+
+
+def _figures(sessions: Sequence[Session], batch_size: int, node: Node) -> dict[str, Any]:
+    """The figures of a point."""
+    durations, session_rows = [session.durations_ms for session in sessions], [session.row for session in sessions]
+    estimate = node.estimates[shared.values(session_rows[0], columns.MEASURED), batch_size]
+    low, high = estimate.interval or (None, None)
+    reference_low, reference_high = estimate.reference_interval or (None, None)
+    peaks = [row["peak_rss_mib"] for row in session_rows if row["peak_rss_mib"] is not None]
     return {
-        **{name: repetitions[0].get(name) for name in OF_ALL},
+        **{name: session_rows[0].get(name) for name in OF_ALL},
         **{f"latency_p{percent}_ms": stats.percentile(durations, percent) for percent in (90, 95, 99)},
-        **{name: float(np.median([row[name] for row in repetitions])) for name in MEDIANS},
-        **_over_pacer(repetitions),
-        "latency_p50_ms": latency,
+        **{name: float(np.median([row[name] for row in session_rows])) for name in MEDIANS},
+        "latency_p50_ms": estimate.latency,
         "latency_ci_low_ms": low,
         "latency_ci_high_ms": high,
-        "fps": batch_size / latency * 1e3,
+        "latency_mean_ms": float(np.mean([values.mean() for values in durations])),
+        "latency_min_ms": float(min(values.min() for values in durations)),
+        "fps": batch_size / estimate.latency * 1e3,
         "fps_ci_low": None if high is None else batch_size / high * 1e3,
         "fps_ci_high": None if low is None else batch_size / low * 1e3,
+        "latency_reference_ms": estimate.reference,
+        "latency_reference_ci_low_ms": reference_low,
+        "latency_reference_ci_high_ms": reference_high,
+        "state_slope": estimate.slope,
+        "reference_anchor_ms": math.exp(node.reference),
         "peak_rss_mib": max(peaks, default=None),
         "requests": sum(map(len, durations)),
-        "repetitions": len(good),
-        "warnings": "; ".join(_warnings(durations, good)),
+        "groups": len({id(session.seen.group) for session in sessions}),
+        "sessions": len(sessions),
+        "warnings": "; ".join(_warnings(sessions, estimate.reference_interval)),
     }
 
 
-def _over_pacer(repetitions: shared.Rows) -> dict[str, Any]:
-    """What the pacer took, and latency over that with its interval; over repetitions, as the latency itself."""
-    name = "latency_over_pacer"
-    if any(row["pacer_ms"] is None for row in repetitions):
-        return {}
-    ratios = [np.array([row["latency_p50_ms"] / row["pacer_ms"]]) for row in repetitions]
-    low, high = stats.latency_interval(ratios) or (None, None)
-    pace = stats.latency([np.array([row["pacer_ms"]]) for row in repetitions])
-    return {"pacer_ms": pace, name: stats.latency(ratios), f"{name}_ci_low": low, f"{name}_ci_high": high}
-
-
-def _warnings(durations: Sequence[np.ndarray], good: Sequence[Process]) -> list[str]:
-    """What weakens the figures of a configuration, and what to do about it.
-
-    Args:
-        durations: for each of its processes those of the requests, ms.
-    """
+def _warnings(sessions: Sequence[Session], interval: Optional[tuple[float, float]]) -> list[str]:
+    """What weakens the figures of a point, and what to do about it."""
     warnings = []
-    if len(durations) < 2:
-        warnings.append("one repetition: no interval; set latency.repetitions to 2 or more")
-    medians = [float(np.median(values)) for values in durations]
-    if max(medians) > 1.2 * min(medians):
-        warnings.append(
-            f"repetitions differ: medians {min(medians):.2f} to {max(medians):.2f} ms; raise latency.repetitions"
-        )
-    fewest = min(map(len, durations))
-    if fewest < 20:
-        warnings.append(f"only {fewest} requests in a repetition; raise latency.limit_s")
-    if len({process.row["launch"] for process in good}) > 1:
-        warnings.append("repetitions were launched in different ways; run the workflow again to its end")
-    if len({process.row["cpu"] for process in good}) > 1:
-        warnings.append("repetitions come from different CPU models under one node name; give each machine its own")
-    seen = [process.seen for process in good]
-    return [*warnings, *doubts.goals(seen), *doubts.launches(seen), *doubts.disturbances(seen)]
+    if len({session.row["launch"] for session in sessions}) > 1:
+        warnings.append("groups were launched in different ways; run the workflow again to its end")
+    if len({session.row["cpu"] for session in sessions}) > 1:
+        warnings.append("groups come from different CPU models under one node name; give each machine its own")
+    half_width = None if interval is None else math.sqrt(interval[1] / interval[0]) - 1
+    return [*warnings, *doubts.of_point([session.seen for session in sessions], half_width)]

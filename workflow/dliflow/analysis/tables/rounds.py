@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
-
-from dliflow.analysis import surroundings
+from dliflow.analysis import state
 from dliflow.analysis.tables import shared
 from dliflow.records import record
 
@@ -15,21 +14,21 @@ def rows(study_plan: dict[str, Any]) -> shared.Rows:
     """One row for each burst of each comparison, in the order in which they ran."""
     table: shared.Rows = []
     for planned in study_plan["compare"]:
-        outcome = record.compared(planned)
+        outcome = record.latest(planned)
         point = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
         for group_number, group in enumerate(shared.figures(outcome).get("groups", []), 1):
-            for round_number, round_ in enumerate(group["rounds"], 1):
-                place = {**point, "group": group_number, "round": round_number}
-                pacer_ms = float(np.median(round_["pacer_ns"])) / 1e6
-                for turn, member in enumerate(round_["order"], 1):
-                    durations = round_["latency_ns"][member]
+            for session_number, session in enumerate(group["sessions"], 1):
+                place = {"group": group_number, "session": session_number, "started_at": session["started_at"]}
+                for round_, member, latency, anchor in state.beside(session):
+                    of_round = session["rounds"][round_]
                     burst = {
-                        "turn": turn,
+                        "round": round_ + 1,
+                        "turn": of_round["order"].index(member) + 1,
                         "configuration": member,
-                        "latency_p50_ms": float(np.median(durations)) / 1e6,
-                        "requests": len(durations),
-                        "probe_ms": surroundings.probe_ms(round_["probe_ns"][member]),
-                        "pacer_ms": pacer_ms,
+                        "batch_size": session["opened"][member]["batch_size"],
+                        "latency_p50_ms": math.exp(latency),
+                        "requests": len(of_round["latency_ns"][member]),
+                        "anchor_ms": math.exp(anchor),
                     }
-                    table.append({**place, **burst})
+                    table.append({**point, **place, **burst})
     return table

@@ -1,0 +1,81 @@
+# Performance, measured alone on the machine. The sweep: one job for each configuration and group, in a seeded random order.
+# Then comparisons in rounds: of the leaders of each batch size, and of all batch sizes. Everything else has a higher
+# priority, so that measuring begins when all frameworks are ready for it.
+
+
+# Make the network of the anchor, with which every measurement takes turns.
+rule anchor:
+    input:
+        environment=needs_environment(plan.ANCHOR),
+    output:
+        paths.ANCHOR,
+    log:
+        paths.log(paths.ANCHOR),
+    priority: plan.READY
+    conda:
+        "../../envs/anchor.yaml"
+    resources:
+        timeout_s=600,
+    params:
+        code=code("stages.anchor"),
+        python=STUDY.python(plan.ANCHOR),
+        options="",
+    shell:
+        there("anchor", "--out {output:q}")
+
+
+# Measure one group of one configuration, at all batch sizes.
+rule sweep:
+    input:
+        environment=lambda w: needs_interpreter(w.framework),
+        converted=paths.CONVERTED,
+        array=lambda w: STUDY.performance_array(w.model),
+        anchor=paths.ANCHOR,
+        anchor_environment=needs_interpreter(plan.ANCHOR),
+    output:
+        paths.SWEEP,
+    log:
+        paths.log(paths.SWEEP),
+    priority: lambda w: plan.turn(paths.SWEEP.format(**w), int(w.group), CONFIG["latency"])
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=CONFIG["latency"]["timeout_s"],
+        machine=1000,
+    params:
+        code=lambda w: code(*MEASURED_BY, f"frameworks.{w.framework}"),
+        python=lambda w: options.interpreter(STUDY, w.framework),
+        anchor_python=STUDY.anchor_python,
+        environment=VARIABLES,
+        options=lambda w: options.sweep(STUDY, configuration_of(w), w.node, int(w.group)),
+    shell:
+        here("sweep", "--python {params.python:q}", WITH_ANCHOR, "--out {output:q}")
+
+
+# Measure the leaders of one batch size together, in rounds; or those of all batch sizes, which rests on these.
+rule compare:
+    input:
+        environments=lambda w: [needs_interpreter(name) for name in frameworks_of_candidates(w)],
+        converted=of_candidates(paths.CONVERTED),
+        sweep=of_candidates(paths.SWEEP),
+        parity=of_candidates(paths.PARITY),
+        array=lambda w: STUDY.performance_array(w.model),
+        anchor=paths.ANCHOR,
+        anchor_environment=needs_interpreter(plan.ANCHOR),
+        before=lambda w: plan.compared_before(PLAN, **setting_of(w)) if w.batch_size == paths.SIZES else [],
+    output:
+        paths.COMPARE,
+    log:
+        paths.log(paths.COMPARE),
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=CONFIG["compare"]["timeout_s"],
+        machine=1000,
+    params:
+        code=code("stages.compare", *MEASURED_BY[1:], *(f"frameworks.{f}" for f in CONFIG["frameworks"])),
+        anchor_python=STUDY.anchor_python,
+        environment=VARIABLES,
+        options=lambda w: options.compare(STUDY, w.node, w.model, w.device, size_of(w)),
+    shell:
+        here("compare", WITH_ANCHOR, "--out {output:q}")
