@@ -25,7 +25,7 @@ BURST = {"requests": 20, "limit_s": 0.02}  # so many at most, and none begins af
 FEWEST = 3  # requests of a burst in any case
 SEED = 0
 SIDE = 112
-# Convolutions like those of small classifiers: kernel, channels, stride, and whether each channel has a filter of its own.
+# Convolutions as in small classifiers: kernel, channels, stride, and whether each channel has a filter of its own.
 LAYERS = (
     *((3, 32, 2, False), (3, 32, 1, True), (1, 64, 1, False), (3, 64, 2, True), (1, 128, 1, False)),
     *((3, 128, 1, True), (1, 128, 1, False), (3, 128, 2, True), (1, 256, 1, False), (3, 256, 1, True)),

@@ -1,8 +1,8 @@
 """Configurations take turns, each burst of theirs between two bursts of the anchor: the one way of measuring.
 
-A *group* is a set of fresh processes. In it, members are opened at a batch size (a *session*), and then take turns for a
-few *rounds*; of each round every member has one burst, in an order shuffled anew. In a sweep the group has one member,
-whose batch sizes come one after another; in a comparison it has several, which are opened together.
+A *group* is a set of fresh processes. In it, members are opened at a batch size (a *session*), and then take turns for
+a few *rounds*; of each round every member has one burst, in an order shuffled anew. In a sweep the group has one
+member, whose batch sizes come one after another; in a comparison it has several, which are opened together.
 """
 
 from __future__ import annotations
@@ -187,8 +187,7 @@ class Sweep(NamedTuple):
     sessions: int
     """Of each batch size, at most."""
     budget_s: Optional[float]
-    """For all batch sizes together, each of which has an equal part: once that is spent, and one session was made, it is
-    not opened again."""
+    """For all batch sizes together, each of which has an equal part: one that has spent it is not opened again."""
 
 
 def sweep(
