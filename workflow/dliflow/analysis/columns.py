@@ -11,8 +11,8 @@ from dliflow.study import plan
 
 TEXT, WHOLE, NUMBER, YES_NO = "text", "whole number", "number", "yes or no"
 
-# What identifies a configuration of a model, and one where it is measured; what one latency figure belongs to, what shares
-# a section of the report, and what one comparison belongs to.
+# What identifies a configuration of a model, and one where it is measured; what one latency figure belongs to, what
+# shares a section of the report, and what one comparison belongs to.
 CONFIGURATION = plan.IDENTITY
 MEASURED = (*CONFIGURATION, "node", "scenario", "parameters")
 POINT = (*MEASURED, "batch_size")

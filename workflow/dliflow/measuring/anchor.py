@@ -24,7 +24,7 @@ NETWORK = "anchor.onnx"
 BURST = {"requests": 20, "limit_s": 0.02}  # so many at most, and none begins after so many seconds
 FEWEST = 3  # requests of a burst in any case
 SEED = 0
-SIDE = 112
+SIDE = 224
 # Convolutions as in small classifiers: kernel, channels, stride, and whether each channel has a filter of its own.
 LAYERS = (
     *((3, 32, 2, False), (3, 32, 1, True), (1, 64, 1, False), (3, 64, 2, True), (1, 128, 1, False)),

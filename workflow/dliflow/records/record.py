@@ -41,7 +41,7 @@ def _message(problem: Any) -> str:
 
 
 def latest(row: dict[str, Any]) -> dict[str, Any]:
-    """What became of a sweep or comparison: its `outcome`, or that of what of it was well in the last run, with `path`."""
+    """What became of a sweep or comparison: its `outcome`, or that of the part that was well in the last run."""
     try:
         holding = read_json(Path(paths.PARTIALS))
     except (OSError, ValueError):  # none, or damaged: then only whole records count

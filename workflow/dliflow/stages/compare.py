@@ -59,7 +59,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def swept(args: argparse.Namespace) -> tuple[dict[str, Member], dict[tuple[str, int], Estimate]]:
-    """Each candidate that ran and whose scores agreed, by name; and what the sweep knows of it, by name and batch size."""
+    """Each candidate that ran and whose scores agreed, and what the sweep knows of them by name and batch size."""
     point = {"node": args.node, "model": args.model, "device": args.device}
     members: dict[str, Member] = {}
     bursts: dict[str, Bursts] = {}
@@ -104,7 +104,7 @@ def _of_image(member: Member, estimates: Mapping[tuple[str, int], Estimate]) -> 
 def _fastest(
     args: argparse.Namespace, size: int, members: Collection[str], estimates: Mapping[tuple[str, int], Estimate]
 ) -> str | None:
-    """The fastest of a batch size: by its rounds, where there were any, otherwise by the sweep; None where nothing ran."""
+    """The fastest of a batch size: by its rounds, without any by the sweep; None where nothing ran."""
     able = [name for name in members if (name, size) in estimates]
     path = Path(paths.COMPARE.format(node=args.node, model=args.model, device=args.device, batch_size=size))
     of_size = record.read(str(path)) if path.exists() else None
