@@ -1,7 +1,8 @@
 """Hold one configuration, open its model for one batch size at a time, and make bursts of requests when told to.
 
 Requests, each with an answer: `open` a batch size (and `warm_up`); `burst`, with the arguments of `measure.run`;
-`close`, which tells what only this process knows: its memory, its page faults and switches, where its threads could run.
+`close`, which tells what only this process knows: its memory, its page faults and switches, where its threads could
+run.
 """
 
 from __future__ import annotations
