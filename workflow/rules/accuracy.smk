@@ -5,7 +5,7 @@
 rule parity:
     input:
         environment=lambda w: needs_environment(w.framework),
-        converted=paths.CONVERTED,
+        converted=converted_of,
         array=lambda w: STUDY.array(w.model),
         reference=paths.REFERENCE,
     output:
@@ -30,7 +30,7 @@ rule parity:
 rule accuracy:
     input:
         environment=lambda w: needs_environment(w.framework),
-        converted=paths.CONVERTED,
+        converted=converted_of,
         array=lambda w: STUDY.array(w.model),
         images=paths.EVALUATION_IMAGES,
     output:

@@ -34,6 +34,8 @@ wildcard_constraints:
     batch_size=rf"\d+|{paths.SIZES}",
     group=r"\d+",
     digest="[0-9a-f]{12}",
+    environment="|".join(STUDY.digests),  # of today: what others have made stays, and cannot be made again
+    converter="|".join(STUDY.digests),
 
 
 # What must not re-run anything stays out of `params`: the place of the orchestrator's Python, and the time bounds, which
@@ -78,6 +80,11 @@ def needs_interpreter(framework):
     return paths.INTERPRETER.format(framework=framework) if CONDA else needs_environment(framework)
 
 
+def converter_of(wildcards):
+    """The framework in whose environment a model is converted."""
+    return STUDY.converter(wildcards.model, wildcards.framework, wildcards.precision)
+
+
 def code_of_source(stage):
     """Input function: what the code of a stage does for a model, its source format's among it, as a parameter: another
     behaviour runs the job again.
@@ -110,6 +117,11 @@ def size_of(wildcards):
 def setting_of(wildcards):
     """What all configurations of a comparison have in common, but the batch size."""
     return {key: wildcards[key] for key in ("node", "model", "device")}
+
+
+def converted_of(wildcards):
+    """Input function: the converted model of the configuration that a record's path names."""
+    return STUDY.converted(configuration_of(wildcards))
 
 
 def candidates(wildcards):

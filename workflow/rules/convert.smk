@@ -50,7 +50,7 @@ rule reference:
 # Convert a model to a framework's own format. A checkpoint: what comes of a model runs again only if its files changed.
 checkpoint convert:
     input:
-        environment=lambda w: needs_environment(STUDY.converter(**w)),
+        environment=lambda w: needs_environment(converter_of(w)),
         source=lambda w: (paths.MODEL_FILES if STUDY.as_it_is(w.model) else paths.INTERCHANGE).format(**w),
         calibration=lambda w: STUDY.calibration_array(w.model) if STUDY.calibrated(w.model, w.precision) else [],
     output:
@@ -59,12 +59,12 @@ checkpoint convert:
         paths.log(paths.CONVERTED),
     priority: plan.READY
     conda:
-        lambda w: f"../../envs/{STUDY.converter(**w)}.yaml"
+        lambda w: f"../../envs/{converter_of(w)}.yaml"
     resources:
         timeout_s=CONFIG["convert"]["timeout_s"],
     params:
         code=lambda w: code("stages.convert", f"conversion.{w.framework}"),
-        python=lambda w: STUDY.python(STUDY.converter(**w)),
-        options=lambda w: options.convert(STUDY, **w),
+        python=lambda w: STUDY.python(converter_of(w)),
+        options=lambda w: options.convert(STUDY, w.model, w.framework, w.precision),
     shell:
         there("convert", "--out {output:q}")

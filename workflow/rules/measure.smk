@@ -28,7 +28,7 @@ rule anchor:
 rule sweep:
     input:
         environment=lambda w: needs_interpreter(w.framework),
-        converted=paths.CONVERTED,
+        converted=converted_of,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
         anchor_environment=needs_interpreter(plan.ANCHOR),

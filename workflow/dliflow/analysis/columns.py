@@ -152,6 +152,7 @@ PARITY = (
         "smallest `agreement` that is accepted (`parity.agreement`)",
         "not `ok`, or any is accepted",
     ),
+    RECORD,
 )
 
 UNEVALUATED, UNCOMPARED = "nothing was evaluated", "no `baseline`"
@@ -235,6 +236,7 @@ ACCURACY = (
         "is; rounded up to two digits",
         "no `baseline`, `images` tell it already, or even very many would hardly",
     ),
+    RECORD,
 )
 
 UNMEASURED = "nothing was measured"

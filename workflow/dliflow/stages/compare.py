@@ -25,7 +25,7 @@ from dliflow.errors import DliflowError
 from dliflow.files import payload
 from dliflow.machine import launch
 from dliflow.measuring import anchor, feed, session, turns, workers
-from dliflow.records import record
+from dliflow.records import earlier, record
 from dliflow.study import options, paths
 
 Member = dict[str, Any]
@@ -85,7 +85,7 @@ def chosen(args: argparse.Namespace) -> tuple[list[Member], list[comparison.Pair
         able = {name: members[name] for name in of_size}
         if len(able) < 2:
             return [], []
-        return comparison.choose(able, of_size, args.leaders)
+        return with_older(args, able, of_size, *comparison.choose(able, of_size, args.leaders))
     fastest = {size: _fastest(args, size, members, estimates) for size in args.batch_sizes}
     each = [{**members[name], "size": size} for size, name in fastest.items() if name is not None]
     if len(each) < 2:
@@ -93,6 +93,26 @@ def chosen(args: argparse.Namespace) -> tuple[list[Member], list[comparison.Pair
     rate = {comparison.name(one): _of_image(one, estimates) for one in each}
     first, *others = sorted(rate, key=rate.__getitem__)
     return each, [comparison.Pair(first, other, "batch size") for other in others]
+
+
+def with_older(
+    args: argparse.Namespace,
+    able: Mapping[str, Member],
+    estimates: Mapping[str, Estimate],
+    chosen_members: list[Member],
+    pairs: list[comparison.Pair],
+) -> tuple[list[Member], list[comparison.Pair]]:
+    """With these, for each framework whose version changed, its fastest configuration and its own older version."""
+    fastest: dict[str, str] = {}
+    for name in sorted(able, key=lambda name: estimates[name].reference):
+        fastest.setdefault(able[name]["framework"], name)
+    members = {comparison.name(member): member for member in chosen_members}
+    for name in fastest.values():
+        before = earlier.version(able[name], {"node": args.node, "model": args.model, "device": args.device})
+        if before is not None:
+            members |= {name: able[name], comparison.name(before): before}
+            pairs = [*pairs, comparison.Pair(name, comparison.name(before), "version")]
+    return list(members.values()), pairs
 
 
 def _of_image(member: Member, estimates: Mapping[tuple[str, int], Estimate]) -> float:
@@ -233,6 +253,6 @@ def command(args: argparse.Namespace, member: Member, inputs: int) -> list[str]:
         inputs,
         **configuration,
         **{"model": args.model, "device": args.device, "threads": args.threads, "scores": args.scores},
-        converted=Path(paths.CONVERTED.format(**member, model=args.model)),
+        converted=member.get("converted") or paths.CONVERTED.format(**member, model=args.model),
         **{"launch": args.launch, "distinct": args.distinct},
     )

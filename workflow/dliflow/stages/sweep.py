@@ -53,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", type=int, required=True, help="number of the group")
     parser.add_argument("--sessions", type=int, required=True, help="of each batch size, at most")
     parser.add_argument("--budget", type=float, help="seconds for all batch sizes together")
+    parser.add_argument("--origin", required=True, help="digest of the model's own file")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the record")
 
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         DliflowError: naming the batch sizes that could not be measured, and why.
     """
     description = session.described(args)
-    extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "group")}
+    extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "group", "origin")}
     extra["list_sha256"] = None if args.random_images else read_json(args.array)["list_sha256"]
     partial, key = Path(paths.partial(str(args.out))), deciding(args)
     earlier = measured_before(partial, key)
@@ -80,6 +81,7 @@ def run(args: argparse.Namespace) -> None:
         identity["framework_version"] = groups[-1]["members"][NAME]["identity"]["framework_version"]
     failed = [one for one in broken if not one.skipped]
     figures = {"groups": groups, "broken": [one._asdict() for one in broken], **feed.chosen(args), "key": key}
+    figures |= {"python": args.python, "converted": str(args.converted)}  # by which an older version is run again
     session.write_record(partial if failed else args.out, "sweep", identity, figures=figures)
     if failed:
         raise DliflowError("\n".join(f"batch size {one.batch_size}: {one.reason}" for one in failed))

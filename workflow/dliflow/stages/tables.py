@@ -20,7 +20,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--study", type=json.loads, required=True, help="JSON: the deciding part of the config")
     parser.add_argument("--models", type=json.loads, required=True, help="JSON: for each model what the plan knows")
-    parser.add_argument("--environments", type=json.loads, required=True, help="JSON: for each framework its marker")
+    parser.add_argument(
+        "--environments", type=json.loads, required=True, help="JSON: of each the marker and the digest"
+    )
     parser.add_argument("--unfinished", type=Path, help="JSON: what a run that failed did not make; not without one")
     parser.add_argument("--mark", type=Path, help="written when every row has what today's configuration made")
     parser.add_argument("--out", type=Path, default=Path(paths.RESULTS, "tables"), help="folder")
@@ -51,7 +53,8 @@ def run(args: argparse.Namespace) -> None:
         DliflowError: when there is to be a mark, but rows failed although all jobs ended well: their records were
             damaged since. The tables are written all the same.
     """
-    study_plan = plan.build(args.study, args.models, args.environments.__getitem__)
+    known = args.environments
+    study_plan = plan.build(args.study, args.models, lambda name: known[name][0], lambda name: known[name][1])
     if args.unfinished is not None:
         study_plan = unfinished.with_reasons(study_plan, unfinished.read(args.unfinished))
     tables = make(study_plan, args.models)

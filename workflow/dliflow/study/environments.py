@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Optional
 
+from dliflow import files
 from dliflow.errors import DliflowError
-from dliflow.files import digest
 from dliflow.study import yaml_files
 
 
@@ -43,6 +43,11 @@ def read(path: Path) -> dict[str, Any]:
     return {"python": python, "packages": sorted(packages)}
 
 
+def digest(path: Path) -> str:
+    """Of what decides an environment."""
+    return files.digest(read(path))
+
+
 def folder(path: Path, base: str) -> str:
     """Where the virtual environment of an environment file lies: named after what decides it."""
-    return f"{base}/{path.stem}-{digest(read(path))}"
+    return f"{base}/{path.stem}-{digest(path)}"

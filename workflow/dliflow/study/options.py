@@ -144,7 +144,7 @@ def _session(study: Study, configuration: Configuration) -> dict[str, Any]:
         "parameters": None if configuration.parameters == "default" else configuration.parameters,
         "threads": study.threads,
         "options": study.options(framework) or None,
-        "converted": configuration.path(paths.CONVERTED),
+        "converted": study.converted(configuration),
         "scores": study.scores(model),
     }
 
@@ -213,6 +213,7 @@ def sweep(study: Study, configuration: Configuration, node: str, group: int) -> 
         node=node,
         scenario="latency",
         group=group,
+        origin=study.origin(configuration.model),
         sessions=1 if fixed else settings["sessions"],
         budget=None if fixed else settings["budget_s"],
         **_pace(study, *burst),
@@ -270,5 +271,6 @@ def interpreter(study: Study, framework: str) -> str:
 
 def tables(study: Study) -> str:
     """Of `tables`: all that rows are made from beside the records."""
-    markers = {name: study.environment(name) for name in (*study.used_frameworks, plan.ANCHOR)}
+    names = (*study.used_frameworks, plan.ANCHOR)
+    markers = {name: [study.environment(name), study.digest(name)] for name in names}
     return text(study=study.deciding, models=study.described, environments=markers)

@@ -29,14 +29,17 @@ CALIBRATION_ARRAY = f"{RESULTS}/calibration/{{spec}}.json"
 ANCHOR = f"{RESULTS}/models/anchor.json"
 INTERCHANGE = f"{RESULTS}/models/{{model}}/interchange.json"
 REFERENCE = f"{RESULTS}/models/{{model}}/reference.json"
-CONVERTED = f"{RESULTS}/models/{{model}}/{{framework}}-{{precision}}.json"
+CONVERTED = f"{RESULTS}/models/{{model}}/{{framework}}-{{precision}}-{{converter}}.json"
 
-# Records.
-PARITY = f"{RESULTS}/parity/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}.json"
-ACCURACY = f"{RESULTS}/accuracy/{{model}}/{{dataset}}/{{framework}}-{{variant}}-{{precision}}-{{device}}.json"
+# Records. The digests of the environments that made them stand in the paths of models (`converter`) and of records
+# (`environment`): after an upgrade those of the old version are still there, to be set against the new ones.
+PARITY = f"{RESULTS}/parity/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}.json"
+ACCURACY = (
+    f"{RESULTS}/accuracy/{{model}}/{{dataset}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}.json"
+)
 SWEEP = (
     f"{RESULTS}/sweep/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
-    "/group{group}.json"
+    "-{environment}/group{group}.json"
 )
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
 SIZES = "_sizes"  # in place of a batch size: the comparison of all of them

@@ -20,6 +20,7 @@ IDENTITY = ("model", "framework", "variant", "precision", "device")
 SETTING = ("model", "device", "node", "scenario")
 CANDIDATE = ("framework", "variant", "precision", "parameters")
 ANCHOR = "anchor"  # the name of its environment
+DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
@@ -79,7 +80,10 @@ def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) ->
 
 
 def build(
-    config: dict[str, Any], models: dict[str, dict[str, Any]], environment: Callable[[str], Optional[str]]
+    config: dict[str, Any],
+    models: dict[str, dict[str, Any]],
+    environment: Callable[[str], Optional[str]],
+    digest: Callable[[str], str],
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
@@ -92,11 +96,15 @@ def build(
         config: what `deciding` tells of a checked config.
         models: for each model what `described` tells.
         environment: for a framework the output of the job that makes its environment, None where no job does.
+        digest: for a framework the digest of its environment, which stands in paths.
     """
     dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
     parity, accuracy, sweep = [], [], []
-    for row in configurations(config, models):
-        model, framework = row["model"], row["framework"]
+    for configuration in configurations(config, models):
+        model, framework, precision = (configuration[key] for key in ("model", "framework", "precision"))
+        as_it_is = models[model]["precision"] is not None
+        converter = framework if as_it_is else conversion.converter(framework, precision)
+        row = {**configuration, "environment": digest(framework), "converter": digest(converter)}
         home, exporter = sources.load(models[model]["format"]).FRAMEWORK, sources.exporter(models[model]["format"])
         inputs = [paths.MODEL_FILES.format(model=model), *_listed(config, dataset)]
         evaluation, performance = (
@@ -109,10 +117,9 @@ def build(
         interchange = [
             environment(exporter),
             paths.INTERCHANGE.format(model=model),
-            environment(conversion.converter(framework, row["precision"])),
+            environment(converter),
         ]
         calibration = _calibration(config, models[model]["spec"]) if row["precision"] == "int8" else []
-        as_it_is = models[model]["precision"] is not None
         converted = [
             *([] if as_it_is else [*interchange, *calibration]),
             environment(framework),
@@ -261,13 +268,13 @@ def comparisons(sweep: list[dict[str, Any]], parity: list[dict[str, Any]]) -> It
 
 
 def candidates(plan: dict[str, Any], **point: Any) -> list[dict[str, Any]]:
-    """The configurations that a comparison chooses from: framework, variant, precision and parameters of each.
+    """The configurations that a comparison chooses from: what tells them apart, and the digests in their paths.
 
     Args:
         point: keys of the comparison's row; without a `batch_size` those of all of them.
     """
     rows = [
-        {key: row[key] for key in CANDIDATE}
+        {key: row[key] for key in (*CANDIDATE, *DIGESTS)}
         for row in plan["sweep"]
         if row["group"] == 1 and row["reason"] is None and all(row[key] == value for key, value in point.items())
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import conversion, frameworks, sources
+from dliflow.configuration import Configuration
 from dliflow.errors import DliflowError
 from dliflow.fetching import locations
 from dliflow.files import digest, not_whole, payload, sha256
@@ -165,6 +166,11 @@ class Study:
         """The manifest of the pixels that a model is calibrated with."""
         return paths.CALIBRATION_ARRAY.format(spec=self.specs[model])
 
+    def origin(self, model: str) -> str:
+        """Digest of what a model's file is, in whatever version of a framework it runs."""
+        source = self.models[model]["source"]
+        return digest([source, contents(source)])
+
     def model_path(self, model: str) -> str:
         """Where a model's file (or its folder of files) lies: the user's own, or what was fetched."""
         fetched = payload(paths.MODEL_FILES.format(model=model))
@@ -229,6 +235,20 @@ class Study:
         folder = environments.folder(Path(f"envs/{framework}.yaml"), self.config["environments"]["folder"])
         return None if self.conda else f"{folder}/environment.json"
 
+    def digest(self, framework: str) -> str:
+        """Of a framework's environment, as it stands in paths."""
+        return environments.digest(Path(f"envs/{framework}.yaml"))
+
+    @cached_property
+    def digests(self) -> list[str]:
+        """Those of all environments in which models are converted or run, each once."""
+        return sorted({self.digest(name) for name in self.used_frameworks})
+
+    def converted(self, configuration: Configuration) -> str:
+        """The manifest of a converted model."""
+        converter = self.converter(configuration.model, configuration.framework, configuration.precision)
+        return configuration.path(paths.CONVERTED, converter=self.digest(converter))
+
     def python(self, framework: str) -> str:
         """The Python that runs a framework's stages."""
         marker = self.environment(framework)
@@ -265,7 +285,7 @@ class Study:
     @cached_property
     def plan(self) -> dict[str, Any]:
         """Every row that the tables will have."""
-        return plan.build(self.deciding, self.described, self.environment)
+        return plan.build(self.deciding, self.described, self.environment, self.digest)
 
 
 def contents(source: dict[str, Any]) -> str:

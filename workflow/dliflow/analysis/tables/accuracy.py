@@ -27,7 +27,8 @@ def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, models: dict[str,
     evaluated: dict[tuple, pd.DataFrame] = {}
     for planned in study_plan["accuracy"]:
         outcome = record.outcome(planned)
-        row, figures = shared.identity(planned, outcome), shared.figures(outcome)
+        row = {**shared.identity(planned, outcome), "record": planned["record"]}
+        figures = shared.figures(outcome)
         key = shared.values(row)
         model = models[row["model"]]
         row["max_abs_score_diff"] = parity[key].get("max_abs_score_diff")

@@ -11,4 +11,7 @@ from dliflow.records import record
 def rows(study_plan: dict[str, Any]) -> shared.Rows:
     """One row for each configuration."""
     outcomes = [(planned, record.outcome(planned)) for planned in study_plan["parity"]]
-    return [{**shared.identity(planned, outcome), **shared.figures(outcome)} for planned, outcome in outcomes]
+    return [
+        {**shared.identity(planned, outcome), **shared.figures(outcome), "record": planned["record"]}
+        for planned, outcome in outcomes
+    ]

@@ -12,7 +12,13 @@ from dliflow.study import plan
 Row = dict[str, Any]
 Rows = list[Row]
 
-OF_THE_PLAN = ("needs", "record", "reason", "unmade")  # keys of its rows that say how a record comes to be
+OF_THE_PLAN = (
+    "needs",
+    "record",
+    "reason",
+    "unmade",
+    *plan.DIGESTS,
+)  # keys of its rows that say how a record comes to be
 DTYPES: dict[str, Any] = {  # those of pandas in which a gap leaves whole numbers whole
     columns.TEXT: "string",
     columns.WHOLE: "Int64",
