@@ -1,5 +1,6 @@
 # The beginning and the end of a run: what is refused before the first job, and what is told after the last.
 
+import atexit
 import shlex
 import subprocess
 import time
@@ -8,7 +9,7 @@ from functools import partial
 from dliflow.files import write_json
 from dliflow.machine import launch
 from dliflow.records import marks, notes
-from dliflow.runs import ending, remaining, terminal, unfinished
+from dliflow.runs import ending, forecast, remaining, terminal, unfinished
 
 
 def records():
@@ -82,6 +83,20 @@ def finished():
         return subprocess.run([*command, *shlex.split(options.tables(STUDY))], env=environment).returncode == 0
     except KeyboardInterrupt:
         return False  # pressed again: without pages, then
+
+
+def tell_measurements():
+    """At the end of a dry run: how many measurements would be made, and about how long they would take."""
+    if not workflow.dryrun or workflow.dag is None:
+        return
+    jobs = [(job.rule.name, str(job.log[0])) for job in workflow.dag.needrun_jobs() if job.log]
+    told = forecast.forecast(jobs, CONFIG)
+    if told:
+        print(f"\n{told}", flush=True)
+
+
+if workflow.is_main_process:
+    atexit.register(tell_measurements)
 
 
 onstart:

@@ -9,7 +9,6 @@ Exit status: 0 when nothing was found, 1 when something was, 2 when the config i
 from __future__ import annotations
 
 import argparse
-import copy
 import hashlib
 import os
 import threading
@@ -21,7 +20,7 @@ import numpy as np
 
 from dliflow.commands import CHECKOUT
 from dliflow.machine import disturbance, facts
-from dliflow.study import config, prerequisites, yaml_files
+from dliflow.study import config, prerequisites
 
 LISTENING_S = 2.0
 ROUNDS = 40
@@ -46,19 +45,8 @@ def read_study(files: list[Path]) -> dict[str, Any]:
     Raises:
         DliflowError: when a file is missing, is no YAML, or holds what is no config.
     """
-    study: dict[str, Any] = {}
-    for file in (CHECKOUT / "config/config.yaml", *files):
-        study = merged(study, yaml_files.mapping(file))
-    return config.study(study, ", ".join(map(str, files)) or "config/config.yaml")
-
-
-def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Mappings are merged and everything else is replaced, as Snakemake does with several config files."""
-    result = copy.copy(base)
-    for key, value in changes.items():
-        inner = isinstance(value, dict) and isinstance(base.get(key), dict)
-        result[key] = merged(base[key], value) if inner else value
-    return result
+    given = config.given([CHECKOUT / "config/config.yaml", *files])
+    return config.study(given, ", ".join(map(str, files)) or "config/config.yaml")
 
 
 def settings(facts: dict[str, Any]) -> list[str]:

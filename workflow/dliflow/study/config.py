@@ -141,6 +141,27 @@ def readable(files: Iterable[str | Path]) -> None:
     together(partial(yaml_files.mapping, Path(file)) for file in files if Path(file).exists())
 
 
+def given(files: Iterable[Path]) -> dict[str, Any]:
+    """What several config files say together, the later ones first, as Snakemake reads them.
+
+    Raises:
+        DliflowError: when a file is missing, is no YAML, or holds what is no config.
+    """
+    config: dict[str, Any] = {}
+    for file in files:
+        config = merged(config, yaml_files.mapping(file))
+    return config
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Mappings are merged and everything else is replaced, as Snakemake does with several config files."""
+    result = copy.copy(base)
+    for key, value in changes.items():
+        inner = isinstance(value, dict) and isinstance(base.get(key), dict)
+        result[key] = merged(base[key], value) if inner else value
+    return result
+
+
 def _misfits(config: dict[str, Any]) -> Iterator[str]:
     """What no schema can tell of a study."""
     known = frameworks.names()

@@ -26,7 +26,7 @@ CALIBRATION_IMAGES = f"{RESULTS}/calibration/images.csv"
 CALIBRATION_ARRAY = f"{RESULTS}/calibration/{{spec}}.json"
 
 # Models: manifests beside the folder of model files.
-ANCHOR = f"{RESULTS}/models/anchor.json"
+ANCHOR = f"{RESULTS}/anchor/network.json"
 INTERCHANGE = f"{RESULTS}/models/{{model}}/interchange.json"
 REFERENCE = f"{RESULTS}/models/{{model}}/reference.json"
 CONVERTED = f"{RESULTS}/models/{{model}}/{{framework}}-{{precision}}-{{converter}}.json"

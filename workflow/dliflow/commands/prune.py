@@ -1,0 +1,103 @@
+"""List what no study needs any more (records, models and environments of older versions), and delete it after asking.
+
+Older versions are kept, so that after an upgrade the new one meets the old one in a comparison. What a config needs today
+stays, as does everything outside results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from dliflow.commands import CHECKOUT
+from dliflow.report import units
+from dliflow.study import config, paths, plan
+from dliflow.study.study import Study
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        nargs="+",
+        action="append",
+        default=[],
+        help="a study whose results stay, as Snakemake takes it; once for each study; without it config/config.yaml",
+    )
+    parser.add_argument("--yes", action="store_true", help="delete without asking")
+
+
+def obsolete(studies: Sequence[Study]) -> list[Path]:
+    """What lies in results and none of these studies needs: files, and folders as wholes."""
+    kept = {output for study in studies for output in _needed(study)}
+    unwanted = [path for path in _made() if not _belongs(path, kept)]
+    for folder in {Path(study.config["environments"]["folder"]) for study in studies}:
+        if folder.is_relative_to(paths.RESULTS):  # others may serve other checkouts
+            unwanted += [path for path in _environments(folder) if path / "environment.json" not in kept]
+    return sorted(unwanted)
+
+
+def _needed(study: Study) -> set[Path]:
+    """Every record, manifest and marker of an environment that a study's jobs make."""
+    rows = [row["record"] for stage in study.plan.values() for row in stage]
+    return {Path(output) for output in (*plan.needed(study.plan), *rows)}
+
+
+def _made() -> Iterator[Path]:
+    """What is measured or converted: records with what lies beside them, manifests and folders of models."""
+    results = Path(paths.RESULTS)
+    for stage in ("parity", "accuracy", "sweep", "compare"):
+        yield from (path for path in (results / stage).rglob("*") if path.is_file())
+    yield from (results / "models").glob("*/*")
+
+
+def _belongs(path: Path, kept: Collection[Path]) -> bool:
+    """Whether it is, or lies beside, something that is kept: of its name up to the first dot."""
+    return path.with_name(path.name.partition(".")[0] + ".json") in kept
+
+
+def _environments(folder: Path) -> Iterator[Path]:
+    yield from (path for path in folder.glob("*") if re.search(r"-[0-9a-f]{12}$", path.name) and path.is_dir())
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    files = path.rglob("*") if path.is_dir() and not path.is_symlink() else [path]
+    return sum(file.lstat().st_size for file in files if not file.is_dir() or file.is_symlink())
+
+
+def delete(path: Path) -> None:
+    """A file, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, ask, delete; 1 when the answer was no."""
+    os.chdir(CHECKOUT)
+    default = Path("config/config.yaml")
+    studies = [
+        Study.read(config.given([default, *files]), ", ".join(map(str, files)) or str(default))
+        for files in args.configfile or [[]]
+    ]
+    unwanted = obsolete(studies)
+    if not unwanted:
+        print("Nothing in results/ that no study needs.")
+        return 0
+    sizes = {path: size(path) for path in unwanted}
+    for path, number in sizes.items():
+        print(f"{units.mebibytes(number):>8} MiB  {path}")
+    print(f"{units.mebibytes(sum(sizes.values()))} MiB in {len(unwanted)} files and folders that no study needs.")
+    if not args.yes and input("Delete them? [y/N] ").strip().lower() not in ("y", "yes"):
+        print("Nothing was deleted.")
+        return 1
+    for path in unwanted:
+        delete(path)
+    return 0
