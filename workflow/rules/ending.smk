@@ -92,7 +92,7 @@ def tell_measurements():
     jobs = [(job.rule.name, str(job.log[0])) for job in workflow.dag.needrun_jobs() if job.log]
     told = forecast.forecast(jobs, CONFIG)
     if told:
-        print(f"\n{told}", flush=True)
+        print(f"\n{told}", file=sys.stderr, flush=True)  # where Snakemake speaks
 
 
 if workflow.is_main_process:

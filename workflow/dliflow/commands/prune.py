@@ -1,7 +1,7 @@
 """List what no study needs any more (records, models and environments of older versions), and delete it after asking.
 
-Older versions are kept, so that after an upgrade the new one meets the old one in a comparison. What a config needs today
-stays, as does everything outside results/.
+Older versions are kept, so that after an upgrade the new one meets the old one in a comparison. What a config needs
+today stays, as does everything outside results/.
 """
 
 from __future__ import annotations
