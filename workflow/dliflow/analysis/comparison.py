@@ -19,6 +19,7 @@ from dliflow.study import plan
 
 FIRST, SECOND, TIE = "first is faster", "second is faster", "no difference shown"
 MOST_GROUPS = 10_000
+DIFFERENCES = (0.0, 0.5)  # mean and variance of the differences of two configurations' slopes
 Groups = Sequence[Mapping[str, Any]]
 
 
@@ -190,13 +191,15 @@ def read_off(of_pair: Rounds, reference: float, confidence: float) -> Ratio:
     """
     if not len(of_pair.ratio):
         return Ratio(math.nan, None, 0.0)
-    slope = state.slope(of_pair.ratio, of_pair.anchor, np.zeros(len(of_pair.ratio), int), of_pair.group)
-    excess = of_pair.anchor - reference
-    values, group = state.medians(of_pair.ratio - slope.value * excess, of_pair.session, of_pair.group)
-    labels = np.unique(group, return_inverse=True)[1]
-    of_groups = np.bincount(labels, values) / np.bincount(labels)
-    mean = state.means([(of_groups, np.arange(len(of_groups)))])[0]
-    mean = state.plus(mean, float(excess.mean()) ** 2 * slope.variance, slope.freedom)
+    of = state.Bursts(np.ones_like(of_pair.group), *of_pair)
+    slope = state.slope(of)
+    squares = [state.analysis(each, slope) for each in state.sessions(of, slope.value, reference).values()]
+    slope = state.likely(slope, of, squares, state.alike(squares), DIFFERENCES)
+    (of_sessions,) = state.sessions(of, slope.value, reference).values()
+    groups = np.unique(of_sessions.group, return_inverse=True)[1]
+    of_groups = of_sessions._replace(values=np.bincount(groups, of_sessions.values) / np.bincount(groups))
+    of_groups = of_groups._replace(group=np.arange(len(of_groups.values)))
+    (mean,) = state.means({0: (slope, {0: of_groups})}).values()
     return Ratio(math.exp(mean.value), state.interval(mean, confidence), slope.value)
 
 
