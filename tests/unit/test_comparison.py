@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+import nested
 import numpy as np
 import pytest
 
 from dliflow.analysis import comparison
 from dliflow.analysis.comparison import Pair
+from dliflow.analysis.state import Estimate
 
-RNG = np.random.default_rng(0)
+PAIR = Pair("x", "y", "leaders")
+SLOW = math.log(1.4)
 
 
 def member(framework, precision="fp32", parameters="default"):
@@ -16,62 +21,61 @@ def member(framework, precision="fp32", parameters="default"):
 
 
 def measured(*rows):
-    """Configurations and the medians of their repetitions."""
-    return [(one, [np.array([value]) for value in medians]) for one, medians in rows]
+    """Configurations by name, and their estimates: each a latency with how wide its interval is to either side."""
+    members = {comparison.name(one): one for one, _, _ in rows}
+    estimates = {
+        comparison.name(one): Estimate(9.0, None, ms, half and (ms * math.exp(-half), ms * math.exp(half)), 1.0)
+        for one, ms, half in rows
+    }
+    return members, estimates
 
 
-def groups_of(ratios, sd=0.001, rounds=8, seed=0, pace=lambda group, round_: 1.0):
-    """Groups of rounds in which `x` takes so many times as long as `y`; a ratio can be a function of the pace."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for number, ratio in enumerate(ratios):
-        rounds_ = []
-        for round_ in range(rounds):
-            state = pace(number, round_)
-            value = ratio(state) if callable(ratio) else ratio
-            y = state * 1e6
-            x = y * value * np.exp(rng.normal(0, sd))
-            rounds_.append({"latency_ns": {"x": [x] * 3, "y": [y] * 3}, "pacer_ns": [state * 1e5]})
-        found.append({"rounds": rounds_})
-    return found
+def groups_of(ratio, slope=0.0, sd=(0.0, 0.0, 0.005), **more):
+    """Groups in which `x` takes so many times as long as `y` where the state is 0."""
+    x = lambda state: ratio * math.exp((1 + slope) * state)  # noqa: E731
+    return nested.groups({"x": x, "y": math.exp}, sd=sd, **{"rounds": 3, **more})
+
+
+def by_session(burst):
+    """Every second session of four rounds of two bursts is slow."""
+    return SLOW * (burst // 8 % 2)
+
+
+def test_a_member_is_called_by_what_tells_it_apart():
+    one = member("openvino", "int8")
+    assert comparison.name(one) == "openvino-default-int8-default"
+    assert comparison.name({**one, "older": "2025.3.0"}) == "openvino-default-int8-default@2025.3.0"
+    assert comparison.name({**one, "size": 4}) == "openvino-default-int8-default:4"
 
 
 def test_leaders_are_those_not_shown_slower_and_two_at_least():
-    rows = measured(
-        (member("slow"), [9.0, 9.1, 9.2]),
-        (member("best"), [1.0, 1.1, 1.05]),
-        (member("close"), [1.02, 1.12, 1.1]),
-        (member("second"), [1.5, 1.51, 1.52]),
+    rows = (
+        (member("slow"), 9.0, 0.01),
+        (member("best"), 1.0, 0.05),
+        (member("close"), 1.06, 0.05),
+        (member("second"), 1.5, 0.01),
     )
-    assert [one["framework"] for one in comparison.leaders(rows, 3)] == ["best", "close"]
-    assert [one["framework"] for one in comparison.leaders(rows[:2], 3)] == ["best", "slow"]
+    called = {one["framework"]: comparison.name(one) for one, _, _ in rows}
+    assert comparison.leaders(measured(*rows)[1], 3) == [called["best"], called["close"]]
+    assert comparison.leaders(measured(*rows[:2])[1], 3) == [called["best"], called["slow"]]
 
 
-def test_leaders_are_sorted_by_the_figure_that_they_are_tested_by():
-    """Three processes of `late` are the fastest of all, two are three times as slow: its median would lead."""
-    rows = measured(
-        (member("late"), [1.0, 1.0, 1.0, 3.0, 3.1]),
-        (member("even"), [1.01, 1.02, 1.03, 1.04, 1.05]),
-        (member("slow"), [1.2, 1.21, 1.22, 1.23, 1.24]),
-    )
-    assert [one["framework"] for one in comparison.leaders(rows, 3)] == ["even", "slow", "late"]
-
-
-def test_one_repetition_shows_nothing_slower():
-    rows = measured((member("a"), [1.0]), (member("b"), [5.0]), (member("c"), [9.0]))
-    assert [one["framework"] for one in comparison.leaders(rows, 9)] == ["a", "b", "c"]
+def test_what_has_no_interval_may_lead():
+    _, estimates = measured((member("a"), 1.0, 0.01), (member("b"), 5.0, None), (member("c"), 9.0, None))
+    assert [called[0] for called in comparison.leaders(estimates, 9)] == ["a", "b", "c"]
+    assert [called[0] for called in comparison.leaders(estimates, 2)] == ["a", "b"]
 
 
 def test_each_leader_meets_the_first_and_its_own_references_once():
-    rows = measured(
-        (member("a", "int8"), [1.0, 1.1]),
-        (member("a"), [1.05, 1.1]),
-        (member("b", "int8"), [1.04, 1.1]),
-        (member("b"), [9.0, 9.1]),
-        (member("b", "int8", "tuned"), [1.03, 1.1]),
+    rows = (
+        (member("a", "int8"), 1.0, 0.1),
+        (member("a"), 1.05, 0.1),
+        (member("b", "int8"), 1.04, 0.1),
+        (member("b"), 9.0, 0.1),
+        (member("b", "int8", "tuned"), 1.03, 0.1),
     )
-    members, pairs = comparison.choose(rows, 4)
-    a8, a32, b8, b32, tuned = (comparison.name(one) for one, _ in rows)
+    members, pairs = comparison.choose(*measured(*rows), 4)
+    a8, a32, b8, b32, tuned = (comparison.name(one) for one, _, _ in rows)
     assert {comparison.name(one) for one in members} == {a8, a32, b8, b32, tuned}
     assert set(pairs) == {
         *(Pair(a8, other, "leaders") for other in (tuned, b8, a32)),
@@ -80,60 +84,80 @@ def test_each_leader_meets_the_first_and_its_own_references_once():
     }
 
 
+def test_a_leader_meets_its_older_version():
+    rows = (member("a"), 1.0, 0.1), (member("b"), 1.0, 0.1)
+    old = {**member("b"), "older": "1.0"}
+    members, pairs = comparison.choose(*measured(*rows), 2, lambda one: old if one["framework"] == "b" else None)
+    assert old in members
+    assert Pair("b-default-fp32-default", "b-default-fp32-default@1.0", "version") in pairs
+
+
+def test_the_ratio_and_who_is_faster():
+    slower = comparison.ratio(groups_of(1.05), PAIR)
+    assert slower.interval[0] < 1.05 < slower.interval[1]
+    assert slower.verdict == comparison.SECOND
+    assert comparison.ratio(groups_of(0.95), PAIR).verdict == comparison.FIRST
+    assert comparison.ratio(groups_of(1.0, sd=(0.03, 0.07, 0.02)), PAIR).verdict == comparison.TIE
+    assert comparison.ratio(groups_of(1.05), Pair("y", "x", "")).ratio == pytest.approx(1 / slower.ratio)
+
+
+def test_batch_sizes_are_compared_by_image():
+    groups = groups_of(1.0)
+    for group in groups:
+        for session in group["sessions"]:
+            session["opened"]["x"]["batch_size"] = 4
+    assert comparison.ratio(groups, PAIR).ratio == pytest.approx(0.25, rel=0.01)
+
+
 def test_moments_in_which_the_machine_stalls_decide_nothing():
-    groups = groups_of([1.05] * 6, sd=0.01, rounds=8)
+    groups = groups_of(1.05, count=6)
     for number, group in enumerate(groups):
-        stalled = group["rounds"][number]["latency_ns"]
-        stalled["y" if number % 2 else "x"] = [1e9] * 5
-    found = comparison.ratio(comparison.log_ratios(groups, Pair("x", "y", "leaders")))
+        group["sessions"][number % 3]["rounds"][0]["latency_ns"]["y" if number % 2 else "x"] = [1e9] * 5
+    found = comparison.ratio(groups, PAIR)
     assert found.verdict == comparison.SECOND
     assert 1.03 < found.interval[0] < 1.05 < found.interval[1] < 1.07
 
 
-def test_the_ratio_and_who_is_faster():
-    pair = Pair("x", "y", "leaders")
-    slower = comparison.ratio(comparison.log_ratios(groups_of([1.05] * 4, sd=0.01), pair))
-    assert slower.interval[0] < 1.05 < slower.interval[1]
-    assert slower.verdict == comparison.SECOND
-    assert comparison.ratio(comparison.log_ratios(groups_of([0.95] * 4, sd=0.01), pair)).verdict == comparison.FIRST
-    scattered = comparison.ratio(comparison.log_ratios(groups_of([0.9, 1.1, 1.05, 0.97]), pair))
-    assert scattered.verdict == comparison.TIE
-
-
 def test_processes_are_the_unit_however_many_rounds_there_were():
-    """Two groups that disagree by 10 %: a thousand rounds in each do not make the interval narrow."""
-    found = comparison.ratio(comparison.log_ratios(groups_of([1.0, 1.1], rounds=1000), Pair("x", "y", "leaders")))
-    assert found.interval[1] / found.interval[0] > 1.2
+    """Groups disagree by 5 %: hundreds of rounds in each do not make the interval narrow."""
+    for rounds in (1, 100):
+        found = comparison.ratio(groups_of(1.0, sd=(0.05, 0.0, 0.0), rounds=rounds, count=20), PAIR)
+        assert math.log(found.interval[1] / found.interval[0]) == pytest.approx(0.066, rel=0.5)
 
 
 def test_one_group_has_no_interval_and_decides_nothing():
-    found = comparison.ratio(comparison.log_ratios(groups_of([2.0]), Pair("x", "y", "leaders")))
+    groups = groups_of(2.0, count=1)
+    found = comparison.ratio(groups, PAIR)
     assert found.interval is None
     assert found.verdict == comparison.TIE
+    assert not comparison.decided(groups, [PAIR], 0.01)
+    assert comparison.groups_needed(groups, PAIR, 0.01, 0.95) is None
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says():
-    held = 0
-    for _ in range(400):
-        ratios = np.exp(RNG.normal(0, 0.01, 6))
-        low, high = comparison.ratio(comparison.log_ratios(groups_of(ratios, rounds=2), Pair("x", "y", ""))).interval
-        held += low <= 1 <= high
-    assert 0.91 <= held / 400 <= 0.985
+def test_rounds_that_a_member_is_missing_from_are_left_out():
+    groups = groups_of(1.05, count=4)
+    whole = comparison.ratio(groups[:3], PAIR)
+    for round_ in groups[3]["sessions"][0]["rounds"]:
+        del round_["latency_ns"]["x"]
+    groups[3]["sessions"] = groups[3]["sessions"][:1]
+    found = comparison.ratio(groups, PAIR)
+    assert (found.ratio, *found.interval) == pytest.approx((whole.ratio, *whole.interval))
+    nothing = comparison.ratio(groups[3:], PAIR)
+    assert math.isnan(nothing.ratio)
+    assert nothing.verdict == comparison.TIE
 
 
-def test_narrow_asks_for_every_pair():
-    pairs = [Pair("x", "y", "leaders")]
-    assert comparison.narrow(groups_of([1.0, 1.001, 0.999]), pairs, 0.01)
-    assert not comparison.narrow(groups_of([1.0, 1.1, 0.9]), pairs, 0.01)
-    assert not comparison.narrow(groups_of([1.0]), pairs, 0.01)
+def test_the_ratio_is_that_of_the_reference_state():
+    """The anchor is slow in one of four sessions, in which `x` is the slower one."""
+    found = groups_of(0.95, slope=0.5, rounds=4, state=lambda burst: SLOW * (burst // 8 % 4 == 3))
+    ratio = comparison.ratio(found, PAIR)
+    assert ratio.slope == pytest.approx(0.5, abs=0.02)
+    assert ratio.ratio == pytest.approx(0.95, rel=0.01)
 
 
-@pytest.mark.parametrize(("ratio", "matter"), [(lambda state: 0.95 if state < 1.2 else 1.08, True), (1.02, False)])
-def test_a_ranking_that_depends_on_the_machine_is_told(ratio, matter):
-    def pace(group, round_):
-        return 1.0 if round_ % 2 else 1.5
-
-    found = comparison.states(groups_of([ratio] * 5, sd=0.01, pace=pace), Pair("x", "y", "leaders"))
+@pytest.mark.parametrize(("ratio", "slope", "matter"), [(0.95, 0.4, True), (1.02, 0.0, False), (0.9, 0.1, False)])
+def test_a_ranking_that_depends_on_the_machine_is_told(ratio, slope, matter):
+    found = comparison.at_state(groups_of(ratio, slope, state=by_session, rounds=4), PAIR)
     assert found.matter is matter
     if matter:
         assert found.fast.verdict == comparison.FIRST
@@ -141,22 +165,53 @@ def test_a_ranking_that_depends_on_the_machine_is_told(ratio, matter):
 
 
 def test_a_tie_that_straddles_1_by_chance_depends_on_nothing():
-    def pace(group, round_):
-        return 1.0 if round_ % 2 else 1.5
-
-    ratios = [lambda state: 0.999 if state < 1.2 else 1.004] * 5
-    found = comparison.states(groups_of(ratios, sd=0.003, pace=pace), Pair("x", "y", "leaders"))
-    assert found.fast.ratio < 1 < found.slow.ratio
-    assert not found.matter
+    groups = groups_of(0.999, slope=0.01, sd=(0.01, 0.01, 0.01), state=by_session, rounds=4, seed=3)
+    assert not comparison.at_state(groups, PAIR).matter
 
 
 def test_an_even_machine_has_one_state():
-    assert comparison.states(groups_of([1.0] * 3), Pair("x", "y", "leaders")) is None
+    groups = groups_of(1.0)
+    assert comparison.at_state(groups, PAIR) == (comparison.ratio(groups, PAIR),) * 2
 
 
-def test_a_leader_meets_its_older_version():
-    rows = measured((member("a"), [1.0, 1.1]), (member("b"), [1.0, 1.2]))
-    old = {**member("b"), "older": "1.0"}
-    members, pairs = comparison.choose(rows, 2, lambda one: old if one["framework"] == "b" else None)
-    assert old in members
-    assert Pair("b-default-fp32-default", "b-default-fp32-default@1.0", "version") in pairs
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    held = 0
+    for seed in range(200):
+        groups = groups_of(1.0, sd=(0.03, 0.07, 0.02), count=5, sessions=2, state=by_session, rounds=4, seed=seed)
+        low, high = comparison.ratio(groups, PAIR).interval
+        held += low <= 1 <= high
+    assert 0.91 <= held / 200 <= 0.99
+
+
+def test_decided_asks_for_every_pair_at_a_confidence_that_holds_for_all():
+    assert comparison.confidence([PAIR]) == pytest.approx(0.95)
+    assert comparison.confidence([PAIR] * 5) == pytest.approx(0.99)
+    assert comparison.decided(groups_of(1.0), [PAIR], 0.01)
+    assert comparison.decided(groups_of(1.3, sd=(0.0, 0.05, 0.0)), [PAIR], 0.01)
+    scattered = groups_of(1.0, sd=(0.05, 0, 0))
+    assert not comparison.decided(scattered, [PAIR], 0.01)
+    for group in scattered:
+        for session in group["sessions"]:
+            session["opened"]["z"] = session["opened"]["y"]
+            for round_ in session["rounds"]:
+                round_["latency_ns"]["z"] = [each * 3 for each in round_["latency_ns"]["y"]]
+                round_["order"].append("z")
+                session["anchor_ns"].append(session["anchor_ns"][-1])
+    assert comparison.decided(scattered, [Pair("y", "z", "")], 0.01)
+    assert not comparison.decided(scattered, [Pair("y", "z", ""), PAIR], 0.01)
+
+
+def test_more_groups_are_foreseen_until_the_pair_is_decided():
+    assert comparison.groups_needed(groups_of(1.0), PAIR, 0.01, 0.95) == 0
+    groups = groups_of(1.0, sd=(0.05, 0, 0))
+    found = comparison.ratio(groups, PAIR)
+    half = math.log(found.interval[1] / found.interval[0]) / 2
+    target = max(math.log(1.02), abs(math.log(found.ratio)))
+    assert comparison.groups_needed(groups, PAIR, 0.02, 0.95) == math.ceil(6 * (half / target) ** 2 - 6)
+    assert comparison.groups_needed(groups, PAIR, 0.02, 0.99) > comparison.groups_needed(groups, PAIR, 0.02, 0.95)
+    even = groups_of(1.0, sd=(0, 0, 0))
+    for number, group in enumerate(even):
+        for session in group["sessions"]:
+            for round_ in session["rounds"]:
+                round_["latency_ns"]["x"] = [1e6 * np.exp(0.1 * (-1) ** number)]
+    assert comparison.groups_needed(even, PAIR, 1e-5, 0.95) is None

@@ -1,25 +1,29 @@
 """What is compared in rounds, and what the rounds say. Pure functions of plain data.
 
-A round gives every member one burst, so that two members' ratio is free of what the machine did between rounds. A group
-is a number of rounds of the same processes; the next group has new ones. Processes differ, so the group is the unit of
-the intervals: Student's t of the groups' log ratios.
+A round gives every member one burst, so that two members' ratio is free of what the machine did between rounds. What
+is left of the machine's state, where it touches one member more than the other, is taken out by the anchor beside the
+bursts. A group has new processes, and processes differ, so the group is the unit of the intervals: Student's t of the
+groups' log ratios.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import stats
+from dliflow.analysis import state
 from dliflow.study import plan
 
 FIRST, SECOND, TIE = "first is faster", "second is faster", "no difference shown"
+MOST_GROUPS = 10_000
+Groups = Sequence[Mapping[str, Any]]
 
 
 class Pair(NamedTuple):
-    """Two members to set against each other, and why."""
+    """Two members to set against each other, and why: leaders, precision, tuning, version or batch size."""
 
     first: str
     second: str
@@ -27,10 +31,12 @@ class Pair(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """Latency of the first over that of the second: the geometric mean and its interval."""
+    """Latency of an image by the first over that by the second: the geometric mean and its interval."""
 
     ratio: float
     interval: Optional[tuple[float, float]]
+    slope: float
+    """d log ratio / d log anchor: above 0, the first suffers more where the machine is slow."""
 
     @property
     def verdict(self) -> str:
@@ -40,29 +46,54 @@ class Ratio(NamedTuple):
         return FIRST if self.interval[1] < 1 else SECOND
 
 
-def name(member: dict[str, Any]) -> str:
-    """`openvino-default-int8-default`: what a member is called in records; an older version has `@2025.3.0` behind."""
+class States(NamedTuple):
+    """A ratio where the anchor is at its 10 % quantile, and at its 90 % quantile."""
+
+    fast: Ratio
+    slow: Ratio
+
+    @property
+    def matter(self) -> bool:
+        """Whether who is faster depends on it: one is shown to be faster in one state, the other one in the other."""
+        return {self.fast.verdict, self.slow.verdict} == {FIRST, SECOND}
+
+
+def name(member: Mapping[str, Any]) -> str:
+    """`openvino-default-int8-default`: what a member is called in records.
+
+    An older version has `@2025.3.0` behind, and in a comparison of batch sizes each member `:4`.
+    """
     called = "-".join(member[key] for key in plan.CANDIDATE)
-    return f"{called}@{member['older']}" if "older" in member else called
+    older = f"@{member['older']}" if "older" in member else ""
+    size = f":{member['size']}" if "size" in member else ""
+    return f"{called}{older}{size}"
 
 
-def leaders(measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]], most: int) -> list[dict[str, Any]]:
-    """The fastest configurations: those not shown to be slower than the one of the lowest latency, but two at least.
+def leaders(estimates: Mapping[str, state.Estimate], most: int) -> list[str]:
+    """The fastest at the reference state: those not shown to be slower than the first, but two at least.
 
     Args:
-        measured: for each configuration its repetitions' durations, any one unit.
+        estimates: by name.
         most: how many at most, two or more.
     """
-    ordered = sorted(measured, key=lambda item: (stats.latency(item[1]), name(item[0])))
-    chosen = []
-    for place, (member, repetitions) in enumerate(ordered):
-        interval = stats.ratio_interval(repetitions, ordered[0][1])
-        if place < 2 or interval is None or interval[0] <= 1:
-            chosen.append(member)
+    ordered = sorted(estimates, key=lambda called: (estimates[called].reference, called))
+    chosen = [
+        called
+        for place, called in enumerate(ordered)
+        if place < 2 or not _slower(estimates[called], estimates[ordered[0]])
+    ]
     return chosen[:most]
 
 
-def references(member: dict[str, Any], among: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
+def _slower(one: state.Estimate, first: state.Estimate) -> bool:
+    """Whether the intervals show it; without one they do not."""
+    if one.reference_interval is None or first.reference_interval is None:
+        return False
+    halves = _half(one.reference_interval), _half(first.reference_interval)
+    return math.log(one.reference / first.reference) > math.hypot(*halves)
+
+
+def references(member: Mapping[str, Any], among: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
     """What a configuration is to be set against, with the purpose: its FP32, and its default launch parameters."""
     wanted = []
     if member["precision"] != "fp32":
@@ -74,86 +105,132 @@ def references(member: dict[str, Any], among: Sequence[dict[str, Any]]) -> list[
 
 
 def choose(
-    measured: Sequence[tuple[dict[str, Any], Sequence[np.ndarray]]],
+    members: Mapping[str, dict[str, Any]],
+    estimates: Mapping[str, state.Estimate],
     most: int,
     older: Callable[[dict[str, Any]], Optional[dict[str, Any]]] = lambda member: None,
 ) -> tuple[list[dict[str, Any]], list[Pair]]:
     """The members of a comparison, and the pairs that it is to decide: leaders with the first of them, all with theirs.
 
     Args:
-        measured: for each configuration that can be compared its repetitions' durations, any one unit.
+        members: by name every configuration that can be compared.
+        estimates: theirs, by the same names.
         most: how many leaders at most.
         older: for a leader the same configuration in an older version, where there is one.
     """
-    every = [member for member, _ in measured]
-    first = leaders(measured, most)
-    members = {name(member): member for member in first}
-    pairs = [Pair(name(first[0]), name(other), "leaders") for other in first[1:]]
-    for member in first:
-        before = older(member)
-        against = references(member, every) + ([(before, "version")] if before else [])
+    first = leaders(estimates, most)
+    chosen = {called: members[called] for called in first}
+    pairs = [Pair(first[0], other, "leaders") for other in first[1:]]
+    for called in first:
+        before = older(members[called])
+        against = references(members[called], list(members.values())) + ([(before, "version")] if before else [])
         for other, purpose in against:
-            members.setdefault(name(other), other)
-            pair = Pair(name(member), name(other), purpose)
+            chosen.setdefault(name(other), other)
+            pair = Pair(called, name(other), purpose)
             if not any({pair.first, pair.second} == {known.first, known.second} for known in pairs):
                 pairs.append(pair)
-    return list(members.values()), pairs
+    return list(chosen.values()), pairs
 
 
-def log_ratios(groups: Sequence[dict[str, Any]], pair: Pair) -> list[np.ndarray]:
-    """For each group the logarithms of the rounds' ratios of the two members' median latencies."""
-    return [
-        np.array([np.log(medians[pair.first] / medians[pair.second]) for medians in map(_medians, group["rounds"])])
-        for group in groups
-    ]
+class Rounds(NamedTuple):
+    """What a pair's rounds say, those that both members gave a burst to: arrays of the same length."""
+
+    group: np.ndarray
+    session: np.ndarray
+    ratio: np.ndarray
+    """float64: logarithm of the ratio of both medians, each over its batch size."""
+    anchor: np.ndarray
+    """float64: logarithm of the anchor beside both bursts, ms."""
 
 
-def _medians(round_: dict[str, Any]) -> dict[str, float]:
-    return {member: float(np.median(durations)) for member, durations in round_["latency_ns"].items()}
+def rounds(groups: Groups, pair: Pair) -> Rounds:
+    """A pair's rounds."""
+    rows = list(_rounds(groups, pair))
+    return Rounds(*(np.array([row[column] for row in rows]) for column in range(4)))
 
 
-def ratio(parts: Sequence[np.ndarray], confidence: float = 0.95) -> Ratio:
-    """The ratio over all groups: the geometric mean of each group's median.
+def _rounds(groups: Groups, pair: Pair) -> Iterator[tuple[int, int, float, float]]:
+    sessions = ((number, session) for number, group in enumerate(groups) for session in group["sessions"])
+    for opening, (number, session) in enumerate(sessions):
+        by_round: dict[int, dict[str, tuple[float, float]]] = {}
+        for round_, called, latency, anchor in state.beside(session):
+            by_round.setdefault(round_, {})[called] = latency, anchor
+        for of_round in by_round.values():
+            if pair.first in of_round and pair.second in of_round:
+                sizes = (session["opened"][called]["batch_size"] for called in (pair.first, pair.second))
+                (first, beside_first), (second, beside_second) = of_round[pair.first], of_round[pair.second]
+                ratio_ = first - second - math.log(next(sizes) / next(sizes))
+                yield number, opening, ratio_, (beside_first + beside_second) / 2
 
-    A median, since a shared machine stalls for moments that may hit the burst of one member only; where a fifth of all
-    bursts took 1.6 times as long or more, it made the interval a sixth as wide as a mean did (`benchmarks/rounds.py`).
+
+def ratio(groups: Groups, pair: Pair, confidence: float = 0.95) -> Ratio:
+    """The ratio over all groups where the anchor takes as long as in the median over all bursts."""
+    return read_off(rounds(groups, pair), float(np.median(_anchors(groups))), confidence)
+
+
+def at_state(groups: Groups, pair: Pair, confidence: float = 0.95) -> States:
+    """The ratio in both states, to say whether who is faster depends on the state."""
+    of_pair, anchors = rounds(groups, pair), _anchors(groups)
+    return States(*(read_off(of_pair, float(np.quantile(anchors, share)), confidence) for share in (0.1, 0.9)))
+
+
+def _anchors(groups: Groups) -> np.ndarray:
+    """Logarithms of the anchor beside every burst of any member, ms."""
+    return np.concatenate([each.anchor for each in state.bursts(groups).values()])
+
+
+def read_off(of_pair: Rounds, reference: float, confidence: float) -> Ratio:
+    """The ratio at a state of the machine; not a number, without an interval, where no round has both members.
+
+    A session counts with the median of its rounds, since a shared machine stalls for moments that may hit the burst of
+    one member only.
 
     Args:
-        parts: for each group the log ratios of its rounds; groups without any are left out.
+        reference: logarithm of the anchor at that state, ms.
     """
-    medians = np.array([np.median(part) for part in parts if len(part)])
-    return Ratio(float(np.exp(medians.mean())), stats.mean_interval(medians, confidence, of=np.exp))
+    if not len(of_pair.ratio):
+        return Ratio(math.nan, None, 0.0)
+    slope = state.slope(of_pair.ratio, of_pair.anchor, np.zeros(len(of_pair.ratio), int), of_pair.group)
+    excess = of_pair.anchor - reference
+    values, group = state.medians(of_pair.ratio - slope.value * excess, of_pair.session, of_pair.group)
+    labels = np.unique(group, return_inverse=True)[1]
+    of_groups = np.bincount(labels, values) / np.bincount(labels)
+    mean = state.means([(of_groups, np.arange(len(of_groups)))])[0]
+    mean = state.plus(mean, float(excess.mean()) ** 2 * slope.variance, slope.freedom)
+    return Ratio(math.exp(mean.value), state.interval(mean, confidence), slope.value)
 
 
-def narrow(groups: Sequence[dict[str, Any]], pairs: Sequence[Pair], width: float) -> bool:
-    """Whether every pair's interval lies within ± this share of its ratio."""
-    for pair in pairs:
-        known = ratio(log_ratios(groups, pair))
-        if known.interval is None or np.log(known.interval[1] / known.ratio) > np.log1p(width):
-            return False
-    return True
+def confidence(pairs: Sequence[Pair]) -> float:
+    """Of each pair's interval, so that all hold at once in 95 of 100 comparisons (Bonferroni)."""
+    return 1 - 0.05 / max(len(pairs), 1)
 
 
-class States(NamedTuple):
-    """The ratio in the rounds in which the machine was faster than its median, and in the others."""
-
-    fast: Ratio
-    slow: Ratio
-    matter: bool
-    """Whether who is faster depends on it: one is shown to be faster in one state, the other one in the other."""
+def decided(groups: Groups, pairs: Sequence[Pair], width: float) -> bool:
+    """Whether every pair is known: who is faster, or the ratio to ± this share of it."""
+    return all(known(ratio(groups, pair, confidence(pairs)), width) for pair in pairs)
 
 
-def states(groups: Sequence[dict[str, Any]], pair: Pair) -> Optional[States]:
-    """A pair's ratio by the state of the machine, which the pacer tells; None when all rounds found the same state.
+def known(of_pair: Ratio, width: float) -> bool:
+    """Whether it is known who is faster, or the ratio to ± this share of it."""
+    return of_pair.verdict != TIE or (of_pair.interval is not None and _half(of_pair.interval) <= math.log1p(width))
 
-    The pacer is no member, so that a member's own slow burst does not make a state.
+
+def groups_needed(groups: Groups, pair: Pair, width: float, confidence: float) -> Optional[int]:
+    """How many groups more would decide a pair, as intervals shrink with the root of their number; 0 when it is.
+
+    None where there is no interval yet, or where they would be more than 10 000.
     """
-    pace = [np.array([np.median(round_["pacer_ns"]) for round_ in group["rounds"]]) for group in groups]
-    middle = float(np.median(np.concatenate(pace)))
-    ratios = log_ratios(groups, pair)
-    fast = [part[beside <= middle] for part, beside in zip(ratios, pace)]
-    slow = [part[beside > middle] for part, beside in zip(ratios, pace)]
-    if not any(map(len, slow)):
+    of_pair = ratio(groups, pair, confidence)
+    if of_pair.interval is None:
         return None
-    first, second = ratio(fast), ratio(slow)
-    return States(first, second, {first.verdict, second.verdict} == {FIRST, SECOND})
+    if known(of_pair, width):
+        return 0
+    count = len(np.unique(rounds(groups, pair).group))
+    target = max(math.log1p(width), abs(math.log(of_pair.ratio)))
+    more = max(1, math.ceil(count * ((_half(of_pair.interval) / target) ** 2 - 1)))
+    return more if more <= MOST_GROUPS else None
+
+
+def _half(interval: tuple[float, float]) -> float:
+    """Half the width, of the logarithm."""
+    return math.log(interval[1] / interval[0]) / 2

@@ -1,0 +1,139 @@
+"""Latency at the reference state, on bursts whose truth is known."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import nested
+import numpy as np
+import pytest
+
+from dliflow.analysis import state
+from dliflow.analysis.state import Bursts
+
+SLOW = math.log(1.4)
+
+
+def two_speeds(burst):
+    """Of seven sessions of twelve bursts four at full speed, the others 1.4 times as slow."""
+    return SLOW * (burst // 12 % 7 > 3)
+
+
+def touched(latency, slope):
+    """A member that takes so long at full speed, and how the state touches it."""
+    return lambda excess: latency * math.exp(slope * excess)
+
+
+def simulated(rng, slope=1.0, groups=5, sessions=3, rounds=2, levels=4, sd=(0.03, 0.07, 0.024)):
+    """A configuration that takes 1 ms at any level where the logarithm of the anchor is 0, as at half the time."""
+    group = np.repeat(np.arange(groups), levels * sessions * rounds)
+    session = np.repeat(np.arange(groups * levels * sessions), rounds)
+    level = np.tile(np.repeat(np.arange(levels), sessions * rounds), groups)
+    anchor = SLOW * (rng.random(groups * levels * sessions) < 0.5)[session] + rng.normal(0, 0.01, len(session))
+    noise = rng.normal(0, sd[0], groups)[group] + rng.normal(0, sd[1], session[-1] + 1)[session]
+    return Bursts(level, group, session, slope * anchor + noise + rng.normal(0, sd[2], len(session)), anchor)
+
+
+def test_bursts_are_read_with_the_anchor_beside_them():
+    one = {
+        "opened": {"x": {"batch_size": 4}, "y": {"batch_size": 2}},
+        "rounds": [
+            {"order": ["y", "x"], "latency_ns": {"x": [3_000_000, 9_000_000, 1_000_000], "y": [5_000_000]}},
+            {"order": ["y", "x"], "latency_ns": {"x": [4_000_000]}},
+        ],
+        "anchor_ns": [[1_000_000], [2_000_000], [4_000_000], [16_000_000]],
+    }
+    read = state.bursts([{"sessions": [one, one]}, {"sessions": [one]}])
+    assert set(read) == {"x", "y"}
+    assert np.exp(read["x"].latency) == pytest.approx([3, 4] * 3)
+    assert np.exp(read["x"].anchor) == pytest.approx([math.sqrt(8), 8] * 3)
+    assert read["x"].level.tolist() == [4] * 6
+    assert read["x"].group.tolist() == [0, 0, 0, 0, 1, 1]
+    assert read["x"].session.tolist() == [0, 0, 1, 1, 2, 2]
+    assert np.exp(read["y"].anchor) == pytest.approx([math.sqrt(2)] * 3)
+    assert read["y"].session.tolist() == [0, 1, 2]
+    assert math.exp(state.reference_state(read.values())) == pytest.approx(math.sqrt(8))
+
+
+def test_the_latency_is_read_off_where_the_anchor_is_at_its_median():
+    """Three of seven sessions are slow."""
+    members = {"whole": touched(5.0, 1.0), "half": touched(3.0, 0.5), "one thread": touched(2.0, 0.0)}
+    read = state.bursts(nested.groups(members, batch_sizes=(1, 4), rounds=4, state=two_speeds))
+    found = state.estimates(read)
+    for name, latency, slope in (("whole", 5, 1), ("half", 3, 0.5), ("one thread", 2, 0)):
+        for level in (1, 4):
+            point = found[name, level]
+            assert point.slope == pytest.approx(slope, abs=1e-3)
+            assert point.reference == pytest.approx(latency * level, rel=1e-3)
+            low, high = point.reference_interval
+            assert low * 0.999 < latency * level < high * 1.001
+            if slope:
+                assert point.latency > latency * level * 1.02
+    other = state.estimates(read, reference=math.log(nested.ANCHOR / 1e6) + SLOW)
+    assert other["whole", 4].reference / found["whole", 4].reference == pytest.approx(1.4 ** found["whole", 4].slope)
+    assert other["whole", 4].latency == found["whole", 4].latency
+
+
+def test_the_intervals_hold_the_truth_as_often_as_they_say():
+    rng, held = np.random.default_rng(1), []
+    for _ in range(60):
+        of = {number: simulated(rng, slope) for number, slope in enumerate((0, 0.5, 1) * 2)}
+        reference = state.reference_state(of.values())
+        for (number, _), point in state.estimates(of).items():
+            low, high = point.reference_interval
+            held.append(low <= math.exp((0, 0.5, 1)[number % 3] * reference) <= high)
+    assert 0.92 <= np.mean(held) <= 0.98
+
+
+def test_sessions_that_are_alike_in_a_group_count_for_less():
+    rng = np.random.default_rng(2)
+    halves = []
+    for sd in ((0.0, 0.07, 0.0), (0.07, 0.0, 0.0)):
+        found = state.estimates({n: simulated(rng, sd=sd) for n in range(8)}).values()
+        halves.append(np.median([math.log(each.reference_interval[1] / each.reference_interval[0]) for each in found]))
+    assert halves[0] == pytest.approx(2 * 0.07 * 2.14 / math.sqrt(15), rel=0.2)
+    assert halves[1] > 2 * halves[0]
+
+
+def test_an_interval_is_as_wide_as_student_s_where_each_group_has_one_session():
+    rng = np.random.default_rng(3)
+    one = simulated(rng, sessions=1, rounds=1, levels=1, groups=8)
+    found = state.estimates({"x": one._replace(anchor=np.zeros(8))})["x", 0]
+    half = 2.3646 * one.latency.std(ddof=1) / math.sqrt(8)
+    assert found.interval == pytest.approx((found.latency * math.exp(-half), found.latency * math.exp(half)), rel=1e-3)
+    assert found.reference_interval == pytest.approx(found.interval)
+
+
+def test_a_constant_series_is_known_without_a_width():
+    found = state.estimates(state.bursts(nested.groups({"x": touched(2.0, 0.0)})))["x", 1]
+    assert found.interval == pytest.approx((2.0, 2.0))
+    assert found.reference_interval == pytest.approx((2.0, 2.0))
+    assert (found.latency, found.reference, found.slope) == pytest.approx((2.0, 2.0, 0.0))
+
+
+def test_one_session_has_no_interval():
+    read = state.bursts(nested.groups({"x": touched(2.0, 1.0)}, count=1, sessions=1, state=two_speeds))
+    found = state.estimates(read)["x", 1]
+    assert found.interval is None
+    assert found.reference_interval is None
+    assert state.estimates({}) == {}
+
+
+def test_a_stall_of_one_burst_moves_nothing():
+    rng = np.random.default_rng(4)
+    of = {n: simulated(rng, sd=(0.0, 0.01, 0.005), rounds=3) for n in range(4)}
+    before = state.estimates(of)
+    of[0].latency[[1, 34, 100]] += 3.0
+    after = state.estimates(of)
+    for key, point in after.items():
+        assert point.slope == pytest.approx(before[key].slope, abs=0.03)
+        assert point.reference == pytest.approx(before[key].reference, rel=0.01)
+
+
+def test_a_study_takes_no_time():
+    rng = np.random.default_rng(5)
+    of = {n: simulated(rng) for n in range(17)}
+    began = time.perf_counter()
+    assert len(state.estimates(of)) == 68
+    assert time.perf_counter() - began < 0.5
