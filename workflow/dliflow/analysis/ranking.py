@@ -1,257 +1,358 @@
-"""Who is fastest at a batch size, and at which batch size, as far as rows of the tables tell. Plain data, no words.
+"""Every figure that is quoted: who is fastest at a batch size, by how much, and which batch size is best. No words.
 
-What took turns in a comparison is settled by its rounds; everything else rests on repetitions at different times.
+Page, terminal and pictures take latencies, order and ties from here, so that they cannot contradict each other. What
+was measured together is decided by its rounds alone: one member's latency is read off there, that of every other one is
+this latency times their ratio. So it is for the fastest of each batch size, which the comparison of batch sizes sets
+beside each other. Whatever had no part in rounds stands with its latency at the reference state, and is
+slower than what leads only where the intervals of both show it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
-import numpy as np
-
-from dliflow.analysis import comparison, stats
-from dliflow.analysis.columns import COMPARED, POINT
-from dliflow.analysis.comparison import Pair, Ratio
-
-Row = dict[str, Any]
-Rows = Sequence[Row]
-Medians = Mapping[tuple, list[np.ndarray]]
+from dliflow.analysis import comparison, state
+from dliflow.analysis.columns import COMPARED, SETTING
+from dliflow.analysis.comparison import Pair
+from dliflow.analysis.rows import Row, Rows, grouped, usable
 
 FASTEST, TIE, UNDECIDED, SLOWER = "fastest", comparison.TIE, "undecided", "slower"
 
 
-def _values(row: Row, names: tuple[str, ...]) -> tuple:
-    return tuple(row.get(name) for name in names)
+class Figure(NamedTuple):
+    """A positive figure, and its interval where there is one."""
+
+    value: float
+    interval: Optional[tuple[float, float]] = None
+
+    def times(self, factor: float) -> Figure:
+        """So many times the figure; the factor is known exactly."""
+        return Figure(factor * self.value, self.interval and (factor * self.interval[0], factor * self.interval[1]))
+
+    def over(self, other: Figure) -> Figure:
+        """The ratio of two that are independent; their intervals are those of logarithms, and symmetric there."""
+        ratio = self.value / other.value
+        if self.interval is None or other.interval is None:
+            return Figure(ratio)
+        half = math.hypot(*(math.log(high / low) / 2 for low, high in (self.interval, other.interval)))
+        return Figure(ratio, (ratio * math.exp(-half), ratio * math.exp(half)))
+
+    @property
+    def inverse(self) -> Figure:
+        """One over it."""
+        return Figure(1 / self.value, self.interval and (1 / self.interval[1], 1 / self.interval[0]))
+
+    @property
+    def above_1(self) -> bool:
+        """Whether its interval shows it."""
+        return self.interval is not None and self.interval[0] > 1
+
+
+class More(NamedTuple):
+    """What would decide what a comparison left open, should the ratios stay what they are."""
+
+    groups: int
+    seconds: float
 
 
 class Comparison(NamedTuple):
-    """One comparison as its tables have it: the groups of its rounds, as `comparison` takes them, and its leaders."""
+    """One comparison as its tables have it."""
 
     groups: list[dict[str, Any]]
-    leaders: list[str]
-    missing: list[str]
-    """Who would have been chosen from, too, had nothing failed."""
-    taken_share: Optional[float]
-    """Of the processors' time, that others took."""
-    against_references: Rows
-    """Rows of pairs that set a leader against its reference."""
+    """Groups of rounds, as `figures.groups` of its record."""
+    pairs: Rows
+    """Its rows of comparison.csv."""
+    purpose: str
+    """Why its contenders took part: `leaders` or `batch size`."""
+
+    @property
+    def contenders(self) -> list[str]:
+        """Those of which the best is looked for, in the order of the table."""
+        pairs = [row for row in self.pairs if row["purpose"] == self.purpose]
+        return list(dict.fromkeys(name for row in pairs for name in (row["first"], row["second"])))
 
     @property
     def members(self) -> set[str]:
-        """Everything that took turns."""
-        return {name for group in self.groups for round_ in group["rounds"] for name in round_["latency_ns"]}
+        """Everything that gave a burst."""
+        sessions = (session for group in self.groups for session in group["sessions"])
+        return {name for session in sessions for round_ in session["rounds"] for name in round_["order"]}
+
+    @property
+    def missing(self) -> list[str]:
+        """Who would have been chosen from, too, had nothing failed."""
+        return [name for name in (self.pairs[0]["missing"] or "").split(", ") if name]
+
+    @property
+    def taken_share(self) -> Optional[float]:
+        """Of the processors' time, that others took."""
+        return self.pairs[0]["taken_share"]
 
     @property
     def confidence(self) -> float:
-        """Of the intervals by which leaders are ranked, so that all of them hold together in 95 of 100 comparisons.
+        """Of the intervals of ratios, so that those of all pairs of contenders hold together in 95 of 100 comparisons.
 
-        Bonferroni's, for all pairs of leaders: which of them is the best is seen in the same rounds (J. C. Hsu, Annals
-        of Statistics 12, 1984, on comparisons with the best).
+        Bonferroni's, for all pairs: which of them is the best is seen in the same rounds (J. C. Hsu, Annals of
+        Statistics 12, 1984, on comparisons with the best).
         """
-        return 1 - 0.05 / max(1, math.comb(len(self.leaders), 2))
+        return 1 - 0.05 / max(1, math.comb(len(self.contenders), 2))
 
-    def order(self) -> list[str]:
-        """The leaders from the fastest to the slowest."""
-        return sorted(self.leaders, key=lambda name: self.ratio(name, self.leaders[0]).ratio)
+    def ratio(self, first: str, second: str, confidence: Optional[float] = None) -> Figure:
+        """Of the times of an image of two members, at that confidence where no other is given."""
+        ratio = comparison.ratio(self.groups, Pair(first, second, ""), confidence or self.confidence)
+        return Figure(ratio.ratio, ratio.interval)
 
-    def latencies(self, name: str, over_pacer: bool = False) -> list[np.ndarray]:
-        """For each group one value: the median of a member's bursts, ms, or as many times what the pacer took."""
-        latencies = []
-        for group in self.groups:
-            bursts = [
-                round_["latency_ns"][name][0] / (round_["pacer_ns"][0] if over_pacer else 1e6)
-                for round_ in group["rounds"]
-            ]
-            latencies.append(np.array([np.median(bursts)]))
-        return latencies
+    def best(self, among: Iterable[str]) -> str:
+        """The one of the least time of an image: that no other beats, where there is such a one."""
+        names = list(among)
+        ratios = {name: self.ratio(name, names[0]).value for name in names}
+        ordered = sorted(names, key=lambda name: (ratios[name], name))
+        unbeaten = (one for one in ordered[:3] if all(self.ratio(one, other).value <= 1 for other in ordered))
+        return next(unbeaten, ordered[0])
 
-    def ratio(self, first: str, second: str) -> Ratio:
-        """Of two members' latencies, with an interval of that `confidence`."""
-        return comparison.ratio(comparison.log_ratios(self.groups, Pair(first, second, "")), self.confidence)
+    def quoted(self, base: str, among: Mapping[str, int], reference: float) -> dict[str, Figure]:
+        """What is quoted for members, ms: the base's latency at the reference state, and its ratios to it.
 
+        Args:
+            among: members with their batch sizes, of them the base.
+            reference: logarithm of the anchor at the reference state, ms.
+        """
+        one = state.estimates(state.bursts(self.groups), reference)[(base, among[base])]
+        return self.quoted_from(base, Figure(one.reference, one.reference_interval), among)
 
-def _groups(bursts: Rows) -> list[dict[str, Any]]:
-    """Groups of rounds from the rows of one comparison, one row for each burst."""
-    groups: dict[int, dict[int, dict[str, Any]]] = {}
-    for row in bursts:
-        round_ = groups.setdefault(row["group"], {}).setdefault(row["round"], {"latency_ns": {}})
-        round_["latency_ns"][row["configuration"]] = [row["latency_p50_ms"] * 1e6]
-        round_["pacer_ns"] = [row["pacer_ms"] * 1e6]
-    return [{"rounds": list(rounds.values())} for rounds in groups.values()]
+    def quoted_from(self, base: str, latency: Figure, among: Mapping[str, int]) -> dict[str, Figure]:
+        """The same where the base's latency is known."""
+        return {
+            name: latency if name == base else latency.over(self.ratio(base, name, 0.95)).times(size / among[base])
+            for name, size in among.items()
+        }
+
+    def more(self, names: Iterable[str]) -> Optional[More]:
+        """What would tell these apart; None where all is decided, or nobody knows."""
+        pairs = [row for row in self.pairs if row["groups_needed"] and {row["first"], row["second"]} <= set(names)]
+        groups = max((row["groups_needed"] for row in pairs), default=0)
+        return More(groups, groups * (pairs[0]["group_s"] or 0.0)) if groups else None
 
 
 def comparisons(pairs: Rows, rounds: Rows) -> dict[tuple, Comparison]:
-    """Every comparison that has figures, by the values of `COMPARED`.
+    """Every comparison that has figures, by the values of `COMPARED`; that of batch sizes has none of its own.
 
     Args:
         pairs: the rows of comparison.csv, and `rounds` those of rounds.csv.
     """
-    bursts: dict[tuple, list[Row]] = {}
-    for row in rounds:
-        bursts.setdefault(_values(row, COMPARED), []).append(row)
-    good: dict[tuple, list[Row]] = {}
-    for row in pairs:
-        if row["status"] == "ok":
-            good.setdefault(_values(row, COMPARED), []).append(row)
-    return {point: _comparison(rows, bursts[point]) for point, rows in good.items() if point in bursts}
+    bursts = grouped(rounds, ("record",))
+    good = grouped((row for row in pairs if row["status"] == "ok" and (row["record"],) in bursts), COMPARED)
+    return {
+        point: Comparison(groups(bursts[(rows[0]["record"],)]), rows, "batch size" if point[-1] is None else "leaders")
+        for point, rows in good.items()
+    }
 
 
-def _comparison(rows: list[Row], bursts: list[Row]) -> Comparison:
-    """Of one point.
-
-    Args:
-        rows: its pairs.
-    """
-    leading = [row for row in rows if row["purpose"] == "leaders"]
-    leaders = list(dict.fromkeys(name for row in leading for name in (row["first"], row["second"])))
-    missing = [name for name in (rows[0]["missing"] or "").split(", ") if name]
-    others = [row for row in rows if row["purpose"] != "leaders"]
-    return Comparison(_groups(bursts), leaders, missing, rows[0]["taken_share"], others)
-
-
-def medians(measurements: Rows) -> dict[tuple, list[np.ndarray]]:
-    """For each point (`POINT`) the medians of its processes, ms, each as an array of one, as `stats` takes them."""
-    by_point: dict[tuple, list[np.ndarray]] = {}
-    for row in measurements:
-        if row["status"] == "ok" and row["latency_p50_ms"]:
-            by_point.setdefault(_values(row, POINT), []).append(np.array([row["latency_p50_ms"]]))
-    return by_point
+def groups(bursts: Rows) -> list[dict[str, Any]]:
+    """Groups of rounds from the rows of one comparison, one row for each burst, in the order in which they ran."""
+    sessions: dict[int, dict[int, dict[str, Any]]] = {}
+    for row in bursts:
+        empty = {"opened": {}, "rounds": {}, "anchor_ns": [[row["anchor_ms"] * 1e6]]}
+        session = sessions.setdefault(row["group"], {}).setdefault(row["session"], empty)
+        session["opened"][row["configuration"]] = {"batch_size": row["batch_size"]}
+        round_ = session["rounds"].setdefault(row["round"], {"order": [], "latency_ns": {}})
+        round_["order"].append(row["configuration"])
+        round_["latency_ns"][row["configuration"]] = [row["latency_p50_ms"] * 1e6]
+        # The next one of the anchor such that the geometric mean of both beside this burst is what its row tells.
+        session["anchor_ns"].append([(row["anchor_ms"] * 1e6) ** 2 / session["anchor_ns"][-1][0]])
+    return [
+        {"sessions": [{**session, "rounds": list(session["rounds"].values())} for session in of_group.values()]}
+        for of_group in sessions.values()
+    ]
 
 
 class Standing(NamedTuple):
-    """Where a configuration stands at its batch size; `ratio` is its latency over that of the fastest."""
+    """Where a configuration stands at its batch size: what is quoted of it."""
 
     row: Row
+    """Of performance.csv."""
     verdict: str
-    ratio: float
-    interval: Optional[tuple[float, float]]
+    latency: Figure
+    """At the reference state, ms."""
+    ratio: Figure
+    """Of its latency to that of the fastest."""
     rounds: bool
-    """Whether that was settled in rounds, or by repetitions at different times."""
+    """Whether both took turns in the same rounds, which settle the ratio."""
+
+    @property
+    def name(self) -> str:
+        """As in a comparison of its batch size."""
+        return comparison.name(self.row)
+
+    @property
+    def fps(self) -> Figure:
+        """Images per second."""
+        return self.latency.inverse.times(self.row["batch_size"] * 1e3)
 
 
-def rank(rows: Rows, medians: Medians, compared: Optional[Comparison] = None) -> list[Standing]:
-    """Configurations of one batch size from the fastest to the slowest, each compared with the fastest.
+def sweep(row: Row) -> Figure:
+    """The latency at the reference state of what had no part in rounds, ms."""
+    low, high = row["latency_reference_ci_low_ms"], row["latency_reference_ci_high_ms"]
+    return Figure(row["latency_reference_ms"], None if low is None or high is None else (low, high))
 
-    What took turns is settled by its rounds and leads; the others follow by their repetitions. One is slower only when
-    the interval of the ratio excludes 1; undecided where one of the two has a single repetition, or where repetitions
-    show something faster than what leads in rounds in which it had no part.
+
+def reference(row: Row) -> float:
+    """The reference state of its node: logarithm of the anchor, ms."""
+    return math.log(row["reference_anchor_ms"])
+
+
+def rank(rows: Rows, compared: Optional[Comparison], across: dict[str, Figure]) -> list[Standing]:
+    """Configurations of one batch size: the fastest first, the others by their latency, each compared with the fastest.
+
+    Only what is not told apart from the first may have a lower latency.
 
     Args:
         rows: of performance.csv, with figures; of the same latency the first comes first.
-        medians: as the function of this name tells.
         compared: the comparison of that batch size, where there is one.
+        across: by name, the latency at this batch size by the comparison of batch sizes, ms.
     """
-    place = {name: number for number, name in enumerate(compared.order() if compared else [])}
-    ordered = sorted(rows, key=lambda row: (place.get(comparison.name(row), len(place)), row["latency_p50_ms"]))
-    return [_standing(row, ordered[0], medians, compared) for row in ordered]
+    by_name = {comparison.name(row): row for row in rows}
+    latencies = {name: sweep(row) for name, row in by_name.items()} | across
+    together = {} if compared is None else {name: row["batch_size"] for name, row in by_name.items()
+                                            if name in compared.members}  # fmt: skip
+    if compared is not None and together:
+        fastest = compared.best(together)
+        base = next((name for name in across if name in together), None)
+        if base is None:
+            latencies |= compared.quoted(fastest, together, reference(rows[0]))
+        else:
+            known = compared.quoted_from(base, across[base], together)[fastest]
+            latencies |= compared.quoted_from(fastest, known, together)
+    else:
+        fastest = min(across or latencies, key=lambda name: latencies[name].value)
+
+    def standing(name: str) -> Standing:
+        """One configuration beside the fastest, which may be itself."""
+        rounds, latency = compared is not None and {name, fastest} <= together.keys(), latencies[name]
+        if name == fastest:
+            return Standing(by_name[name], FASTEST, latency, Figure(1.0), rounds)
+        ratio = compared.ratio(name, fastest) if compared is not None and rounds else latency.over(latencies[fastest])
+        return Standing(by_name[name], verdict(ratio, rounds), latency, ratio, rounds)
+
+    return sorted(map(standing, by_name), key=lambda one: (one.verdict != FASTEST, one.latency.value))
 
 
-def _standing(row: Row, fastest: Row, medians: Medians, compared: Optional[Comparison]) -> Standing:
-    """Of one row beside the fastest, which may be itself."""
-    name, name_of_fastest = comparison.name(row), comparison.name(fastest)
-    ratio = row["latency_p50_ms"] / fastest["latency_p50_ms"]
-    settled = compared is not None and {name, name_of_fastest} <= compared.members
-    if row is fastest:
-        return Standing(row, FASTEST, ratio, None, settled)
-    if compared is not None and settled:
-        in_rounds = compared.ratio(name, name_of_fastest)
-        verdict = SLOWER if in_rounds.verdict == comparison.SECOND else TIE
-        return Standing(row, verdict, in_rounds.ratio, in_rounds.interval, True)
-    repetitions, those_of_fastest = (medians.get(_values(one, POINT), []) for one in (row, fastest))
-    interval = stats.ratio_interval(repetitions, those_of_fastest)
-    if interval is None:
-        return Standing(row, UNDECIDED, ratio, None, False)
-    ratio = stats.latency(repetitions) / stats.latency(those_of_fastest)
-    verdict = SLOWER if interval[0] > 1 else UNDECIDED if interval[1] < 1 else TIE
-    return Standing(row, verdict, ratio, interval, False)
+def verdict(ratio: Figure, rounds: bool) -> str:
+    """On what is not the best, by its ratio to that; a tie needs to have been measured together."""
+    return SLOWER if ratio.above_1 else TIE if rounds else UNDECIDED
 
 
-class Speed(NamedTuple):
-    """A latency by one way of measuring: ms, for each process or group of rounds."""
+class Best(NamedTuple):
+    """The best batch size by one measure."""
 
-    latencies: list[np.ndarray]
+    size: int
+    ties: list[int]
+    """Those that the comparison of batch sizes does not tell apart from it."""
+    undecided: list[int]
+    """Those that had no part in it, and whose intervals do not tell."""
+    more: Optional[More]
+    """What would tell the ties apart."""
+
+
+class Ranking(NamedTuple):
+    """A model on a device of a node: all that is quoted of it."""
+
+    sizes: dict[int, list[Standing]]
+    """By batch size, in rising order; never empty."""
+    compared: dict[int, Comparison]
+    between: Optional[Comparison]
+    """That of batch sizes."""
 
     @property
-    def latency(self) -> float:
-        """In ms."""
-        return stats.latency(self.latencies)
+    def first_row(self) -> Row:
+        """Any of its rows, for what all of them share."""
+        return next(iter(self.sizes.values()))[0].row
 
     @property
-    def interval(self) -> tuple[Optional[float], Optional[float]]:
-        """Of the latency, 95 %; two times None from one process."""
-        return stats.latency_interval(self.latencies) or (None, None)
+    def highest_fps(self) -> Best:
+        """The batch size whose fastest configuration has the highest FPS."""
+        return self._end({size: 1 / size for size in self.sizes})
+
+    @property
+    def lowest_latency(self) -> Best:
+        """The batch size whose fastest configuration answers soonest."""
+        return self._end(dict.fromkeys(self.sizes, 1.0))
+
+    def more(self, size: int) -> Optional[More]:
+        """What would tell apart those of a batch size that its rounds do not."""
+        level = [one.name for one in self.sizes[size] if one.rounds and one.verdict in (FASTEST, TIE)]
+        return self.compared[size].more(level) if size in self.compared else None
+
+    def _end(self, weights: Mapping[int, float]) -> Best:
+        """The batch size of the least latency times its weight."""
+        first = {size: standings[0].latency for size, standings in self.sizes.items()}
+        best = min(first, key=lambda size: first[size].value * weights[size])
+        by_verdict: dict[str, list[int]] = {TIE: [], UNDECIDED: [], SLOWER: []}
+        for size in first.keys() - {best}:
+            together = self._latencies_together(size, best)
+            ratio = (together or first[size].over(first[best])).times(weights[size] / weights[best])
+            by_verdict[verdict(ratio, together is not None)].append(size)
+        ties = sorted(by_verdict[TIE])
+        more = self.between.more(map(self._member, (best, *ties))) if self.between and ties else None
+        return Best(best, ties, sorted(by_verdict[UNDECIDED]), more)
+
+    def _member(self, size: int) -> str:
+        """Who stood for a batch size in the comparison of batch sizes; empty where nobody did."""
+        contenders = self.between.contenders if self.between else []
+        return next((name for name in contenders if name.endswith(f":{size}")), "")
+
+    def _beside(self, size: int) -> Optional[Figure]:
+        """The fastest's latency over that of who stood for its batch size; None where that is not known from rounds."""
+        fastest, member = self.sizes[size][0].name, candidate(self._member(size))
+        if fastest == member:
+            return Figure(1.0, (1.0, 1.0))
+        compared = self.compared.get(size)
+        return compared.ratio(fastest, member) if compared and {fastest, member} <= compared.members else None
+
+    def _latencies_together(self, size: int, best: int) -> Optional[Figure]:
+        """The ratio of the latencies of two batch sizes' fastest; None where that was not measured together."""
+        beside, beside_best = self._beside(size), self._beside(best)
+        if self.between is None or beside is None or beside_best is None:
+            return None
+        ratio = self.between.ratio(self._member(size), self._member(best)).times(size / best)
+        return ratio.over(beside.inverse).over(beside_best)
 
 
-class Speeds(NamedTuple):
-    """The fastest configuration of a batch size by each way of measuring; None where there is nothing of it."""
-
-    repeated: Optional[Speed] = None
-    """By its repetitions."""
-    in_rounds: Optional[Speed] = None
-    """In rounds; None where it had no part in any."""
-    paced: Optional[Speed] = None
-    """The same in units of what the pacer took beside it."""
+def candidate(member: str) -> str:
+    """Whom a member of a comparison of batch sizes stands for: its name without the batch size."""
+    return member.rpartition(":")[0]
 
 
-def speeds(fastest: Row, medians: Medians, compared: Optional[Comparison]) -> Speeds:
-    """Of the fastest configuration of a batch size.
+def across(between: Comparison, rows: Rows) -> dict[int, dict[str, Figure]]:
+    """For each batch size by name the latency, ms, by the comparison of batch sizes.
 
     Args:
-        fastest: its row of performance.csv.
+        rows: of performance.csv, with figures; what has none any more is left out.
     """
-    repetitions, name = medians.get(_values(fastest, POINT)), comparison.name(fastest)
-    repeated = Speed(repetitions) if repetitions else Speed([np.array([fastest["latency_p50_ms"]])])
-    if compared is None or name not in compared.members:
-        return Speeds(repeated)
-    return Speeds(repeated, Speed(compared.latencies(name)), Speed(compared.latencies(name, over_pacer=True)))
+    known = {f"{comparison.name(row)}:{row['batch_size']}": row["batch_size"] for row in rows}
+    among = {name: known[name] for name in between.contenders if name in known}
+    latencies: dict[int, dict[str, Figure]] = {}
+    if among:
+        best, at = between.best(among), reference(rows[0])
+        for name, latency in between.quoted(best, among, at).items():
+            latencies.setdefault(among[name], {})[candidate(name)] = latency
+    return latencies
 
 
-def best_size(by_size: Mapping[int, Speeds], gains: Mapping[int, float]) -> tuple[int, list[int]]:
-    """The batch size that gains most in a time, and those that are not shown to gain less.
+def rankings(performance: Rows, pairs: Rows, rounds: Rows) -> dict[tuple, Ranking]:
+    """Of a study, by the values of `SETTING`; a setting without figures has none.
 
     Args:
-        by_size: for each batch size its fastest configuration.
-        gains: of one request, by batch size: 1 for each where the lowest latency is looked for.
+        performance: the rows of performance.csv, `pairs` those of comparison.csv, and `rounds` those of rounds.csv.
     """
-    rounds = all_in_rounds(by_size.values())
-    best = max(by_size, key=lambda size: gains[size] / quoted(by_size[size], rounds).latency)
-    confidence = 1 - 0.05 / max(1, math.comb(len(by_size), 2))
-    ties = [
-        size
-        for size in by_size
-        if size != best and not _less(by_size[size], by_size[best], gains[size] / gains[best], confidence, rounds)
-    ]
-    return best, ties
-
-
-def all_in_rounds(speeds: Any) -> bool:
-    """Whether the fastest of every batch size was measured in rounds: then all figures of them are those."""
-    return all(one.in_rounds for one in speeds)
-
-
-def quoted(speeds: Speeds, rounds: bool) -> Speed:
-    """The figures in the one way that all batch sizes have."""
-    speed = speeds.in_rounds if rounds else speeds.repeated
-    assert speed is not None
-    return speed
-
-
-def _less(one: Speeds, best: Speeds, gain: float, confidence: float, rounds: bool) -> bool:
-    """Whether a batch size is shown to gain less than the best, all pairs of them together (Bonferroni).
-
-    Rounds of different batch sizes are apart in time. So it must also hold over the pacer beside them, and must not
-    be contradicted by the repetitions, which are spread over the whole study.
-    """
-
-    def interval(of_best: Optional[Speed], of_one: Optional[Speed]) -> tuple[float, float]:
-        ratio = None
-        if of_best is not None and of_one is not None:
-            ratio = stats.ratio_interval(of_best.latencies, of_one.latencies, confidence)
-        return (gain * ratio[0], gain * ratio[1]) if ratio else (0.0, math.inf)
-
-    less = interval(quoted(best, rounds), quoted(one, rounds))[1] < 1
-    if not rounds:
-        return less
-    return less and interval(best.paced, one.paced)[1] < 1 and interval(best.repeated, one.repeated)[0] <= 1
+    all_compared = comparisons(pairs, rounds)
+    result = {}
+    for setting, rows in grouped(usable(performance), SETTING).items():
+        sizes = {size: of_size for (size,), of_size in grouped(rows, ("batch_size",)).items()}
+        compared = {size: all_compared[(*setting, size)] for size in sizes if (*setting, size) in all_compared}
+        between = all_compared.get((*setting, None))
+        known = across(between, rows) if between else {}
+        ranked = {size: rank(sizes[size], compared.get(size), known.get(size, {})) for size in sorted(sizes)}
+        result[setting] = Ranking(ranked, compared, between)
+    return result

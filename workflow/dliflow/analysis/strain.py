@@ -8,18 +8,20 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis.doubts import BUSY, SLOWED
-
 Rows = Sequence[dict[str, Any]]
+
+# From these on figures tell more of the machine than of what was measured on it, and nothing is called the fastest.
+BUSY = 0.25  # of the processors' time went to others: half a processor of two, by which results differ at least as much
+SLOWED = 3.0  # times as long as at its best took the anchor; the states of a sound machine lie within a factor of two
 
 
 class Strain(NamedTuple):
-    """What others did to one configuration's processes, or to the rounds of a batch size."""
+    """What others did to one configuration's groups, or to the rounds of a comparison."""
 
     taken: Optional[float]
     """Share of the processors' time that others took; None where nothing tells."""
     slowed: Optional[float]
-    """How many times as long as at its best in the study the pacer took; None likewise."""
+    """How many times as long as at its best in the study the anchor took; None likewise."""
 
     @property
     def busy(self) -> bool:
@@ -37,33 +39,33 @@ class Strain(NamedTuple):
         return self.busy or self.slow
 
 
-def best_paces(measurements: Rows, rounds: Rows) -> dict[str, float]:
-    """For each node the least that the pacer took beside a process or in a round, ms."""
+def best_states(measurements: Rows, rounds: Rows) -> dict[str, float]:
+    """For each node the least that the anchor took in a session, ms."""
     best: dict[str, float] = {}
     for row in (*measurements, *rounds):
-        if row.get("pacer_ms") is not None:
-            best[row["node"]] = min(row["pacer_ms"], best.get(row["node"], math.inf))
+        if row["anchor_ms"] is not None:
+            best[row["node"]] = min(row["anchor_ms"], best.get(row["node"], math.inf))
     return best
 
 
-def of_processes(measurements: Rows, paces: Mapping[str, float]) -> Strain:
-    """Of one configuration at one batch size: the medians over its processes.
+def of_groups(measurements: Rows, best: Mapping[str, float]) -> Strain:
+    """Of one configuration at one batch size: the medians over its groups.
 
     Args:
         measurements: its rows.
-        paces: `best_paces` of the study.
+        best: `best_states` of the study.
     """
-    return _strain(_median([row["taken_share"] for row in measurements]), measurements, paces)
+    return _strain(_median([row["taken_share"] for row in measurements]), measurements, best)
 
 
-def of_rounds(taken: Optional[float], bursts: Rows, paces: Mapping[str, float]) -> Strain:
+def of_rounds(taken: Optional[float], bursts: Rows, best: Mapping[str, float]) -> Strain:
     """Of one comparison in rounds."""
-    return _strain(taken, bursts, paces)
+    return _strain(taken, bursts, best)
 
 
-def _strain(taken: Optional[float], rows: Rows, paces: Mapping[str, float]) -> Strain:
-    pace = _median([row["pacer_ms"] for row in rows])
-    return Strain(taken, None if pace is None else pace / paces[rows[0]["node"]])
+def _strain(taken: Optional[float], rows: Rows, best: Mapping[str, float]) -> Strain:
+    anchor = _median([row["anchor_ms"] for row in rows])
+    return Strain(taken, None if anchor is None else anchor / best[rows[0]["node"]])
 
 
 def _median(values: Sequence[Optional[float]]) -> Optional[float]:

@@ -18,8 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from dliflow.analysis.rows import Row
 from dliflow.files import replacing
-from dliflow.report.read import Row, Tables
+from dliflow.report.read import Tables
 
 # These five are replaced by the page's own colours where a plot is shown in it.
 INK, MUTED, GRID, FAINT, PAPER = "#1c2128", "#66707b", "#e3e6ea", "#cdd3d9", "#fffffe"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
-import numpy as np
-
-from dliflow.analysis import ranking, strain
+from dliflow.analysis import strain
 from dliflow.analysis.columns import COMPARED
-from dliflow.analysis.ranking import SLOWER, Speed, Speeds
+from dliflow.analysis.ranking import SLOWER, Best, Comparison, More, Ranking, Standing, rankings
+from dliflow.analysis.rows import Row, Rows, grouped, key
 from dliflow.analysis.strain import Strain
 from dliflow.analysis.tables import accuracy as quality
 from dliflow.report import names, units
 from dliflow.report import strain as strain_in_words
-from dliflow.report.comparison import Gain, gain
-from dliflow.report.read import CONFIGURATION, POINT, SETTING, Row, Rows, Tables, key
+from dliflow.report.comparison import REFERENCES, Gain, Version, gains, versions
+from dliflow.report.read import CONFIGURATION, POINT, SETTING, Tables
 
 EVALUATED = ("model", "device", "dataset")
 
@@ -39,18 +38,17 @@ class Cost(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One configuration in the order of a batch size; `ratio` is its latency over that of the fastest.
-
-    `rounds` tells whether that was settled in rounds, or by repetitions at different times.
-    """
+    """One configuration in the order of a batch size."""
 
     name: str
-    row: Row
-    verdict: str
-    ratio: Optional[float]
-    ratio_interval: Optional[tuple[float, float]]
+    standing: Standing
+    """What is quoted of it."""
     cost: Cost
-    rounds: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """Beside the fastest."""
+        return self.standing.verdict
 
     @property
     def marks(self) -> list[str]:
@@ -65,10 +63,10 @@ class Batch(NamedTuple):
     size: int
     entries: list[Entry]
     gains: list[Gain]
+    more: Optional[More] = None
+    """What would tell apart what its rounds do not."""
     no_rounds: Optional[str] = None
     """Why its leaders were not measured together, where that failed."""
-    speeds: Speeds = Speeds()
-    """The latency of the fastest, by each way of measuring."""
     missing: Sequence[str] = ()
     """Who failed, and so had no part in the rounds."""
     strains: Sequence[Strain] = ()
@@ -82,7 +80,7 @@ class Batch(NamedTuple):
     @property
     def rounds(self) -> bool:
         """Whether who leads was settled in rounds."""
-        return any(entry.rounds for entry in self.entries[1:])
+        return any(entry.standing.rounds for entry in self.entries[1:])
 
     def named(self, verdict: str) -> list[str]:
         """Names of those with this verdict."""
@@ -112,57 +110,50 @@ class End(NamedTuple):
 
     batch: Batch
     ties: list[Batch]
+    """Measured together with it."""
+    undecided: list[Batch]
+    """Measured at other times."""
+    more: Optional[More]
 
 
 class Setting(NamedTuple):
     """A model on a device of a node."""
 
     name: str
-    batches: list[Batch]
     counts: dict[str, int]
+    ranking: Optional[Ranking] = None
+    """None where there are no figures."""
+    batches: Sequence[Batch] = ()
+    versions: Sequence[Version] = ()
+    no_rounds: Optional[str] = None
+    """Why batch sizes were not measured together, where that failed."""
+    strains: Sequence[Strain] = ()
+    """Of the rounds of batch sizes."""
 
     @property
-    def rounds(self) -> bool:
-        """Whether the fastest of every batch size was measured in rounds: then all figures here are those."""
-        return ranking.all_in_rounds(batch.speeds for batch in self.batches)
-
-    def speed(self, batch: Batch) -> Speed:
-        """The figures of a batch size's fastest, in the one way that all batch sizes have."""
-        return ranking.quoted(batch.speeds, self.rounds)
-
-    def fps(self, batch: Batch) -> float:
-        """Images per second of a batch size's fastest, likewise."""
-        return batch.size / self.speed(batch).latency * 1e3
-
-    @property
-    def lowest_latency(self) -> End:
+    def lowest_latency(self) -> Optional[End]:
         """The batch size whose fastest configuration answers soonest."""
-        return self._end({batch.size: 1 for batch in self.batches})
+        return self._end(self.ranking.lowest_latency) if self.ranking else None
 
     @property
-    def highest_fps(self) -> End:
+    def highest_fps(self) -> Optional[End]:
         """The batch size whose fastest configuration has the highest FPS."""
-        return self._end({batch.size: batch.size for batch in self.batches})
+        return self._end(self.ranking.highest_fps) if self.ranking else None
 
-    def _end(self, gains: dict[int, int]) -> End:
-        """The batch size that gains most in a time, and those that are not shown to gain less.
-
-        Args:
-            gains: of one request, by batch size.
-        """
+    def _end(self, best: Best) -> End:
         by_size = {batch.size: batch for batch in self.batches}
-        best, ties = ranking.best_size({size: batch.speeds for size, batch in by_size.items()}, gains)
-        return End(by_size[best], [by_size[size] for size in ties])
+        ties, undecided = ([by_size[size] for size in sizes] for sizes in (best.ties, best.undecided))
+        return End(by_size[best.size], ties, undecided, best.more)
 
     @property
-    def doubts(self) -> list[str]:
-        """Why nothing is called the fastest; empty where the machine was quiet enough."""
-        return strain_in_words.complaints([one for batch in self.batches for one in batch.strains])
+    def doubtful(self) -> bool:
+        """Whether the machine was too busy, so that which batch size is best is not said."""
+        return any(each.doubtful for each in self.all_strains)
 
-
-def usable(performance: Rows) -> Rows:
-    """Rows whose figures can be believed."""
-    return [row for row in performance if row["status"] == "ok" and row["latency_p50_ms"]]
+    @property
+    def all_strains(self) -> list[Strain]:
+        """Of everything that was measured."""
+        return [*(one for batch in self.batches for one in batch.strains), *self.strains]
 
 
 def costs(accuracy: Rows) -> dict[tuple, Cost]:
@@ -203,92 +194,81 @@ def quality_doubt(row: Row) -> str:
     return f"{doubt}; some {row['images_needed']:,} would, should the change stay what it is"
 
 
-def entries(standings: list[ranking.Standing], of_quality: dict[tuple, Cost]) -> list[Entry]:
-    """The configurations of one batch size, ranked, each with its name and what is known of its quality."""
-    unknown = Cost(None, "unknown: no accuracy row", "", False)
-    return [
-        Entry(
-            names.configuration(standing.row),
-            standing.row,
-            standing.verdict,
-            standing.ratio,
-            standing.interval,
-            of_quality.get(key(standing.row, CONFIGURATION), unknown),
-            standing.rounds,
-        )
-        for standing in standings
-    ]
-
-
-def grouped(rows: Iterable[Row], columns: tuple[str, ...]) -> dict[tuple, Rows]:
-    """Rows by these columns, in the order in which they are met."""
-    groups: dict[tuple, Rows] = {}
-    for row in rows:
-        groups.setdefault(key(row, columns), []).append(row)
-    return groups
-
-
 class Known(NamedTuple):
-    """What every batch size is concluded from: by point (`POINT`), by comparison (`COMPARED`), by configuration."""
+    """What every batch size is concluded from, beside its ranking: by point, configuration, comparison (`COMPARED`)."""
 
-    medians: dict[tuple, list[np.ndarray]]
-    processes: dict[tuple, Rows]
+    measurements: dict[tuple, Rows]
     costs: dict[tuple, Cost]
-    compared: dict[tuple, ranking.Comparison]
     broken: dict[tuple, str]
     """Why a comparison failed."""
     bursts: dict[tuple, Rows]
-    paces: dict[str, float]
-    """The pacer's best of each node, ms."""
+    """By record."""
+    best: dict[str, float]
+    """The anchor's best of each node, ms."""
+
+    def strain_of_rounds(self, compared: Comparison) -> Strain:
+        """Of one comparison."""
+        return strain.of_rounds(compared.taken_share, self.bursts[(compared.pairs[0]["record"],)], self.best)
 
 
 def known(tables: Tables) -> Known:
     """From the tables of a study."""
     return Known(
-        ranking.medians(tables.measurements),
         grouped(tables.measurements, POINT),
         costs(tables.accuracy),
-        ranking.comparisons(tables.comparison, tables.rounds),
         {key(row, COMPARED): row["reason"] for row in tables.comparison if row["status"] == "failed"},
-        grouped(tables.rounds, COMPARED),
-        strain.best_paces(tables.measurements, tables.rounds),
+        grouped(tables.rounds, ("record",)),
+        strain.best_states(tables.measurements, tables.rounds),
     )
+
+
+def ranked(tables: Tables) -> dict[tuple, Ranking]:
+    """All that is quoted, by the values of `SETTING`."""
+    return rankings(tables.performance, tables.comparison, tables.rounds)
 
 
 def settings(tables: Tables) -> list[Setting]:
     """The conclusion for every model × device × node."""
-    study = known(tables)
-    concluded = []
-    for rows in grouped(tables.performance, SETTING).values():
-        sizes = grouped(usable(rows), ("batch_size",))
-        batches = [batch(sizes[size], study) for size in sorted(sizes)]
-        concluded.append(Setting(names.setting(rows[0]), batches, counted(rows)))
-    return concluded
+    study, of_setting = known(tables), ranked(tables)
+    return [setting(rows, of_setting.get(point), study) for point, rows in grouped(tables.performance, SETTING).items()]
 
 
-def batch(rows: Rows, study: Known) -> Batch:
-    """The conclusion for one batch size.
+def setting(rows: Rows, of_setting: Optional[Ranking], study: Known) -> Setting:
+    """The conclusion for one of them.
 
     Args:
-        rows: its usable ones of performance.csv.
+        rows: of performance.csv.
     """
-    point = key(rows[0], COMPARED)
-    compared = study.compared.get(point)
-    in_order = sorted(rows, key=names.configuration)
-    standings = ranking.rank(in_order, study.medians, compared)
-    strains = [
-        strain.of_processes(study.processes.get(key(standing.row, POINT), []), study.paces) for standing in standings
-    ]
-    if compared is not None:
-        strains.append(strain.of_rounds(compared.taken_share, study.bursts.get(point, []), study.paces))
+    named = Setting(names.setting(rows[0]), counted(rows))
+    if of_setting is None:
+        return named
+    between = of_setting.between
+    return named._replace(
+        ranking=of_setting,
+        versions=versions(of_setting.compared.values()),
+        batches=[batch(size, of_setting, study) for size in of_setting.sizes],
+        no_rounds=None if between else study.broken.get((*key(rows[0], SETTING), None)),
+        strains=[study.strain_of_rounds(between)] if between else (),
+    )
+
+
+def batch(size: int, of_setting: Ranking, study: Known) -> Batch:
+    """The conclusion for one batch size."""
+    standings, compared = of_setting.sizes[size], of_setting.compared.get(size)
+    unknown = Cost(None, "unknown: no accuracy row", "", False)
+    rows = [standing.row for standing in standings]
+    strains = [strain.of_groups(study.measurements.get(key(row, POINT), []), study.best) for row in rows]
     return Batch(
-        rows[0]["batch_size"],
-        entries(standings, study.costs),
-        [gain(row) for row in compared.against_references] if compared else [],
-        None if compared else study.broken.get(point),
-        ranking.speeds(standings[0].row, study.medians, compared),
+        size,
+        [
+            Entry(names.configuration(row), standing, study.costs.get(key(row, CONFIGURATION), unknown))
+            for row, standing in zip(rows, standings)
+        ],
+        gains(compared, REFERENCES) if compared else [],
+        of_setting.more(size),
+        None if compared else study.broken.get(key(rows[0], COMPARED)),
         missing=[names.member(name) for name in compared.missing] if compared else (),
-        strains=strains,
+        strains=[*strains, study.strain_of_rounds(compared)] if compared else strains,
     )
 
 
@@ -299,7 +279,7 @@ def doubts(settings: list[Setting], accuracy: Rows) -> tuple[list[str], list[str
         f"{model} ({names.listed([names.configuration(row) for row in doubtful], 2)}): {warning}"
         for (model, warning), doubtful in warned.items()
     ]
-    return quality, [f"{setting.name}: {doubt}" for setting in settings for doubt in setting.doubts]
+    return quality, strain_in_words.complaints({setting.name: setting.all_strains for setting in settings})
 
 
 def counted(rows: Rows) -> dict[str, int]:

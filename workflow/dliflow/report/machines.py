@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dliflow.analysis.rows import Rows
 from dliflow.files import read_json
-from dliflow.report.read import Rows, Tables
+from dliflow.report.read import Tables
 from dliflow.report.units import significant
 
 

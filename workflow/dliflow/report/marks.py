@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from dliflow.analysis.rows import Rows
 from dliflow.report.canvas import PAPER, Look
 from dliflow.report.conclusion import counted
 from dliflow.report.missing import plain
-from dliflow.report.read import Rows
 
 CROWD = 8  # more series than this in one setting are shown framework by framework
 

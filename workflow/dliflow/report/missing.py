@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from dliflow.analysis.rows import Row
 from dliflow.records import notes
 from dliflow.report import names
-from dliflow.report.read import Row, Tables
+from dliflow.report.read import Tables
 from dliflow.study import paths
 
 TABLES = ("parity", "accuracy", "performance", "comparison")
@@ -49,12 +50,14 @@ def failures(logs: Path) -> list[Failure]:
 
 def _called(table: str, row: Row) -> str:
     """What a row is about: a configuration, or a comparison of several."""
-    return f"batch size {row['batch_size']}" if table == "comparison" else names.configuration(row)
+    if table != "comparison":
+        return names.configuration(row)
+    return "batch sizes" if row["batch_size"] is None else f"batch size {row['batch_size']}"
 
 
 def plain(reason: str | None) -> str:
-    """The reason without how many repetitions it concerned, so that the same ones meet."""
-    return re.sub(r"^\d+ of \d+ repetitions: ", "", reason or "") or "no reason was recorded"
+    """The reason without how many groups it concerned, so that the same ones meet."""
+    return re.sub(r"^\d+ of \d+ groups: ", "", reason or "") or "no reason was recorded"
 
 
 def _own_log(table: str, row: Row, logs: Path) -> str | None:

@@ -18,13 +18,17 @@ def configuration(row: dict[str, Any], framework: bool = True) -> str:
 
 
 def member(text: str) -> str:
-    """`pytorch-default-fp32` as a configuration is called; an older version (`...@2.9`) keeps its number."""
-    called, _, version = text.partition("@")
+    """`pytorch-default-fp32` as a configuration is called.
+
+    An older version (`...@2.9`) keeps its number, a member of a comparison of batch sizes (`...:4`) its size.
+    """
+    called, _, size = text.partition(":")
+    called, _, version = called.partition("@")
     parts = called.split("-")
     if not 3 <= len(parts) <= 4:
         return text
     name = configuration(dict(zip(("framework", "variant", "precision", "parameters"), [*parts, "default"])))
-    return f"{name} of {version}" if version else name
+    return f"{name}{f' of {version}' if version else ''}{f' (batch size {size})' if size else ''}"
 
 
 def setting(row: dict[str, Any]) -> str:

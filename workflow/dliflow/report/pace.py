@@ -1,73 +1,109 @@
-"""How fast the machine was while configurations were compared in rounds."""
+"""How fast the machine was over the whole study, as the anchor tells."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dliflow.report import canvas, names
-from dliflow.report.canvas import FAINT, INK, MUTED, Block
-from dliflow.report.conclusion import grouped
-from dliflow.report.marks import explain
-from dliflow.report.read import SETTING, Row, Rows, Tables
+from dliflow.analysis.rows import Rows, grouped
+from dliflow.report import canvas
+from dliflow.report.canvas import FAINT, GRID, INK, MUTED, Block
+from dliflow.report.marks import explain, log_axis
+from dliflow.report.read import Tables
+
+GAP, LEFT = 0.5, 0.05  # a pause longer than that is cut down to this, hours
 
 
-def relative(values: list[float]) -> np.ndarray:
-    """Over their median."""
-    return np.array(values) / np.median(values)
+class Session(NamedTuple):
+    """One opening of a model, or of all members of a comparison."""
+
+    started: float
+    """Seconds since 1970."""
+    anchors: list[float]
+    """Beside its bursts, ms; of a session of the sweep the median alone."""
+    record: str
+    """Of the comparison; empty for a session of the sweep."""
 
 
-def rounds_of(rows: Rows) -> list[Row]:
-    """For each round the pacer, and the probe's mean over its bursts; group by group."""
-    rounds = []
-    for bursts in grouped(rows, ("group", "round")).values():
-        probes = [row["probe_ms"] for row in bursts if row["probe_ms"] is not None]
-        probe = float(np.mean(probes)) if probes else None
-        rounds.append({"group": bursts[0]["group"], "pacer_ms": bursts[0]["pacer_ms"], "probe_ms": probe})
-    return rounds
+def sessions_of(measurements: Rows, rounds: Rows) -> list[Session]:
+    """Every session of a node in the order in which they were opened."""
+    sweep = [
+        Session(seconds(row["started_at"]), [row["anchor_ms"]], "")
+        for row in measurements
+        if row["started_at"] and row["anchor_ms"]
+    ]
+    compared = [
+        Session(seconds(rows[0]["started_at"]), [row["anchor_ms"] for row in rows], rows[0]["record"])
+        for rows in grouped(rounds, ("record", "group", "session")).values()
+    ]
+    return sorted(sweep + compared)
 
 
-def speed(axes: Axes, rows: Rows) -> None:
-    """One comparison: what each round's pacer, probe and members took, over their own medians."""
-    rounds = rounds_of(rows)
-    x = np.arange(1, len(rounds) + 1)
-    for index in range(1, len(rounds)):
-        if rounds[index]["group"] != rounds[index - 1]["group"]:
-            axes.axvline(index + 0.5, color=FAINT, lw=0.8)
-    for bursts in grouped(rows, ("configuration",)).values():
-        axes.plot(x[: len(bursts)], relative([row["latency_p50_ms"] for row in bursts]), color=FAINT, lw=0.9)
-    axes.plot([], [], color=FAINT, lw=0.9, label="configurations")
-    if all(row["probe_ms"] is not None for row in rounds):
-        axes.plot(x, relative([row["probe_ms"] for row in rounds]), color=MUTED, lw=1, ls="--", label="probe")
-    axes.plot(x, relative([row["pacer_ms"] for row in rounds]), color=INK, lw=1.2, label="pacer")
-    axes.axhline(1, color=INK, lw=0.6)
-    axes.set_ylim(bottom=0)
-    axes.set_xlim(0.5, len(rounds) + 0.5)
-    axes.set_xlabel("Round; lines part the groups")
+def seconds(text: str) -> float:
+    """ISO 8601 as seconds since 1970."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def hours(started: Sequence[float]) -> tuple[np.ndarray, list[float]]:
+    """Hours from the first on without long pauses, and where these were cut out.
+
+    Args:
+        started: in rising order, seconds.
+    """
+    steps = np.diff(started) / 3600
+    cut = steps > GAP
+    passed = np.concatenate([[0.0], np.cumsum(np.where(cut, LEFT, steps))])
+    return passed, [float(place - LEFT / 2) for place in passed[1:][cut]]
+
+
+def speed(axes: Axes, sessions: list[Session], reference_ms: float) -> None:
+    """One node: each session's median, of comparisons the range of their bursts, over the reference state."""
+    x, cuts = hours([session.started for session in sessions])
+    for record in dict.fromkeys(session.record for session in sessions if session.record):
+        inside = [place for place, session in zip(x, sessions) if session.record == record]
+        axes.axvspan(min(inside), max(inside), color=GRID, lw=0, zorder=0)
+    for place in cuts:
+        axes.axvline(place, color=MUTED, lw=0.8, ls=":")
+    middles = np.array([np.median(session.anchors) for session in sessions]) / reference_ms
+    ends = np.array([(min(session.anchors), max(session.anchors)) for session in sessions]) / reference_ms
+    wide = ends[:, 1] > ends[:, 0]
+    axes.vlines(x[wide], ends[wide, 0], ends[wide, 1], color=FAINT, lw=0.8, zorder=1)
+    # Short strokes in one path: a third of the bytes of as many markers.
+    half, gap = max(x[-1], 0.01) * 0.001, np.nan * x
+    axes.plot(np.ravel([x - half, x + half, gap], "F"), np.ravel([middles, middles, gap], "F"), color=INK, lw=1.8)
+    axes.axhline(1, color=MUTED, lw=0.8)
+    low, high = min(ends.min() / 1.05, 0.8), max(ends.max() * 1.05, 1.25)
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    log_axis(axes.yaxis, low, high)
+    axes.set_xlim(-0.01 * (x[-1] or 1), 1.01 * (x[-1] or 1))
+    axes.set_ylabel("Anchor's time over\nthe reference state's")
+    axes.set_xlabel(f"Hours since {datetime.fromtimestamp(sessions[0].started, timezone.utc):%Y-%m-%d %H:%M} UTC")
     axes.grid(True, axis="y")
 
 
 def machine(tables: Tables) -> Figure:
-    """A block for every model × device × node, a cell for every batch size."""
-    if not tables.rounds:
-        return canvas.blank(explain(tables.comparison) if tables.comparison else "nothing was compared in rounds")
-    settings = [list(grouped(rows, ("batch_size",)).values()) for rows in grouped(tables.rounds, SETTING).values()]
-    blocks = [
-        Block(names.setting(cells[0][0]), [f"Batch size {cell[0]['batch_size']}" for cell in cells])
-        for cells in settings
-    ]
-    columns = canvas.columns_for(blocks)
-    figure, axes = canvas.grid(blocks, [1.9] * len(blocks), columns, canvas.WIDTH if columns > 1 else 7.0)
-    for cells, line in zip(settings, axes):
-        for cell, cell_axes in zip(cells, line):
-            speed(cell_axes, cell)
-        line[0].set_ylabel("Time over its median")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=3, fontsize=7, frameon=False)
+    """A block for every node that measured."""
+    nodes = {}
+    for (node,), rows in grouped(tables.performance, ("node",)).items():
+        measured = [[row for row in table if row["node"] == node] for table in (tables.measurements, tables.rounds)]
+        references = [row["reference_anchor_ms"] for row in rows if row["reference_anchor_ms"]]
+        sessions = sessions_of(*measured)
+        if references and sessions:
+            nodes[node] = (sessions, references[0])
+    if not nodes:
+        return canvas.blank(explain(tables.performance))
+    figure, axes = canvas.grid([Block(node, [""]) for node in nodes], [2.2] * len(nodes), width=9)
+    for of_node, (cell_axes,) in zip(nodes.values(), axes):
+        speed(cell_axes, *of_node)
     canvas.footnote(
         figure,
-        "Higher is slower. Pacer: a product of matrices on all cores; probe: a checksum on each of them. Figures are "
-        "never corrected by either.",
+        "Higher is slower. Dots: the median of the anchor, a fixed piece of work, in each session; bars: its range "
+        "over the bursts of a session of rounds. Shaded: comparisons. Dotted: a pause that was cut out.",
     )
     return figure

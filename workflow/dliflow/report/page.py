@@ -9,20 +9,20 @@ from typing import Any, Optional
 import jinja2
 from markupsafe import Markup
 
-from dliflow.analysis import doubts as doubts_of
-from dliflow.report import canvas, machines, names, times, units
-from dliflow.report.conclusion import Setting, doubts, grouped
+from dliflow.analysis.rows import grouped
+from dliflow.report import canvas, comparison, machines, names, times, units
+from dliflow.report.conclusion import Setting, doubts
 from dliflow.report.missing import Missing
 from dliflow.report.read import Tables
 
 TEMPLATE = Path(__file__).with_name("template.html.j2")
 PLOTS = {
-    "latency": "Latency over batch size",
+    "ranking": "All configurations in their order",
     "fps": "FPS over batch size",
     "accuracy": "Accuracy",
     "tradeoff": "Accuracy against latency",
-    "comparison": "Compared in rounds",
-    "machine": "The machine's speed during comparisons",
+    "comparison": "Measured together, in rounds",
+    "machine": "The machine's speed over the study",
 }
 THEMED = {canvas.INK: "ink", canvas.MUTED: "muted", canvas.GRID: "grid", canvas.FAINT: "faint", canvas.PAPER: "paper"}
 
@@ -60,6 +60,7 @@ def environment() -> jinja2.Environment:
         points=units.points,
         scientific=units.scientific,
         mebibytes=units.mebibytes,
+        more=units.more,
         duration=units.duration,
         listed=names.listed,
         configuration=names.configuration,
@@ -69,7 +70,6 @@ def environment() -> jinja2.Environment:
     jinja.globals.update(
         interval=units.interval,
         count=names.count,
-        busy=doubts_of.BUSY,
         bare_percent=units.bare_percent,
         points=units.points,
         ratio=units.ratio,
@@ -95,7 +95,7 @@ def render(
         "accuracy": list(grouped(good, ("model", "device", "dataset")).values()),
         "settings": settings,
         "doubts": [doubt for kind in doubts(settings, tables.accuracy) for doubt in kind],
-        "compared": list(grouped(tables.comparison, ("model", "device", "node", "scenario", "batch_size")).values()),
+        "compared": comparison.blocks(tables),
         "failed": [item for item in missing if item.status == "failed"],
         "skipped": [item for item in missing if item.status != "failed"],
         "figures": figures,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from dliflow.report import canvas, curves, forest, pace, quality, tradeoff
+from dliflow.report import canvas, curves, forest, ladder, pace, quality, tradeoff
 from dliflow.report.read import Tables
 
 FIGURES: dict[str, Callable[[Tables], Figure]] = {
-    "latency": curves.latency,
+    "ranking": ladder.ranking,
     "fps": curves.fps,
     "accuracy": quality.accuracy,
     "tradeoff": tradeoff.tradeoff,

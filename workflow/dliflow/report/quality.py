@@ -5,11 +5,11 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dliflow.analysis.rows import Rows, grouped
 from dliflow.report import canvas, names, units
 from dliflow.report.canvas import INK, Block, Look
-from dliflow.report.conclusion import grouped
 from dliflow.report.marks import explain, without
-from dliflow.report.read import Rows, Tables
+from dliflow.report.read import Tables
 
 
 def accuracy_rows(axes: Axes, rows: Rows, looks: dict[tuple, Look]) -> None:

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dliflow.analysis import columns
+from dliflow.analysis.rows import Rows
 from dliflow.errors import DliflowError
-
-Row = dict[str, Any]
-Rows = list[Row]
 
 CONFIGURATION, SETTING, POINT = columns.CONFIGURATION, columns.SETTING, columns.POINT
 
@@ -32,11 +30,6 @@ class Tables(NamedTuple):
     measurements: Rows
     comparison: Rows
     rounds: Rows
-
-
-def key(row: Row, names: tuple[str, ...]) -> tuple:
-    """The values of these columns."""
-    return tuple(row.get(name) for name in names)
 
 
 def _value(column: columns.Column, text: str) -> Any:

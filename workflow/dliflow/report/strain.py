@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from dliflow.analysis.doubts import BUSY, SLOWED
-from dliflow.analysis.strain import Strain
+from collections.abc import Mapping, Sequence
+
+from dliflow.analysis.strain import BUSY, SLOWED, Strain
+from dliflow.report import names
 
 
-def complaints(strains: list[Strain]) -> list[str]:
-    """What was too much, in words that help; nothing where nothing was."""
-    complaints = []
+def complaints(strains: Mapping[str, Sequence[Strain]]) -> list[str]:
+    """What was too much, in words that help: one complaint of a kind, nothing where nothing was.
+
+    Args:
+        strains: by setting.
+    """
     so = "what was measured tells more of that than of the frameworks, and who is fastest is not said; "
-    again = "then measure again with --forcerun latency"
-    of = f"of {len(strains)} measurements of a configuration or of rounds"
-    busy = [strain.taken for strain in strains if strain.taken is not None and strain.busy]
-    slow = [strain.slowed for strain in strains if strain.slowed is not None and strain.slow]
+    again = "then measure again with --forcerun sweep"
+    every = [one for of_setting in strains.values() for one in of_setting]
+    busy, slow = [one for one in every if one.busy], [one for one in every if one.slow]
+
+    def where(bad: Sequence[Strain]) -> tuple[str, str]:
+        """Which settings are concerned, and how much of all of them."""
+        concerned = {name: of_setting for name, of_setting in strains.items() if any(one in bad for one in of_setting)}
+        count = sum(map(len, concerned.values()))
+        return names.listed(list(concerned), 2), f"{len(bad)} of {count} measurements of a configuration or of rounds"
+
+    complaints = []
     if busy:
+        settings, count = where(busy)
         complaints.append(
-            f"others took up to {max(busy):.0%} of the processors' time, and more than {BUSY:.0%} in {len(busy)} "
-            f"{of}: {so}stop them, or use another machine, {again}"
+            f"{settings}: others took up to {max(one.taken or 0 for one in busy):.0%} of the processors' time, and "
+            f"more than {BUSY:.0%} in {count}: {so}stop them, or use another machine, {again}"
         )
     if slow:
+        settings, count = where(slow)
         complaints.append(
-            f"the pacer, a fixed piece of work, took up to {max(slow):.0f} times as long as at its best, and more than "
-            f"{SLOWED:g} times in {len(slow)} {of}: {so}let "
-            f"the machine come to rest, or use another one, {again}"
+            f"{settings}: the anchor, a fixed piece of work, took up to {max(one.slowed or 0 for one in slow):.0f} "
+            f"times as long as at its best, and more than {SLOWED:g} times in {count}: {so}let the machine come to "
+            f"rest, or use another one, {again}"
         )
     return complaints

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Optional
 
 from dliflow.analysis.ranking import SLOWER, TIE, UNDECIDED
+from dliflow.analysis.rows import Rows
 from dliflow.report import names, times, units
 from dliflow.report.conclusion import Batch, End, Setting, doubts
 from dliflow.report.missing import Missing
-from dliflow.report.read import Rows
 
 COLUMNS, LINES = 100, 30
+LATENCY = "ms, reference state [95 %]"
 
 
 def short(text: str, width: int = COLUMNS) -> str:
@@ -50,16 +52,14 @@ def verdict(batch: Batch) -> str:
     """What the comparison of a batch size came to."""
     if batch.doubtful:
         return "doubtful, see above: who is fastest is not said"
-    undecided, slower = (batch.named(name) for name in (UNDECIDED, SLOWER))
-    settled, others = ([e.name for e in batch.entries if e.verdict == TIE and e.rounds is how] for how in (True, False))
+    ties, undecided, slower = (batch.named(name) for name in (TIE, UNDECIDED, SLOWER))
     clauses = []
-    if settled:
-        clauses.append(f"no difference shown in rounds: {names.listed(settled, 4)}")
-    if others:
-        clauses.append(f"no difference shown: {names.listed(others, 4 if not settled else 2)}")
+    if ties:
+        clauses.append(f"no difference shown in rounds: {names.listed(ties, 4)}")
     if undecided:
-        clauses.append(f"not told apart: {names.listed(undecided, 3)}")
-    if slower and not settled and not others and not undecided:
+        without = " (no part in the rounds)" if batch.rounds else ""
+        clauses.append(f"not told apart: {names.listed(undecided, 3)}{without}")
+    if slower and not ties and not undecided:
         clauses.append(f"faster than all others{' (the leaders in rounds)' if batch.rounds else ''}")
     if batch.no_rounds:
         clauses.append("rounds did not run")
@@ -69,48 +69,68 @@ def verdict(batch: Batch) -> str:
 
 
 def marks(batch: Batch) -> list[str]:
-    """What must stand beside the name of the fastest, and what to take instead; short."""
+    """What must stand beside the name of the fastest, and what to take instead or to do; short."""
     cost = batch.fastest.cost
     notes = ["its top-1 is doubtful, see above"] if cost.warning else []
     notes += [cost.doubt] if cost.doubt else []
     other = batch.alternative
     if notes and other and not batch.doubtful:
-        notes[-1] += f"; fastest without that: {other.name}, {units.ratio(other.ratio)} times the latency"
+        ratio = units.ratio(other.standing.ratio.value)
+        notes[-1] += f"; fastest without that: {other.name}, {ratio} times the latency"
+    if batch.more and not batch.doubtful:
+        notes.append(units.more(batch.more))
     return notes
 
 
 def end(name: str, best: End) -> str:
-    """`highest FPS: alpha int8 at batch size 8 (4 not told apart)`."""
-    ties = [str(batch.size) for batch in best.ties]
-    apart = f" (not told apart: {names.listed(ties)})" if ties else ""
+    """`highest FPS: alpha int8 at batch size 8 (no difference shown in rounds: 4)`."""
+    clauses = [
+        f"{words}: {names.listed([str(batch.size) for batch in batches])}"
+        for words, batches in (("no difference shown in rounds", best.ties), ("not told apart", best.undecided))
+        if batches
+    ]
+    apart = f" ({'; '.join(clauses)})" if clauses else ""
     return f"{name}: {best.batch.fastest.name} at batch size {best.batch.size}{apart}"
 
 
 def ends(setting: Setting) -> list[str]:
     """The batch sizes that are best, where there are several and the machine was quiet enough to tell."""
-    if len(setting.batches) < 2 or setting.doubts:
+    if len(setting.batches) < 2 or setting.doubtful:
         return []
-    lines = [end("highest FPS", setting.highest_fps), end("lowest latency", setting.lowest_latency)]
-    return [short(line, COLUMNS - 2) for line in lines]
+    best = (("highest FPS", setting.highest_fps), ("lowest latency", setting.lowest_latency))
+    return [short(end(name, each), COLUMNS - 2) for name, each in best if each]
+
+
+def versions(setting: Setting) -> list[str]:
+    """A line for each framework whose version changed: against its old self."""
+    lines = []
+    for version in setting.versions if not setting.doubtful else []:
+        gains = [
+            f"{gain.first} at batch size {gain.row['batch_size']} {units.times(gain.ratio)}"
+            f"{', no difference shown' if gain.verdict == TIE else ''}"
+            for gain in version.gains
+        ]
+        line = f"{version.framework} {version.new} over {version.old}, latency: {'; '.join(gains)}"
+        lines.append(short(line, COLUMNS - 2))
+    return lines
 
 
 def telling(setting: Setting) -> list[Batch]:
     """The batch sizes of the lowest latency and of the highest FPS."""
-    best = [setting.lowest_latency.batch.size, setting.highest_fps.batch.size] if setting.batches else []
+    best = [each.batch.size for each in (setting.lowest_latency, setting.highest_fps) if each]
     return [batch for batch in setting.batches if batch.size in best]
 
 
-def fastest(setting: Setting, batches: list[Batch]) -> list[str]:
+def fastest(setting: Setting, batches: Sequence[Batch]) -> list[str]:
     """A small table: for each of these batch sizes the fastest configuration and below it its ties."""
     if not setting.batches:
         counts = ", ".join(f"{number} {status}" for status, number in setting.counts.items() if number)
         return [short(setting.name), f"  no figures: {counts}"]
-    rows = [("batch", "fastest" if not setting.doubts else "doubtful", "FPS", "latency, ms [95 %]", "top-1 change, pp")]
+    rows = [("batch", "fastest" if not setting.doubtful else "doubtful", "FPS", LATENCY, "top-1 change, pp")]
     for batch in batches:
-        speed = setting.speed(batch)
-        latency = f"{units.significant(speed.latency)} {units.interval(*speed.interval)}".strip()
+        standing = batch.fastest.standing
         change = batch.fastest.cost.change.replace(" pp", "")
-        figures = (units.significant(setting.fps(batch)), latency, change)
+        figures = (units.significant(standing.fps.value), units.figure(standing.latency), change)
         rows.append((str(batch.size), batch.fastest.name, *figures))
     widths = [max(len(cells[column]) for cells in rows) for column in range(5)]
     lines = [short(setting.name)]
@@ -124,7 +144,7 @@ def fastest(setting: Setting, batches: list[Batch]) -> list[str]:
             lines.append(indent + short(verdict_text, COLUMNS - len(indent)))
         for note in marks_of_row:
             lines += textwrap.wrap(note, COLUMNS, initial_indent=indent, subsequent_indent=indent)
-    return [*lines, *(f"  {line}" for line in ends(setting))]
+    return [*lines, *(f"  {line}" for line in (*ends(setting), *versions(setting)))]
 
 
 def spent(jobs: list[times.Job], run: Optional[times.Run]) -> list[str]:

@@ -6,15 +6,16 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+from dliflow.analysis.columns import CONFIGURATION
+from dliflow.analysis.rows import Rows, grouped
 from dliflow.records import notes
-from dliflow.report.read import Rows
 
 GROUPS = {
     "environments": ("environment",),
     "inputs": ("fetch", "images", "prepare", "calibration"),
     "conversion": ("export", "reference", "convert"),
     "evaluation": ("parity", "accuracy"),
-    "measuring": ("latency", "tune", "compare"),
+    "measuring": ("sweep", "compare"),
     "reporting": ("tables", "plots", "report"),
 }
 OTHER = "other"
@@ -101,36 +102,48 @@ def this_run(jobs: list[Job], run: Optional[dict[str, Any]], now: Optional[float
 
 
 class Effort(NamedTuple):
-    """What the processes of plain measurements spent their time on, seconds over all of them."""
+    """What the groups of the sweep spent their time on, seconds over all of them."""
 
     framework: str
-    processes: int
+    groups: int
     total: float
-    """From the start of each process to its record."""
+    """From the start of each group's processes to their end."""
+    imports: float
+    """Import of the framework, once in a group."""
     loading: float
-    """Import of the framework, opening the model, the first request."""
+    """Opening the model, and the first request, in each session."""
     warm_up: float
     requests: float
 
     @property
+    def opening(self) -> float:
+        """What fresh processes and sessions cost, before anything is warm."""
+        return self.imports + self.loading
+
+    @property
     def rest(self) -> float:
-        """What is left: Python's and the pacer's start, inputs, probes, pauses for the pacer, the record."""
-        return max(0.0, self.total - self.loading - self.warm_up - self.requests)
+        """What is left: the start of the processes, inputs, the anchor's bursts, pauses, the record."""
+        return max(0.0, self.total - self.opening - self.warm_up - self.requests)
+
+
+GROUP = (*CONFIGURATION, "node", "scenario", "parameters", "group")
 
 
 def effort(measurements: Rows) -> list[Effort]:
-    """Where the time of plain measurements went, for each framework, and for all where there are several."""
-    good = [row for row in measurements if row["status"] == "ok" and row["process_ms"] is not None]
-    names = sorted({row["framework"] for row in good})
-    by_framework = [_effort(name, [row for row in good if row["framework"] == name]) for name in names]
+    """Where the time of the sweep went, for each framework, and for all where there are several."""
+    good = [row for row in measurements if row["status"] == "ok" and row["group_ms"] is not None]
+    by_framework = [_effort(name, rows) for (name,), rows in sorted(grouped(good, ("framework",)).items())]
     return [*by_framework, _effort("all", good)] if len(by_framework) > 1 else by_framework
 
 
-def _effort(name: str, rows: Rows) -> Effort:
+def _effort(name: str, sessions: Rows) -> Effort:
+    """Of these sessions; what a group tells of itself stands in each of its rows."""
+    groups = [rows[0] for rows in grouped(sessions, GROUP).values()]
     parts = (
-        [row["process_ms"] for row in rows],
-        [row["import_ms"] + row["load_ms"] + row["first_request_ms"] for row in rows],
-        [row["warmup_ms"] for row in rows],
-        [row["requests"] * row["latency_mean_ms"] for row in rows],
+        [row["group_ms"] for row in groups],
+        [row["import_ms"] for row in groups],
+        [row["load_ms"] + row["first_request_ms"] for row in sessions],
+        [row["warmup_ms"] for row in sessions],
+        [row["requests"] * row["latency_mean_ms"] for row in sessions],
     )
-    return Effort(name, len(rows), *(sum(part) / 1e3 for part in parts))
+    return Effort(name, len(groups), *(sum(part) / 1e3 for part in parts))

@@ -8,12 +8,13 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dliflow.analysis.ranking import Standing
+from dliflow.analysis.rows import Row, key
 from dliflow.report import canvas, names
 from dliflow.report.canvas import FAINT, MUTED, Block, Look
-from dliflow.report.conclusion import grouped, usable
-from dliflow.report.curves import LATENCY, interval_of
+from dliflow.report.conclusion import ranked
 from dliflow.report.marks import CROWD, Range, bars, explain, facets, legend, limits, log_axis, marker, without
-from dliflow.report.read import CONFIGURATION, SETTING, Row, Rows, Tables, key
+from dliflow.report.read import CONFIGURATION, Tables
 
 
 class Point(NamedTuple):
@@ -29,10 +30,11 @@ class Point(NamedTuple):
     upright: Range
 
 
-def points_of(rows: Rows, quality: dict[tuple, Row], looks: dict[tuple, Look]) -> list[Point]:
-    """Those of a setting that have both figures."""
+def points_of(standings: Sequence[Standing], quality: dict[tuple, Row], looks: dict[tuple, Look]) -> list[Point]:
+    """Those that have both figures."""
     points = []
-    for row in rows:
+    for standing in standings:
+        row = standing.row
         good = quality.get(key(row, CONFIGURATION))
         if good is None:
             continue
@@ -40,7 +42,9 @@ def points_of(rows: Rows, quality: dict[tuple, Row], looks: dict[tuple, Look]) -
         upright = None if low is None or high is None else (low * 100, high * 100)
         look = looks[canvas.look_key(row)]
         text = (names.configuration(row), names.configuration(row, framework=False), row["framework"])
-        points.append(Point(*text, look, row["latency_p50_ms"], good["top1"] * 100, interval_of(row, LATENCY), upright))
+        points.append(
+            Point(*text, look, standing.latency.value, good["top1"] * 100, standing.latency.interval, upright)
+        )
     return points
 
 
@@ -84,14 +88,14 @@ def tradeoff(tables: Tables) -> Figure:
     quality = {
         key(row, CONFIGURATION): row for row in tables.accuracy if row["status"] == "ok" and row["top1"] is not None
     }
-    rows, looks, settings = usable(tables.performance), canvas.looks(tables), []
-    for setting_rows in grouped(rows, SETTING).values():
-        size = min(row["batch_size"] for row in setting_rows)
-        points = points_of([row for row in setting_rows if row["batch_size"] == size], quality, looks)
+    rankings, looks, settings = ranked(tables), canvas.looks(tables), []
+    for one in rankings.values():
+        size = min(one.sizes)
+        points = points_of(one.sizes[size], quality, looks)
         if points:
-            settings.append((f"{names.setting(setting_rows[0])} · batch size {size}", points))
+            settings.append((f"{names.setting(one.first_row)} · batch size {size}", points))
     if not settings:
-        return canvas.blank(explain(tables.performance if not rows else tables.accuracy))
+        return canvas.blank(explain(tables.accuracy if rankings else tables.performance))
     crowded = max(len(points) for _, points in settings) > CROWD
     cells = [facets(points, crowded) for _, points in settings]
     blocks = [Block(title, [cell[0] for cell in parts]) for (title, _), parts in zip(settings, cells)]
@@ -100,7 +104,7 @@ def tradeoff(tables: Tables) -> Figure:
     for parts, places in zip(cells, axes):
         for (_, drawn, context), cell_axes in zip(parts, places):
             scatter(cell_axes, drawn, context, short=crowded)
-            cell_axes.set_xlabel("Latency, ms")
+            cell_axes.set_xlabel("Latency at the reference state, ms")
             cell_axes.set_ylabel("Top-1, %")
     note = "Rings on the dotted line: Pareto front of all frameworks, by the estimates. Bars: 95 % intervals."
     canvas.footnote(figure, " ".join(filter(None, (note, without(tables.accuracy)))))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Optional
 
+from dliflow.analysis.ranking import Figure, More
+
 Number = Optional[float]
 EMPTY = "–"
 
@@ -43,6 +45,23 @@ def ratio(value: Number, *beside: Number) -> str:
 def ratio_interval(value: Number, low: Number, high: Number) -> str:
     """The interval of a ratio, with as many decimals as the ratio."""
     return "" if low is None or high is None else f"[{ratio(low, value, high)}, {ratio(high, value, low)}]"
+
+
+def figure(of: Figure) -> str:
+    """`5.76 [4.68, 7.13]`, or the value alone."""
+    return f"{significant(of.value)} {interval(*(of.interval or (None, None)))}".rstrip()
+
+
+def times(of: Figure) -> str:
+    """`1.04× [1.01, 1.08]`, or the value alone."""
+    low, high = of.interval or (None, None)
+    return f"{ratio(of.value, low, high)}× {ratio_interval(of.value, low, high)}".rstrip()
+
+
+def more(of: More) -> str:
+    """What would decide what a comparison left open."""
+    groups = "1 more group" if of.groups == 1 else f"{of.groups:,} more groups"
+    return f"about {groups}, {duration(of.seconds)}, would tell: raise compare.budget_s"
 
 
 def percent(share: Number) -> str:
