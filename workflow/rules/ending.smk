@@ -89,7 +89,8 @@ def tell_measurements():
     """At the end of a dry run: how many measurements would be made, and about how long they would take."""
     if not workflow.dryrun or workflow.dag is None:
         return
-    jobs = [(job.rule.name, str(job.log[0])) for job in workflow.dag.needrun_jobs() if job.log]
+    planned = workflow.dag.needrun_jobs(exclude_finished=False)  # a dry run calls all of them finished
+    jobs = [(job.rule.name, str(job.log[0])) for job in planned if job.log]
     told = forecast.forecast(jobs, CONFIG)
     if told:
         print(f"\n{told}", file=sys.stderr, flush=True)  # where Snakemake speaks
