@@ -214,8 +214,8 @@ def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
     plots.draw(tables, tmp_path / "plots")
     text, short = run_report(tmp_path)
     assert "a int8 of 2.0" in text and "depends &lt;on&gt; the state" in text
-    assert "a 2.1 over 2.0, latency: a int8 at batch size 1 0.67×" in text
-    assert "a 2.1 over 2.0, latency: a int8 at batch size 1 0.67×" in short
+    assert "a 2.1 against 2.0: a int8 0.67×" in text
+    assert "a 2.1 against 2.0: a int8 0.67×" in short
     assert "<script" not in text
     assert "FAILED" in short and "batch size 2: convert:" in short
 
