@@ -109,7 +109,7 @@ def test_a_constant_series_is_known_without_a_width():
     found = state.estimates(state.bursts(nested.groups({"x": touched(2.0, 0.0)})))["x", 1]
     assert found.interval == pytest.approx((2.0, 2.0))
     assert found.reference_interval == pytest.approx((2.0, 2.0))
-    assert (found.latency, found.reference, found.slope) == pytest.approx((2.0, 2.0, 0.0))
+    assert (found.latency, found.reference) == pytest.approx((2.0, 2.0))
 
 
 def test_one_session_has_no_interval():
@@ -118,6 +118,32 @@ def test_one_session_has_no_interval():
     assert found.interval is None
     assert found.reference_interval is None
     assert state.estimates({}) == {}
+
+
+def test_a_slope_that_cannot_be_known_is_a_usual_one_with_an_error():
+    """The anchor never changes beside this configuration, and the state to read off is another one."""
+    read = state.bursts(nested.groups({"x": touched(2.0, 1.0)}, sd=(0.0, 0.01, 0.0)))
+    at_one = state.estimates(read)["x", 1]
+    assert at_one.slope == pytest.approx(0.5)
+    assert at_one.reference_interval == pytest.approx(at_one.interval)
+    elsewhere = state.estimates(read, reference=math.log(nested.ANCHOR / 1e6) + SLOW)["x", 1]
+    assert elsewhere.reference == pytest.approx(at_one.reference * math.sqrt(1.4))
+    low, high = elsewhere.reference_interval
+    assert low < 2.0 < 2.0 * 1.4 < high
+
+
+@pytest.mark.parametrize(("count", "sessions", "rounds"), [(1, 2, 1), (1, 3, 2), (2, 1, 1), (2, 1, 2), (3, 1, 1)])
+def test_few_of_anything_have_intervals_with_bounds(count, sessions, rounds):
+    members = {"x": touched(2.0, 1.0), "y": touched(3.0, 0.0)}
+    drawn, sd, widths = np.random.default_rng(6).normal(0, 0.1, 999).tolist(), (0.03, 0.07, 0.02), []
+    for seed in range(20):
+        groups = nested.groups(members, count, sessions, rounds, (1, 2), drawn.__getitem__, sd, seed)
+        for point in state.estimates(state.bursts(groups)).values():
+            low, high = point.reference_interval
+            assert low < point.reference < high < math.inf
+            assert -1 < point.slope < 2
+            widths.append(high / low)
+    assert np.median(widths) > 1.2
 
 
 def test_a_stall_of_one_burst_moves_nothing():
