@@ -11,6 +11,7 @@ from study_rows import called, in_rounds, point, quality, tables_of, whole
 
 from dliflow.analysis import comparison, ranking
 from dliflow.report import canvas, conclusion, missing, names, pace, page, plots, summary, times, tradeoff, units
+from dliflow.report import comparison as told
 from dliflow.stages import report
 from dliflow.study import paths
 
@@ -192,6 +193,18 @@ def test_what_would_decide_is_said_where_rounds_leave_something_open(tmp_path):
     known = in_rounds(1, {called("a"): 1.0, called("b"): 1.001})
     (batch,) = only(tables_of(points, [quality(name) for name in "ab"], tmp_path / "tables", *known)).batches
     assert (batch.named(ranking.TIE), batch.more) == (["b fp32"], None)  # known to be as fast, within the width
+
+
+def test_a_member_that_broke_on_the_way_is_judged_by_the_sweep(tmp_path):
+    """Its few rounds may have none in common with another one's."""
+    points = [point(name, 1, [1.0, 1.1]) for name in "abc"]
+    pairs, bursts = in_rounds(1, {called("a"): 1.0, called("b"): 1.2, called("c"): 0.5})
+    bursts = [row for row in bursts if row["configuration"] != called("c") or row["group"] == 1]
+    tables = tables_of(points, [quality(name) for name in "abc"], tmp_path, pairs, bursts)
+    (batch,) = only(tables).batches
+    assert (batch.fastest.name, batch.named(ranking.UNDECIDED)) == ("a fp32", ["c fp32"])
+    (block,) = told.blocks(tables)
+    assert block.untold == ["a fp32 / c fp32: too few rounds that both took part in"]
 
 
 def test_rounds_that_failed_are_told_beside_what_they_would_have_settled(tmp_path):
