@@ -388,6 +388,16 @@ def test_missing_groups_by_reason_with_failed_ones_first_and_their_logs(study, t
     assert (skipped.configurations, skipped.logs) == (["gamma fp32"], [])
 
 
+def test_without_a_note_of_a_failure_its_record_s_log_is_named(study, tmp_path):
+    log = tmp_path / paths.log(paths.PARITY).removeprefix(f"{paths.RESULTS}/logs/").format(
+        model="tiny", framework="beta", variant="default", precision="fp32", device="cpu", environment="0a1b2c"
+    )
+    log.parent.mkdir(parents=True)
+    log.write_text("what it said")
+    failed, _ = missing.missing(study, tmp_path)
+    assert failed.logs == [str(log)]
+
+
 def test_partial_failures_meet_the_whole_ones():
     assert missing.plain("2 of 3 groups: sweep: crashed") == "sweep: crashed"
 
