@@ -26,7 +26,8 @@ from dliflow.files import payload
 from dliflow.machine import launch
 from dliflow.measuring import anchor, feed, session, turns, workers
 from dliflow.records import record
-from dliflow.study import options, paths
+from dliflow.study import arguments as command_line
+from dliflow.study import paths
 
 Member = dict[str, Any]
 
@@ -228,7 +229,7 @@ def compared(
 def command(args: argparse.Namespace, member: Member, inputs: int) -> list[str]:
     """How a member's worker is started."""
     configuration = {key: member[key] for key in ("framework", "variant", "precision", "parameters", "options")}
-    return options.worker(
+    return command_line.worker(
         workers.python(member["python"]),
         inputs,
         **configuration,
