@@ -1,165 +1,276 @@
-"""How often intervals hold the truth, warm-up ends where it should, and drift is told. Nothing is asserted.
+"""How often intervals hold the truth, and warm-up ends where it should. Nothing is asserted.
 
     PYTHONPATH=workflow:tests .venv/bin/python benchmarks/coverage.py [RUNS]
 
-Simulated processes go through the real timing loop with a simulated clock: warm-up, then requests, fixed and adaptive.
+Whole sweeps and comparisons are simulated on machines that change their speed, in RUNS studies of each kind (200), and
+read as records would be. Simulated processes warm up in the real timing loop with a simulated clock.
 """
 
 from __future__ import annotations
 
 import gc
+import math
 import sys
-import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import synthetic
 
-from dliflow.analysis import series as afterwards
-from dliflow.analysis import stats
+from dliflow.analysis import comparison, state
 from dliflow.measuring import measure, series
 
-WARMUP, REQUESTS, WIDTH, LEAST = 200, 1000, 0.01, 30  # the default study's
+SLOW = math.log(1.4)  # how much slower the slower speed is
+GROUPS, SESSIONS, LEVELS, ROUNDS, CONFIGURATIONS = 5, 3, 4, 2, 17
+MEMBERS, ROUNDS_OF_PAIR = (1.0, 1.0, 0.5, 0.0), 3  # of a comparison: the members' slopes
+SLOPES = (0.0, 0.5, 1.0)  # of the configurations, by turns
+OF_PROCESS, OF_SESSION, OF_BURST, OF_ANCHOR = 0.03, 0.07, 0.024, 0.01  # standard deviations of logarithms
+LOAD_S, BURST_S = 0.25, 0.04  # a session of two rounds takes 0.45 s
+JOB_S = 0.6 + LEVELS * SESSIONS * (LOAD_S + (2 * ROUNDS + 1) * BURST_S)  # with its start
+STALLS, STALLED = 0.05, 0.3  # share of the bursts that a stall hits, and the mean of the logarithm that it adds
+
+State = Callable[[np.ndarray], np.ndarray]  # of the machine at seconds: logarithm of how much slower it is
 
 
-@dataclass
-class Process:
-    """What one simulated process found."""
+class Machine(NamedTuple):
+    """How a machine changes its speed, and what else goes wrong on it."""
 
-    warmup: measure.Samples
-    samples: measure.Samples
-
-    @property
-    def values(self) -> np.ndarray:
-        """The measured durations."""
-        return np.array(self.samples.latency_ns, float)
-
-
-def process(durations: np.ndarray, requests: int, adaptive: bool) -> Process:
-    """Warm up and measure, as the latency stage does."""
-    simulated = synthetic.Synthetic(durations)
-    warmup = measure.run(
-        simulated.predict,
-        synthetic.BATCHES,
-        requests=WARMUP,
-        limit_s=None,
-        until=series.steady,
-        ask_from=series.STEADY_FROM,
-        clock=simulated.clock,
-    )
-    samples = measure.run(
-        simulated.predict,
-        synthetic.BATCHES,
-        requests=requests,
-        limit_s=None,
-        until=series.narrow(WIDTH, LEAST) if adaptive else None,
-        ask_from=LEAST,
-        clock=simulated.clock,
-    )
-    return Process(warmup, samples)
+    name: str
+    fast_s: float = math.inf
+    """How long it stays at its full speed, in the mean."""
+    slow_s: float = 0.0
+    drift: float = 0.0
+    """By how much its logarithm rises in the study."""
+    one_processor: bool = False
+    """Whether the slow speed is that of one processor: who has slope 0.5 has one thread, which lies on it or not."""
+    heavy: bool = False
+    """Whether bursts scatter as Student's t with two degrees of freedom does."""
+    stalls: bool = False
+    anchor: float = 0.0
+    """Standard deviation of the anchor's processes."""
 
 
-def holds(values: np.ndarray) -> float:
-    """1 where the interval of a process's median holds the truth, 0 where not, nan where there is none."""
-    interval = series.median_interval(values)
-    return np.nan if interval is None else float(interval[0] <= synthetic.LEVEL <= interval[1])
+MACHINES = (
+    Machine("at one speed"),
+    *(Machine(f"speeds of {seconds:g} s", seconds, seconds) for seconds in (0.1, 1, 10, 60, 120)),
+    *(Machine(f"slow {seconds:g} s, fast {2 * seconds:g} s", 2 * seconds, seconds) for seconds in (0.1, 1, 10, 60)),
+    Machine("one processor, 10 s", 10, 10, one_processor=True),
+    Machine("drift by 20 %", drift=0.2),
+    Machine("drift, speeds of 1 min", 60, 60, drift=0.2),
+    Machine("heavy tails, 10 s", 10, 10, heavy=True),
+    Machine("stalls, 10 s", 10, 10, stalls=True),
+    Machine("anchors differ by 3 %", 10, 10, anchor=0.03),
+)
 
 
-def drifts(values: np.ndarray) -> bool:
-    """Whether a table would call it drift."""
-    p = afterwards.drift_p(values)
-    return p is not None and p < 0.01
+def changing(rng: np.random.Generator, machine: Machine, seconds: float) -> State:
+    """The machine's state in a study that takes so long."""
+
+    def speed(at: np.ndarray) -> np.ndarray:
+        return slow[np.searchsorted(switches, at)] * SLOW + machine.drift * at / seconds
+
+    count = 0 if math.isinf(machine.fast_s) else 20 + int(3 * seconds / (machine.fast_s + machine.slow_s)) * 2
+    starts_slow = count > 0 and rng.random() < machine.slow_s / (machine.fast_s + machine.slow_s)
+    slow = (np.arange(count + 1) + starts_slow) % 2 == 1
+    switches = np.cumsum(rng.exponential(np.where(slow[:-1], machine.slow_s, machine.fast_s))) if count else np.empty(0)
+    return speed
 
 
-def within(runs: int) -> None:
-    """Coverage of the interval of one process's median, and requests made; drift flagged."""
-    print(f"One process, {runs} runs of each: share of 95 % intervals that hold the true median (where there is one)")
+def noise(rng: np.random.Generator, machine: Machine, sd: float, shape: tuple[int, ...]) -> np.ndarray:
+    """Of bursts."""
+    return sd * (rng.standard_t(2, shape) / 1.2 if machine.heavy else rng.normal(size=shape))
+
+
+def sweep(rng: np.random.Generator, machine: Machine) -> tuple[dict[int, state.Bursts], float]:
+    """The bursts of all configurations, which all take 1 ms at full speed, and the mean state of the machine."""
+    jobs = GROUPS * CONFIGURATIONS
+    speed = changing(rng, machine, jobs * JOB_S)
+    order = np.concatenate([rng.permutation(CONFIGURATIONS) for _ in range(GROUPS)])
+    opened = LEVELS * SESSIONS
+    session_s = LOAD_S + (2 * ROUNDS + 1) * BURST_S
+    start = 0.6 + np.arange(jobs)[:, None] * JOB_S + np.arange(opened) * session_s
+    bursts = speed(start[..., None] + LOAD_S + (np.arange(2 * ROUNDS + 1) + 0.5) * BURST_S)
+    anchor = bursts[..., ::2] + noise(rng, machine, OF_ANCHOR, (jobs, opened, ROUNDS + 1))
+    anchor += rng.normal(0, machine.anchor, (jobs, 1, 1))
+    beside = (anchor[..., 1:] + anchor[..., :-1]) / 2
+    slopes = np.array(SLOPES)[order % 3][:, None, None]
+    touched = slopes * bursts[..., 1::2]
+    if machine.one_processor:
+        on_it = rng.random((jobs, opened, 1)) < 0.5
+        touched = np.where(slopes == 0.5, on_it, slopes) * bursts[..., 1::2]
+    latency = touched + noise(rng, machine, OF_BURST, touched.shape)
+    latency += rng.normal(0, OF_PROCESS, (jobs, 1, 1)) + rng.normal(0, OF_SESSION, (jobs, opened, 1))
+    if machine.stalls:
+        latency += rng.exponential(STALLED, latency.shape) * (rng.random(latency.shape) < STALLS)
+    levels = np.array([rng.permutation(np.repeat(np.arange(LEVELS), SESSIONS)) for _ in range(jobs)])
+    shape = (GROUPS, opened, ROUNDS)
+    group = np.broadcast_to(np.arange(GROUPS)[:, None, None], shape).ravel()
+    session = np.repeat(np.arange(GROUPS * opened), ROUNDS)
+    of = {}
+    for number in range(CONFIGURATIONS):
+        mine = order == number
+        level = np.repeat(levels[mine].ravel(), ROUNDS)
+        of[number] = state.Bursts(level, group, session, latency[mine].ravel(), beside[mine].ravel())
+    mean = (SLOW * machine.slow_s / (machine.fast_s + machine.slow_s) if machine.slow_s else 0) + machine.drift / 2
+    return of, mean
+
+
+def holds(interval: tuple[float, float] | None, truth: float) -> float:
+    """1 where the interval holds the truth (a logarithm), 0 where not, nan where there is none."""
+    return np.nan if interval is None else float(interval[0] <= math.exp(truth) <= interval[1])
+
+
+def half(interval: tuple[float, float] | None) -> float:
+    """Half the interval's width, of the logarithm."""
+    return np.nan if interval is None else math.log(interval[1] / interval[0]) / 2
+
+
+def sweeps(runs: int) -> None:
+    """Coverage of the intervals of the latency at the reference state, and as measured."""
+    print(f"Sweeps, {runs} of each: share of 95 % intervals that hold the truth, half of their width in the median")
+    print(f"{'':26}{'at the reference state, slope':>31}{'':30}{'as measured':>12}")
     print(
-        f"{'':16}{'fixed 50':>10}{'fixed 200':>10}{'fixed 1000':>11}{'adaptive':>10}  {'requests':>8}  {'narrow':>6}",
-        end="",
+        f"{'':26}{'all':>8}" + "".join(f"{slope:>8.1f}" for slope in SLOPES) + f"{'half':>8}{'off by':>8}{'slopes':>22}"
     )
-    print(f"{'drift flagged: 50':>20}{'200':>7}{'1000':>7}{'adaptive':>10}")
-    for number, distribution in enumerate((*synthetic.STATIONARY, synthetic.slow_first, synthetic.drifting)):
+    for number, machine in enumerate(MACHINES):
         rng = np.random.default_rng(number)
-        covered, flagged, requests_made, narrow = [], [], [], 0
+        rows = []
         for _ in range(runs):
-            durations = distribution(rng, WARMUP + REQUESTS)
-            fixed = process(durations, REQUESTS, False)
-            adaptive = process(durations, REQUESTS, True)
-            series_of = [fixed.values[:50], fixed.values[:200], fixed.values, adaptive.values]
-            covered.append([holds(values) for values in series_of])
-            flagged.append([drifts(values) for values in series_of])
-            requests_made.append(len(adaptive.values))
-            narrow += adaptive.samples.stopped_by == "until"
-        shares = np.nanmean(covered, axis=0)
-        truth = ["–"] * 4 if distribution is synthetic.drifting else [f"{share:.1%}" for share in shares]
-        drifting = [f"{share:.1%}" for share in np.mean(flagged, axis=0)]
-        print(f"{distribution.__name__:16}{truth[0]:>10}{truth[1]:>10}{truth[2]:>11}{truth[3]:>10}", end="")
+            of, mean = sweep(rng, machine)
+            reference = state.reference_state(of.values())
+            stalled = STALLS * STALLED if machine.stalls else 0.0
+            for (configuration, _), point in state.estimates(of, reference).items():
+                slope = SLOPES[configuration % 3]
+                truth = slope * reference + stalled
+                rows.append(
+                    (
+                        *(slope, holds(point.reference_interval, truth), half(point.reference_interval)),
+                        *(math.log(point.reference) - truth, point.slope),
+                        *(holds(point.interval, slope * mean + stalled), half(point.interval)),
+                    )
+                )
+        slope, held, width, off, found, held_measured, width_measured = np.array(rows).T
         print(
-            f"  {np.mean(requests_made):8.0f}  {narrow / runs:6.0%}"
-            f"{drifting[0]:>20}{drifting[1]:>7}{drifting[2]:>7}{drifting[3]:>10}",
+            f"{machine.name:26}{np.nanmean(held):8.1%}"
+            + "".join(f"{np.nanmean(held[slope == each]):8.1%}" for each in SLOPES)
+            + f"{np.nanmedian(width):8.1%}{off.mean():8.1%}"
+            + "".join(f"{np.median(found[slope == each]):8.2f}" for each in SLOPES)
+            + f"{np.nanmean(held_measured):8.1%}{np.nanmedian(width_measured):8.1%}",
             flush=True,
         )
 
 
+def compared(rng: np.random.Generator, machine: Machine, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """The bursts of a comparison whose members all take 1 ms at full speed: their logarithms, and the anchor's beside.
+
+    Both float64 (group, session, round, member).
+    """
+    members, bursts = len(MEMBERS), ROUNDS_OF_PAIR * len(MEMBERS)
+    session_s = members * LOAD_S + (2 * bursts + 1) * BURST_S
+    group_s = members + SESSIONS * session_s  # a second to start each
+    speed = changing(rng, machine, groups * group_s)
+    start = np.arange(groups)[:, None] * group_s + members + np.arange(SESSIONS) * session_s + members * LOAD_S
+    states = speed(start[..., None] + (np.arange(2 * bursts + 1) + 0.5) * BURST_S)
+    anchor = states[..., ::2] + noise(rng, machine, OF_ANCHOR, (groups, SESSIONS, bursts + 1))
+    anchor += rng.normal(0, machine.anchor, (groups, 1, 1))
+    shape = (groups, SESSIONS, ROUNDS_OF_PAIR, members)
+    place = np.argsort(rng.random(shape))
+    beside = np.take_along_axis(((anchor[..., 1:] + anchor[..., :-1]) / 2).reshape(shape), place, -1)
+    slopes = np.array(MEMBERS)
+    if machine.one_processor:
+        slopes = np.where(slopes == 0.5, rng.random((groups, SESSIONS, 1, members)) < 0.5, slopes)
+    latency = slopes * np.take_along_axis(states[..., 1::2].reshape(shape), place, -1)
+    latency += noise(rng, machine, OF_BURST, shape) + rng.normal(0, OF_PROCESS, (groups, 1, 1, members))
+    latency += rng.normal(0, OF_SESSION, (groups, SESSIONS, 1, members))
+    if machine.stalls:
+        latency += rng.exponential(STALLED, shape) * (rng.random(shape) < STALLS)
+    return latency, beside
+
+
+def rounds(latency: np.ndarray, beside: np.ndarray, pair: tuple[int, int]) -> comparison.Rounds:
+    """What a pair's rounds say."""
+    first, second = pair
+    group, session, _ = np.indices(latency.shape[:3])
+    return comparison.Rounds(
+        *(group.ravel(), (group * SESSIONS + session).ravel()),
+        *((latency[..., first] - latency[..., second]).ravel(), beside[..., [first, second]].mean(-1).ravel()),
+    )
+
+
+def comparisons(runs: int) -> None:
+    """Coverage of ratios, and how often two of the same are called different, where it ends when all is decided."""
+    least, most, width = 6, 16, 0.01
+    print(
+        f"\nComparisons, {runs} of each: share of intervals that hold the true ratio, of pairs and of whole comparisons"
+    )
+    print("(wanted: 95 % of the latter), and of pairs of the same that are called different")
+    kinds = {
+        "6 groups": (least, ((0, 1),)),
+        "6 groups, slopes differ": (least, ((0, 3),)),
+        "6 to 16, until decided": (most, ((0, 1),)),
+        "the same, three pairs": (most, ((0, 1), (0, 2), (0, 3))),
+    }
+    print(f"{'':26}{'':26}{'pairs':>8}{'whole':>8}{'the same':>10}{'groups':>8}{'half':>8}")
+    for number, machine in enumerate(MACHINES):
+        for kind, (last, pairs) in kinds.items():
+            rng = np.random.default_rng(1000 + number)
+            confidence = comparison.confidence([comparison.Pair("", "", "")] * len(pairs))
+            held, different, groups, widths = [], [], [], []
+            for _ in range(runs):
+                latency, beside = compared(rng, machine, last)
+                for count in range(least, last + 1):
+                    reference = float(np.median(beside[:count]))
+                    each = [rounds(latency[:count], beside[:count], pair) for pair in pairs]
+                    if all(comparison.settled(one, reference, confidence, width) for one in each):
+                        break
+                known = [comparison.read_off(one, reference, confidence) for one in each]
+                slopes = [MEMBERS[first] - MEMBERS[second] for first, second in pairs]
+                held.append([holds(one.interval, slope * reference) for one, slope in zip(known, slopes)])
+                different += [one.verdict != comparison.TIE for one, slope in zip(known, slopes) if not slope]
+                widths += [half(one.interval) for one in known]
+                groups.append(count)
+            print(
+                f"{machine.name:26}{kind:26}{np.mean(held):8.1%}{np.all(held, axis=1).mean():8.1%}"
+                + (f"{np.mean(different):10.1%}" if different else f"{'–':>10}")
+                + f"{np.mean(groups):8.1f}{np.median(widths):8.1%}",
+                flush=True,
+            )
+
+
 def warmups(runs: int) -> None:
-    """Where the warm-up ended."""
-    slow, most = synthetic.SLOW, WARMUP
-    print(f"\nWarm-up of at most {most} requests, {runs} runs: how many it made. slow_first is slow before {slow}")
-    print(f"{'':16}{'2.5 %':>7}{'median':>8}{'97.5 %':>8}{'steady':>9}{'too early':>29}{'median off by':>15}")
+    """Where the warm-up ended, and how far off the median of fifty requests after it is."""
+    most = 200
+    print(f"\nWarm-up of at most {most} requests, {runs} runs: how many it made.", end=" ")
+    print(f"slow_first is slow before {synthetic.SLOW}")
+    print(f"{'':16}{'2.5 %':>7}{'median':>8}{'97.5 %':>8}{'steady':>9}{'too early':>12}{'median off by':>15}")
     for number, distribution in enumerate((*synthetic.STATIONARY, synthetic.slow_first)):
         rng = np.random.default_rng(100 + number)
-        simulated = [process(distribution(rng, WARMUP + 50), 50, False) for _ in range(runs)]
-        counts = np.array([len(each.warmup.latency_ns) for each in simulated])
-        low, middle, high = np.percentile(counts, [2.5, 50, 97.5])
-        steady = np.mean([each.warmup.stopped_by == "until" for each in simulated])
-        early = f"{np.mean(counts < slow):.1%}" if distribution is synthetic.slow_first else "–"
-        bias = np.mean([np.median(each.values) for each in simulated]) / synthetic.LEVEL - 1
-        print(f"{distribution.__name__:16}{low:7.0f}{middle:8.0f}{high:8.0f}{steady:9.0%}{early:>29}{bias:15.2%}")
-
-
-def processes(runs: int) -> None:
-    """Coverage of the interval that is quoted, which comes from several processes."""
-    print(
-        f"\nSeveral processes, {runs} runs of each: share of 95 % intervals that hold the true level; median half width"
-    )
-    kinds = {"log-normal, 10 %": 0.0, "two modes, 1 : 1": 0.5, "two modes, 7 : 3": 0.7}
-    print(f"{'':20}" + "".join(f"{count:>6} processes  " for count in (3, 5, 10)))
-    for name, fast in kinds.items():
-        rng = np.random.default_rng(7)
-        cells = []
-        for count in (3, 5, 10):
-            intervals = np.array([stats.latency_interval(synthetic.between(rng, count, fast)) for _ in range(runs)])
-            covered = np.mean((intervals[:, 0] <= synthetic.LEVEL) & (intervals[:, 1] >= synthetic.LEVEL))
-            half = np.median(np.log(intervals[:, 1] / intervals[:, 0])) / 2
-            cells.append(f"{covered:8.1%} ±{half:5.0%}  ")
-        print(f"{name:20}" + "".join(cells))
-
-
-def stopped(runs: int) -> None:
-    """Coverage of a comparison's interval, which ends as soon as that is narrow: chance picks when that is."""
-    print(f"\nRounds, {runs} runs of each: share of 95 % intervals that hold the true ratio, and groups until the end")
-    least, most, width = 6, 30, 0.01
-    for spread in (0.005, 0.01, 0.02):
-        rng = np.random.default_rng(7)
-        held, groups = [], []
+        counts, stopped, medians = [], [], []
         for _ in range(runs):
-            logs = rng.normal(0, spread, most)
-            for count in range(least, most + 1):
-                interval = stats.mean_interval(logs[:count])
-                assert interval is not None
-                if interval[1] - interval[0] <= 2 * width:
-                    break
-            held.append(interval[0] <= 0 <= interval[1])
-            groups.append(count)
-        print(f"groups differ by {spread:.1%}: {np.mean(held):7.1%}, {np.median(groups):3.0f} groups (median)")
+            simulated = synthetic.Synthetic(distribution(rng, most + 50))
+            warm_up = measure.run(
+                simulated.predict,
+                synthetic.BATCHES,
+                requests=most,
+                limit_s=None,
+                until=series.steady,
+                ask_from=series.STEADY_FROM,
+                clock=simulated.clock,
+            )
+            counts.append(len(warm_up.latency_ns))
+            stopped.append(warm_up.stopped_by == "until")
+            medians.append(np.median(simulated.durations[simulated.made : simulated.made + 50]))
+        low, middle, high = np.percentile(counts, [2.5, 50, 97.5])
+        early = f"{np.mean(np.array(counts) < synthetic.SLOW):.1%}" if distribution is synthetic.slow_first else "–"
+        bias = np.mean(medians) / synthetic.LEVEL - 1
+        print(
+            f"{distribution.__name__:16}{low:7.0f}{middle:8.0f}{high:8.0f}{np.mean(stopped):9.0%}{early:>12}{bias:15.2%}"
+        )
 
 
 if __name__ == "__main__":
     gc.freeze()  # each run of the timing loop collects garbage; nothing of what is loaded now is any
-    warnings.simplefilter("ignore", RuntimeWarning)  # of a mean of no intervals: nan is what is meant
-    RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    within(RUNS)
+    RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    sweeps(RUNS)
+    comparisons(RUNS)
     warmups(RUNS)
-    processes(RUNS)
-    stopped(RUNS)

@@ -14,6 +14,7 @@ from dliflow.analysis import comparison as rounds_of
 from dliflow.analysis import state
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.ranking import groups as rebuilt
+from dliflow.analysis.tables import accuracy as accuracy_table
 from dliflow.analysis.tables import shared
 from dliflow.report import read
 
@@ -46,11 +47,20 @@ def point(framework, batch_size, medians, precision="fp32", status="ok", reason=
     return row | columns, sessions or [{**row, "group": 1, "record": "results/sweep/none.json"}]
 
 
-def quality(framework, precision="fp32", status="ok", reason=None):
-    """A row of accuracy.csv."""
+def quality(framework, precision="fp32", status="ok", reason=None, change=None):
+    """A row of accuracy.csv.
+
+    Args:
+        change: of top-1, with its interval: low, middle, high.
+    """
     row = {**CPU, "dataset": "few", "framework": framework, "precision": precision, "status": status, "reason": reason}
     if status == "ok":
         row.update(images=20, top1=0.9, top1_ci_low=0.7, top1_ci_high=0.97, top5=1.0, top5_ci_low=0.8, top5_ci_high=1.0)
+    if change:
+        low, middle, high = change
+        row.update(baseline=f"{framework}-default-fp32", top1_change=middle, mcnemar_p=0.5, agreement=0.95)
+        row.update(top1_change_ci_low=low, top1_change_ci_high=high)
+        row.update(images_needed=accuracy_table.images_needed(middle, low, high, 20))
     return row
 
 
@@ -202,10 +212,11 @@ def whole(folder: Path, seed: int = 0, groups: int = 6) -> read.Tables:
     pairs += [
         base | pair_row(of_sizes, called("openvino", "int8", 8), name, "batch size") for name in list(members)[:-1]
     ]
-    change = {"baseline": "openvino-default-fp32", "top1_change": -0.005, "mcnemar_p": 0.5, "agreement": 0.97}
-    change |= {"top1_change_ci_low": -0.02, "top1_change_ci_high": 0.01, "images_needed": 3200}
-    accuracy = [quality(*kind) | {"top1": 0.9 - 0.02 * number % 0.07} | (change if kind[1] != "fp32" else {})
-                for number, kind in enumerate(kinds)]  # fmt: skip
+    accuracy = [
+        quality(name, precision, change=None if precision == "fp32" else (-0.02, -0.005, 0.01))
+        | {"top1": 0.9 - 0.02 * number % 0.07}
+        for number, (name, precision) in enumerate(kinds)
+    ]
     return tables_of(points, accuracy, folder, pairs, rounds + of_sizes)
 
 

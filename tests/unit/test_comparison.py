@@ -201,6 +201,18 @@ def test_decided_asks_for_every_pair_at_a_confidence_that_holds_for_all():
     assert not comparison.decided(scattered, [Pair("y", "z", ""), PAIR], 0.01)
 
 
+def test_chance_does_not_end_a_comparison_early():
+    """Two of the same are looked at after every group: an interval that just excludes 1 does not end it."""
+    called = ended = 0
+    for seed in range(60):
+        groups = groups_of(1.0, sd=(0.03, 0.0, 0.0), count=12, sessions=1, rounds=1, seed=seed)
+        looks = [groups[:count] for count in range(6, 13)]
+        called += any(comparison.ratio(look, PAIR).verdict != comparison.TIE for look in looks)
+        ended += any(comparison.decided(look, [PAIR], 0.001) for look in looks)
+    assert 2 * ended < called
+    assert ended / 60 < 0.1
+
+
 def test_more_groups_are_foreseen_until_the_pair_is_decided():
     assert comparison.groups_needed(groups_of(1.0), PAIR, 0.01, 0.95) == 0
     groups = groups_of(1.0, sd=(0.05, 0, 0))

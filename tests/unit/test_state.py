@@ -120,6 +120,32 @@ def test_one_session_has_no_interval():
     assert state.estimates({}) == {}
 
 
+def test_a_slope_that_cannot_be_known_is_a_usual_one_with_an_error():
+    """The anchor never changes beside this configuration, and the state to read off is another one."""
+    read = state.bursts(nested.groups({"x": touched(2.0, 1.0)}, sd=(0.0, 0.01, 0.0)))
+    at_one = state.estimates(read)["x", 1]
+    assert at_one.slope == pytest.approx(0.5)
+    assert at_one.reference_interval == pytest.approx(at_one.interval)
+    elsewhere = state.estimates(read, reference=math.log(nested.ANCHOR / 1e6) + SLOW)["x", 1]
+    assert elsewhere.reference == pytest.approx(at_one.reference * math.sqrt(1.4))
+    low, high = elsewhere.reference_interval
+    assert low < 2.0 < 2.0 * 1.4 < high
+
+
+@pytest.mark.parametrize(("count", "sessions", "rounds"), [(1, 2, 1), (1, 3, 2), (2, 1, 1), (2, 1, 2), (3, 1, 1)])
+def test_few_of_anything_have_intervals_with_bounds(count, sessions, rounds):
+    members = {"x": touched(2.0, 1.0), "y": touched(3.0, 0.0)}
+    drawn, sd, widths = np.random.default_rng(6).normal(0, 0.1, 999).tolist(), (0.03, 0.07, 0.02), []
+    for seed in range(20):
+        groups = nested.groups(members, count, sessions, rounds, (1, 2), drawn.__getitem__, sd, seed)
+        for point in state.estimates(state.bursts(groups)).values():
+            low, high = point.reference_interval
+            assert low < point.reference < high < math.inf
+            assert -1 < point.slope < 2
+            widths.append(high / low)
+    assert np.median(widths) > 1.2
+
+
 def test_a_stall_of_one_burst_moves_nothing():
     rng = np.random.default_rng(4)
     of = {n: simulated(rng, sd=(0.0, 0.01, 0.005), rounds=3) for n in range(4)}

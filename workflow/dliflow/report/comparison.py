@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from dliflow.analysis import ranking
+from dliflow.analysis import ranking, strain
 from dliflow.analysis.columns import COMPARED
 from dliflow.analysis.comparison import FIRST, SECOND, TIE
 from dliflow.analysis.ranking import Comparison, Figure
 from dliflow.analysis.rows import Row, Rows, grouped
-from dliflow.analysis.strain import Strain
 from dliflow.report import names
 from dliflow.report.read import Tables
 
@@ -26,11 +25,6 @@ class Gain(NamedTuple):
     second: str
     ratio: Figure
     """Of their latencies, of batch sizes of the times of an image."""
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether others took too much of the machine."""
-        return Strain(self.row["taken_share"], None).busy
 
     @property
     def verdict(self) -> str:
@@ -53,16 +47,20 @@ class Block(NamedTuple):
     title: str
     gains: list[Gain]
     others: Rows
+    doubtful: bool
+    """Whether the machine was too busy."""
 
 
 def blocks(tables: Tables) -> list[Block]:
     """Every comparison that was planned, in the order of the table."""
     compared = ranking.comparisons(tables.comparison, tables.rounds)
+    best, bursts = strain.best_states(tables.measurements, tables.rounds), grouped(tables.rounds, ("record",))
     return [
         Block(
             title(rows[0]),
             gains(compared[point]) if point in compared else [],
             [row for row in rows if row["status"] != "ok"],
+            strain.of_rounds(rows[0]["taken_share"], bursts.get((rows[0]["record"],), []), best).doubtful,
         )
         for point, rows in grouped(tables.comparison, COMPARED).items()
     ]

@@ -17,11 +17,11 @@ from dliflow.report.read import Tables
 COLOUR = {FIRST: COLOURS[2], SECOND: COLOURS[1], TIE: MUTED}
 
 
-def pair_rows(axes: Axes, gains: list[Gain]) -> None:
+def pair_rows(axes: Axes, gains: list[Gain], doubtful: bool) -> None:
     """A point and an interval for each pair, the figures beside it."""
     axes.axvline(1, color=INK, lw=0.8)
     for index, gain in enumerate(gains):
-        colour = MUTED if gain.doubtful else COLOUR[gain.verdict]
+        colour = MUTED if doubtful else COLOUR[gain.verdict]
         if gain.ratio.interval:
             axes.plot(gain.ratio.interval, [index, index], color=colour, lw=1.6, solid_capstyle="butt")
         axes.plot(gain.ratio.value, index, "o", color=colour, ms=5)
@@ -49,7 +49,7 @@ def comparison(tables: Tables) -> Figure:
     heights = [0.24 * len(block.gains) + 0.1 for block in compared]
     figure, axes = canvas.grid([canvas.Block(block.title, [""]) for block in compared], heights, width=9)
     for block, (cell_axes,) in zip(compared, axes):
-        pair_rows(cell_axes, block.gains)
+        pair_rows(cell_axes, block.gains, block.doubtful)
     axes[-1][0].set_xlabel("Ratio of latencies, of batch sizes that of an image's time; below 1 the first is faster")
     canvas.footnote(
         figure,

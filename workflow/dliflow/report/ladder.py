@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from dliflow.analysis.ranking import FASTEST, TIE, UNDECIDED, Standing
 from dliflow.report import canvas, names, units
 from dliflow.report.canvas import GRID, INK, Block, Look
-from dliflow.report.conclusion import ranked
+from dliflow.report.conclusion import Batch, settings
 from dliflow.report.marks import bars, explain, limits, log_axis, marker, without
 from dliflow.report.read import Tables
 
@@ -19,15 +19,16 @@ MARKS = {TIE: " ≈", UNDECIDED: " ?"}
 ROW, AROUND = 0.185, 0.12  # inches
 
 
-def figures(standing: Standing) -> str:
+def figures(standing: Standing, doubtful: bool) -> str:
     """What stands beside a row: its ratio, and the latency with its interval."""
     ratio = units.ratio(standing.ratio.value, *(standing.ratio.interval or ()))
-    beside = "fastest" if standing.verdict == FASTEST else f"{ratio}×{MARKS.get(standing.verdict, '')}"
+    named = standing.verdict == FASTEST and not doubtful
+    beside = "fastest" if named else f"{ratio}×{'' if doubtful else MARKS.get(standing.verdict, '')}"
     value, _, interval = units.figure(standing.latency).partition(" ")
     return f"{beside} · {value} ms {interval}".rstrip()
 
 
-def rungs(axes: Axes, standings: Sequence[Standing], looks: dict[tuple, Look]) -> None:
+def rungs(axes: Axes, standings: Sequence[Standing], looks: dict[tuple, Look], doubtful: bool) -> None:
     """One batch size: a row for each configuration, at its latency over that of the fastest."""
     ratios = [standing.ratio for standing in standings]
     low, high = limits([ratio.value for ratio in ratios], [ratio.interval for ratio in ratios], 1.3)
@@ -39,12 +40,12 @@ def rungs(axes: Axes, standings: Sequence[Standing], looks: dict[tuple, Look]) -
     axes.axvline(1, color=INK, lw=0.7, zorder=1)
     for place, standing in enumerate(standings):
         look, ratio = looks[canvas.look_key(standing.row)], standing.ratio
-        if standing.verdict in (FASTEST, TIE):
+        if standing.verdict in (FASTEST, TIE) and not doubtful:
             axes.axhspan(place - 0.5, place + 0.5, color=GRID, lw=0, zorder=0)
         bars(axes, [(place, *ratio.interval)] if ratio.interval else [], look, upright=False)
         axes.plot([ratio.value], [place], ls="", zorder=3, **marker(look, 5))
         axes.text(
-            1.02, place, figures(standing), transform=axes.get_yaxis_transform(), va="center", fontsize=7
+            1.02, place, figures(standing, doubtful), transform=axes.get_yaxis_transform(), va="center", fontsize=7
         )  # fmt: skip
     axes.set_yticks(range(len(standings)), [names.configuration(standing.row) for standing in standings])
     axes.set_ylim(len(standings) - 0.5, -0.5)
@@ -52,19 +53,24 @@ def rungs(axes: Axes, standings: Sequence[Standing], looks: dict[tuple, Look]) -
     axes.grid(True, axis="x")
 
 
+def title(batch: Batch) -> str:
+    """Of a cell."""
+    return f"Batch size {batch.size}{', doubtful: the machine was too busy' if batch.doubtful else ''}"
+
+
 def ranking(tables: Tables) -> Figure:
     """A block for every model × device × node, a cell for every batch size."""
-    rankings = list(ranked(tables).values())
-    if not rankings:
+    concluded = [setting for setting in settings(tables) if setting.batches]
+    if not concluded:
         return canvas.blank(explain(tables.performance))
     looks = canvas.looks(tables)
-    blocks = [Block(names.setting(one.first_row), [f"Batch size {size}" for size in one.sizes]) for one in rankings]
-    heights = [ROW * max(map(len, one.sizes.values())) + AROUND for one in rankings]
+    blocks = [Block(setting.name, [title(batch) for batch in setting.batches]) for setting in concluded]
+    heights = [ROW * max(len(batch.entries) for batch in setting.batches) + AROUND for setting in concluded]
     columns = min(2, max(len(block.cells) for block in blocks))
     figure, axes = canvas.grid(blocks, heights, columns, canvas.WIDTH if columns > 1 else 7.5)
-    for one, places in zip(rankings, axes):
-        for standings, cell_axes in zip(one.sizes.values(), places):
-            rungs(cell_axes, standings, looks)
+    for setting, places in zip(concluded, axes):
+        for batch, cell_axes in zip(setting.batches, places):
+            rungs(cell_axes, [entry.standing for entry in batch.entries], looks, batch.doubtful)
         places[-1].set_xlabel("Latency at the reference state, over that of the fastest")
     note = (
         "Bars: 95 % interval of the ratio to the fastest. Shaded: the fastest, and what was measured together with it "

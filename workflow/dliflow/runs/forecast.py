@@ -28,11 +28,10 @@ def forecast(jobs: Iterable[tuple[str, str]], config: Mapping[str, Any]) -> Opti
         return None
     seconds = sum(len(of_rule) * _usual(rule, config) for rule, of_rule in logs.items())
     frameworks = sorted({Path(log).parent.name.partition("-")[0] for log in logs["sweep"]})
-    sweeps = f"{len(logs['sweep'])} of the sweep ({', '.join(frameworks)})" if frameworks else "0 of the sweep"
-    return (
-        f"Measurements to be made: {sweeps} and {len(logs['compare'])} comparisons in rounds, about "
-        f"{max(1, round(seconds / 60))} min in all."
-    )
+    sweeps = f"{len(logs['sweep'])} of the sweep ({', '.join(frameworks)})" if frameworks else ""
+    comparisons = f"{len(logs['compare'])} in rounds" if logs["compare"] else ""
+    what = " and ".join(filter(None, (sweeps, comparisons)))
+    return f"Measurements to be made: {what}, about {max(1, round(seconds / 60))} min in all."
 
 
 def _usual(rule: str, config: Mapping[str, Any]) -> float:
