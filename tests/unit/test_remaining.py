@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from dliflow import files
 from dliflow.files import read_json, write_json
 from dliflow.records import record
 from dliflow.runs import remaining
@@ -25,7 +26,9 @@ def study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(record, "_validator", lambda: jsonschema.Draft202012Validator({"required": ["command"]}))
     changes = {"latency": {"batch_sizes": [1], "groups": 2}}
-    return plan.build(config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}")
+    return plan.build(
+        config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}", files.digest
+    )
 
 
 def broken(output, inputs=(), fails=True):
@@ -129,7 +132,7 @@ def test_what_a_sweep_left_that_failed_holds_for_its_own_run_only(study):
 def test_of_all_batch_sizes_a_candidate_is_missing_that_failed_at_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checked = config.study({**STUDY, "latency": {"batch_sizes": [1, 4], "groups": 2}}, "test")
-    of_sizes = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}")
+    of_sizes = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}", files.digest)
     (row,) = (row for row in of_sizes["compare"] if row["batch_size"] is None)
     missing, well = remaining.absent(of_sizes, row["record"], {sweep(of_sizes, "opencv", "fp32")})
     assert missing == ["opencv-default-fp32-default"]
