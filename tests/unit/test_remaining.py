@@ -122,7 +122,9 @@ def test_what_a_sweep_left_that_failed_holds_for_its_own_run_only(study):
     for output in (failed, never):
         write_json(paths.failure(paths.log(output)), {"stage": "sweep", "reason": "it broke"})
     write_json(paths.partial(failed), {})
-    jobs = [sweeping(failed), sweeping(never)]
+    converted = "results/models/m/openvino-fp32.json"
+    waiting = sweeping(sweep(study, "openvino", "fp32"), [converted])
+    jobs = [sweeping(failed), sweeping(never), broken(converted), waiting]
     remaining.make(study, jobs, STARTED)
     assert read_json(paths.PARTIALS) == {failed: paths.partial(failed)}
     remaining.make(study, jobs, time.time() + 9)
