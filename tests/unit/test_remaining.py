@@ -83,7 +83,7 @@ def test_parity_that_failed_leaves_a_candidate_out(study):
     (row,) = study["compare"]
     lost = next(job["record"] for job in study["parity"] if job["framework"] == "opencv")
     assert lost in row["needs"]
-    missing, well = remaining.absent(study, row["record"], {lost})
+    missing, well = remaining.absent(study, row["record"], {lost}, 0.0)
     assert missing == ["opencv-default-fp32-default"]
     assert well == ["openvino-default-fp32-default", "openvino-default-fp16-default"]  # OpenCV has no fp16
 
@@ -136,6 +136,23 @@ def test_of_all_batch_sizes_a_candidate_is_missing_that_failed_at_one(tmp_path, 
     checked = config.study({**STUDY, "latency": {"batch_sizes": [1, 4], "groups": 2}}, "test")
     of_sizes = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}", files.digest)
     (row,) = (row for row in of_sizes["compare"] if row["batch_size"] is None)
-    missing, well = remaining.absent(of_sizes, row["record"], {sweep(of_sizes, "opencv", "fp32")})
+    missing, well = remaining.absent(of_sizes, row["record"], {sweep(of_sizes, "opencv", "fp32")}, 0.0)
     assert missing == ["opencv-default-fp32-default"]
     assert well == ["openvino-default-fp32-default", "openvino-default-fp16-default"]
+
+
+def test_a_candidate_that_broke_at_another_batch_size_is_compared(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(record, "_validator", lambda: jsonschema.Draft202012Validator({}))
+    checked = config.study({**STUDY, "latency": {"batch_sizes": [1, 4], "groups": 2}}, "test")
+    of_sizes = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}", files.digest)
+    lost = sweep(of_sizes, "opencv", "fp32")
+    part = Path(paths.partial(lost))
+    part.parent.mkdir(parents=True)
+    part.write_text(json.dumps({"figures": {"broken": [{"batch_size": 4}]}}))
+    written = part.stat().st_mtime
+    missing = {}
+    for row in of_sizes["compare"]:
+        missing[row["batch_size"]], _ = remaining.absent(of_sizes, row["record"], {lost}, written)
+    assert missing == {1: [], 4: ["opencv-default-fp32-default"], None: []}
+    assert remaining.absent(of_sizes, of_sizes["compare"][0]["record"], {lost}, written + 1)[0] == missing[4]
