@@ -1,209 +1,137 @@
 """What taking turns buys: a configuration against itself and against a copy slowed by 5 %. Prints figures.
 
-    PYTHONPATH=workflow .venv/bin/python benchmarks/rounds.py --framework onnxruntime
+    PYTHONPATH=workflow .venv/bin/python benchmarks/rounds.py STUDY --framework onnxruntime
 
-A finished study left the framework's environment and the converted model in `results/`. One comparison measures three
-configurations, which are one (`a`, `b`) and its slowed copy (`c`): in rounds, as the `compare` stage does, and plainly,
-as the `latency` stage does, each repetition a fresh process and nothing else running. Between the plain bursts comes
-the pacer, so that a ratio to it can be had too. Every comparison is written to a file at once; `--again FILE` prints
-its figures anew.
+One comparison measures three configurations of a finished study, which are one (`a`, `b`) and its slowed copy (`c`), in
+two ways: as the sweep does, group by group in shuffled order, where the latencies at the reference state tell the ratio
+with an interval of both intervals together; and in rounds, as comparisons do.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import finished
 import numpy as np
 
-from dliflow import frameworks
-from dliflow.analysis import comparison, stats, surroundings
-from dliflow.machine import lock, variables
+from dliflow.analysis import comparison, state, stats
+from dliflow.measuring import turns
 from dliflow.stages import compare
-from dliflow.study import config, environments, paths
 
 SHARE = 0.05
 PAIRS = {"the same twice": comparison.Pair("b", "a", ""), "slowed by 5 %": comparison.Pair("c", "a", "")}
-NAMES = ("a", "b", "c")
-WARM_UP = {"requests": 200, "limit_s": 0.1}
-Groups = list[dict[str, Any]]
+WANTED = {"the same twice": comparison.TIE, "slowed by 5 %": comparison.SECOND}
+Commands = Mapping[str, Sequence[str]]
+Ratios = dict[str, list[comparison.Ratio]]
+"""By what is compared, the ratio at each batch size."""
 
 
-def commands(args: argparse.Namespace) -> dict[str, list[str]]:
-    """The workers of the three configurations."""
-    entry = config.model(Path("config/models"), args.model, "--model", "--model")["input"]
-    folder = Path(paths.PERFORMANCE_ARRAY.format(dataset=args.dataset, spec="*"))
-    arrays = sorted(folder.parent.glob(folder.name))
-    if not arrays:
-        sys.exit(f"{folder}: there is none; finish a study first, or name its --dataset")
-    wanted = argparse.Namespace(
-        **{
-            "model": args.model,
-            "device": "cpu",
-            "threads": None,
-            "input": entry,
-            "scores": args.scores,
-        },
-        **{
-            "array": arrays[0],
-            "batch_size": args.batch_size,
-            "out": Path(os.devnull),
-            "random_images": None,
-            "launch": {"cpus": None, "numa_node": None, "priority": None, "environment": {}},
-            "distinct": None,
-        },
-    )
-    member = {
-        **{"framework": args.framework, "variant": frameworks.variants(args.framework)[0], "precision": args.precision},
-        **{"parameters": "default", "options": {}},
-        "python": environments.folder(Path(f"envs/{args.framework}.yaml"), "results/envs") + "/bin/python",
+def by_sweep(
+    commands: Commands, args: argparse.Namespace, of: argparse.Namespace, inputs: int, order: random.Random
+) -> Ratios:
+    """Ratios of latencies at the reference state."""
+    entries = {called: (command, args.batch_sizes) for called, command in commands.items()}
+    groups = defaultdict(list)
+    for _ in range(args.sweep_groups):
+        for called, group in finished.swept(entries, of, inputs, order, of.budget / len(of.batch_sizes)).items():
+            groups[called].append(group)
+    estimates = state.estimates({called: state.bursts(each)["measured"] for called, each in groups.items()})
+    return {
+        what: [finished.ratio(estimates[pair.first, size], estimates[pair.second, size]) for size in args.batch_sizes]
+        for what, pair in PAIRS.items()
     }
-    plain = compare.command(wanted, member)
-    slowed = [plain[0], str(Path(__file__).with_name("slowed.py")), str(SHARE), *plain[3:]]
-    return {"a": plain, "b": plain, "c": slowed}
 
 
-def in_rounds(started: dict[str, list[str]], args: argparse.Namespace, order: random.Random) -> Groups:
-    """Groups of rounds of all three, ended as the stage ends them."""
-    return compare.until_narrow(
-        lambda: compare.group(started, args.rounds, args.burst, WARM_UP, order),
-        list(PAIRS.values()),
-        args.groups,
-        args.budget,
-        args.width,
-    )[0]
+def by_rounds(
+    commands: Commands, args: argparse.Namespace, of: argparse.Namespace, inputs: int, order: random.Random
+) -> Ratios:
+    """Ratios of rounds, which end as those of the stage do."""
+    pace = turns.Pace.of(of)._replace(rounds=args.rounds, burst={"requests": of.burst_requests, "limit_s": args.burst})
+    pairs = list(PAIRS.values())
+    ratios: Ratios = {what: [] for what in PAIRS}
+    for size in args.batch_sizes:
+
+        def make(size: int = size) -> dict[str, Any]:
+            with turns.group(commands, finished.of_anchor(of), inputs, pace.hang_s) as running:
+                sizes = dict.fromkeys(commands, size)
+                return {"sessions": [turns.session(running, sizes, pace, order) for _ in range(args.sessions)]}
+
+        groups, _ = compare.until_decided(make, pairs, args.groups, args.budget, args.width)
+        for what, pair in PAIRS.items():
+            ratios[what].append(comparison.ratio(groups, pair))
+    return ratios
 
 
-def plainly(started: dict[str, list[str]], args: argparse.Namespace, order: random.Random) -> dict[str, Groups]:
-    """For each of the three its repetitions, whole repetitions one after the other in shuffled order."""
-    repetitions: dict[str, Groups] = {name: [] for name in started}
-    for _ in range(args.repetitions):
-        for name in order.sample(NAMES, len(NAMES)):
-            repetitions[name].append(
-                compare.group({name: started[name]}, args.rounds, args.limit / args.rounds, WARM_UP, order)
-            )
-    return repetitions
+WAYS = {"sweep": by_sweep, "rounds": by_rounds}
 
 
-def durations(groups: Groups, name: str, by: Callable[[dict[str, Any]], float]) -> list[np.ndarray]:
-    """For each repetition its median latency over what `by` says of its rounds, as `stats` takes it."""
-    return [
-        np.array(
-            [
-                np.median(np.concatenate([round_["latency_ns"][name] for round_ in group["rounds"]]))
-                / np.median([by(round_) for round_ in group["rounds"]])
-            ]
-        )
-        for group in groups
-    ]
+def show(ratios: Mapping[str, Ratios], seconds: Mapping[str, Sequence[float]]) -> None:
+    """Print what was seen.
 
-
-def nothing(round_: dict[str, Any]) -> float:
-    """No correction."""
-    return 1.0
-
-
-def pace(round_: dict[str, Any]) -> float:
-    """The pacer's median, ns."""
-    return float(np.median(round_["pacer_ns"]))
-
-
-def probe(round_: dict[str, Any]) -> float:
-    """The probe of all processors, ms."""
-    return float(np.mean([surroundings.probe_ms(durations_ns) for durations_ns in round_["probe_ns"].values()]))
-
-
-PLAIN = {"plain": nothing, "plain, over the pacer": pace, "plain, over the probe": probe}
-
-
-def ratios(measured: dict[str, Any], pair: comparison.Pair) -> dict[str, comparison.Ratio]:
-    """The ratio of one comparison by every way of measuring it."""
-    by_way = {"rounds": comparison.ratio(comparison.log_ratios(measured["rounds"], pair))}
-    for name, by in PLAIN.items():
-        first, second = (durations(measured["plain"][member], member, by) for member in (pair.first, pair.second))
-        middle = np.exp(np.mean(np.log(first)) - np.mean(np.log(second)))
-        by_way[name] = comparison.Ratio(float(middle), stats.ratio_interval(first, second))
-    return by_way
-
-
-def show(comparisons: list[dict[str, Any]]) -> None:
-    """Print what was found."""
-    wanted = {"the same twice": comparison.TIE, "slowed by 5 %": comparison.SECOND}
-    print(f"{len(comparisons)} comparisons")
-    for what, pair in PAIRS.items():
-        print(f"  {what}: share that ends in '{wanted[what].replace('second', 'the copy of full speed')}'")
-        for name in ("rounds", *PLAIN):
-            of_pair = [ratios(measured, pair)[name] for measured in comparisons]
-            right = sum(ratio.verdict == wanted[what] for ratio in of_pair)
-            low, high = stats.share_interval(right, len(of_pair))
-            logs = np.log([ratio.ratio for ratio in of_pair])
-            half = np.median([np.log(ratio.interval[1] / ratio.ratio) for ratio in of_pair if ratio.interval])
+    Args:
+        ratios: by way, over all comparisons.
+        seconds: by way, of each comparison.
+    """
+    for what, wanted in WANTED.items():
+        print(f"  {what}: share that ends in '{wanted.replace('second', 'the copy of full speed')}'")
+        for way in WAYS:
+            of_way = ratios[way][what]
+            right = sum(ratio.verdict == wanted for ratio in of_way)
+            low, high = stats.share_interval(right, len(of_way))
+            middle = np.exp(np.mean(np.log([ratio.ratio for ratio in of_way])))
+            halves = np.nanquantile([finished.half(ratio.interval) for ratio in of_way], [0.5, 0.9])
             print(
-                f"    {name:22} {right / len(of_pair):6.1%}  [{low:.1%}, {high:.1%}]   "
-                f"ratio {np.exp(logs.mean()):.4f}, sd {logs.std(ddof=1):.2%}, half of an interval {half:.2%}"
+                f"    by {way:7} {right} of {len(of_way)}  [{low:.1%}, {high:.1%}]   ratio {middle:.4f}, "
+                f"half of an interval {halves[0]:.2%} (median), {halves[1]:.2%} (ninth decile)"
             )
-    print(f"  groups of a comparison: {np.median([len(measured['rounds']) for measured in comparisons]):.0f} (median)")
-    for name in ("rounds", "plain"):
-        seconds = [measured["seconds"][name] for measured in comparisons]
-        print(f"  seconds of a comparison, {name}: {np.median(seconds):.1f}")
-    print("  spread of processes' latencies (sd of logarithms), all plain repetitions of one configuration")
-    for name, by in PLAIN.items():
-        logs = [np.log(durations(measured["plain"]["a"], "a", by)).ravel() for measured in comparisons]
-        within = np.sqrt(np.mean([np.var(values, ddof=1) for values in logs]))
-        print(f"    {name:22} within a comparison {within:.2%}, over the whole run {np.std(np.concatenate(logs)):.2%}")
+    for way in WAYS:
+        print(f"  seconds of a comparison, by {way}: {np.median(seconds[way]):.0f}")
 
 
 def main(args: argparse.Namespace) -> None:
-    """Compare, write, print."""
-    started = commands(args)
-    environment = variables.passed_on(os.environ, "latency")[0]
-    os.environ.clear()
-    os.environ.update(environment)
-    order = random.Random(0)
-    comparisons = []
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with lock.hold(True), open(args.out, "w", encoding="utf-8") as out:
+    """Compare, print."""
+    finished.enter(args.study)
+    of = finished.configuration(args.model, args.framework, args.precision)
+    order = random.Random(args.seed)
+    ratios: dict[str, Ratios] = {way: {what: [] for what in PAIRS} for way in WAYS}
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    with finished.measuring(of) as inputs:
+        plain = finished.worker(of, inputs)
+        python, _, _, *stage = plain
+        slowed = [python, str(Path(__file__).resolve().with_name("slowed.py")), str(SHARE), *stage]
         for number in range(args.comparisons):
-            clock = [time.monotonic()]
-            rounds = in_rounds(started, args, order)
-            clock.append(time.monotonic())
-            plain = plainly(started, args, order)
-            clock.append(time.monotonic())
-            seconds = dict(zip(("rounds", "plain"), np.diff(clock).tolist()))
-            comparisons.append({"rounds": rounds, "plain": plain, "seconds": seconds})
-            out.write(json.dumps(comparisons[-1]) + "\n")
-            out.flush()
+            for way, measure in WAYS.items():
+                started = time.monotonic()
+                of_comparison = measure({"a": plain, "b": plain, "c": slowed}, args, of, inputs, order)
+                seconds[way].append((time.monotonic() - started) / len(args.batch_sizes))
+                for what, each in of_comparison.items():
+                    ratios[way][what] += each
             print(f"{number + 1} of {args.comparisons}", file=sys.stderr, flush=True)
-    show(comparisons)
+    print(f"{finished.name(of)}, batch sizes {args.batch_sizes}, {args.comparisons} comparisons of each")
+    show(ratios, seconds)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    settings = finished.settings()
+    usual = settings["compare"]
+    parser = finished.parser(__doc__)
     parser.add_argument("--framework", default="onnxruntime")
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--model", default="efficientnet_lite0")
-    parser.add_argument("--dataset", default="imagenet_samples")
-    parser.add_argument("--scores", type=int, default=1000)
-    parser.add_argument("--batch-size", type=int, default=1)
-    parser.add_argument("--comparisons", type=int, default=60)
-    parser.add_argument("--groups", type=int, default=6, help="of rounds at least, in a comparison")
-    parser.add_argument("--budget", type=float, default=30, help="seconds after which no new group begins")
-    parser.add_argument("--width", type=float, default=0.01, help="half of a ratio's interval that is narrow enough")
-    parser.add_argument("--rounds", type=int, default=8, help="in a group; bursts in a plain repetition")
-    parser.add_argument("--burst", type=float, default=0.05, help="seconds")
-    parser.add_argument("--repetitions", type=int, default=5, help="plain ones of each, in a comparison")
-    parser.add_argument("--limit", type=float, default=0.3, help="seconds of requests in a plain repetition")
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks/rounds.jsonl"))
-    parser.add_argument("--again", type=Path, help="print the figures of such a file; nothing is measured")
-    chosen = parser.parse_args()
-    if chosen.again:
-        show([json.loads(line) for line in chosen.again.read_text(encoding="utf-8").splitlines()])
-    else:
-        main(chosen)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1], help="each is a comparison of its own")
+    parser.add_argument("--comparisons", type=int, default=5)
+    parser.add_argument("--sweep-groups", type=int, default=settings["latency"]["groups"], help="of each configuration")
+    parser.add_argument("--groups", type=int, default=usual["groups"], help="of rounds, at least")
+    parser.add_argument("--budget", type=float, default=usual["budget_s"], help="seconds of rounds, as in the config")
+    parser.add_argument("--width", type=float, default=usual["width"], help="half of an interval that is narrow enough")
+    parser.add_argument("--sessions", type=int, default=usual["sessions"], help="in each group of rounds")
+    parser.add_argument("--rounds", type=int, default=usual["rounds"], help="in each session")
+    parser.add_argument("--burst", type=float, default=usual["burst_s"], help="seconds")
+    parser.add_argument("--seed", type=int, default=0)
+    main(parser.parse_args())

@@ -142,7 +142,9 @@ def test_other_batch_sizes_measure_all_again_and_do_nothing_else(finished):
         pending = finished.pending()
         assert measured_anew(pending) == {"alpha", "beta"}
         assert {name.split("/")[1] for name in pending - derived(pending)} == {"sweep"}
-    assert "Measurements to be made: 4 of the sweep (alpha, beta), about 1 min in all" in finished.run("all", "--dry-run")
+    assert "Measurements to be made: 4 of the sweep (alpha, beta), about 1 min in all" in finished.run(
+        "all", "--dry-run"
+    )
 
 
 def test_a_group_added_keeps_the_others(finished):

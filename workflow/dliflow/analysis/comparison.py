@@ -219,7 +219,7 @@ def settled(of_pair: Rounds, reference: float, confidence: float, width: float) 
     """Whether a pair is known so well that measuring may end.
 
     Who looks after every group and stops when an interval excludes 1 is led by chance: of pairs without a difference
-    12 to 20 % were called different (`benchmarks/coverage.py`). So the interval that may end it early allows a tenth of
+    16 to 18 % were called different (`benchmarks/coverage.py`). So the interval that may end it early allows a tenth of
     the error, after which the one that is quoted holds the truth as often as it says (R. Peto et al., Br. J. Cancer 34,
     1976, section 8).
     """

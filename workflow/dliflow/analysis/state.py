@@ -19,7 +19,6 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional, TypeVar
 
 import numpy as np
-from scipy import stats as scipy_stats
 
 K = TypeVar("K", bound=Hashable)
 MS = 1e6  # ns
@@ -324,15 +323,17 @@ def plus(mean: Mean, variance: float, freedom: float) -> Mean:
     total = mean.variance + variance
     if not mean.freedom or not total:
         return mean
-    unknown = mean.variance**2 / mean.freedom + variance**2 / freedom
-    return Mean(mean.value, total, total**2 / unknown if unknown else math.inf)
+    error = mean.variance**2 / mean.freedom + variance**2 / freedom
+    return Mean(mean.value, total, total**2 / error if error else math.inf)
 
 
 def interval(mean: Mean, confidence: float) -> Optional[tuple[float, float]]:
     """Student's t interval of the exponential of a mean of logarithms; None where it has no bounds."""
     if not mean.freedom:
         return None
-    half = float(scipy_stats.t.ppf((1 + confidence) / 2, mean.freedom)) * math.sqrt(mean.variance)
+    from scipy import special  # here: the rules import this room for names only, and scipy takes half a second
+
+    half = float(special.stdtrit(mean.freedom, (1 + confidence) / 2)) * math.sqrt(mean.variance)
     if not half < BOUND:
         return None
     return math.exp(mean.value - half), math.exp(mean.value + half)
