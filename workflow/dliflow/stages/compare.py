@@ -22,7 +22,6 @@ from typing import Any
 from dliflow.analysis import comparison, state
 from dliflow.analysis.state import Bursts, Estimate
 from dliflow.errors import DliflowError
-from dliflow.files import payload
 from dliflow.machine import launch
 from dliflow.measuring import anchor, feed, session, turns, workers
 from dliflow.records import earlier, record
@@ -225,8 +224,7 @@ def compared(
         WorkerEnded: when a member's process breaks.
         Skipped: when a member cannot run here after all.
     """
-    network = payload(args.anchor) / anchor.NETWORK
-    of_anchor = anchor.command(workers.python(args.anchor_python), str(network))
+    of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
     commands = {comparison.name(member): command(args, member, inputs) for member in members}
     sizes = {comparison.name(member): member.get("size", args.batch_sizes[0]) for member in members}
     pace, order = turns.Pace.of(args), random.Random(args.seed)
