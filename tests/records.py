@@ -4,32 +4,50 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import nested
 import numpy as np
 
 from dliflow.analysis import comparison
 from dliflow.files import sha256
+from dliflow.measuring.session import SCHEMA_VERSION
+from dliflow.study import plan as planning
 
 MACHINE = {"hostname": "host", "cpu": "a CPU", "usable_cpus": 2, "kernel": "6.1"}
-IN_EFFECT = {"cpus": "0-1", "outside": "", "priority": 0, "session_priority": 0, "memory": ""}
 LAUNCH = {
     "asked": {"cpus": "0-1", "numa_node": None, "priority": None, "environment": {}},
-    "in_effect": IN_EFFECT,
+    "in_effect": {"cpus": "0-1", "outside": "", "priority": 0, "session_priority": 0, "memory": ""},
 }
-SPENT = {"wall_s": 1.0, "own_cpu_s": 1.0, "involuntary_switches": 1, "major_faults": 0, "minor_faults": 2}
-PACER = {"numpy": "2.4.6", "blas": "scipy-openblas 0.3.31"}
-PROBE = {"0": [1_000_000, 1_010_000], "1": [1_000_000, 990_000]}
+COUNTERS = {"wall_s": 1.0, "own_cpu_s": 1.0, "involuntary_switches": 1, "major_faults": 0, "minor_faults": 2}
+OPENED = {
+    **{"threads_in_effect": 2, "load_ms": 50.0, "first_request_ms": 9.0, "peak_rss_mib": 150.0, "counters": COUNTERS},
+    **{"warmup_ns": [6_000_000] * 5, "warmup_stopped_by": "steady", "launch": LAUNCH},
+    **{"inputs_mib": 2.0, "distinct_batches": 4, "inputs_exceed_cache": True},
+}
+PROCESS = {"import_ms": 300.0, "model_bytes": 5_000_000, "packages": {}, "environment": {}, "command": []}
+ANCHOR = {"runtime": "onnxruntime 1.32.0", "threads": 2, "sha256": "0" * 64}
+DISTURBANCE = {
+    **{"wall_s": 1.0, "others_cpu_s": 0.01, "steal_s": 0.0},
+    **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {}},
+}
+FED = {"inputs": "images", "distinct_asked": None}
+GONE = {"gone-default-fp32-default": "its process died"}
 IMAGES = 40
+REQUESTS = 70  # of a burst
+SPREAD = (0.03, 0.02, 0.01)  # of groups, sessions and bursts
 
 
 def write(path: str, stage: str, identity: dict[str, Any], figures: dict[str, Any], **more: Any) -> None:
     """A good record, where it belongs."""
-    record = {"schema": 1, "stage": stage, "status": "ok", "reason": None, "identity": identity, "machine": MACHINE}
-    record |= {"packages": {}, "environment": {}, "command": [], "finished_at": "2026-01-01T00:00:00+00:00"}
+    record = {"schema": SCHEMA_VERSION, "stage": stage, "status": "ok", "reason": None}
+    record |= {"identity": identity, "machine": MACHINE, "packages": {}, "environment": {}, "command": []}
+    record |= {"finished_at": "2026-01-01T00:00:00+00:00", "process_ms": 900.0, "figures": figures, **more}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps({**record, "process_ms": 900.0, "figures": figures, **more}), encoding="utf-8")
+    Path(path).write_text(json.dumps(record), encoding="utf-8")
 
 
 def study(plan: dict[str, Any], rng: np.random.Generator) -> None:
@@ -41,11 +59,32 @@ def study(plan: dict[str, Any], rng: np.random.Generator) -> None:
         write(row["record"], "parity", identified(row), parity())
     for row in plan["accuracy"]:
         write(row["record"], "accuracy", identified(row), accuracy(Path(row["record"]), row["precision"]))
-    for row in plan["latency"]:
-        write(row["record"], "latency", {**identified(row), "threads_in_effect": 2}, latency(rng), launch=LAUNCH)
+    batch_sizes = list(dict.fromkeys(row["batch_size"] for row in plan["sweep"]))
+    for row in {row["record"]: row for row in plan["sweep"]}.values():
+        sweep(row, batch_sizes, rng)
     for row in plan["compare"]:
-        members = {comparison.name(one): identified(one) for one in plan["latency"] if one["repetition"] == 1}
-        write(row["record"], "compare", {**point(row), "threads": "default"}, compared(members, rng))
+        able = {comparison.name(one): {**row, **one} for one in planning.candidates(plan, **point_of(row))}
+        size = row["batch_size"]
+        sizes = dict.fromkeys(able, size) if size else fastest_of_sizes(able, batch_sizes)
+        members = {name: identified(able[name.partition(":")[0]]) for name in sizes}
+        write(row["record"], "compare", compared_identity(row, batch_sizes), compared(members, sizes, rng))
+
+
+def point_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What a comparison's candidates have in common with its row."""
+    return {key: row[key] for key in ("model", "device", "node", "batch_size") if row[key] is not None}
+
+
+def fastest_of_sizes(members: Mapping[str, Any], batch_sizes: list[int]) -> dict[str, int]:
+    """The same configuration at each batch size, as a comparison of these calls it."""
+    first = next(iter(members))
+    return {f"{first}:{size}": size for size in batch_sizes}
+
+
+def compared_identity(row: dict[str, Any], batch_sizes: list[int]) -> dict[str, Any]:
+    """That of a comparison's record."""
+    sizes = {"batch_sizes": batch_sizes} if row["batch_size"] is None else {"batch_size": row["batch_size"]}
+    return {**{key: row[key] for key in planning.SETTING}, **sizes, "threads": "default"}
 
 
 def point(row: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +94,8 @@ def point(row: dict[str, Any]) -> dict[str, Any]:
 
 def identified(row: dict[str, Any]) -> dict[str, Any]:
     """The identity of a configuration that ran."""
-    return {**point(row), "framework_version": "1.0", "threads": "default", "options": {}}
+    known = {"framework_version": "1.0", "threads": "default", "options": {}}
+    return {**point(row), **known}
 
 
 def parity() -> dict[str, Any]:
@@ -79,64 +119,98 @@ def accuracy(record: Path, precision: str) -> dict[str, Any]:
     return {**shares, "predictions": predictions.name, "predictions_sha256": sha256(predictions)}
 
 
-def latency(rng: np.random.Generator, requests: int = 600, drift: float = 0.0) -> dict[str, Any]:
-    """Figures of a latency record.
+def sweep(
+    row: dict[str, Any],
+    batch_sizes: list[int],
+    rng: np.random.Generator,
+    broken: tuple[dict[str, Any], ...] = (),
+    path: str = "",
+) -> None:
+    """The record of a group of a configuration.
 
     Args:
-        drift: by how much the last request is slower than the first, as a share.
+        row: the plan's, of any of its batch sizes.
+        broken: what is told of batch sizes that could not be measured.
+        path: where it lies when it is not the row's own.
     """
-    level = 5e6 * np.exp(rng.normal(0, 0.02))
-    durations = level * np.exp(rng.normal(0, 0.02, requests)) * np.linspace(1, 1 + drift, requests)
-    return {
-        "latency_ns": durations.astype(int).tolist(),
-        "warmup_ns": [6_000_000] * 5,
-        "stopped_by": "requests",
-        "warmup_stopped_by": "steady",
-        "wall_ms": float(durations.sum()) / 1e6,
-        "import_ms": 300.0,
-        "load_ms": 50.0,
-        "first_request_ms": 9.0,
-        "peak_rss_mib": 150.0,
-        "model_bytes": 5_000_000,
-        "inputs": "images",
-        "inputs_mib": 2.0,
-        "distinct_batches": 4,
-        "distinct_asked": None,
-        "inputs_exceed_cache": True,
-        "disturbance": {
-            **{**SPENT, "others_cpu_s": 0.01, "steal_s": 0.0},
-            **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {}},
-        },
-        "probe_before_ns": PROBE,
-        "probe_after_ns": PROBE,
-        "pacer_ns": [[600_000] * 5] * 3,
-        "pacer": PACER,
-        "at_rest": True,
-        "requests_asked": requests,
-        "width_asked": None,
-    }
+    lost = {one["batch_size"] for one in broken}
+    identity = {key: value for key, value in identified(row).items() if key != "batch_size"}
+    measured = [size for size in batch_sizes if size not in lost]
+    of_group = groups({"measured": identity}, {"measured": touched(5.0)}, rng, count=1, batch_sizes=measured)
+    figures = {"groups": of_group, "broken": list(broken), **FED, "key": "0" * 64}
+    write(path or row["record"], "sweep", {**identity, "batch_sizes": batch_sizes, "list_sha256": "1"}, figures)
 
 
-def compared(members: dict[str, dict[str, Any]], rng: np.random.Generator) -> dict[str, Any]:
-    """Figures of a comparison of all members, in three groups of four rounds."""
-    first, *others = members
+def compared(
+    members: dict[str, dict[str, Any]], sizes: dict[str, int], rng: np.random.Generator, missing: Any = None
+) -> dict[str, Any]:
+    """Figures of a comparison of all members with the first, in three groups.
 
-    def bursts(pace: float) -> dict[str, Any]:
-        durations = {name: (5e6 * pace * np.exp(rng.normal(0, 0.01, 5))).astype(int).tolist() for name in members}
-        pacer_ns = [int(6e5 * pace)] * 5
-        return {"order": list(members), "latency_ns": durations, "probe_ns": dict.fromkeys(members, PROBE),
-                "pacer_ns": pacer_ns}  # fmt: skip
-
-    told = {"disturbance": SPENT, "peak_rss_mib": 120.0, "launch": LAUNCH}
-    group = {"disturbance": {"wall_s": 1.0, "others_cpu_s": 0.01, "steal_s": 0.0}, "told": dict.fromkeys(members, told)}
+    Args:
+        sizes: each member's batch size.
+        missing: names of those that are left out, with the reasons; one, when absent.
+    """
+    first, *others = sizes
+    purpose = "leaders" if len(set(sizes.values())) == 1 else "batch size"
+    latency = {name: touched(5.0 * size * (1 + 0.1 * place)) for place, (name, size) in enumerate(sizes.items())}
+    made = groups(members, latency, rng, count=3, sizes=sizes)
     return {
         "members": members,
-        "missing": {"gone-default-fp32-default": "its process died"},
-        "pairs": [{"first": first, "second": other, "purpose": "leaders"} for other in others],
-        "groups": [{**group, "rounds": [bursts(pace) for pace in (1.0, 1.2, 1.0, 1.2)]} for _ in range(3)],
-        "pacer": PACER,
-        "stopped_by": "width",
-        "width_asked": 0.01,
+        "missing": GONE if missing is None else missing,
+        "pairs": [{"first": first, "second": other, "purpose": purpose} for other in others],
+        "groups": made,
+        "stopped_by": "decided",
+        "width_asked": 0.02,
         "wall_s": 9.0,
-        "measured_s": 5.0,
+        **FED,
     }
+
+
+def touched(latency_ms: float) -> Callable[[float], float]:
+    """A member that takes so long at full speed, and that the machine's state slows down as much as the anchor."""
+    return lambda excess: latency_ms * math.exp(excess)
+
+
+def two_speeds(burst: int) -> float:
+    """Every second pair of bursts is slow: logarithm of how much slower."""
+    return 0.2 * (burst // 2 % 2)
+
+
+def groups(
+    members: Mapping[str, dict[str, Any]],
+    latency_ms: Mapping[str, Callable[[float], float]],
+    rng: np.random.Generator,
+    count: int,
+    batch_sizes: list[int] | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> list[dict[str, Any]]:
+    """`figures.groups`, whole: two sessions of two rounds in each group.
+
+    Args:
+        members: for each its identity.
+        latency_ms: for each its latency as a function of the state, of batch size 1 where there are `batch_sizes`.
+        count: of groups.
+        batch_sizes: of a sweep.
+        sizes: of a comparison: that of each member.
+    """
+    made = nested.groups(
+        latency_ms,
+        count=count,
+        sessions=2,
+        batch_sizes=tuple(batch_sizes or [1]),
+        state=two_speeds,
+        sd=SPREAD,
+        seed=int(rng.integers(2**32)),
+    )
+    for group in made:
+        group |= {"members": {name: {"identity": identity, **PROCESS} for name, identity in members.items()}}
+        group |= {"anchor": ANCHOR, "disturbance": DISTURBANCE, "wall_s": 3.0}
+        for session in group["sessions"]:
+            session |= {"started_at": "2026-01-01T00:00:00.000+00:00", "wall_ms": 400.0}
+            for name, opened in session["opened"].items():
+                opened |= {**OPENED, "batch_size": (sizes or {}).get(name, opened["batch_size"])}
+            for round_ in session["rounds"]:
+                for name, (level, *_) in round_["latency_ns"].items():
+                    noise = np.exp(rng.normal(0, 0.02, REQUESTS))
+                    round_["latency_ns"][name] = (level * noise).astype(int).tolist()
+    return made

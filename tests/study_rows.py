@@ -75,7 +75,7 @@ def in_rounds(
     groups: int = 4,
     wobble: float = 0.004,
     purposes: Mapping[str, str] | None = None,
-    anchors: Sequence[float] = (1.0, 1.1),
+    anchors: Sequence[float] = (0.95, 1 / 0.95),
     begin: datetime = BEGIN + timedelta(hours=1),
 ) -> tuple[list[Row], list[Row]]:
     """The rows of both tables of a comparison, a session in each group, a round for each state of the anchor.

@@ -10,7 +10,6 @@ import numpy as np
 LEVEL = 5e6  # ns: the true median, once requests are steady
 SPREAD = 0.03
 SLOW = 35  # of `slow_first`: from this request on it is within SPREAD of its level
-DRIFT = 0.10  # of `drifting`, over a thousand requests
 BATCHES = [np.zeros((1, 1), np.float32)]
 
 
@@ -67,11 +66,6 @@ def slow_first(rng: np.random.Generator, count: int) -> np.ndarray:
     return independent(rng, count) * (1 + np.exp(-np.arange(count) / 10))
 
 
-def drifting(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Slower and slower."""
-    return independent(rng, count) * (1 + DRIFT * np.arange(count) / 1000)
-
-
 def switching(rng: np.random.Generator, count: int) -> np.ndarray:
     """The two modes of `bimodal`, each for some twenty requests: a neighbour on the same core."""
     slow = np.empty(count, bool)
@@ -85,17 +79,3 @@ def switching(rng: np.random.Generator, count: int) -> np.ndarray:
 STATIONARY: tuple[Callable[[np.random.Generator, int], np.ndarray], ...] = (
     *(constant, independent, bimodal, heavy_tail, autocorrelated, switching),
 )
-
-
-def between(rng: np.random.Generator, processes: int, fast: float = 0.0) -> list[np.ndarray]:
-    """Processes whose level differs log-normally by 10 %, or that fall into two modes 1.4 apart.
-
-    The mean of the logarithms of their levels is that of LEVEL.
-
-    Args:
-        fast: share of processes in the fast mode; 0 for no modes.
-    """
-    levels = rng.normal(0, 0.10, processes)
-    if fast:
-        levels = np.log(1.4) * (fast - (rng.random(processes) < fast)) + rng.normal(0, 0.02, processes)
-    return [independent(rng, 50) * np.exp(level) for level in levels]

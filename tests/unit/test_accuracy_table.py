@@ -11,6 +11,7 @@ import pytest
 from dliflow.analysis.tables import accuracy, parity, shared
 from dliflow.errors import DliflowError
 from dliflow.files import sha256
+from dliflow.measuring.session import SCHEMA_VERSION
 from dliflow.records import record
 
 FORMATS = {"mxnet": "gluon", "pytorch": "pytorch_state_dict"}
@@ -37,7 +38,13 @@ class Study:
     def record(self, stage, name, figures, reason=None, status="ok", **extra):
         path, identity = self.row(stage, name)
         known = {"framework_version": "1", "threads": "default", "options": {}, **extra}
-        record = {"schema": 1, "stage": stage, "status": status, "reason": reason, "identity": {**identity, **known}}
+        record = {
+            "schema": SCHEMA_VERSION,
+            "stage": stage,
+            "status": status,
+            "reason": reason,
+            "identity": {**identity, **known},
+        }
         record |= {"figures": figures} if status == "ok" else {}
         machine = {"hostname": "h", "cpu": "c", "usable_cpus": 1, "kernel": "k"}
         record |= {"machine": machine, "environment": {}, "packages": {}, "command": [], "finished_at": "now"}

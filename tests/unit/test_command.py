@@ -64,7 +64,7 @@ def test_stages_are_listed_apart(arguments):
 
 
 def test_a_stage_explains_itself_too():
-    assert "--batch-size" in run(ROOT / "dliflow", "latency", "--help").stdout
+    assert "--batch-sizes" in run(ROOT / "dliflow", "sweep", "--help").stdout
 
 
 def test_no_name_is_a_command_and_a_stage():
@@ -116,7 +116,7 @@ def test_without_an_environment_it_says_what_to_type(checkout, bare):
     ("arguments", "message"),
     [
         (("docter",), "unknown command 'docter'; did you mean 'doctor'?"),
-        (("latencies",), "did you mean 'latency'?"),
+        (("sweeps",), "did you mean 'sweep'?"),
         (("qqq",), "there are doctor, stages"),
         (("--docter",), "unrecognized arguments: --docter"),
         (("--", "doctor"), "unrecognized arguments: -- doctor"),

@@ -167,18 +167,25 @@ def test_the_schema_s_defaults_are_those_of_the_default_config():
 
 
 @pytest.mark.parametrize(
-    ("latency", "message"),
+    ("changes", "message"),
     [
-        ({"mode": "adaptve"}, r"latency\.mode: 'adaptve' is unknown; did you mean 'adaptive'\?"),
-        ({"width": 1}, r"latency\.width: 1: .* Right would be: a share above 0, at most 0\.5"),
-        ({"limit_s": 0}, r"latency\.limit_s: 0: .* or null for no bound"),
-        ({"requests": 20}, r"latency\.requests: 20: adaptive mode needs at least latency\.least = 30 .* 'mode: fixed'"),
+        ({"latency": {"mode": "adaptve"}}, r"latency\.mode: 'adaptve' is unknown; did you mean 'adaptive'\?"),
+        ({"latency": {"groups": 0}}, r"latency\.groups: 0: .* Right would be: a whole number of at least 1"),
+        ({"latency": {"sessions": 1.5}}, r"latency\.sessions: 1\.5: .* a whole number of at least 1"),
+        ({"latency": {"burst_s": 0}}, r"latency\.burst_s: 0: .* a number of seconds above 0"),
+        ({"latency": {"budget_s": None}}, r"latency\.budget_s: is empty\. Right would be: a number of seconds above 0"),
+        ({"latency": {"repetitions": 3}}, r"latency: unknown key 'repetitions'"),
+        ({"compare": {"groups": 1}}, r"compare\.groups: 1: .* a whole number of at least 2"),
+        ({"compare": {"width": 0}}, r"compare\.width: 0: .* a share, above 0 and at most 1"),
     ],
 )
-def test_how_many_requests_must_make_sense(latency, message):
+def test_how_much_is_measured_must_make_sense(changes, message):
     with pytest.raises(DliflowError, match=message):
-        config.study({**MINIMAL, "latency": latency}, "my.yaml")
-    config.study({**MINIMAL, "latency": {"mode": "fixed", "requests": 20, "limit_s": None}}, "my.yaml")
+        config.study({**MINIMAL, **changes}, "my.yaml")
+
+
+def test_few_requests_and_one_group_are_taken():
+    config.study({**MINIMAL, "latency": {"mode": "fixed", "requests": 1, "groups": 1, "sessions": 1}}, "my.yaml")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +238,7 @@ def test_one_leader_alone_is_refused():
     ("wrong", "count"),
     [
         ({"thread": 1, "device": 2, "threads": -1, "devices": ["tpu"]}, 4),
-        ({"frameworks": ["a", "null", "b"], "options": {"openvino": {"x": 1, "y": 2}}, "latency": {"requests": 6}}, 5),
+        ({"frameworks": ["a", "null", "b"], "options": {"openvino": {"x": 1, "y": 2}}}, 4),
     ],
 )
 def test_every_problem_is_told_at_once(wrong, count):

@@ -13,6 +13,7 @@ import pytest
 from dliflow import files
 from dliflow.errors import DliflowError
 from dliflow.images import dataset
+from dliflow.measuring.session import SCHEMA_VERSION
 from dliflow.records import record
 from dliflow.stages import environment
 
@@ -60,7 +61,14 @@ def test_an_image_list_that_is_cut_off(tmp_path, content):
 
 
 ACCURACY = {
-    **{"schema": 1, "stage": "accuracy", "status": "ok", "reason": None, "packages": {}, "environment": {}},
+    **{
+        "schema": SCHEMA_VERSION,
+        "stage": "accuracy",
+        "status": "ok",
+        "reason": None,
+        "packages": {},
+        "environment": {},
+    },
     **{"command": [], "finished_at": "now", "process_ms": 1},
     "machine": {"hostname": "h", "cpu": "c", "usable_cpus": 1, "kernel": "k"},
     "identity": {

@@ -2,177 +2,159 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import time
 
+import nested
+import numpy as np
 import pytest
 
 from dliflow.analysis import comparison, doubts, surroundings
 from dliflow.machine import disturbance
 
-QUIET = {
-    **{"drift": 0.03, "drift_p": 0.2},
-    "usable_cpus": 2,
-    "probe_before_ns": {"0": [1_000_000, 1_010_000, 990_000], "1": [1_000_000] * 3},
-    "probe_after_ns": {"0": [1_000_000] * 3, "1": [1_020_000] * 3},
-    "pacer_ns": [[600_000] * 3, [900_000, 610_000, 600_000]],
-    "pacer": {"numpy": "2.4.6", "blas": "scipy-openblas 0.3.31"},
-    "at_rest": True,
-    "latency_ns": [100_000_000] * 20,
+OPENED = {
+    **{"batch_size": 4, "distinct_batches": 5, "threads_in_effect": 2, "peak_rss_mib": 100.0},
+    "counters": {"wall_s": 1.0, "own_cpu_s": 2.0, "involuntary_switches": 0, "major_faults": 0, "minor_faults": 100},
+    "launch": {"asked": {}, "in_effect": {"outside": ""}},
+}
+GROUP = {
     "disturbance": {
-        **{"wall_s": 1.0, "own_cpu_s": 2.0, "others_cpu_s": 0.01, "steal_s": 0.0, "major_faults": 0},
-        "minor_faults": 100,
+        **{"wall_s": 1.0, "others_cpu_s": 0.01, "steal_s": 0.0},
         **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {"0": 3000.0}},
     },
+    "anchor": {"runtime": "onnxruntime 1.32.0", "threads": 2, "sha256": "0" * 64},
 }
 
 
-def changed(**changes):
-    return {**QUIET, **changes.pop("figures", {}), "disturbance": {**QUIET["disturbance"], **changes}}
+def seen(group=GROUP, distinct_asked=None, counters=(), **opened):
+    """A session of twenty requests of a tenth of a second each, on two processors."""
+    told = {**OPENED, **opened, "counters": {**OPENED["counters"], **dict(counters)}}
+    return doubts.Seen(told, np.full(20, 1e8), group, 2, distinct_asked)
 
 
-def test_a_quiet_process_raises_no_doubt():
-    assert doubts.disturbances([QUIET, QUIET]) == []
-
-
-@pytest.mark.parametrize(
-    ("figures", "message"),
-    [
-        (changed(others_cpu_s=0.5), "other processes took 25% of the processors' time"),
-        (changed(others_cpu_s=1.88), "DOUBTFUL: other processes took 94%"),
-        (changed(steal_s=0.1), "the hypervisor gave 5% of the processors' time"),
-        (changed(major_faults=7), "7 page faults read from disk"),
-        (changed(minor_faults=2_000_000), "each request made 100,000 page faults"),
-        (changed(minor_faults=5_000), None),
-        (changed(frequencies_before_mhz={"0": 1500.0}), "frequencies went from 1500 to 3000 MHz"),
-        (changed(figures={"probe_after_ns": {"0": [1_300_000] * 3, "1": [1_000_000] * 3}}), "took 1.00 to 1.30 ms"),
-        (changed(figures={"pacer_ns": [[600_000] * 3, [900_000] * 3]}), None),  # within a process
-        (changed(figures={"drift": 0.08, "drift_p": 1e-5}), "drifted inside 1 of 1 processes, by +8% from the first"),
-        (changed(figures={"drift": 0.01, "drift_p": 1e-5}), None),
-        (changed(figures={"drift": None, "drift_p": None}), None),
-        (changed(figures={"drift": None, "drift_p": 0.001}), None),
-        (changed(others_cpu_s=None, steal_s=None), None),
-    ],
-)
-def test_what_disturbs_is_told(figures, message):
-    doubted = doubts.disturbances([figures])
-    assert [message in line for line in doubted] == ([True] if message else [])
-
-
-def test_a_speed_that_changed_between_repetitions_is_told():
-    slower = {**QUIET, "pacer_ns": [[900_000] * 3] * 2}
-    doubted = doubts.disturbances([QUIET, slower])
-    assert len(doubted) == 1
-    assert "the pacer took 0.60 to 0.90 ms" in doubted[0]
-
-
-def test_a_pacer_beside_spinning_threads_tells_nothing():
-    restless = {**QUIET, "at_rest": False, "pacer_ns": [[5_000_000] * 3] * 2, "probe_after_ns": {"0": [9_000_000]}}
-    found = doubts.disturbances([QUIET, restless])
-    assert len(found) == 1
-    assert "threads did not sleep" in found[0]
-    assert surroundings.pacer_ms(restless) is None
-
-
-def test_another_pacer_is_told():
-    other = {**QUIET, "pacer": {"numpy": "3.0.0", "blas": "blis 2.0"}}
-    (line,) = doubts.disturbances([QUIET, other])
-    assert "numpy 2.4.6, scipy-openblas 0.3.31; numpy 3.0.0, blis 2.0" in line
-
-
-def groups_that(pacer_ns=(600_000, 600_000), y=(), **disturbed):
-    y = dict(y)
-    rounds = [{"pacer_ns": [value], "latency_ns": {"x": [10**8] * 5, "y": [10**8] * 5}} for value in pacer_ns] * 8
-    machine_ = {key: {**QUIET["disturbance"], **disturbed}[key] for key in ("wall_s", "others_cpu_s", "steal_s")}
-    return [{"disturbance": machine_, "told": {"x": told_by(), "y": told_by(**y)}, "rounds": rounds}] * 6
-
-
-def told_by(outside="", **counters):
-    """What a member's process tells after a group of 80 requests."""
-    spent = {"wall_s": 1.0, "own_cpu_s": 1.0, "involuntary_switches": 0, "major_faults": 0, "minor_faults": 100}
-    return {
-        "disturbance": {**spent, **counters},
-        "peak_rss_mib": 100.0,
-        "launch": {"asked": {}, "in_effect": {"outside": outside}},
-    }
-
-
-def apart(fast, slow):
-    states = [comparison.Ratio(value, (value * 0.99, value * 1.01)) for value in (fast, slow)]
-    return comparison.States(*states, {state.verdict for state in states} == {comparison.FIRST, comparison.SECOND})
+def beside(**disturbed):
+    """A group that was disturbed."""
+    return {**GROUP, "disturbance": {**GROUP["disturbance"], **disturbed}}
 
 
 @pytest.mark.parametrize(
-    ("groups", "ratio", "states", "message"),
+    ("session", "message"),
     [
-        (groups_that(), (1.0, 0.995, 1.005), None, None),
-        (groups_that(), (1.0, 0.95, 1.05), None, "known to no better than ± 5.0%, where ± 1.0% was asked for"),
-        (groups_that(), (0.5, 0.45, 0.55), None, None),  # wide, but decided
-        (groups_that(pacer_ns=(600_000, 900_000)), (0.5, 0.49, 0.51), None, "took 0.60 to 0.90 ms in nine of ten"),
-        (groups_that(others_cpu_s=0.5), (0.5, 0.49, 0.51), None, "other processes took 25%"),
-        (groups_that(), (1.0, 0.995, 1.005), apart(0.9, 1.1), "depends on the state of the machine"),
-        (groups_that(), (1.0, 0.995, 1.005), apart(0.999, 1.1), None),
-        (groups_that(y={"minor_faults": 8e6}), (0.5, 0.49, 0.51), None, "y: each request made 100,000 page faults"),
-        (groups_that(y={"major_faults": 7}), (0.5, 0.49, 0.51), None, "y: 42 page faults read from disk"),
-        (groups_that(y={"outside": "3"}), (0.5, 0.49, 0.51), None, "y: threads could run on processors 3, too"),
-    ],
-)
-def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, states, message):
-    doubted = doubts.comparison(groups, 2, comparison.Ratio(ratio[0], ratio[1:]), states, 0.01, ("x", "y"))
-    assert [message in line for line in doubted] == ([True] if message else [])
-
-
-MADE = {"requests_asked": 1000, "width_asked": None, "latency_ns": [100] * 1000, "latency_half_width": 0.01}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({}, None),
-        ({"latency_ns": [100] * 50}, "only 50 of 1000 requests were made in 2 of 3 processes"),
-        ({"width_asked": 0.01, "latency_ns": [100] * 50}, None),
-        ({"width_asked": 0.01, "latency_half_width": 0.08}, "2 of 3 processes ended knowing their own median to ± 8%"),
+        (seen(), None),
+        (seen(beside(others_cpu_s=0.5)), "other processes took 25% of the processors' time"),
+        (seen(beside(others_cpu_s=1.88)), "DOUBTFUL: other processes took 94%"),
+        (seen(beside(steal_s=0.1)), "the hypervisor gave 5% of the processors' time"),
+        (seen(beside(others_cpu_s=None, steal_s=None)), None),
+        (seen(beside(frequencies_before_mhz={"0": 1500.0})), "frequencies went from 1500 to 3000 MHz"),
+        (seen(beside(frequencies_before_mhz={"0": 2900.0})), None),
+        (seen(counters={"major_faults": 7}), "7 page faults read from disk"),
+        (seen(counters={"minor_faults": 2_000_000}), "each request made 100,000 page faults"),
+        (seen(counters={"minor_faults": 5_000}), None),
+        (seen(threads_in_effect=None), None),
+        (seen(threads_in_effect=8), "8 threads shared 2 processors; set threads"),
         (
-            {"width_asked": 0.01, "latency_half_width": None, "latency_ns": [100] * 3},
-            "too early to know their own median",
-        ),
-    ],
-)
-def test_processes_that_ended_too_early_are_told(changes, message):
-    doubted = doubts.goals([MADE, {**MADE, **changes}, {**MADE, **changes}])
-    assert [message in line for line in doubted] == ([True] if message else [])
-    assert not changes.get("width_asked") or not doubts.goals([MADE, MADE, {**MADE, **changes}])
-
-
-def test_a_change_between_processes_is_seen_too():
-    slow = changed(figures={"probe_before_ns": {"0": [2_000_000], "1": [2_000_000]}})
-    assert "took 1.00 to 2.00 ms" in doubts.disturbances([QUIET, slow])[0]
-
-
-LAUNCHED = {
-    **{"distinct_batches": 5, "distinct_asked": None, "batch_size": 4, "threads_in_effect": 2, "usable_cpus": 2},
-    "launch": {"in_effect": {"outside": ""}},
-}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({}, None),
-        ({"threads_in_effect": None}, None),
-        (
-            {"distinct_batches": 1},
+            seen(distinct_batches=1),
             "the same batch, which stays in the processor's caches: there are images for one of 4",
         ),
-        ({"distinct_batches": 1, "distinct_asked": 1}, None),
-        ({"launch": {"in_effect": {"outside": "2-3"}}}, "threads could run on processors 2-3, too"),
-        ({"threads_in_effect": 8}, "8 threads shared 2 processors; set threads"),
+        (seen(distinct_batches=1, distinct_asked=1), None),
+        (seen(launch={"asked": {}, "in_effect": {"outside": "2-3"}}), "threads could run on processors 2-3, too"),
     ],
 )
-def test_a_launch_that_weakens_figures_is_told(changes, message):
-    doubted = doubts.launches([LAUNCHED, {**LAUNCHED, **changes}])
-    assert [message in line for line in doubted] == ([True] if message else [])
+def test_what_weakens_the_figures_of_a_point_is_told(session, message):
+    told = doubts.of_point([session], 0.02)
+    assert [message in line for line in told] == ([True] if message else [])
+
+
+@pytest.mark.parametrize(
+    ("half_width", "message"),
+    [(None, "one session: no interval; raise latency.groups"), (0.3, "known to ± 30% only"), (0.1, None)],
+)
+def test_a_latency_that_is_hardly_known_is_told(half_width, message):
+    told = doubts.of_point([seen()], half_width)
+    assert [message in line for line in told] == ([True] if message else [])
+
+
+def test_others_count_over_all_groups_each_once():
+    """Two sessions of a disturbed group, and one of a quiet one: half of the time of both."""
+    disturbed = beside(others_cpu_s=0.4)
+    assert "took 10%" in doubts.of_point([seen(disturbed)] * 2 + [seen(beside(others_cpu_s=0.0))], 0.02)[0]
+    assert doubts.of_point([seen(disturbed), *(seen(beside(others_cpu_s=0.0)) for _ in range(3))], 0.02) == []
+
+
+def test_one_session_of_many_with_page_faults_is_no_doubt():
+    sessions = [seen(counters={"minor_faults": 2_000_000}), seen(), seen()]
+    assert doubts.of_point(sessions, 0.02) == []
+
+
+@pytest.mark.parametrize(("key", "value"), [("runtime", "onnxruntime 2.0"), ("threads", 1), ("sha256", "1" * 64)])
+def test_another_anchor_is_told(key, value):
+    other = {**GROUP, "anchor": {**GROUP["anchor"], key: value}}
+    (line,) = doubts.of_point([seen(), seen(other)], 0.02)
+    assert line.startswith("the anchor was not the same in all groups (onnxruntime ")
+    told = {surroundings.anchor(one) for one in (GROUP, other)}
+    assert "onnxruntime 1.32.0, 2 threads, 000000000000" in told
+    assert all(one in line for one in told) and "1 threads" not in line
+
+
+def groups_of(ratio=1.0, slope=0.0, y=(), y_counters=(), **disturbed):
+    """Six groups in which `x` takes so many times as long as `y`, which takes 100 ms; sessions take turns in speed."""
+    x = lambda state: 100 * ratio * math.exp((1 + slope) * state)  # noqa: E731
+    state = lambda burst: math.log(1.4) * (burst // 8 % 2)  # noqa: E731
+    made = nested.groups({"x": x, "y": lambda state: 100 * math.exp(state)}, rounds=4, state=state)
+    for group in made:
+        group |= beside(**disturbed)
+        for session in group["sessions"]:
+            session["opened"] = {
+                "x": OPENED,
+                "y": {**OPENED, **dict(y), "counters": {**OPENED["counters"], **dict(y_counters)}},
+            }
+    return made
+
+
+PAIR = comparison.Pair("x", "y", "leaders")
+REQUESTS = 4 * 3  # of a session
+EVEN, SLOWER = (1.0, (0.995, 1.005)), (0.5, (0.45, 0.55))
+
+
+@pytest.mark.parametrize(
+    ("groups", "ratio", "message"),
+    [
+        (groups_of(), EVEN, None),
+        (groups_of(), (1.0, (1 / 1.05, 1.05)), "known to no better than ± 5.0%, where ± 1.0% was asked for"),
+        (groups_of(), SLOWER, None),  # wide, but decided
+        (groups_of(), (1.0, None), "one group of rounds gives no interval; raise compare.groups"),
+        (groups_of(others_cpu_s=0.5), SLOWER, "other processes took 25%"),
+        (
+            groups_of(0.95, slope=0.4),
+            EVEN,
+            "depends on the state of the machine: the first takes 95.0% of the second's",
+        ),
+        (groups_of(0.8, slope=0.4), SLOWER, None),
+        (groups_of(y_counters={"minor_faults": 1e5 * REQUESTS}), EVEN, "y: each request made 100,000 page faults"),
+        (groups_of(y_counters={"major_faults": 7}), EVEN, "y: 126 page faults read from disk"),
+        (groups_of(y={"launch": {"in_effect": {"outside": "3"}}}), EVEN, "y: threads could run on processors 3, too"),
+    ],
+)
+def test_what_weakens_a_verdict_of_rounds_is_told(groups, ratio, message):
+    told = doubts.of_pair(groups, 2, PAIR, comparison.Ratio(*ratio, 0.0), 0.01)
+    assert [message in line for line in told] == ([True] if message else [])
+
+
+def test_what_others_took_is_a_share_of_all_usable_processors_time():
+    groups = [beside(others_cpu_s=0.1, steal_s=0.3), beside(wall_s=3.0, others_cpu_s=0.3, steal_s=None)]
+    assert surroundings.share(groups, 2, "others_cpu_s") == pytest.approx(0.4 / 8)
+    assert surroundings.share(groups, 2, "steal_s") is None
+    assert surroundings.taken_share(groups, 2) == pytest.approx(0.4 / 8)
+    assert surroundings.taken_share(groups[:1], 2) == pytest.approx(0.4 / 2)
+    assert surroundings.taken_share([beside(others_cpu_s=None, steal_s=None)], 2) is None
+
+
+def test_the_anchor_of_sessions_is_the_median_of_its_bursts_medians():
+    sessions = [{"anchor_ns": [[1e6, 2e6, 9e6], [4e6]]}, {"anchor_ns": [[3e6, 3e6], [8e6]]}]
+    assert surroundings.anchor_ms(sessions) == 3.5
+    assert surroundings.anchor_ms(sessions[:1]) == 3
 
 
 def test_a_pinned_process_counts_its_own_processors_only():
@@ -197,8 +179,6 @@ def test_a_pinned_process_counts_its_own_processors_only():
         after = disturbance.snapshot()["processors"]["busy_s"]
         os.sched_setaffinity(0, usable)
         both = disturbance.snapshot()["processors"]["busy_s"]
-        os.sched_setaffinity(0, {here})
-        assert set(disturbance.probe()) == {str(here)}
     finally:
         os.sched_setaffinity(0, usable)
     assert after - before > 0.25
@@ -224,10 +204,3 @@ def test_another_process_s_time_is_seen_and_one_s_own_is_not():
     beside = disturbance.between(before, disturbance.snapshot())
     assert beside["others_cpu_s"] > 0.2
     assert beside["own_cpu_s"] < 0.2
-
-
-def test_the_probe_reaches_every_processor_and_leaves_the_affinity_alone():
-    before = os.sched_getaffinity(0)
-    durations = disturbance.probe()
-    assert {int(cpu) for cpu in durations} == before == os.sched_getaffinity(0)
-    assert all(len(values) == disturbance.PROBES and min(values) > 0 for values in durations.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import os
 import sys
 from pathlib import Path
 
@@ -44,6 +45,22 @@ def test_the_doctor_finds_nothing_on_a_good_machine_and_each_fault_alone():
 
 def test_the_doctor_takes_this_machine_as_it_is():
     assert all(isinstance(line, str) for line in doctor.settings(facts.describe()))
+
+
+def test_the_probe_reaches_every_processor_and_leaves_the_affinity_alone():
+    before = os.sched_getaffinity(0)
+    durations = doctor.probe()
+    assert {int(cpu) for cpu in durations} == before == os.sched_getaffinity(0)
+    assert all(len(values) == doctor.PROBES and min(values) > 0 for values in durations.values())
+
+
+def test_the_probe_leaves_processors_alone_that_it_may_not_use():
+    usable = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(usable)})
+        assert set(doctor.probe()) == {str(min(usable))}
+    finally:
+        os.sched_setaffinity(0, usable)
 
 
 @pytest.fixture
@@ -109,17 +126,17 @@ def test_where_packages_come_from_is_told_without_the_password(monkeypatch, addr
 
 
 def test_a_folder_that_takes_no_file_is_told_with_the_reason(checkout, monkeypatch):
-    (checkout / "results/latency").mkdir(parents=True)
+    (checkout / "results/sweep").mkdir(parents=True)
     real = prerequisites.tempfile.TemporaryFile
 
     def refusing(dir):
-        if dir.name == "latency":
+        if dir.name == "sweep":
             raise PermissionError(13, "Permission denied")
         return real(dir=dir)
 
     monkeypatch.setattr(prerequisites.tempfile, "TemporaryFile", refusing)
     (line,) = prerequisites.missing(STUDY, checkout)
-    assert f"{checkout}/results/latency cannot be written to (Permission denied)" in line
+    assert f"{checkout}/results/sweep cannot be written to (Permission denied)" in line
 
 
 def test_libraries_of_the_system_are_asked_for_only_where_they_are_needed(monkeypatch):

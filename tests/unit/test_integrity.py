@@ -27,7 +27,7 @@ def test_a_converted_model(tmp_path, damage):
     manifest = converted(tmp_path / "model.json", {"classes.json": "10"})
     path = tmp_path / "model/classes.json"
     description = session.Description(Configuration("m", "null", "default", "fp32", "cpu"), None, {}, manifest, 10)
-    assert session.open_model(description, 1).model_bytes == 2
+    assert session.import_model(description).model_bytes == 2
     if damage == "flipped":
         flip(path)
     elif damage == "shorter":
@@ -37,7 +37,7 @@ def test_a_converted_model(tmp_path, damage):
     with pytest.raises(
         DliflowError, match=r"classes\.json is (damaged|gone).*delete .*model\.json to convert the model"
     ):
-        session.open_model(description, 1)
+        session.import_model(description)
 
 
 def test_interchange_files(tmp_path):

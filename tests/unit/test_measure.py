@@ -88,24 +88,8 @@ def test_bounds_hold_beside_a_rule():
     assert measure.run(clock.predict, BATCHES, requests=30, limit_s=None, **options).stopped_by == "requests"
     samples = measure.run(clock.predict, BATCHES, requests=30, limit_s=10.5, **options)
     assert (len(samples.latency_ns), samples.stopped_by) == (11, "time")
-    samples = measure.run(clock.predict, BATCHES, requests=30, limit_s=1, least=20, **options)
-    assert (len(samples.latency_ns), samples.stopped_by) == (20, "time")
 
 
 def test_there_may_be_no_limit():
     clock = Clock()
     assert len(measure.run(clock.predict, BATCHES, requests=5000, limit_s=None, clock=clock).latency_ns) == 5000
-
-
-def test_what_is_done_between_counts_neither_as_requests_nor_as_their_time():
-    clock, calls = Clock(), []
-
-    def between():
-        clock.now += 100_000_000_000
-        calls.append(clock.now)
-
-    found = measure.run(clock.predict, BATCHES, requests=20, limit_s=15.5, ask_from=4, between=between, clock=clock)
-    assert found.stopped_by == "time"
-    assert found.latency_ns == [1_000_000_000] * 16
-    assert found.wall_ns == 16_000_000_000
-    assert len(calls) == 8  # at 4, 5, 6, 7, 8, 10, 12 and 15 requests

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from dliflow.errors import DliflowError
-from dliflow.study import config, options, plan
+from dliflow.stages import worker
+from dliflow.study import arguments, config, paths, plan
 
 ROOT = Path(__file__).parents[2]
 STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["null", "openvino"], "precisions": ["fp32", "fp16"]}
@@ -20,19 +22,56 @@ def build(**changes):
 
 
 def test_every_configuration_has_its_rows():
-    found = build(latency={"batch_sizes": [1, 2], "repetitions": 3})
+    found = build(latency={"batch_sizes": [1, 2], "groups": 3})
     assert len(found["accuracy"]) == 4
-    assert len(found["latency"]) == 4 * 2 * 3
-    assert len({row["record"] for row in found["latency"]}) == 24
+    assert len(found["sweep"]) == 4 * 2 * 3
+    assert len({row["record"] for row in found["sweep"]}) == 4 * 3  # all batch sizes of a group share one
     skipped = {(row["framework"], row["precision"]) for row in found["accuracy"] if row["reason"]}
     assert skipped == {("null", "fp16")}
-    assert len(plan.records(found, "latency")) == 18
+    assert len(plan.records(found, "sweep")) == 3 * 3
+    for row in found["sweep"]:
+        assert {"envs/anchor", paths.ANCHOR, row["record"]} <= set(row["needs"])
+
+
+def test_what_is_compared_is_each_batch_size_and_then_all_of_them():
+    found = build(frameworks=["openvino"], latency={"batch_sizes": [1, 2], "groups": 2})
+    assert [row["batch_size"] for row in found["compare"]] == [1, 2, None]
+    of_sizes = [row["record"] for row in found["compare"]]
+    assert of_sizes[-1].endswith(f"batch{paths.SIZES}.json")
+    setting = {key: found["compare"][0][key] for key in plan.SETTING}
+    assert plan.compared_before(found, **setting) == of_sizes[:2]
+    assert set(of_sizes) <= set(found["compare"][-1]["needs"])
+    assert {row["record"] for row in found["sweep"]} <= set(found["compare"][0]["needs"])
+    named = [(one["framework"], one["precision"]) for one in plan.candidates(found, model="m", batch_size=2)]
+    assert named == [("openvino", "fp32"), ("openvino", "fp16")]
+    assert plan.candidates(found, model="m") == plan.candidates(found, model="m", batch_size=1)
+    assert [row["batch_size"] for row in build(latency={"batch_sizes": [4]})["compare"]] == [4]
+    assert build(compare={"leaders": 0})["compare"] == []
+
+
+def test_one_configuration_alone_is_not_compared():
+    found = build(frameworks=["openvino"], precisions=["fp32"], latency={"batch_sizes": [1, 2]})
+    reasons = [row["reason"] for row in found["compare"]]
+    assert reasons[:2] == ["fewer than two configurations can run: there is nothing to compare"] * 2
+    assert reasons[2] is None  # its batch sizes are
+    assert not set(plan.compared_before(found, model="m")) & set(found["compare"][2]["needs"])
 
 
 def test_the_order_of_keys_decides_nothing():
     entry = {"height": 8, "width": 9}
-    assert options.text(input=entry) == options.text(input=dict(reversed(entry.items())))
-    assert options.text(input=entry) != options.text(input={"height": 9, "width": 8})
+    assert arguments.text(input=entry) == arguments.text(input=dict(reversed(entry.items())))
+    assert arguments.text(input=entry) != arguments.text(input={"height": 9, "width": 8})
+    assert arguments.words(a_b=None, c=False, d_e=True, f=[1, 2], g=0) == ["--d-e", "--f", "[1, 2]", "--g", "0"]
+
+
+def test_the_command_of_a_worker_is_what_its_stage_takes():
+    held = {"model": "m", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"}
+    held |= {"parameters": "default", "threads": None, "options": {"a": 1}, "converted": Path("x.json"), "scores": 10}
+    command = arguments.worker("python", 7, **held, launch={"cpus": None}, distinct=2)
+    assert command[:4] == ["python", "-m", "dliflow", "worker"]
+    parser = argparse.ArgumentParser()
+    worker.arguments(parser)
+    assert vars(parser.parse_args(command[4:])) == {**held, "launch": {"cpus": None}, "distinct": 2, "inputs": 7}
 
 
 def test_a_model_that_is_quantized_already_runs_in_the_framework_of_its_format_only():
@@ -47,39 +86,40 @@ def test_a_model_that_is_quantized_already_runs_in_the_framework_of_its_format_o
     assert "runs as it is, in tflite" in found["accuracy"][0]["reason"]
     run = {
         row["batch_size"]: row["reason"]
-        for row in found["latency"]
+        for row in found["sweep"]
         if (row["framework"], row["precision"]) == ("tflite", "int8")
     }
     assert run == {1: None, 8: "the model's file takes batches of 1 only (source.batch_size)"}
 
 
 def test_turns_are_whole_rounds_in_a_seeded_order():
-    rows = build(latency={"batch_sizes": [1, 2, 4, 8], "repetitions": 3})["latency"]
+    precisions = ["fp32", "fp16", "int8"]
+    rows = build(frameworks=["openvino", "tflite", "opencv"], precisions=precisions, latency={"groups": 3})["sweep"]
 
     def order(seed, rows=rows):
-        return sorted(
-            rows, key=lambda row: -plan.turn(row["record"], row["repetition"], {"repetitions": 3, "seed": seed})
-        )
+        once = {row["record"]: row for row in rows if row["reason"] is None}.values()
+        return sorted(once, key=lambda row: -plan.turn(row["record"], row["group"], {"groups": 3, "seed": seed}))
 
-    repetitions = [row["repetition"] for row in order(0)]
-    assert repetitions == sorted(repetitions)
+    groups = [row["group"] for row in order(0)]
+    assert groups == sorted(groups)
     assert [r["record"] for r in order(0)] == [r["record"] for r in order(0, rows[::-1])]
     assert [r["record"] for r in order(0)] != [r["record"] for r in order(1)]
-    first = [row["batch_size"] for row in order(0) if row["repetition"] == 1]
-    second = [row["batch_size"] for row in order(0) if row["repetition"] == 2]
-    assert first != second
+    first, second = (
+        [(row["framework"], row["precision"]) for row in order(0) if row["group"] == group] for group in (1, 2)
+    )
+    assert first != second and set(first) == set(second)
 
 
-@pytest.mark.parametrize("repetitions", [1, 59, 60, 1000])
-def test_measurements_come_after_what_they_wait_for_however_many_there_are(repetitions):
+@pytest.mark.parametrize("groups", [1, 59, 60, 1000])
+def test_measurements_come_after_what_they_wait_for_however_many_there_are(groups):
     rules = (ROOT / "workflow/rules").glob("*.smk")
     other = {line.strip() for path in rules for line in path.read_text().splitlines() if "priority:" in line}
     (mine,) = other - {"priority: plan.READY"}
     assert "plan.turn(" in mine
-    settings = {"repetitions": repetitions, "seed": 0}
+    settings = {"groups": groups, "seed": 0}
     turns = [
-        [plan.turn(f"results/{name}/run{number}.json", number, settings) for name in "abcdef"]
-        for number in range(1, repetitions + 1)
+        [plan.turn(f"results/{name}/group{number}.json", number, settings) for name in "abcdef"]
+        for number in range(1, groups + 1)
     ]
     assert min(map(min, turns)) >= 0 and max(map(max, turns)) < plan.READY
     assert all(min(earlier) > max(later) for earlier, later in zip(turns, turns[1:]))

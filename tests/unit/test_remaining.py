@@ -24,14 +24,14 @@ def study(tmp_path, monkeypatch):
     """A plan of one batch size, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(record, "_validator", lambda: jsonschema.Draft202012Validator({"required": ["command"]}))
-    changes = {"latency": {"batch_sizes": [1], "repetitions": 2}}
+    changes = {"latency": {"batch_sizes": [1], "groups": 2}}
     return plan.build(config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}")
 
 
 def broken(output, inputs=(), fails=True):
     """A job that could start and, as asked, left why it failed in this run."""
     if fails:
-        write_json(paths.failure(paths.log(output)), {"stage": "latency", "reason": "it broke"})
+        write_json(paths.failure(paths.log(output)), {"stage": "sweep", "reason": "it broke"})
     return remaining.Job([output], list(inputs), paths.log(output))
 
 
@@ -46,14 +46,14 @@ def comparing(study, inputs):
     return remaining.Job([row["record"]], inputs, paths.log(row["record"]), lambda: stage)
 
 
-def latency(study, framework, precision):
+def sweep(study, framework, precision):
     """One record of a configuration."""
-    rows = (row for row in study["latency"] if (row["framework"], row["precision"]) == (framework, precision))
+    rows = (row for row in study["sweep"] if (row["framework"], row["precision"]) == (framework, precision))
     return next(rows)["record"]
 
 
 def test_what_can_be_compared_is_and_the_same_is_not_measured_twice(study):
-    lost = latency(study, "opencv", "fp32")
+    lost = sweep(study, "opencv", "fp32")
     jobs = [broken(lost), comparing(study, [lost])]
     remaining.make(study, jobs, STARTED)
     (whole, part), *others = read_json(paths.PARTIALS).items()
@@ -86,14 +86,14 @@ def test_parity_that_failed_leaves_a_candidate_out(study):
 
 
 def test_nothing_is_measured_after_a_run_that_was_cut_short(study):
-    lost, waiting = latency(study, "opencv", "fp32"), latency(study, "openvino", "fp32")
+    lost, waiting = sweep(study, "opencv", "fp32"), sweep(study, "openvino", "fp32")
     jobs = [broken(lost), broken(waiting, fails=False), comparing(study, [lost, waiting])]
     remaining.make(study, jobs, STARTED)
     assert read_json(paths.PARTIALS) == {}
 
 
 def test_fewer_than_two_are_not_compared(study):
-    lost = [latency(study, name, "fp32") for name in ("opencv", "openvino")]
+    lost = [sweep(study, name, "fp32") for name in ("opencv", "openvino")]
     remaining.make(study, [*map(broken, lost), comparing(study, lost)], STARTED)
     assert read_json(paths.PARTIALS) == {}
 
@@ -106,3 +106,31 @@ def test_what_a_comparison_left_that_failed_itself_holds_for_its_own_run_only(st
     assert read_json(paths.PARTIALS) == {row["record"]: paths.partial(row["record"])}
     remaining.make(study, jobs, time.time() + 9)
     assert read_json(paths.PARTIALS) == {}
+
+
+def sweeping(output, inputs=()):
+    """The job of a sweep."""
+    return remaining.Job([output], list(inputs), paths.log(output), lambda: "false", compares=False)
+
+
+def test_what_a_sweep_left_that_failed_holds_for_its_own_run_only(study):
+    """Nothing is measured for it: what it left are the batch sizes that were well."""
+    failed, never = sweep(study, "opencv", "fp32"), sweep(study, "openvino", "fp16")
+    for output in (failed, never):
+        write_json(paths.failure(paths.log(output)), {"stage": "sweep", "reason": "it broke"})
+    write_json(paths.partial(failed), {})
+    jobs = [sweeping(failed), sweeping(never)]
+    remaining.make(study, jobs, STARTED)
+    assert read_json(paths.PARTIALS) == {failed: paths.partial(failed)}
+    remaining.make(study, jobs, time.time() + 9)
+    assert read_json(paths.PARTIALS) == {}
+
+
+def test_of_all_batch_sizes_a_candidate_is_missing_that_failed_at_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checked = config.study({**STUDY, "latency": {"batch_sizes": [1, 4], "groups": 2}}, "test")
+    of_sizes = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}")
+    (row,) = (row for row in of_sizes["compare"] if row["batch_size"] is None)
+    missing, well = remaining.absent(of_sizes, row["record"], {sweep(of_sizes, "opencv", "fp32")})
+    assert missing == ["opencv-default-fp32-default"]
+    assert well == ["openvino-default-fp32-default", "openvino-default-fp16-default"]

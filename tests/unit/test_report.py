@@ -11,6 +11,7 @@ from study_rows import called, in_rounds, point, quality, tables_of, whole
 
 from dliflow.analysis import comparison, ranking
 from dliflow.report import canvas, conclusion, missing, names, pace, page, plots, summary, times, tradeoff, units
+from dliflow.report import comparison as told
 from dliflow.stages import report
 from dliflow.study import paths
 
@@ -194,6 +195,18 @@ def test_what_would_decide_is_said_where_rounds_leave_something_open(tmp_path):
     assert (batch.named(ranking.TIE), batch.more) == (["b fp32"], None)  # known to be as fast, within the width
 
 
+def test_a_member_that_broke_on_the_way_is_judged_by_the_sweep(tmp_path):
+    """Its few rounds may have none in common with another one's."""
+    points = [point(name, 1, [1.0, 1.1]) for name in "abc"]
+    pairs, bursts = in_rounds(1, {called("a"): 1.0, called("b"): 1.2, called("c"): 0.5})
+    bursts = [row for row in bursts if row["configuration"] != called("c") or row["group"] == 1]
+    tables = tables_of(points, [quality(name) for name in "abc"], tmp_path, pairs, bursts)
+    (batch,) = only(tables).batches
+    assert (batch.fastest.name, batch.named(ranking.UNDECIDED)) == ("a fp32", ["c fp32"])
+    (block,) = told.blocks(tables)
+    assert block.untold == ["a fp32 / c fp32: too few rounds that both took part in"]
+
+
 def test_rounds_that_failed_are_told_beside_what_they_would_have_settled(tmp_path):
     points = [point("a", 1, [1.0, 1.1]), point("b", 1, [1.05, 1.15])]
     pairs = [{"model": "tiny", "device": "cpu", "node": "local", "scenario": "latency", "batch_size": size}
@@ -214,8 +227,8 @@ def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
     plots.draw(tables, tmp_path / "plots")
     text, short = run_report(tmp_path)
     assert "a int8 of 2.0" in text and "depends &lt;on&gt; the state" in text
-    assert "a 2.1 over 2.0, latency: a int8 at batch size 1 0.67×" in text
-    assert "a 2.1 over 2.0, latency: a int8 at batch size 1 0.67×" in short
+    assert "a 2.1 against 2.0: a int8 0.67×" in text
+    assert "a 2.1 against 2.0: a int8 0.67×" in short
     assert "<script" not in text
     assert "FAILED" in short and "batch size 2: convert:" in short
 
@@ -373,6 +386,16 @@ def test_missing_groups_by_reason_with_failed_ones_first_and_their_logs(study, t
     assert (failed.status, failed.reason, failed.logs, failed.tail) == ("failed", NASTY, [str(log)], ["the <end>"])
     assert failed.tables == ["parity", "accuracy", "performance"]
     assert (skipped.configurations, skipped.logs) == (["gamma fp32"], [])
+
+
+def test_without_a_note_of_a_failure_its_record_s_log_is_named(study, tmp_path):
+    log = tmp_path / paths.log(paths.PARITY).removeprefix(f"{paths.RESULTS}/logs/").format(
+        model="tiny", framework="beta", variant="default", precision="fp32", device="cpu", environment="0a1b2c"
+    )
+    log.parent.mkdir(parents=True)
+    log.write_text("what it said")
+    failed, _ = missing.missing(study, tmp_path)
+    assert failed.logs == [str(log)]
 
 
 def test_partial_failures_meet_the_whole_ones():

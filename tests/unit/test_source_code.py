@@ -29,6 +29,10 @@ class Point(NamedTuple):
 '''
 
 
+# As the rules name them.
+MEASURING = ("stages.sweep", "stages.worker", "stages.anchor")
+
+
 def behaviour(text: str):
     return source_code.behaviour(ast.parse(text))
 
@@ -73,17 +77,18 @@ def reached(*modules: str) -> set[str]:
 
 
 def test_what_is_reached():
-    files = reached("stages.latency", "frameworks.openvino")
+    files = reached(*MEASURING, "frameworks.openvino")
     assert {"measuring/measure.py", "frameworks/openvino.py", "frameworks/__init__.py", "machine/launch.py"} <= files
     assert not {"frameworks/opencv.py", "version.py"} & files
 
 
-def test_a_measurement_does_not_depend_on_what_people_read():
-    assert not [file for file in reached("stages.latency") if file.startswith(("analysis/", "report/", "study/"))]
+def test_a_measurement_does_not_depend_on_what_people_read_nor_on_what_plans_it():
+    files = [file for file in reached(*MEASURING) if file.startswith(("analysis/", "report/", "study/", "fetching/"))]
+    assert set(files) == {f"study/{name}.py" for name in ("__init__", "arguments", "paths", "source_code")}
 
 
 @pytest.mark.parametrize("framework", frameworks.names())
-@pytest.mark.parametrize("stage", ["latency", "worker", "parity", "accuracy"])
+@pytest.mark.parametrize("stage", ["sweep", "worker", "anchor", "parity", "accuracy"])
 def test_a_measurement_does_not_depend_on_what_made_the_model(stage, framework):
     files = reached(f"stages.{stage}", f"frameworks.{framework}")
     assert f"frameworks/{framework}.py" in files
@@ -91,7 +96,7 @@ def test_a_measurement_does_not_depend_on_what_made_the_model(stage, framework):
 
 
 def test_a_comparison_does_not_depend_on_what_made_the_models():
-    files = reached("stages.compare", "stages.worker", "stages.pacer", *(f"frameworks.{x}" for x in frameworks.names()))
+    files = reached("stages.compare", *MEASURING[1:], *(f"frameworks.{x}" for x in frameworks.names()))
     makers = {file for file in files if file.startswith(("conversion/", "interchange/", "sources/"))}
     assert makers <= {"conversion/__init__.py", "sources/__init__.py"}  # the plan asks them for names only
 
@@ -123,6 +128,11 @@ def test_of_an_imported_constant_the_value_counts(tmp_path, monkeypatch):
     for name in ("load", "TWICE", "LIST"):  # no constants: all of the module counts
         (package / "makes.py").write_text(f"from dliflow.runs import MODEL, {name}\n")
         assert digest(runs) != digest(runs.replace("return 1", "return 2"))
+
+
+def test_the_rules_name_all_that_measures():
+    rules = (source_code.PACKAGE.parent / "rules/common.smk").read_text()
+    assert f"MEASURED_BY = {MEASURING}".replace("'", '"') in rules
 
 
 def test_each_stage_s_code_is_there():

@@ -7,6 +7,7 @@ import ast
 import csv
 import difflib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,18 @@ import pytest
 import records
 from project import ROOT
 
-from dliflow.analysis import columns, description, doubts
-from dliflow.analysis.tables import accuracy, measurements, performance, shared
+from dliflow.analysis import columns, comparison, description, doubts, state, stats
+from dliflow.analysis.tables import accuracy, measurements, performance, rounds, shared
+from dliflow.analysis.tables import comparison as comparison_table
 from dliflow.errors import DliflowError
-from dliflow.records import record
+from dliflow.files import read_json, write_json
 from dliflow.report import read
 from dliflow.stages import tables
-from dliflow.study import config, plan
+from dliflow.study import config, paths, plan
 
 STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"], "precisions": ["fp32", "int8"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "repetitions": 2}},
+    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
 }
 MODELS = {
@@ -50,7 +52,8 @@ def written(folder) -> dict[str, list[list[str]]]:
     """The cells of every table that the stage writes."""
     parser = argparse.ArgumentParser()
     tables.arguments(parser)
-    options = {"study": STUDY, "models": MODELS, "environments": dict.fromkeys(STUDY["frameworks"])}
+    environments = dict.fromkeys((*STUDY["frameworks"], plan.ANCHOR))
+    options = {"study": STUDY, "models": MODELS, "environments": environments}
     tables.run(parser.parse_args([f"--{key}={json.dumps(value)}" for key, value in options.items()]
                                  + [f"--out={folder}"]))  # fmt: skip
     return {path.stem: list(csv.reader(open(path, newline=""))) for path in Path(folder).glob("*.csv")}
@@ -63,7 +66,7 @@ def test_each_table_that_is_written_has_exactly_the_declared_columns_and_fills_t
         assert header == columns.names(name)
         assert rows, name
         empty = {column for column, *values in zip(header, *rows) if not any(values)}
-        assert empty <= OF_WHAT_WENT_WRONG, name
+        assert empty <= OF_WHAT_WENT_WRONG, f"{name}: {empty}"
 
 
 def test_no_cell_is_empty_that_is_said_never_to_be(tmp_path, monkeypatch):
@@ -134,56 +137,287 @@ KINDS = {"string": columns.TEXT, "integer": columns.WHOLE, "number": columns.NUM
 COPIED = {
     "parity": ("parity", tuple(records.parity())),
     "accuracy": ("accuracy", ("images",)),
-    "latency": ("measurements", measurements.COPIED),
+    "opened": ("measurements", measurements.COPIED),
+    "member": ("measurements", ("import_ms", "model_bytes")),
+    "session": ("measurements", ("started_at", "wall_ms")),
     "compare": ("comparison", ("stopped_by",)),
 }
 
 
-def schema_of(stage: str) -> dict:
-    """What the schema says of the figures of a stage's records."""
-    for rule in config.schema("record")["allOf"]:
+def schema_of(part: str) -> dict:
+    """What the schema says of a part of records, or of the figures of a stage's records."""
+    schema = config.schema("record")
+    if part in schema["$defs"]:
+        return schema["$defs"][part]["properties"]
+    for rule in schema["allOf"]:
         asked = rule["if"]["properties"]
-        if asked.get("stage") == {"const": stage} and "status" in asked:
+        if asked.get("stage") == {"const": part} and "status" in asked:
             return rule["then"]["properties"]["figures"]["properties"]
-    raise KeyError(stage)
+    raise KeyError(part)
 
 
-@pytest.mark.parametrize("stage", COPIED)
-def test_a_figure_of_a_record_is_the_column_of_its_name(stage):
-    table, names = COPIED[stage]
+@pytest.mark.parametrize("part", COPIED)
+def test_a_figure_of_a_record_is_the_column_of_its_name(part):
+    table, names = COPIED[part]
     declared = {column.name: column for column in columns.TABLES[table]}
     for name in names:
-        schema, column = schema_of(stage)[name], declared[name]
+        schema, column = schema_of(part)[name], declared[name]
         types = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", ["string"])
         assert [KINDS[one] for one in types if one != "null"] == [column.kind], name
         assert "null" not in types or "or" in column.empty, f"{name}: when else is it empty?"
         assert [word for word in schema.get("enum", []) if f"`{word}`" not in column.meaning] == [], name
 
 
-def test_no_figure_that_a_series_tells_is_stored_by_the_process_that_measures():
-    assert not {"interval_ns", "drift", "drift_p"} & set(schema_of("latency"))
+def test_the_purposes_of_the_schema_stand_in_the_column_of_their_name():
+    (column,) = (column for column in columns.COMPARISON if column.name == "purpose")
+    purposes = schema_of("compare")["pairs"]["items"]["properties"]["purpose"]["enum"]
+    assert [word for word in purposes if f"`{word}`" not in column.meaning] == []
 
 
-def test_what_drifts_is_told_from_the_durations_alone(study):
-    rng = np.random.default_rng(1)
-    drifting = study["latency"][0]
-    identity = {**records.identified(drifting), "threads_in_effect": 2}
-    records.write(drifting["record"], "latency", identity, records.latency(rng, drift=0.2), launch=records.LAUNCH)
-    rows, processes = measurements.rows(study)
-    durations = np.array(record.read(drifting["record"])["figures"]["latency_ns"])
-    quarters = np.median(durations[-150:]) / np.median(durations[:150]) - 1
-    assert rows[0]["drift"] == pytest.approx(quarters) and quarters > 0.1
-    assert rows[0]["drift_p"] < 1e-6 < rows[1]["drift_p"]
-    assert 0 < rows[1]["latency_half_width"] < 0.01
-    told = performance.rows(rows, processes, [{**row, "status": "ok"} for row in study["parity"]])[0]["warnings"]
-    assert "latency drifted inside 1 of 2 processes, by +15%" in told
+# --- Figures against the records that they are made of ----------------------------------------------------------------
+
+
+def agreeing(study_plan) -> list[dict]:
+    """Rows of parity that say nothing against anything."""
+    return [{**row, "status": "ok", "reason": None} for row in study_plan["parity"]]
+
+
+def of_sweep(study_plan, row, group=None) -> list[dict]:
+    """The groups of a configuration's records, or of one of them."""
+    same = [one for one in study_plan["sweep"] if all(one[key] == row[key] for key in columns.MEASURED)]
+    numbers = dict.fromkeys(one["group"] for one in same if group in (None, one["group"]))
+    paths_of = {one["group"]: one["record"] for one in same}
+    return [each for number in numbers for each in read_json(Path(paths_of[number]))["figures"]["groups"]]
+
+
+def sessions_of(groups, size) -> list[dict]:
+    """Those of a batch size."""
+    return [one for each in groups for one in each["sessions"] if one["opened"]["measured"]["batch_size"] == size]
+
+
+def durations_ms(session, name="measured") -> np.ndarray:
+    """Of all requests."""
+    return np.array([value for one in session["rounds"] for value in one["latency_ns"][name]]) / 1e6
+
+
+def test_a_row_of_performance_is_what_the_durations_of_its_sessions_tell(study):
+    measured = measurements.read(study)
+    table = performance.rows(measured, agreeing(study))
+    assert len(table) == 2 * 2 * 2
+    for row in table:
+        durations = [durations_ms(one) for one in sessions_of(of_sweep(study, row), row["batch_size"])]
+        assert (row["groups"], row["sessions"], row["requests"]) == (3, 6, 6 * 2 * records.REQUESTS)
+        for percent in (90, 95, 99):
+            assert row[f"latency_p{percent}_ms"] == pytest.approx(stats.pooled(durations, percent))
+        assert row["latency_p90_ms"] < row["latency_p95_ms"] < row["latency_p99_ms"]
+        assert row["latency_mean_ms"] == pytest.approx(np.mean([values.mean() for values in durations]))
+        assert row["latency_min_ms"] == min(map(np.min, durations))
+        assert row["fps"] == pytest.approx(1e3 * row["batch_size"] / row["latency_p50_ms"])
+        assert (row["import_ms"], row["load_ms"], row["first_request_ms"]) == (300, 50, 9)
+        assert (row["peak_rss_mib"], row["model_bytes"], row["threads_in_effect"]) == (150, 5_000_000, 2)
+        assert row["launch"] == "cpus 0-1"
+
+
+def test_the_figures_at_the_reference_state_are_those_of_the_records_each_counted_once(study):
+    measured = measurements.read(study)
+    table = performance.rows(measured, agreeing(study))
+    bursts = {}
+    for row in table:
+        (bursts[shared.values(row, columns.MEASURED)],) = state.bursts(of_sweep(study, row)).values()
+    expected = state.estimates(bursts)
+    for row in table:
+        estimate = expected[shared.values(row, columns.MEASURED), row["batch_size"]]
+        ends = (row["latency_ci_low_ms"], row["latency_ci_high_ms"])
+        assert (row["latency_p50_ms"], ends) == (pytest.approx(estimate.latency), pytest.approx(estimate.interval))
+        ends = (row["latency_reference_ci_low_ms"], row["latency_reference_ci_high_ms"])
+        assert row["latency_reference_ms"] == pytest.approx(estimate.reference)
+        assert ends == pytest.approx(estimate.reference_interval)
+        assert row["state_slope"] == pytest.approx(estimate.slope) == pytest.approx(1, abs=0.3)
+        assert row["reference_anchor_ms"] == pytest.approx(math.exp(state.reference_state(bursts.values())))
+
+
+def test_each_node_has_its_own_reference_state(study):
+    """Records of a second node, whose anchor takes twice as long."""
+    there = [{**row, "node": "slow", "record": row["record"].replace("local", "slow")} for row in study["sweep"]]
+    for row in there:
+        found = read_json(Path(row["record"].replace("slow", "local")))
+        found["identity"]["node"] = "slow"
+        for session in (one for each in found["figures"]["groups"] for one in each["sessions"]):
+            session["anchor_ns"] = [[2 * value for value in burst] for burst in session["anchor_ns"]]
+        write_json(Path(row["record"]), found)
+    measured = measurements.read({"sweep": [*study["sweep"], *there]})
+    table = performance.rows(measured, agreeing(study))
+    here, there = (
+        {shared.values(row): row for row in table if row["node"] == node and row["batch_size"] == 1}
+        for node in ("local", "slow")
+    )
+    for key, row in here.items():
+        assert there[key]["reference_anchor_ms"] == pytest.approx(2 * row["reference_anchor_ms"])
+        assert there[key]["latency_reference_ms"] == pytest.approx(row["latency_reference_ms"])
+
+
+def test_a_row_of_measurements_is_what_its_session_tells(study):
+    rows = measurements.read(study).rows
+    assert len(rows) == 2 * 2 * 3 * 2 * 2
+    for planned in study["sweep"]:
+        key = (*columns.POINT, "group")
+        mine = [row for row in rows if shared.values(row, key) == shared.values(planned, key)]
+        groups = of_sweep(study, planned, planned["group"])
+        for number, (row, session) in enumerate(zip(mine, sessions_of(groups, planned["batch_size"]), strict=True), 1):
+            values = durations_ms(session)
+            assert (row["session"], row["requests"], row["rounds"]) == (number, len(values), 2)
+            assert row["latency_p50_ms"] == np.median(values)
+            assert row["latency_mean_ms"] == pytest.approx(values.mean())
+            assert row["latency_mad_ms"] == np.median(np.abs(values - np.median(values)))
+            assert (row["latency_min_ms"], row["latency_max_ms"]) == (values.min(), values.max())
+            anchors = [np.median(burst) for burst in session["anchor_ns"]]
+            assert row["anchor_ms"] == pytest.approx(np.median(anchors) / 1e6)
+            assert row["anchor"] == "onnxruntime 1.32.0, 2 threads, 000000000000"
+            assert (row["warmup_requests"], row["warmup_ms"]) == (5, 30)
+            assert (row["group_ms"], row["wall_ms"], row["taken_share"]) == (3000, 400, pytest.approx(0.005))
+            assert row["record"] == planned["record"]
 
 
 def test_an_interval_of_fps_is_that_of_the_latency(study):
-    rows, processes = measurements.rows(study)
-    (row, *_) = performance.rows(rows, processes, [{**one, "status": "ok"} for one in study["parity"]])
+    (row, *_) = performance.rows(measurements.read(study), agreeing(study))
     assert row["fps_ci_low"] == pytest.approx(1e3 * row["batch_size"] / row["latency_ci_high_ms"])
     assert row["fps_ci_low"] < row["fps"] < row["fps_ci_high"]
+
+
+BROKEN = {"batch_size": 4, "skipped": False, "reason": "its process was killed by SIGSEGV"}
+
+
+def leave_part(row, broken, rng=None):
+    """A sweep's record without a batch size, beside the whole one, as one that failed leaves it."""
+    Path(row["record"]).unlink()
+    part = paths.partial(row["record"])
+    records.sweep(row, [1, 4], rng or np.random.default_rng(5), (broken,), part)
+    write_json(Path(paths.PARTIALS), {row["record"]: part})
+    return part
+
+
+def test_a_batch_size_that_broke_in_a_group_fails_its_point_which_has_the_figures_of_the_others(study):
+    first = study["sweep"][0]
+    part = leave_part(first, BROKEN)
+    measured = measurements.read(study)
+    table = {shared.values(row, columns.POINT): row for row in performance.rows(measured, agreeing(study))}
+    other, broken = (table[shared.values({**first, "batch_size": size}, columns.POINT)] for size in (1, 4))
+    assert (other["status"], other["groups"], other["reason"]) == ("ok", 3, None)
+    assert broken["status"] == "failed"
+    assert broken["reason"] == "1 of 3 groups: sweep: its process was killed by SIGSEGV"
+    assert (broken["groups"], broken["sessions"], broken["requests"]) == (2, 4, 4 * 2 * records.REQUESTS)
+    left = [one for number in (2, 3) for one in sessions_of(of_sweep(study, first, number), 4)]
+    logs = [np.log([np.median(values) / 1e6 for one in session["rounds"] for values in one["latency_ns"].values()])
+            for session in left]  # fmt: skip
+    assert broken["latency_p50_ms"] == pytest.approx(np.exp(np.mean([np.median(each) for each in logs])))
+    (row,) = (row for row in measured.rows if row["record"] == part and row["batch_size"] == 4)
+    assert (row["status"], row["reason"]) == ("failed", "sweep: its process was killed by SIGSEGV")
+    assert "session" not in row and "latency_p50_ms" not in row
+    assert sum(row["record"] == part for row in measured.rows) == 3  # and two sessions of the other batch size
+
+
+def test_a_batch_size_that_its_process_cannot_run_is_skipped(study):
+    first = study["sweep"][0]
+    for row in {one["record"]: one for one in study["sweep"] if shared.values(one) == shared.values(first)}.values():
+        records.sweep(row, [1, 4], np.random.default_rng(0), ({**BROKEN, "skipped": True, "reason": "too many"},))
+    table = performance.rows(measurements.read(study), agreeing(study))
+    mine = {row["batch_size"]: row for row in table if shared.values(row) == shared.values(first)}
+    assert mine[1]["status"] == "ok"
+    assert (mine[4]["status"], mine[4]["reason"]) == ("skipped", "too many")
+    assert "latency_p50_ms" not in mine[4]
+
+
+def test_a_record_of_part_of_a_sweep_is_only_believed_after_the_run_that_left_it(study):
+    first = study["sweep"][0]
+    leave_part(first, BROKEN)
+    Path(paths.PARTIALS).unlink()
+    rows = [row for row in measurements.read(study).rows if row["record"] == first["record"]]
+    assert [row["status"] for row in rows] == ["failed"] * 2
+    assert "did not run or was killed" in rows[0]["reason"]
+
+
+def test_figures_of_another_network_are_not_believed(study):
+    parity = agreeing(study)
+    parity[0] |= {"status": "failed", "reason": "parity: scores differ"}
+    table = performance.rows(measurements.read(study), parity)
+    assert {row["status"] for row in table if shared.values(row) == shared.values(parity[0])} == {"failed"}
+    assert {row["status"] for row in table if shared.values(row) != shared.values(parity[0])} == {"ok"}
+    compared = comparison_table.rows(study, parity)
+    name = comparison.name({**study["sweep"][0], "parameters": "default"})
+    for row in compared:
+        assert (row["status"] == "failed") == (name in (row["first"], row["second"])) or row["purpose"] == "batch size"
+
+
+def test_sessions_that_were_launched_in_different_ways_are_told(study):
+    path = Path(study["sweep"][0]["record"])
+    found = read_json(path)
+    for session in found["figures"]["groups"][0]["sessions"]:
+        session["opened"]["measured"]["launch"]["asked"]["priority"] = 3
+    found["machine"]["cpu"] = "another CPU"
+    write_json(path, found)
+    (row, *others) = performance.rows(measurements.read(study), agreeing(study))
+    assert "launched in different ways" in row["warnings"] and "different CPU models" in row["warnings"]
+    assert [one for one in others if "different" in one["warnings"] and shared.values(one) != shared.values(row)] == []
+
+
+def test_a_row_of_comparison_is_the_ratio_of_its_pair(study):
+    table = comparison_table.rows(study, agreeing(study))
+    assert len(table) == 3 + 3 + 1
+    for row in table:
+        figures = read_json(Path(row["record"]))["figures"]
+        pair = comparison.Pair(row["first"], row["second"], row["purpose"])
+        ratio = comparison.ratio(figures["groups"], pair)
+        assert (row["ratio"], row["verdict"], row["state_slope"]) == (ratio.ratio, ratio.verdict, ratio.slope)
+        assert (row["ratio_ci_low"], row["ratio_ci_high"]) == ratio.interval
+        assert (row["groups"], row["sessions"], row["rounds"]) == (3, 6, 12)
+        assert (row["first_version"], row["first_peak_rss_mib"], row["group_s"]) == ("1.0", 150, 3)
+        assert (row["missing"], row["launch"]) == ("gone-default-fp32-default", "cpus 0-1")
+        assert row["warnings"].startswith("compared without gone-default-fp32-default: its process died")
+        needed = comparison.groups_needed(figures["groups"], pair, 0.02, comparison.confidence(figures["pairs"]))
+        assert row["groups_needed"] == needed
+
+
+def test_a_comparison_of_batch_sizes_is_told_by_image(study):
+    (row,) = (row for row in comparison_table.rows(study, agreeing(study)) if row["purpose"] == "batch size")
+    assert row["batch_size"] is None
+    assert (row["first"], row["second"]) == ("pytorch-default-fp32-default:1", "pytorch-default-fp32-default:4")
+    assert row["ratio"] == pytest.approx(1 / 1.1, rel=0.1)  # not a quarter of it
+
+
+def test_a_comparison_that_did_not_run_has_one_row_with_the_reason(study):
+    Path(study["compare"][0]["record"]).unlink()
+    (row, *others) = comparison_table.rows(study, agreeing(study))
+    assert (row["status"], row["record"]) == ("failed", study["compare"][0]["record"])
+    assert "ratio" not in row
+    assert {row["status"] for row in others} == {"ok"}
+
+
+def test_what_a_comparison_left_without_one_that_failed_is_read(study):
+    whole = study["compare"][0]["record"]
+    Path(whole).rename(paths.partial(whole))
+    write_json(Path(paths.PARTIALS), {whole: paths.partial(whole)})
+    (row, *_) = comparison_table.rows(study, agreeing(study))
+    assert (row["status"], row["record"]) == ("ok", paths.partial(whole))
+    assert paths.partial(whole) in {one["record"] for one in rounds.rows(study)}
+
+
+def test_each_burst_of_rounds_has_a_row_with_its_own_batch_size(study):
+    table = rounds.rows(study)
+    assert len(table) == 12 * (4 + 4 + 2)
+    sizes = [row for row in table if "_sizes" in row["record"]]
+    assert {(row["configuration"], row["batch_size"]) for row in sizes} == {
+        ("pytorch-default-fp32-default:1", 1),
+        ("pytorch-default-fp32-default:4", 4),
+    }
+    session = read_json(Path(sizes[0]["record"]))["figures"]["groups"][0]["sessions"][0]
+    for place, row in enumerate(sizes[:4]):
+        assert (row["group"], row["session"], row["round"], row["turn"]) == (1, 1, place // 2 + 1, place % 2 + 1)
+        round_ = session["rounds"][place // 2]
+        assert row["configuration"] == round_["order"][place % 2]
+        assert row["latency_p50_ms"] == pytest.approx(np.median(round_["latency_ns"][row["configuration"]]) / 1e6)
+        flanks = [np.median(burst) / 1e6 for burst in session["anchor_ns"][place : place + 2]]
+        assert row["anchor_ms"] == pytest.approx(math.sqrt(flanks[0] * flanks[1]))
+        assert row["started_at"] == session["started_at"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from project import ROOT
 
 from dliflow.errors import DliflowError
 from dliflow.machine import variables
-from dliflow.measuring import pacer
+from dliflow.measuring import anchor
 from dliflow.study import config
 
 HARMFUL = {
@@ -42,7 +42,7 @@ HARMLESS = {
 
 
 def test_only_what_is_named_is_passed_on():
-    passed, withheld = variables.passed_on({**HARMFUL, **HARMLESS}, "latency")
+    passed, withheld = variables.passed_on({**HARMFUL, **HARMLESS}, "sweep")
     assert passed == {**HARMLESS, **variables.SET, variables.ASKED: "[]"}
     assert withheld == sorted(HARMFUL)
 
@@ -55,7 +55,7 @@ def test_what_fetches_sees_the_settings_of_the_network(stage):
 
 
 def test_what_the_config_asks_for_is_added():
-    passed, withheld = variables.passed_on(HARMFUL, "latency", {"KMP_BLOCKTIME": "7", "TZ": "Asia/Tokyo"})
+    passed, withheld = variables.passed_on(HARMFUL, "sweep", {"KMP_BLOCKTIME": "7", "TZ": "Asia/Tokyo"})
     assert (passed["KMP_BLOCKTIME"], passed["TZ"]) == ("7", "Asia/Tokyo")
     assert "KMP_BLOCKTIME" in withheld  # the shell's own
 
@@ -100,10 +100,12 @@ def test_a_stage_that_is_started_by_hand_tells_no_secrets(monkeypatch):
     assert environment["PATH"] == os.environ["PATH"]
 
 
-def test_the_pacer_is_the_same_whatever_is_asked_for(monkeypatch):
-    assert pacer.command("python") == ["python", "-m", "dliflow", "pacer"]
+def test_the_anchor_is_the_same_whatever_is_asked_for(monkeypatch):
+    command = ["python", "-m", "dliflow", "anchor", "--network", "a.onnx"]
+    assert anchor.command("python", "a.onnx") == command
+    assert anchor.command("python", "a.onnx", threads=1) == [*command, "--threads", "1"]
     monkeypatch.setenv(variables.ASKED, '["KMP_BLOCKTIME"]')
-    assert pacer.command("python") == ["env", "--unset=KMP_BLOCKTIME", "python", "-m", "dliflow", "pacer"]
+    assert anchor.command("python", "a.onnx") == ["env", "--unset=KMP_BLOCKTIME", *command]
 
 
 def test_the_supervisor_gives_a_clean_environment_and_says_what_it_withheld(tmp_path):

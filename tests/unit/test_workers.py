@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from project import ROOT
 
 from dliflow.errors import DliflowError
+from dliflow.files import write_json
 from dliflow.measuring import workers
 
 ECHO = """
@@ -65,3 +67,123 @@ def test_a_worker_that_ends_is_named_and_the_others_are_gone(code, how):
             found.update(running)
             running["bad"].ask({})
     assert all(worker.process.returncode is not None for worker in found.values())
+
+
+HANGS = """
+import json, sys, time
+if "start" in sys.argv:
+    time.sleep(60)
+print("{}", flush=True)
+for line in sys.stdin:
+    time.sleep(json.loads(line)["sleep_s"])
+    print(json.dumps({"slept": True}), flush=True)
+"""
+
+
+def test_a_worker_that_takes_too_long_is_killed_and_told():
+    with workers.started({"a": command(HANGS)}, limit_s=30) as (running, _):
+        worker = running["a"]
+        assert worker.ask({"sleep_s": 0.05}, limit_s=20) == {"slept": True}
+        began = time.monotonic()
+        with pytest.raises(
+            workers.WorkerEnded, match=r"a: its process did not answer within 0\.3 s and was killed"
+        ) as ended:
+            worker.ask({"sleep_s": 60}, limit_s=0.3)
+        assert 0.3 <= time.monotonic() - began < 10
+        assert (ended.value.name, ended.value.reason.partition(" ")[0]) == ("a", "its")
+        assert worker.process.wait(10) == -9
+
+
+def test_a_worker_that_does_not_come_up_is_killed_with_the_others():
+    found = []
+    real = workers.Worker
+
+    def noted(*arguments):
+        found.append(real(*arguments))
+        return found[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "Worker", noted)
+        with (
+            pytest.raises(workers.WorkerEnded, match=r"bad: its process did not answer within 2 s"),
+            workers.started({"good": command(ECHO), "bad": [*command(HANGS), "start"]}, limit_s=2),
+        ):
+            raise AssertionError("it came up")
+    assert len(found) == 2 and all(worker.process.returncode is not None for worker in found)
+
+
+SERVES = """
+from dliflow.errors import DliflowError
+from dliflow.measuring import workers
+import sys
+
+stream = workers.answers()
+print("what a framework prints")
+
+def start():
+    if "dliflow" in sys.argv:
+        raise DliflowError("the model is damaged")
+    if "framework" in sys.argv:
+        raise ImportError("no such library")
+    def answer(request):
+        if "wrong" in request:
+            raise DliflowError("scores are NaN")
+        if "zero" in request:
+            return {"value": 1 / request["zero"]}
+        print("more of it")
+        return {"doubled": 2 * request["value"]}
+    return {"ready": True}, answer
+
+workers.serve(stream, start)
+"""
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    """Processes that are started find dliflow."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
+
+
+def test_an_error_is_an_answer_and_what_a_framework_prints_is_none(importable, capfd):
+    with workers.started({"a": command(SERVES)}) as (running, told):
+        assert told == {"a": {"ready": True}}
+        worker = running["a"]
+        assert worker.ask({"value": 4}) == {"doubled": 8}
+        with pytest.raises(workers.WorkerEnded, match=r"^a: scores are NaN$"):
+            worker.ask({"wrong": 1})
+        with pytest.raises(workers.WorkerEnded, match=r"^a: ZeroDivisionError: division by zero$") as ended:
+            worker.ask({"zero": 0})
+        assert ended.value.reason == "ZeroDivisionError: division by zero"
+        assert worker.ask({"value": 1}) == {"doubled": 2}
+    log = capfd.readouterr().err
+    assert "what a framework prints" in log and "more of it" in log
+    assert log.count("Traceback") == 1  # where dliflow's own errors come from helps nobody
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("dliflow", "the model is damaged"), ("framework", "ImportError: no such library")]
+)
+def test_an_error_at_the_start_is_told_with_its_own_words(importable, kind, reason):
+    with (
+        pytest.raises(workers.WorkerEnded, match=f"^a: {reason}$"),
+        workers.started({"a": [*command(SERVES), kind]}),
+    ):
+        pass
+
+
+def test_descriptors_are_inherited(tmp_path):
+    (tmp_path / "a.txt").write_text("inputs")
+    code = (
+        "import json, os, sys; print(json.dumps({'read': os.read(int(sys.argv[1]), 99).decode()}), flush=True); input()"
+    )
+    with (
+        open(tmp_path / "a.txt") as stream,
+        workers.started({"a": [*command(code), str(stream.fileno())]}, [stream.fileno()]) as (_, told),
+    ):
+        assert told["a"] == {"read": "inputs"}
+
+
+def test_a_python_is_named_or_told_by_a_file(tmp_path):
+    write_json(tmp_path / "interpreter.json", {"python": "/env/bin/python"})
+    assert workers.python("/x/bin/python") == "/x/bin/python"
+    assert workers.python(str(tmp_path / "interpreter.json")) == "/env/bin/python"

@@ -13,13 +13,12 @@ import numpy as np
 from dliflow.analysis import comparison as compared
 from dliflow.analysis import surroundings
 from dliflow.analysis.comparison import TIE, Pair, Ratio
+from dliflow.analysis.strain import BUSY
 
 # Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
 # spread between sessions that the interval already shows.
 OTHERS, STEAL, FREQUENCY, VAGUE = 0.05, 0.02, 1.10, 0.10
 FAULT_NS, FAULTS = 500, 0.05  # what a page fault takes at least (trap, 4 KiB of zeros), and the share of a request
-# From this on figures tell more of the machine than of what was measured on it, and nothing is called the fastest.
-BUSY = 0.25  # of the processors' time went to others: half a processor of two, by which results differ at least as much
 
 
 class Seen(NamedTuple):

@@ -10,6 +10,7 @@ slower than what leads only where the intervals of both show it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
@@ -70,14 +71,16 @@ class Comparison(NamedTuple):
     @property
     def contenders(self) -> list[str]:
         """Those of which the best is looked for, in the order of the table."""
-        pairs = [row for row in self.pairs if row["purpose"] == self.purpose]
-        return list(dict.fromkeys(name for row in pairs for name in (row["first"], row["second"])))
+        pairs, members = [row for row in self.pairs if row["purpose"] == self.purpose], self.members
+        names = dict.fromkeys(name for row in pairs for name in (row["first"], row["second"]))
+        return [name for name in names if name in members]
 
     @property
     def members(self) -> set[str]:
-        """Everything that gave a burst."""
-        sessions = (session for group in self.groups for session in group["sessions"])
-        return {name for session in sessions for round_ in session["rounds"] for name in round_["order"]}
+        """Those with a burst in more than half of the rounds, so that any two of them have rounds in common."""
+        rounds = [round_ for group in self.groups for session in group["sessions"] for round_ in session["rounds"]]
+        bursts = Counter(name for round_ in rounds for name in round_["order"])
+        return {name for name, count in bursts.items() if 2 * count > len(rounds)}
 
     @property
     def missing(self) -> list[str]:

@@ -324,7 +324,8 @@ def plus(mean: Mean, variance: float, freedom: float) -> Mean:
     total = mean.variance + variance
     if not mean.freedom or not total:
         return mean
-    return Mean(mean.value, total, total**2 / (mean.variance**2 / mean.freedom + variance**2 / freedom))
+    error = mean.variance**2 / mean.freedom + variance**2 / freedom
+    return Mean(mean.value, total, total**2 / error if error else math.inf)
 
 
 def interval(mean: Mean, confidence: float) -> Optional[tuple[float, float]]:

@@ -15,7 +15,8 @@ def anchor_ms(sessions: Iterable[dict[str, Any]]) -> float:
 
 def anchor(group: dict[str, Any]) -> str:
     """What the anchor was; another one is another piece of work."""
-    return f"{group['anchor']['runtime']}, {group['anchor']['threads']} threads, {group['anchor']['sha256'][:12]}"
+    of = group["anchor"]
+    return f"{of['runtime']}, {of['threads']} thread{'s' if of['threads'] > 1 else ''}, {of['sha256'][:12]}"
 
 
 def share(groups: Sequence[dict[str, Any]], usable_cpus: int, key: str) -> float | None:

@@ -76,7 +76,7 @@ def settings(facts: dict[str, Any]) -> list[str]:
     if facts["virtualised"]:
         doubts.append(
             "this is a virtual machine: neighbours on the same host change its speed unseen; measure on real hardware, "
-            "or trust only configurations that took turns, and many repetitions"
+            "or trust only what took turns, and many groups"
         )
     if facts["usable_cpus"] < facts["logical_cpus"]:
         doubts.append(

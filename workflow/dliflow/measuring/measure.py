@@ -27,7 +27,7 @@ class Samples:
     stopped_by: str
     """`requests`; `time` when the time limit came first; `until` when that said so."""
     wall_ns: int
-    """From the start of the first request to the end of the last, without the time that `until` and `between` took."""
+    """From the start of the first request to the end of the last, without the time that `until` took."""
 
 
 def _looks(first: int, requests: int) -> Iterator[int]:
@@ -45,26 +45,22 @@ def run(
     *,
     requests: int,
     limit_s: Optional[float],
-    least: int = 1,
     until: Optional[Until] = None,
     ask_from: int = 1,
-    between: Optional[Callable[[], None]] = None,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Samples:
     """Time up to `requests` requests, rotating over `batches`.
 
     Args:
         limit_s: past so many seconds of requests the loop ends; None for no limit.
-        least: it does not end before so many requests were made, whatever else says so.
         until: told the durations so far (ns), whether they are enough. It is asked between requests, outside of all
             that is timed, at counts that grow by a quarter.
         ask_from: the first of these counts.
-        between: what else is to be done at these counts, before the requests go on.
         clock: a monotonic clock, ns; another one than the machine's for simulated runs.
     """
     durations = [0] * requests
     distinct = len(batches)
-    looks = [requests] if until is None and between is None else _looks(max(least, ask_from), requests)
+    looks = [requests] if until is None else _looks(ask_from, requests)
     count = wall_ns = 0
     stopped_by = "requests"
     collecting = gc.isenabled()
@@ -80,20 +76,18 @@ def run(
                 predict(batch)
                 after = clock()
                 durations[index] = after - before
-                if after > deadline and index + 1 >= least:
+                if after > deadline:
                     break
             count = index + 1
             wall_ns += after - start
             if count == requests:
                 break
-            if after > deadline and count >= least:
+            if after > deadline:
                 stopped_by = "time"
                 break
             if until is not None and until(durations[:count]):
                 stopped_by = "until"
                 break
-            if between is not None:
-                between()
     finally:
         if collecting:
             gc.enable()

@@ -12,7 +12,7 @@ import contextlib
 import datetime
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
@@ -43,8 +43,8 @@ class Pace(NamedTuple):
     warm_up: dict[str, Any]
     """Those of the warm-up."""
     hang_s: float
-    """A worker that gives no answer for so many seconds has hung; a burst without `limit_s` has as many for each
-    hundred requests."""
+    """A worker that gives no answer for so many seconds beyond what it was given has hung; a burst without `limit_s`
+    was given as many for each hundred requests."""
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> Pace:
@@ -54,10 +54,15 @@ class Pace(NamedTuple):
         return cls(args.rounds, burst, warm_up, args.hang)
 
     @property
+    def opening_limit_s(self) -> float:
+        """Seconds within which the answer to an opening must come."""
+        return self.hang_s + self.warm_up["limit_s"]
+
+    @property
     def burst_limit_s(self) -> float:
         """Seconds within which the answer to a burst must come."""
-        endless = self.burst["limit_s"] is None
-        return self.hang_s * (1 + self.burst["requests"] / 100 if endless else 1)
+        limit_s = self.burst["limit_s"]
+        return self.hang_s + (self.hang_s * self.burst["requests"] / 100 if limit_s is None else limit_s)
 
 
 class Skipped(Exception):
@@ -113,7 +118,7 @@ def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.
     opened = {}
     for name, size in sizes.items():
         request = {"open": {"batch_size": size, "warm_up": pace.warm_up}}
-        opened[name] = running.members[name].ask(request, pace.hang_s)
+        opened[name] = running.members[name].ask(request, pace.opening_limit_s)
         if "skip" in opened[name]:
             raise Skipped(name, opened[name]["skip"])
     anchored = [_anchor(running, pace)]
@@ -187,7 +192,7 @@ class Sweep(NamedTuple):
     sessions: int
     """Of each batch size, at most."""
     budget_s: Optional[float]
-    """For all batch sizes together, each of which has an equal part: one that has spent it is not opened again."""
+    """For each batch size: one that has spent it is not opened again."""
 
 
 def sweep(
@@ -201,8 +206,8 @@ def sweep(
 ) -> tuple[list[dict[str, Any]], list[Broken]]:
     """Measure one configuration: its groups (one, and another for each time that it broke), and what could not be had.
 
-    A batch size at which its process breaks, hangs or gives wrong scores costs that one alone: a fresh process goes on
-    with the others.
+    A batch size at which its process breaks, hangs or gives wrong scores costs that one alone, with all sessions that
+    it had before: a fresh process goes on with the others.
 
     Raises:
         Skipped: when it cannot run here at all.
@@ -210,15 +215,20 @@ def sweep(
     """
     groups: list[dict[str, Any]] = []
     broken: dict[int, Broken] = {}
-    queue = _openings(wanted, order)
     spent = dict.fromkeys(wanted.batch_sizes, 0.0)
-    while queue:
+
+    def due(size: int) -> bool:
+        affordable = wanted.budget_s is None or spent[size] == 0 or spent[size] < wanted.budget_s
+        return size not in broken and affordable
+
+    queue = _openings(wanted, order)
+    while queue := [size for size in queue if due(size)]:
         started, sessions = time.monotonic(), []
         with group({name: command}, of_anchor, inputs, pace.hang_s) as running:
             watch = Watch(running)
             while queue:
                 size = queue.pop(0)
-                if not _affordable(spent[size], wanted):
+                if not due(size):
                     continue
                 began = time.monotonic()
                 try:
@@ -229,15 +239,24 @@ def sweep(
                         raise
                     skipped = isinstance(ended, Skipped)
                     broken[size] = Broken(size, skipped, ended.reason)
-                    queue = [other for other in queue if other != size]
                     if not skipped:
                         break
                 spent[size] += time.monotonic() - began
             if sessions:
                 groups.append(described(running, disturbed, sessions, started))
-    if broken and all(one.skipped for one in broken.values()) and not groups:
-        raise Skipped(name, next(iter(broken.values())).reason)
-    return groups, list(broken.values())
+    return _without(groups, set(broken)), list(broken.values())
+
+
+def _without(groups: list[dict[str, Any]], sizes: Set[int]) -> list[dict[str, Any]]:
+    """Groups of the sessions of other batch sizes than these: what is measured again must not count twice."""
+    for each in groups:
+        each["sessions"] = [one for one in each["sessions"] if sizes.isdisjoint(opened_sizes(one))]
+    return [each for each in groups if each["sessions"]]
+
+
+def opened_sizes(of: dict[str, Any]) -> set[int]:
+    """The batch sizes at which the members of a session were opened."""
+    return {opened["batch_size"] for opened in of["opened"].values()}
 
 
 def _openings(wanted: Sweep, order: random.Random) -> list[int]:
@@ -248,7 +267,3 @@ def _openings(wanted: Sweep, order: random.Random) -> list[int]:
         order.shuffle(turn)
         queue += turn
     return queue
-
-
-def _affordable(spent_s: float, wanted: Sweep) -> bool:
-    return wanted.budget_s is None or spent_s == 0 or spent_s < wanted.budget_s / len(wanted.batch_sizes)

@@ -56,11 +56,14 @@ def latest(row: dict[str, Any]) -> dict[str, Any]:
     return {"status": record["status"], "reason": record["reason"], "record": record, "path": path}
 
 
-def outcome_at(row: dict[str, Any]) -> dict[str, Any]:
-    """What became of a sweep at the batch size of a row; its record tells of the others, too."""
-    known = latest(row)
+def at_size(known: dict[str, Any], batch_size: int) -> dict[str, Any]:
+    """What became of a sweep at one of its batch sizes.
+
+    Args:
+        known: what became of all of it, as `latest` tells.
+    """
     for broken in (known["record"] or {}).get("figures", {}).get("broken", []):
-        if broken["batch_size"] == row["batch_size"]:
+        if broken["batch_size"] == batch_size:
             status = "skipped" if broken["skipped"] else "failed"
             reason = broken["reason"] if broken["skipped"] else f"sweep: {broken['reason']}"
             return {**known, "status": status, "reason": reason}

@@ -9,7 +9,7 @@ from dliflow.analysis import ranking, strain
 from dliflow.analysis.columns import COMPARED
 from dliflow.analysis.comparison import FIRST, SECOND, TIE
 from dliflow.analysis.ranking import Comparison, Figure
-from dliflow.analysis.rows import Row, Rows, grouped
+from dliflow.analysis.rows import Row, grouped
 from dliflow.report import names
 from dliflow.report.read import Tables
 
@@ -37,16 +37,16 @@ def gains(compared: Comparison, purposes: Iterable[str] = ()) -> list[Gain]:
     return [
         Gain(row, names.member(row["first"]), names.member(row["second"]), compared.ratio(row["first"], row["second"]))
         for row in compared.pairs
-        if not purposes or row["purpose"] in purposes
+        if (not purposes or row["purpose"] in purposes) and {row["first"], row["second"]} <= compared.members
     ]
 
 
 class Block(NamedTuple):
-    """A comparison: what it told, and the rows that tell nothing."""
+    """A comparison: what it told, and of what it tells nothing, why."""
 
     title: str
     gains: list[Gain]
-    others: Rows
+    untold: list[str]
     doubtful: bool
     """Whether the machine was too busy."""
 
@@ -55,15 +55,20 @@ def blocks(tables: Tables) -> list[Block]:
     """Every comparison that was planned, in the order of the table."""
     compared = ranking.comparisons(tables.comparison, tables.rounds)
     best, bursts = strain.best_states(tables.measurements, tables.rounds), grouped(tables.rounds, ("record",))
-    return [
-        Block(
-            title(rows[0]),
-            gains(compared[point]) if point in compared else [],
-            [row for row in rows if row["status"] != "ok"],
-            strain.of_rounds(rows[0]["taken_share"], bursts.get((rows[0]["record"],), []), best).doubtful,
-        )
-        for point, rows in grouped(tables.comparison, COMPARED).items()
-    ]
+    result = []
+    for point, rows in grouped(tables.comparison, COMPARED).items():
+        told = gains(compared[point]) if point in compared else []
+        taken = strain.of_rounds(rows[0]["taken_share"], bursts.get((rows[0]["record"],), []), best)
+        untold = [why(row) for row in rows if all(row is not gain.row for gain in told)]
+        result.append(Block(title(rows[0]), told, untold, taken.doubtful))
+    return result
+
+
+def why(row: Row) -> str:
+    """There is nothing to tell of a pair, or of a comparison."""
+    if row["status"] != "ok":
+        return f"{row['status']}: {row['reason']}"
+    return f"{names.member(row['first'])} / {names.member(row['second'])}: too few rounds that both took part in"
 
 
 def title(row: Row) -> str:

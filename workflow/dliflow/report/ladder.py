@@ -71,7 +71,7 @@ def ranking(tables: Tables) -> Figure:
     for setting, places in zip(concluded, axes):
         for batch, cell_axes in zip(setting.batches, places):
             rungs(cell_axes, [entry.standing for entry in batch.entries], looks, batch.doubtful)
-        places[-1].set_xlabel("Latency at the reference state, over that of the fastest")
+        places[-1].set_xlabel("Latency at the reference state, over that of the first row")
     note = (
         "Bars: 95 % interval of the ratio to the fastest. Shaded: the fastest, and what was measured together with it "
         "without a difference shown (≈). ?: had no part in its rounds, and is not told apart."

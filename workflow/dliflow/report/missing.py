@@ -61,13 +61,13 @@ def plain(reason: str | None) -> str:
 
 
 def _own_log(table: str, row: Row, logs: Path) -> str | None:
-    """The log of the job that makes a row's record, where it exists."""
+    """The log of the job that makes a row's record, where it exists: of several environments' the last one."""
     pattern = {"parity": paths.PARITY, "accuracy": paths.ACCURACY}.get(table)
-    record = pattern.format(**row) if pattern else row.get("record")
+    record = pattern.format(**row, environment="*") if pattern else row.get("record")
     if not record:
         return None
-    path = logs / Path(paths.log(record)).relative_to(f"{paths.RESULTS}/logs")
-    return str(path) if path.exists() else None
+    written = logs.glob(str(Path(paths.log(record)).relative_to(f"{paths.RESULTS}/logs")))
+    return max(map(str, written), key=lambda path: Path(path).stat().st_mtime, default=None)
 
 
 def missing(tables: Tables, logs: Path) -> list[Missing]:

@@ -64,6 +64,8 @@ def hours(started: Sequence[float]) -> tuple[np.ndarray, list[float]]:
 def speed(axes: Axes, sessions: list[Session], reference_ms: float) -> None:
     """One node: each session's median, of comparisons the range of their bursts, over the reference state."""
     x, cuts = hours([session.started for session in sessions])
+    unit = 1 if x[-1] > 2 else 60
+    x, cuts = x * unit, [place * unit for place in cuts]
     for record in dict.fromkeys(session.record for session in sessions if session.record):
         inside = [place for place, session in zip(x, sessions) if session.record == record]
         axes.axvspan(min(inside), max(inside), color=GRID, lw=0, zorder=0)
@@ -83,7 +85,8 @@ def speed(axes: Axes, sessions: list[Session], reference_ms: float) -> None:
     log_axis(axes.yaxis, low, high)
     axes.set_xlim(-0.01 * (x[-1] or 1), 1.01 * (x[-1] or 1))
     axes.set_ylabel("Anchor's time over\nthe reference state's")
-    axes.set_xlabel(f"Hours since {datetime.fromtimestamp(sessions[0].started, timezone.utc):%Y-%m-%d %H:%M} UTC")
+    begin = datetime.fromtimestamp(sessions[0].started, timezone.utc)
+    axes.set_xlabel(f"{'Hours' if unit == 1 else 'Minutes'} since {begin:%Y-%m-%d %H:%M} UTC")
     axes.grid(True, axis="y")
 
 

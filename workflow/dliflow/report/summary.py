@@ -76,7 +76,8 @@ def marks(batch: Batch) -> list[str]:
     other = batch.alternative
     if notes and other and not batch.doubtful:
         ratio = units.ratio(other.standing.ratio.value)
-        notes[-1] += f"; fastest without that: {other.name}, {ratio} times the latency"
+        apart = ", not told apart" if other.verdict == UNDECIDED else ""
+        notes[-1] += f"; fastest without that: {other.name}, {ratio} times the latency{apart}"
     if batch.more and not batch.doubtful:
         notes.append(units.more(batch.more))
     return notes
@@ -106,11 +107,11 @@ def versions(setting: Setting) -> list[str]:
     lines = []
     for version in setting.versions if not setting.doubtful else []:
         gains = [
-            f"{gain.first} at batch size {gain.row['batch_size']} {units.times(gain.ratio)}"
+            f"{gain.first} {units.times(gain.ratio)} the latency at batch size {gain.row['batch_size']}"
             f"{', no difference shown' if gain.verdict == TIE else ''}"
             for gain in version.gains
         ]
-        line = f"{version.framework} {version.new} over {version.old}, latency: {'; '.join(gains)}"
+        line = f"{version.framework} {version.new} against {version.old}: {'; '.join(gains)}"
         lines.append(short(line, COLUMNS - 2))
     return lines
 

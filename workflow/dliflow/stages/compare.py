@@ -26,7 +26,8 @@ from dliflow.files import payload
 from dliflow.machine import launch
 from dliflow.measuring import anchor, feed, session, turns, workers
 from dliflow.records import earlier, record
-from dliflow.study import options, paths
+from dliflow.study import arguments as command_line
+from dliflow.study import paths
 
 Member = dict[str, Any]
 
@@ -178,8 +179,8 @@ def run(args: argparse.Namespace) -> None:
             except (workers.WorkerEnded, turns.Skipped) as ended:
                 print(f"dliflow compare: {ended}", file=sys.stderr, flush=True)
                 broken[ended.name] = ended.reason
-                members = [one for one in members if comparison.name(one) != ended.name]
-                pairs = _without(ended.name, members, pairs)
+                pairs = _without(ended.name, pairs)
+                members = [one for one in members if any(comparison.name(one) in pair[:2] for pair in pairs)]
                 if not pairs or ended.name == anchor.NAME:
                     raise DliflowError(_told(broken)) from None
     missing = {**dict.fromkeys(args.missing, "what it needs failed"), **broken}
@@ -196,15 +197,13 @@ def _told(broken: Mapping[str, str]) -> str:
     return "\n".join(f"{name}: {reason}" for name, reason in broken.items())
 
 
-def _without(name: str, members: Sequence[Member], pairs: Sequence[comparison.Pair]) -> list[comparison.Pair]:
-    """The pairs that are left, among leaders with another first one where it was that which broke."""
-    leading = list(
-        dict.fromkeys(each for pair in pairs if pair.purpose == "leaders" for each in pair[:2] if each != name)
-    )
-    among = [comparison.Pair(leading[0], other, "leaders") for other in leading[1:]] if leading else []
-    rest = [pair for pair in pairs if pair.purpose != "leaders" and name not in pair[:2]]
-    present = {comparison.name(member) for member in members}
-    return [pair for pair in (*among, *rest) if {pair.first, pair.second} <= present]
+def _without(name: str, pairs: Sequence[comparison.Pair]) -> list[comparison.Pair]:
+    """The pairs that are left; where all of a purpose were with one that broke, they are with the next one of them."""
+    anew = []
+    for purpose in ("leaders", "batch size"):
+        others = [pair.second for pair in pairs if pair.purpose == purpose and pair.first == name]
+        anew += [comparison.Pair(others[0], other, purpose) for other in others[1:]]
+    return [*anew, *(pair for pair in pairs if name not in pair[:2])]
 
 
 def compared(
@@ -248,7 +247,7 @@ def compared(
 def command(args: argparse.Namespace, member: Member, inputs: int) -> list[str]:
     """How a member's worker is started."""
     configuration = {key: member[key] for key in ("framework", "variant", "precision", "parameters", "options")}
-    return options.worker(
+    return command_line.worker(
         workers.python(member["python"]),
         inputs,
         **configuration,

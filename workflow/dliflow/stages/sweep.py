@@ -16,25 +16,14 @@ from dliflow.errors import DliflowError, Skip
 from dliflow.files import digest, payload, read_json, sha256
 from dliflow.machine import launch
 from dliflow.measuring import anchor, feed, session, turns, workers
-from dliflow.records import record
-from dliflow.study import options, paths, source_code
+from dliflow.study import arguments as command_line
+from dliflow.study import paths, source_code
 
 NAME = "measured"  # of the only member
 # What its worker is told.
 HELD = (
-    *(
-        "model",
-        "framework",
-        "variant",
-        "precision",
-        "device",
-        "parameters",
-        "threads",
-        "options",
-        "converted",
-        "scores",
-    ),
-    *("launch", "distinct"),
+    *("model", "framework", "variant", "precision", "device", "parameters", "threads", "options", "converted"),
+    *("scores", "launch", "distinct"),
 )
 
 
@@ -76,10 +65,13 @@ def run(args: argparse.Namespace) -> None:
         session.write_skip(args.out, "sweep", description, Skip(skipped.reason), extra)
         return
     groups = [*earlier, *groups]
+    failed = [one for one in broken if not one.skipped]
+    if not groups and not failed:
+        session.write_skip(args.out, "sweep", description, Skip(broken[0].reason), extra)
+        return
     identity = {**description.identity, **extra, "batch_sizes": args.batch_sizes}
     if groups:
         identity["framework_version"] = groups[-1]["members"][NAME]["identity"]["framework_version"]
-    failed = [one for one in broken if not one.skipped]
     figures = {"groups": groups, "broken": [one._asdict() for one in broken], **feed.chosen(args), "key": key}
     figures |= {"python": args.python, "converted": str(args.converted)}  # by which an older version is run again
     session.write_record(partial if failed else args.out, "sweep", identity, figures=figures)
@@ -93,31 +85,30 @@ def measured(args: argparse.Namespace, batch_sizes: list[int]) -> tuple[list[dic
     network = payload(args.anchor) / anchor.NETWORK
     of_anchor = anchor.command(workers.python(args.anchor_python), str(network))
     order = random.Random(f"{args.seed}:{args.out}")
-    wanted = turns.Sweep(batch_sizes, args.sessions, args.budget)
+    part = None if args.budget is None else args.budget / len(args.batch_sizes)
+    wanted = turns.Sweep(batch_sizes, args.sessions, part)
     with feed.shared(feed.images(args)) as inputs:
-        command = options.worker(workers.python(args.python), inputs, **{key: getattr(args, key) for key in HELD})
+        command = command_line.worker(workers.python(args.python), inputs, **{key: getattr(args, key) for key in HELD})
         return turns.sweep(NAME, command, of_anchor, inputs, wanted, turns.Pace.of(args), order)
 
 
 def deciding(args: argparse.Namespace) -> str:
     """Digest of everything that decides what is measured; what an earlier attempt left under another one is dropped."""
     code = source_code.digest("stages.sweep", "stages.worker", "stages.anchor", f"frameworks.{args.framework}")
-    asked = {key: str(value) for key, value in vars(args).items() if key != "stage"}
+    asked = {key: str(value) for key, value in vars(args).items()}
     files = {key: sha256(getattr(args, key)) for key in ("converted", "array", "anchor")}
     return digest({"asked": asked, "files": files, "code": code}, 64)
 
 
 def measured_before(partial: Path, key: str) -> list[dict[str, Any]]:
     """The groups that an earlier attempt left, which failed at other batch sizes."""
-    if not partial.exists():
-        return []
     try:
-        figures = record.read(str(partial))["figures"]
-    except DliflowError:  # damaged: all is measured again
+        figures = read_json(partial)["figures"]
+    except (FileNotFoundError, DliflowError):  # none, or damaged: all is measured
         return []
     return figures["groups"] if figures["key"] == key else []
 
 
 def sizes(groups: list[dict[str, Any]]) -> set[int]:
     """The batch sizes of which there are sessions."""
-    return {opened["batch_size"] for group in groups for one in group["sessions"] for opened in one["opened"].values()}
+    return {size for group in groups for one in group["sessions"] for size in turns.opened_sizes(one)}

@@ -69,7 +69,7 @@ def _imports(path: Path) -> tuple[frozenset[str], dict[str, Any]]:
 
 
 def files(*modules: str) -> list[Path]:
-    """Files of the named modules (`stages.latency`, `frameworks.openvino`) and of all that they import, sorted.
+    """Files of the named modules (`stages.sweep`, `frameworks.openvino`) and of all that they import, sorted.
 
     A module of which only constants are taken is not among them. Imports inside functions count; a module that is
     loaded by its name must be named here.

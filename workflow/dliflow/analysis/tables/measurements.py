@@ -43,8 +43,12 @@ class Measured(NamedTuple):
 def read(study_plan: dict[str, Any]) -> Measured:
     """One row for each session, or for each batch size of a group that has none."""
     measured = Measured([], {}, {})
+    known_of: dict[tuple, dict[str, Any]] = {}  # the rows of a record's batch sizes share what is read of it
     for planned in study_plan["sweep"]:
-        outcome = record.outcome_at(planned)
+        key = planned["record"], planned["reason"]
+        if key not in known_of:
+            known_of[key] = record.latest(planned)
+        outcome = record.at_size(known_of[key], planned["batch_size"])
         row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
         groups = shared.figures(outcome).get("groups", [])
         if groups:
