@@ -14,18 +14,18 @@ LoadGen comes in a pinned version into a temporary folder; the frameworks' envir
 
 from __future__ import annotations
 
+import argparse
 import gc
 import itertools
 import json
-import os
 import re
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import checks
 import numpy as np
-import study
 
 from dliflow.measuring import measure
 
@@ -40,34 +40,33 @@ TITLES = {
 }
 
 
-def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Figures]:
+def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, checks.Figures]:
     """Comparisons by their titles."""
+    import finished
+
     from dliflow.fetching import uv
+    from dliflow.measuring import workers
 
     comparisons = {}
     for framework, threads in itertools.product(FRAMEWORKS, (None, 1)):
-        command = study.command(model, framework, batch_size)
-        if "--threads" in command:
-            place = command.index("--threads")
-            del command[place : place + 2]
-        command += [] if threads is None else ["--threads", str(threads)]
+        of = finished.configuration(model, framework, threads=threads)
         with tempfile.TemporaryDirectory() as folder:
-            result = uv.run("pip", "install", "--no-deps", "--python", command[0], "--target", folder, LOADGEN)
+            python = workers.python(of.python)
+            result = uv.run("pip", "install", "--no-deps", "--python", python, "--target", folder, LOADGEN)
             if result.returncode:
                 raise SystemExit(f"{LOADGEN} could not be installed:\n{result.stderr}")
-            path = os.pathsep.join([folder, os.environ["PYTHONPATH"]])
-            sides = study.ask(__file__, command, rounds, PYTHONPATH=path)
+            sides = finished.ask(__file__, of, path=folder, batch_size=batch_size, rounds=rounds)
             for what, (ours, theirs) in TITLES.items():
                 title = f"{framework}, threads {threads or 'default'}, {what}, bursts of {BURST_S} s, {rounds} rounds"
                 comparisons[title] = {ours: sides[ours], theirs: sides[theirs]}
     return comparisons
 
 
-def worker(command: list[str], rounds: int) -> None:
+def worker(of: argparse.Namespace, batch_size: int, rounds: int) -> None:
     """Medians of each round, ms."""
     import mlperf_loadgen as loadgen
 
-    opened, batches = study.opened(command)
+    opened, batches = checks.opened(of, batch_size)
     predict = opened.predict
     first = measure.run(predict, batches, requests=20, limit_s=5)
     # Odd, since LoadGen's median of an even number is the upper of the two in the middle.
@@ -110,8 +109,9 @@ def worker(command: list[str], rounds: int) -> None:
         within.append(float(np.median(inner)) / 1e6)
         return int(re.search(r"^50\.00 percentile latency \(ns\) *: (\d+)$", summary, re.M)[1]) / 1e6
 
-    print(json.dumps({**study.alternate({LOOP: ours, LOADGEN_P50: theirs}, rounds), WITHIN: within}))
+    print(json.dumps({**checks.alternate({LOOP: ours, LOADGEN_P50: theirs}, rounds), WITHIN: within}))
 
 
 if __name__ == "__main__":
-    worker(**json.loads(sys.argv[1]))
+    OF, TOLD = checks.asked(sys.argv[1])
+    worker(OF, **TOLD)

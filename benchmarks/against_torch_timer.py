@@ -9,22 +9,25 @@ entered each time. The second comparison gives the Timer the whole `predict`.
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import sys
 
+import checks
 import numpy as np
-import study
 
 from dliflow.measuring import measure
 
 BURST_S = 0.25
 
 
-def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, study.Figures]:
+def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, checks.Figures]:
     """Comparisons by their titles."""
-    command = study.command(model, "pytorch", batch_size)
-    ours, module, predict = study.ask(__file__, command, rounds).values()
+    import finished
+
+    of = finished.configuration(model, "pytorch")
+    ours, module, predict = finished.ask(__file__, of, batch_size=batch_size, rounds=rounds).values()
     title = f"bursts of {BURST_S} s, {rounds} rounds"
     return {
         f"the module, {title}": {"timing loop": ours, "Timer, module": module},
@@ -32,9 +35,9 @@ def compare(model: str, batch_size: int, pairs: int, rounds: int) -> dict[str, s
     }
 
 
-def worker(command: list[str], rounds: int) -> None:
+def worker(of: argparse.Namespace, batch_size: int, rounds: int) -> None:
     """Medians of each round, ms."""
-    opened, batches = study.opened(command)
+    opened, batches = checks.opened(of, batch_size)
     import torch
     from torch.utils.benchmark import Timer
 
@@ -59,8 +62,9 @@ def worker(command: list[str], rounds: int) -> None:
 
     tensors = [torch.from_numpy(batch) for batch in batches]
     sides = {"ours": ours, "module": module, "predict": lambda: timer("predict(following())", batches)}
-    print(json.dumps(study.alternate(sides, rounds)))
+    print(json.dumps(checks.alternate(sides, rounds)))
 
 
 if __name__ == "__main__":
-    worker(**json.loads(sys.argv[1]))
+    OF, TOLD = checks.asked(sys.argv[1])
+    worker(OF, **TOLD)

@@ -1,9 +1,9 @@
 """How fast a model is evaluated, against the framework's own best rate on ready batches. Prints figures.
 
-    PYTHONPATH=workflow .venv/bin/python benchmarks/evaluation.py --framework openvino --images FOLDER
+    PYTHONPATH=workflow .venv/bin/python benchmarks/evaluation.py STUDY --framework openvino --images FOLDER
 
-A finished study left the framework's environment and the converted model in `results/`. In that environment, in one
-process and in alternating rounds: for each batch size a bare loop of `predict` over ready batches, and the real
+A finished study left the framework's environment and the converted model. In that environment, in one process and in
+alternating rounds: for each batch size a bare loop of `predict` over ready batches, and the real
 function of the accuracy stage (pixels from the disk, inputs, scores checked, top 5, journal), over as many images.
 """
 
@@ -12,19 +12,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import checks
 import numpy as np
+from checks import interval, ratio
 
-from dliflow import frameworks
 from dliflow.images import inputs
-from dliflow.machine import variables
 from dliflow.measuring import session
 from dliflow.records.journal import Journal
 from dliflow.stages import accuracy
@@ -53,35 +51,33 @@ def real(opened: session.Opened, configuration: argparse.Namespace, count: int, 
     return count / seconds
 
 
-def worker(args: argparse.Namespace) -> None:
+def worker(of: argparse.Namespace, batch_sizes: list[int], count: int, rounds: int) -> None:
     """In the framework's environment: print the rates as JSON."""
     sessions = {}
-    for batch_size in args.batch_sizes:
-        configuration = argparse.Namespace(**{**args.worker, "parameters": "default", "batch_size": batch_size})
-        for key in ("array", "converted"):
-            setattr(configuration, key, Path(getattr(configuration, key)))
-        sessions[batch_size] = session.open_model(session.described(configuration), batch_size), configuration
-    pixels = np.array(inputs.read(configuration.array, slice(max(READY, *args.batch_sizes))))
+    for batch_size in batch_sizes:
+        opened = session.open_model(session.described(of), batch_size)
+        sessions[batch_size] = opened, argparse.Namespace(**{**vars(of), "batch_size": batch_size})
+    pixels = np.array(inputs.read(of.array, slice(max(READY, *batch_sizes))))
     rates: dict[str, list[dict[int, float]]] = {"raw": [], "real": []}
     with tempfile.TemporaryDirectory() as name:
-        for _ in range(args.rounds):
+        for _ in range(rounds):
             for kind in rates:
                 rates[kind].append({})
             for batch_size, (opened, configuration) in sessions.items():
                 entry = configuration.input
-                rates["raw"][-1][batch_size] = raw(opened, pixels, entry, batch_size, args.count)
-                rates["real"][-1][batch_size] = real(opened, configuration, args.count, Path(name))
+                rates["raw"][-1][batch_size] = raw(opened, pixels, entry, batch_size, count)
+                rates["real"][-1][batch_size] = real(opened, configuration, count, Path(name))
     print(json.dumps(rates))
 
 
-def prepared(args: argparse.Namespace, entry: dict[str, Any], folder: Path) -> Path:
+def prepared(images: Path, count: int, entry: dict[str, Any], folder: Path) -> Path:
     """Manifest of the images' pixels, repeated up to the count."""
     from dliflow.images import dataset
     from dliflow.stages import prepare
 
-    names = list(dataset.find(args.images, None))
-    listed = dataset.rows(args.images, names, [None] * len(names))
-    rows = list(itertools.islice(itertools.cycle(listed), args.count))
+    names = list(dataset.find(images, None))
+    listed = dataset.rows(images, names, [None] * len(names))
+    rows = list(itertools.islice(itertools.cycle(listed), count))
     dataset.write(folder / "images.csv", rows)
     manifest = folder / "array.json"
     prepare.run(
@@ -92,30 +88,16 @@ def prepared(args: argparse.Namespace, entry: dict[str, Any], folder: Path) -> P
 
 def main(args: argparse.Namespace) -> None:
     """Prepare, ask the framework's environment, print."""
-    from harness import interval, ratio
+    import finished
 
-    from dliflow.files import payload, read_json
-    from dliflow.study import config, environments, paths
-
-    entry = config.model(Path("config/models"), args.model, "--model", "--model")["input"]
-    variant = args.variant or frameworks.variants(args.framework)[0]
-    names = {"model": args.model, "framework": args.framework, "precision": args.precision}
-    interchange = read_json(payload(paths.INTERCHANGE.format(**names)) / "interchange.json")
-    python = environments.folder(Path(f"envs/{args.framework}.yaml"), "results/envs") + "/bin/python"
+    images = args.images.resolve()
+    finished.enter(args.study)
+    of = finished.configuration(args.model, args.framework, args.precision)
     with tempfile.TemporaryDirectory() as name:
-        configuration = {
-            **{**names, "variant": variant, "device": "cpu", "threads": None, "options": {}, "input": entry},
-            "converted": paths.CONVERTED.format(**names),
-            "array": str(prepared(args, entry, Path(name))),
-            "scores": interchange["scores"],
-        }
-        command = [python, __file__, "--worker", json.dumps(configuration), "--framework", args.framework]
-        command += ["--count", str(args.count), "--rounds", str(args.rounds)]
-        command += ["--batch-sizes", *map(str, args.batch_sizes)]
-        environment = variables.passed_on(os.environ, "latency")[0]
-        output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
-    rates = json.loads(output.splitlines()[-1])
-    print(f"{args.model} {args.framework} {variant} {args.precision}, images/s, {args.rounds} rounds of {args.count}")
+        of.array = prepared(images, args.count, of.input, Path(name))
+        asked = {"batch_sizes": args.batch_sizes, "count": args.count, "rounds": args.rounds}
+        rates = finished.ask(__file__, of, **asked)
+    print(f"{args.model} {finished.name(of)}, images/s, {args.rounds} rounds of {args.count}")
     columns = {
         kind: {size: [rates_by_size[str(size)] for rates_by_size in rates[kind]] for size in args.batch_sizes}
         for kind in rates
@@ -129,21 +111,23 @@ def main(args: argparse.Namespace) -> None:
             print(f"    of {what} {against:3}: {ratio(columns['real'][size], columns['raw'][against])}")
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, help="a folder of images, at any depth")
+def parsed() -> argparse.Namespace:
+    """The options of the command line."""
+    import finished
+
+    parser = finished.parser(__doc__)
+    parser.add_argument("--images", type=Path, required=True, help="a folder of images, at any depth")
     parser.add_argument("--framework", required=True)
-    parser.add_argument("--variant", help="the framework's first one unless told")
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--model", default="efficientnet_lite0")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--count", type=int, default=400, help="images in a round; files are repeated as needed")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.worker:
-        worker(chosen)
-    elif chosen.images is None:
-        sys.exit("--images FOLDER is missing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    if sys.argv[1].startswith("{"):  # in the framework's environment
+        OF, TOLD = checks.asked(sys.argv[1])
+        worker(OF, **TOLD)
     else:
-        main(chosen)
+        main(parsed())

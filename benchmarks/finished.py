@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional
+from unittest import mock
 
 from dliflow.analysis import comparison
 from dliflow.analysis.comparison import Ratio
@@ -35,10 +36,8 @@ def parser(doc: str) -> argparse.ArgumentParser:
 
 
 def enter(study: Path) -> None:
-    """Go on in a study's folder, from which its records name files, with the variables of a process that measures."""
-    environment = variables.passed_on(os.environ, "sweep")[0]
-    os.environ.clear()
-    os.environ.update({**environment, "PYTHONPATH": str(CHECKOUT / "workflow")})
+    """Go on in a study's folder, from which its records name files; processes that are started get this code."""
+    os.environ["PYTHONPATH"] = str(CHECKOUT / "workflow")
     os.chdir(study)
 
 
@@ -86,8 +85,9 @@ def settings() -> dict[str, Any]:
 
 @contextmanager
 def measuring(of: argparse.Namespace) -> Iterator[int]:
-    """Alone on the machine, with a configuration's inputs in memory, whose descriptor workers inherit."""
-    with lock.hold(True), feed.shared(feed.images(of)) as inputs:
+    """Alone on the machine, with the variables of a process that measures, and the inputs' descriptor for workers."""
+    passed_on = variables.passed_on(os.environ, "sweep")[0]
+    with lock.hold(True), mock.patch.dict(os.environ, passed_on, clear=True), feed.shared(feed.images(of)) as inputs:
         yield inputs
 
 
@@ -97,12 +97,17 @@ def ask(script: str, of: argparse.Namespace, path: str = "", **more: Any) -> Any
     Args:
         path: folder with more packages.
     """
-    told = json.dumps({"of": vars(of), **more}, default=str)
-    search = os.pathsep.join(filter(None, [path, os.environ["PYTHONPATH"]]))
-    environment = {**os.environ, "PYTHONPATH": search}
-    asking = [workers.python(of.python), script, told]
-    output = subprocess.run(asking, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    environment = variables.passed_on(os.environ, "sweep")[0]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [path, environment["PYTHONPATH"]]))
+    asking = [workers.python(of.python), script, told(of, **more)]
+    with lock.hold(True):
+        output = subprocess.run(asking, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
     return json.loads(output.splitlines()[-1])
+
+
+def told(of: argparse.Namespace, **more: Any) -> str:
+    """A configuration, and what else there is to say, as the one word that `checks.asked` reads."""
+    return json.dumps({"of": vars(of), **more}, default=str)
 
 
 def half(interval: Optional[tuple[float, float]]) -> float:

@@ -1,27 +1,29 @@
 """What the harness itself costs, per request and per job. Prints figures; nothing is asserted.
 
-    PYTHONPATH=workflow .venv/bin/python benchmarks/harness.py
+    PYTHONPATH=workflow .venv/bin/python benchmarks/harness.py STUDY
 
 Per request: the timing loop against a bare loop over the same calls of the `null` framework, in alternating rounds. Per
-job: a whole supervised measurement of `null` with one request, against what its process spends inside the measurement.
+job: a whole supervised group of `null`, one session with one request between bursts of the anchor, which is that of a
+finished study; and what of its time goes by in the stage, in its workers, and in the session.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import finished
 import numpy as np
-from scipy import stats as scipy_stats
+from checks import interval
 
 from dliflow.files import read_json, sha256, write_json
 from dliflow.frameworks import null
-from dliflow.images import inputs
 from dliflow.measuring import measure
+from dliflow.study import options
 
 ROUNDS = 41
 REQUESTS = 20_000
@@ -41,19 +43,6 @@ def timed_loop(predict, batches) -> tuple[float, float]:
     """Nanoseconds for each request of the timing loop: by the clock around it, and as its median sample."""
     samples = measure.run(predict, batches, requests=REQUESTS, limit_s=3600)
     return samples.wall_ns / REQUESTS, float(np.median(samples.latency_ns))
-
-
-def interval(values: list[float]) -> str:
-    """Median and 95 % interval of rounds, from order statistics."""
-    low, high = np.percentile(values, [2.5, 97.5])
-    return f"{np.median(values):8.1f}   (rounds: {low:.1f} to {high:.1f})"
-
-
-def ratio(first: list[float], second: list[float]) -> str:
-    """Median of the ratio first / second of each round, and its 95 % interval, which moments of a stall do not move."""
-    ratios = np.array(first) / np.array(second)
-    around = scipy_stats.quantile_test(ratios, p=0.5).confidence_interval(0.95)
-    return f"{np.median(ratios):8.3f}   (95 % interval: {around.low:.3f} to {around.high:.3f})"
 
 
 def per_request() -> None:
@@ -85,63 +74,45 @@ def measure_clock() -> float:
     return (clock() - start) / REQUESTS
 
 
-def per_job() -> None:
-    """Run whole measurements of `null`, one request each."""
+def per_job(of: argparse.Namespace) -> None:
+    """Run whole sweeps of `null`, one request each, launched and with an anchor as the study's are."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "model").mkdir()
-        write_json(folder / "model" / null.CLASSES_FILE, 1000)
+        write_json(folder / "model" / null.CLASSES_FILE, of.scores)
         described = {"bytes": 5, "sha256": sha256(folder / "model" / null.CLASSES_FILE)}
         manifest = {"status": "ok", "reason": None, "files": {null.CLASSES_FILE: described}}
         write_json(folder / "model.json", manifest)
-        pixels, array = np.zeros((8, 224, 224, 3), np.uint8), folder / "array.json"
-        np.save(folder / "array.npy", pixels)
-        write_json(array, {"list_sha256": "", **inputs.seal(array, inputs.fingerprints(pixels))})
-        entry = {
-            "height": 224,
-            "width": 224,
-            "layout": "NCHW",
-            "channel_order": "RGB",
-            "mean": [0] * 3,
-            "scale": [1] * 3,
+        changed = {
+            **{"framework": "null", "python": sys.executable, "converted": folder / "model.json"},
+            **{"batch_sizes": [1], "sessions": 1, "rounds": 1, "burst_requests": 1, "warmup_requests": 0},
+            **{"options": {}, "threads": None, "out": folder / "record.json"},
         }
-        identity = {"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"}
-        options = {
-            **identity,
-            **{
-                "threads": "default",
-                "options": "{}",
-                "converted": folder / "model.json",
-                "array": folder / "array.json",
-                "input": json.dumps(entry),
-            },
-            **{"scores": 1000, "node": "local", "scenario": "latency", "parameters": "default", "batch-size": 1},
-            **{
-                "repetition": 1,
-                "requests": 1,
-                "limit": 1,
-                "width": "none",
-                "least": 1,
-                "warmup-requests": 0,
-                "warmup-limit": 1,
-                "pacer": sys.executable,
-                "launch": json.dumps({"cpus": None, "numa_node": None, "priority": None, "environment": {}}),
-            },
-            "out": folder / "record.json",
-        }
-        stage = ["latency", *(str(part) for key, value in options.items() for part in (f"--{key}", value))]
+        stage = ["sweep", *options.words(**{**vars(of), **changed})]
         supervise = ["supervise", "--timeout", "60", "--exclusive", "--log", str(folder / "job.log"), "--"]
-        whole, child = [], []
+        whole, child, group, opened = [], [], [], []
         for _ in range(JOBS):
             start = time.perf_counter()
             subprocess.run([sys.executable, "-m", "dliflow", *supervise, *stage], check=True)
             whole.append((time.perf_counter() - start) * 1e3)
             child.append(read_json(folder / "job.time.json")["seconds"] * 1e3)
-    print(f"Per job, ms, {JOBS} jobs with one request of null")
-    print(f"  supervisor and measuring process  {interval(whole)}")
-    print(f"  measuring process alone           {interval(child)}")
+            (of_group,) = read_json(folder / "record.json")["figures"]["groups"]
+            group.append(of_group["wall_s"] * 1e3)
+            opened.append(of_group["sessions"][0]["wall_ms"])
+    print(f"Per job, ms, {JOBS} groups of one session with one request of null")
+    print(f"  supervisor and what it starts     {interval(whole)}")
+    print(f"  the stage                         {interval(child)}")
+    print(f"  worker and anchor in it           {interval(group)}")
+    print(f"  the session, bursts of the anchor {interval(opened)}")
+
+
+def main() -> None:
+    """Both."""
+    args = finished.parser(__doc__).parse_args()
+    finished.enter(args.study)
+    per_request()
+    per_job(finished.configuration(args.model, "*", "*"))
 
 
 if __name__ == "__main__":
-    per_request()
-    per_job()
+    main()

@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness import interval, ratio
+from checks import interval, ratio
 from PIL import Image
 
 from dliflow.images import dataset, inputs

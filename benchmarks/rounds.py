@@ -85,11 +85,11 @@ def show(ratios: Mapping[str, Ratios], seconds: Mapping[str, Sequence[float]]) -
             of_way = ratios[way][what]
             right = sum(ratio.verdict == wanted for ratio in of_way)
             low, high = stats.share_interval(right, len(of_way))
-            middle = np.exp(np.mean(np.log([ratio.ratio for ratio in of_way])))
+            logs = np.log([ratio.ratio for ratio in of_way])
             halves = np.nanquantile([finished.half(ratio.interval) for ratio in of_way], [0.5, 0.9])
             print(
-                f"    by {way:7} {right} of {len(of_way)}  [{low:.1%}, {high:.1%}]   ratio {middle:.4f}, "
-                f"half of an interval {halves[0]:.2%} (median), {halves[1]:.2%} (ninth decile)"
+                f"    by {way:7} {right} of {len(of_way)}  [{low:.1%}, {high:.1%}]   ratio {np.exp(logs.mean()):.4f}, "
+                f"sd {logs.std():.2%}, half of an interval {halves[0]:.2%} (median), {halves[1]:.2%} (ninth decile)"
             )
     for way in WAYS:
         print(f"  seconds of a comparison, by {way}: {np.median(seconds[way]):.0f}")

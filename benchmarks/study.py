@@ -1,69 +1,162 @@
-"""What the truth checks share: a configuration of the finished study, a worker in its environment, rounds."""
+"""How well a finished study knows its figures, what it spent, and whether another one agrees. Prints figures.
+
+    PYTHONPATH=workflow .venv/bin/python benchmarks/study.py STUDY [--again STUDY]
+
+STUDY is the folder that a study was made in, whose tables, records and times in `results/` are read. A half width is
+that of the 95 % interval, of the logarithm. Two studies agree on a row where the interval of the ratio of their
+latencies, of both intervals together, holds 1. Each is read off at its own reference state, and both at one between.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-from collections.abc import Callable, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import finished
 import numpy as np
 
-from dliflow.machine import variables
-from dliflow.measuring import feed, session
-from dliflow.stages import latency
+from dliflow.analysis import columns, comparison, rows, state
+from dliflow.files import read_json
+from dliflow.records import notes
+from dliflow.report import read, times
+from dliflow.study import paths
 
-Figures = dict[str, list[float]]
-"""For each side of a check its figure in each round."""
-
-
-def command(model: str, framework: str, batch_size: int) -> list[str]:
-    """The command by which the study measured FP32, as its record holds it, in the framework's environment."""
-    from dliflow.files import read_json
-    from dliflow.study import environments, paths
-
-    records = Path(paths.RESULTS, "latency").glob(f"*/{model}/{framework}-*-fp32-cpu-*/batch{batch_size}-run1.json")
-    for record in sorted(records):
-        if (content := read_json(record))["status"] == "ok":
-            python = environments.folder(Path(f"envs/{framework}.yaml"), f"{paths.RESULTS}/envs") + "/bin/python"
-            return [python, *content["command"][1:]]
-    raise SystemExit(f"results/ holds no latency of {model} in {framework} at batch size {batch_size}; run the study")
+Rows = rows.Rows
+ENDS = {
+    "as measured": ("latency_ci_low_ms", "latency_ci_high_ms"),
+    "at the reference state": ("latency_reference_ci_low_ms", "latency_reference_ci_high_ms"),
+}
 
 
-def parsed(command: Sequence[str]) -> argparse.Namespace:
-    """The configuration in a command of the latency stage."""
-    parser = argparse.ArgumentParser()
-    latency.arguments(parser)
-    return parser.parse_args(command[command.index("latency") + 1 :])
+def half(row: rows.Row, ends: tuple[str, str]) -> float:
+    """Of an interval between two columns."""
+    low, high = (row[name] for name in ends)
+    return math.nan if low is None else finished.half((low, high))
 
 
-def environment(**more: str) -> dict[str, str]:
-    """What a measuring process may see, as in the study."""
-    return {**variables.passed_on(os.environ, "latency")[0], **more}
+def widths(performance: Rows) -> None:
+    """How wide the intervals of latencies are."""
+    print(f"{len(performance)} rows measured; half widths of their latencies")
+    for what, ends in ENDS.items():
+        halves = np.array([half(row, ends) for row in performance])
+        middle, most = np.nanquantile(halves, [0.5, 0.9])
+        within = [np.mean(halves <= math.log1p(share)) for share in (0.05, 0.1)]
+        print(
+            f"  {what:22} median {middle:.1%}, ninth decile {most:.1%}, "
+            f"within ±5 % {within[0]:.0%}, within ±10 % {within[1]:.0%}"
+        )
 
 
-def ask(script: str, command: Sequence[str], rounds: int, **more: str) -> Any:
-    """What a check's own file finds in the framework's environment."""
-    asking = [command[0], script, json.dumps({"command": command, "rounds": rounds})]
-    output = subprocess.run(asking, env=environment(**more), stdout=subprocess.PIPE, text=True, check=True).stdout
-    return json.loads(output.splitlines()[-1])
+def slopes(performance: Rows) -> None:
+    """How much a state of the machine moves each framework."""
+    print("State slopes: median over configurations (least to most)")
+    for (framework,), each in sorted(rows.grouped(performance, ("framework",)).items()):
+        values = [of[0]["state_slope"] for of in rows.grouped(each, columns.MEASURED).values()]
+        print(f"  {framework:12} {np.median(values):5.2f}  ({min(values):.2f} to {max(values):.2f})")
 
 
-def opened(command: Sequence[str]) -> tuple[session.Opened, list[np.ndarray]]:
-    """The model as the latency stage opens it, and the batches over which its requests rotate."""
-    args = parsed(command)
-    return session.open_model(session.described(args), args.batch_size), feed.batches(args)
+def pairs(compared: Rows) -> None:
+    """How well ratios of comparisons are known."""
+    print("Pairs of leaders: ratio, half width")
+    for row in compared:
+        if row["purpose"] == "leaders":
+            size = row["batch_size"] or "–"
+            print(
+                f"  batch size {size:>3}  {row['first']} / {row['second']}: {row['ratio']:.4f} ± "
+                f"{half(row, ('ratio_ci_low', 'ratio_ci_high')):.2%}, {row['verdict']}, {row['groups']} groups, "
+                f"{row['groups_needed']} more needed"
+            )
+    print("Half widths by purpose")
+    for (purpose,), each in rows.grouped(compared, ("purpose",)).items():
+        halves = [half(row, ("ratio_ci_low", "ratio_ci_high")) for row in each]
+        print(f"  {purpose:12} {len(each):3} pairs, median {np.nanmedian(halves):.2%}, widest {np.nanmax(halves):.2%}")
 
 
-def alternate(sides: dict[str, Callable[[], float]], rounds: int) -> Figures:
-    """Ask each side once in every round; who comes first changes from round to round."""
-    names = list(sides)
-    figures: Figures = {name: [] for name in names}
-    for index in range(rounds):
-        first = index % len(names)
-        for name in names[first:] + names[:first]:
-            figures[name].append(sides[name]())
-    return figures
+def spent(logs: Path, measurements: Rows) -> None:
+    """Where the time of the last run went."""
+    jobs, run = times.jobs(logs), notes.run(logs / Path(paths.RUN).name)
+    known = times.this_run(jobs, run, max(job.started + job.seconds for job in jobs))
+    if known is not None:
+        its_jobs = [job for job in jobs if job.started >= run["started"]]
+        print(f"Wall time {known.wall / 60:.1f} min, of which none of the jobs ran {known.overhead / 60:.1f} min")
+        for share in known.shares:
+            print(f"  {share.group:13} {share.seconds / 60:6.1f} min in {share.jobs} jobs")
+            for stage in share.stages if share.group == "measuring" else ():
+                seconds = [job.seconds for job in its_jobs if job.stage == stage]
+                print(f"    {stage:11} {sum(seconds) / 60:6.1f} min in {len(seconds)} jobs")
+    for effort in times.effort(measurements):
+        parts = {"import": effort.imports, "load": effort.loading, "warm-up": effort.warm_up}
+        parts |= {"requests": effort.requests, "rest": effort.rest}
+        told = ", ".join(f"{name} {seconds / effort.total:.0%}" for name, seconds in parts.items())
+        print(f"  groups of {effort.framework:12} {effort.total / 60:5.1f} min: {told}")
+
+
+def bursts(study: Path, measurements: Rows) -> dict[str, dict[tuple, state.Bursts]]:
+    """By node the bursts of each configuration of the sweep."""
+    nodes: dict[str, dict[tuple, state.Bursts]] = defaultdict(dict)
+    for configuration, its_rows in rows.grouped(measurements, columns.MEASURED).items():
+        records = dict.fromkeys(row["record"] for row in its_rows if row["requests"])
+        groups = [group for path in records for group in read_json(study / path)["figures"]["groups"]]
+        if groups:
+            (nodes[its_rows[0]["node"]][configuration],) = state.bursts(groups).values()
+    return nodes
+
+
+def agreement(ratios: Iterable[comparison.Ratio]) -> str:
+    """Of two studies' latencies."""
+    known = [ratio for ratio in ratios if ratio.interval is not None]
+    agreeing = sum(ratio.verdict == comparison.TIE for ratio in known)
+    middle, most = np.quantile([abs(math.log(ratio.ratio)) for ratio in known], [0.5, 0.9])
+    return (
+        f"{agreeing} of {len(known)} rows agree ({agreeing / len(known):.0%}); "
+        f"they differ by {middle:.1%} in the median, {most:.1%} at the ninth decile"
+    )
+
+
+def again(first: dict[str, Any], second: dict[str, Any]) -> None:
+    """Whether two studies agree.
+
+    Args:
+        first: its bursts.
+        second: those of the other one.
+    """
+    for node in sorted(first.keys() & second.keys()):
+        both = first[node], second[node]
+        states = [state.reference_state(each.values()) for each in both]
+        print(f"Two studies of {node}, whose reference states differ by {abs(states[0] - states[1]):.1%}")
+        own = [state.estimates(each) for each in both]
+        common = [state.estimates(each, float(np.mean(states))) for each in both]
+        measured = [
+            {at: one._replace(reference=one.latency, reference_interval=one.interval) for at, one in each.items()}
+            for each in own
+        ]
+        ways = {"as measured": measured, "each at its own state": own, "both at a common state": common}
+        for what, (one, other) in ways.items():
+            points = sorted(one.keys() & other.keys())
+            print(f"  {what:23} {agreement(finished.ratio(one[point], other[point]) for point in points)}")
+
+
+def main() -> None:
+    """Print all of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", type=Path, help="the folder that it was made in")
+    parser.add_argument("--again", type=Path, help="that of the same study, made another time")
+    args = parser.parse_args()
+    folder = Path(paths.TABLES["performance"]).parent
+    tables = read.tables(args.study / folder)
+    performance = rows.usable(tables.performance)
+    widths(performance)
+    slopes(performance)
+    pairs([row for row in tables.comparison if row["ratio"] is not None])
+    spent(args.study / Path(paths.RUN).parent, tables.measurements)
+    if args.again is not None:
+        other = read.tables(args.again / folder)
+        again(bursts(args.study, tables.measurements), bursts(args.again, other.measurements))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,19 +1,18 @@
 """What it costs to see that models and pixels are what was made. Prints milliseconds, and shares of an evaluation.
 
-    PYTHONPATH=workflow .venv/bin/python benchmarks/verifying.py
+    PYTHONPATH=workflow .venv/bin/python benchmarks/verifying.py STUDY
 
-A finished default study left models, pixels and tables in `results/`. Files are in the page cache, as they are when
+A finished default study left models, pixels and tables in its folder. Files are in the page cache, as they are when
 they have just been written, and in all but the first of the processes that measure a configuration.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
+import finished
 import numpy as np
 import pandas as pd
 
@@ -39,13 +38,13 @@ def milliseconds(work: Callable[[], object]) -> float:
 def main(model: str) -> None:
     """Time both checks, and set that of an image beside an inference."""
     for framework in ("openvino", "onnxruntime"):
-        manifest = Path(paths.CONVERTED.format(model=model, framework=framework, precision="fp32"))
+        of = finished.configuration(model, framework)
+        manifest = of.converted
         digests = {name: entry["sha256"] for name, entry in read_json(manifest)["files"].items()}
         size = sum((payload(manifest) / name).stat().st_size for name in digests)
         spent = milliseconds(partial(integrity.verify, payload(manifest), digests, ""))
         print(f"{framework} fp32, {size / 1e6:.1f} MB: {spent:.1f} ms")
-    array = next(Path(paths.RESULTS, "data").glob("*/performance/*.json"))
-    pixels = np.array(inputs.read(array))
+    pixels = np.array(inputs.read(of.array))
     each = milliseconds(lambda: inputs.fingerprints(pixels)) / len(pixels)
     print(f"pixels, {pixels[0].nbytes / 1e3:.0f} kB an image: {each:.3f} ms an image")
     table = pd.read_csv(paths.TABLES["performance"])
@@ -55,6 +54,6 @@ def main(model: str) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="efficientnet_lite0")
-    main(parser.parse_args().model)
+    args = finished.parser(__doc__).parse_args()
+    finished.enter(args.study)
+    main(args.model)
