@@ -96,9 +96,32 @@ class Project:
                     commands.append(b" ".join(words).decode())
         return commands
 
-    def records(self, pattern: str = "results/latency/**/*.json") -> list[Path]:
+    def digest(self, framework: str) -> str:
+        """That of a framework's environment as its file is now."""
+        return environment_files.digest(self.folder / f"envs/{framework}.yaml")
+
+    def path(self, pattern: str, framework: str = "alpha", **values: Any) -> str:
+        """Where a result of the tiny study lies that one of the patterns in `paths` names.
+
+        Args:
+            values: of its wildcards where they are others than usual.
+        """
+        usual = {"node": "local", "model": "tiny", "dataset": "colours", "framework": framework, "variant": "default"}
+        usual |= {"precision": "fp32", "device": "cpu", "parameters": "default", "group": 1}
+        digest = self.digest(framework)
+        return pattern.format(**{**usual, "environment": digest, "converter": digest, **values})
+
+    def read(self, pattern: str, framework: str = "alpha", **values: Any) -> dict[str, Any]:
+        """The record or manifest that lies there."""
+        return files.read_json(self.folder / self.path(pattern, framework, **values))
+
+    def records(self, pattern: str = "results/sweep/**/*.json") -> list[Path]:
         """Records that match."""
         return sorted(self.folder.glob(pattern))
+
+    def dates(self, pattern: str = "results/sweep/**/*.json") -> dict[Path, int]:
+        """When each record that matches was written, ns."""
+        return {path: path.stat().st_mtime_ns for path in self.records(pattern)}
 
 
 def python_of(framework: str, environments: Path) -> str:

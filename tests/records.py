@@ -89,7 +89,7 @@ def compared_identity(row: dict[str, Any], batch_sizes: list[int]) -> dict[str, 
 
 def point(row: dict[str, Any]) -> dict[str, Any]:
     """What identifies a row of a plan."""
-    return {key: value for key, value in row.items() if key not in ("record", "needs", "reason")}
+    return {key: value for key, value in row.items() if key not in ("record", "needs", "reason", *planning.DIGESTS)}
 
 
 def identified(row: dict[str, Any]) -> dict[str, Any]:
@@ -137,8 +137,13 @@ def sweep(
     identity = {key: value for key, value in identified(row).items() if key != "batch_size"}
     measured = [size for size in batch_sizes if size not in lost]
     of_group = groups({"measured": identity}, {"measured": touched(5.0)}, rng, count=1, batch_sizes=measured)
-    figures = {"groups": of_group, "broken": list(broken), **FED, "key": "0" * 64}
-    write(path or row["record"], "sweep", {**identity, "batch_sizes": batch_sizes, "list_sha256": "1"}, figures)
+    figures = {"groups": of_group, "broken": list(broken), **FED, "key": "0" * 64, "python": "python", "converted": "m"}
+    write(
+        path or row["record"],
+        "sweep",
+        {**identity, "batch_sizes": batch_sizes, "list_sha256": "1", "origin": "0"},
+        figures,
+    )
 
 
 def compared(

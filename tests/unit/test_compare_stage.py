@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import records
 
+from dliflow import files
 from dliflow.analysis import comparison
 from dliflow.analysis.comparison import Pair
 from dliflow.files import read_json, write_json
@@ -36,7 +37,7 @@ ORT, OV = "onnxruntime-default-fp32-default", "openvino-default-fp32-default"
 def study(tmp_path, monkeypatch):
     """A study in the working directory whose records are all there, OpenVINO taking half as long as the other."""
     monkeypatch.chdir(tmp_path)
-    study_plan = plan.build(STUDY, MODELS, lambda name: None)
+    study_plan = plan.build(STUDY, MODELS, lambda name: None, files.digest)
     records.study(study_plan, np.random.default_rng(0))
     for row in study_plan["sweep"]:
         if row["framework"] == "openvino" and row["batch_size"] == 1:  # once for each record

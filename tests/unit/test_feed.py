@@ -55,6 +55,7 @@ def test_what_is_shared_is_mapped_without_a_copy_and_gone_afterwards():
     with feed.shared(READY) as descriptor:
         ready, other = feed.mapped(descriptor), feed.mapped(descriptor)
         assert np.array_equal(ready, READY) and ready.dtype == np.float32
+        assert isinstance(ready, np.memmap)
         for batch in feed.batches(ready, 4):
             assert batch.flags.c_contiguous and batch.flags.aligned
             assert type(batch) is np.ndarray

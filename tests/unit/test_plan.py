@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dliflow import files
 from dliflow.errors import DliflowError
 from dliflow.stages import worker
 from dliflow.study import arguments, config, paths, plan
@@ -18,7 +19,9 @@ MODEL = plan.described({"source": {"format": "onnx"}}, "spec", 10)
 
 
 def build(**changes):
-    return plan.build(config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}")
+    return plan.build(
+        config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}", files.digest
+    )
 
 
 def test_every_configuration_has_its_rows():
@@ -78,7 +81,9 @@ def test_a_model_that_is_quantized_already_runs_in_the_framework_of_its_format_o
     source = {"format": "tflite", "precision": "int8", "batch_size": 1}
     changes = {"frameworks": ["null", "tflite"], "precisions": ["fp32", "int8"], "latency": {"batch_sizes": [1, 8]}}
     checked = config.study({**STUDY, **changes}, "test")
-    found = plan.build(checked, {"m": plan.described({"source": source}, "spec", 10)}, lambda name: f"envs/{name}")
+    found = plan.build(
+        checked, {"m": plan.described({"source": source}, "spec", 10)}, lambda name: f"envs/{name}", files.digest
+    )
     (row,) = (row for row in found["parity"] if row["reason"] is None)
     assert (row["framework"], row["precision"]) == ("tflite", "int8")
     assert "envs/tensorflow" not in row["needs"]
@@ -128,7 +133,7 @@ def test_measurements_come_after_what_they_wait_for_however_many_there_are(group
 
 def test_a_study_of_which_nothing_can_run_is_refused():
     checked = config.study({**STUDY, "devices": ["gpu"], "frameworks": ["null", "opencv"]}, "test")
-    refused = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}")
+    refused = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}", files.digest)
     with pytest.raises(DliflowError) as error:
         plan.check(refused, checked, {"m": MODEL}, "my.yaml")
     message = str(error.value)
@@ -139,4 +144,4 @@ def test_a_study_of_which_nothing_can_run_is_refused():
     source = {"format": "tflite", "precision": "int8"}
     model = plan.described({"source": source}, "spec", 10)
     with pytest.raises(DliflowError, match="Right would be: tflite: int8 on cpu"):
-        plan.check(plan.build(checked, {"m": model}, lambda name: name), checked, {"m": model}, "my.yaml")
+        plan.check(plan.build(checked, {"m": model}, lambda name: name, files.digest), checked, {"m": model}, "my.yaml")

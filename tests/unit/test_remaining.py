@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from dliflow import files
 from dliflow.files import read_json, write_json
 from dliflow.records import record
 from dliflow.runs import remaining
@@ -25,7 +27,9 @@ def study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(record, "_validator", lambda: jsonschema.Draft202012Validator({"required": ["command"]}))
     changes = {"latency": {"batch_sizes": [1], "groups": 2}}
-    return plan.build(config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}")
+    return plan.build(
+        config.study({**STUDY, **changes}, "test"), {"m": MODEL}, lambda name: f"envs/{name}", files.digest
+    )
 
 
 def broken(output, inputs=(), fails=True):
@@ -80,7 +84,7 @@ def test_parity_that_failed_leaves_a_candidate_out(study):
     (row,) = study["compare"]
     lost = next(job["record"] for job in study["parity"] if job["framework"] == "opencv")
     assert lost in row["needs"]
-    missing, well = remaining.absent(study, row["record"], {lost})
+    missing, well = remaining.absent(study, row["record"], {lost}, 0.0)
     assert missing == ["opencv-default-fp32-default"]
     assert well == ["openvino-default-fp32-default", "openvino-default-fp16-default"]  # OpenCV has no fp16
 
@@ -119,7 +123,9 @@ def test_what_a_sweep_left_that_failed_holds_for_its_own_run_only(study):
     for output in (failed, never):
         write_json(paths.failure(paths.log(output)), {"stage": "sweep", "reason": "it broke"})
     write_json(paths.partial(failed), {})
-    jobs = [sweeping(failed), sweeping(never)]
+    converted = "results/models/m/openvino-fp32.json"
+    waiting = sweeping(sweep(study, "openvino", "fp32"), [converted])
+    jobs = [sweeping(failed), sweeping(never), broken(converted), waiting]
     remaining.make(study, jobs, STARTED)
     assert read_json(paths.PARTIALS) == {failed: paths.partial(failed)}
     remaining.make(study, jobs, time.time() + 9)
@@ -129,8 +135,25 @@ def test_what_a_sweep_left_that_failed_holds_for_its_own_run_only(study):
 def test_of_all_batch_sizes_a_candidate_is_missing_that_failed_at_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checked = config.study({**STUDY, "latency": {"batch_sizes": [1, 4], "groups": 2}}, "test")
-    of_sizes = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}")
+    of_sizes = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}", files.digest)
     (row,) = (row for row in of_sizes["compare"] if row["batch_size"] is None)
-    missing, well = remaining.absent(of_sizes, row["record"], {sweep(of_sizes, "opencv", "fp32")})
+    missing, well = remaining.absent(of_sizes, row["record"], {sweep(of_sizes, "opencv", "fp32")}, 0.0)
     assert missing == ["opencv-default-fp32-default"]
     assert well == ["openvino-default-fp32-default", "openvino-default-fp16-default"]
+
+
+def test_a_candidate_that_broke_at_another_batch_size_is_compared(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(record, "_validator", lambda: jsonschema.Draft202012Validator({}))
+    checked = config.study({**STUDY, "latency": {"batch_sizes": [1, 4], "groups": 2}}, "test")
+    of_sizes = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}", files.digest)
+    lost = sweep(of_sizes, "opencv", "fp32")
+    part = Path(paths.partial(lost))
+    part.parent.mkdir(parents=True)
+    part.write_text(json.dumps({"figures": {"broken": [{"batch_size": 4}]}}))
+    written = part.stat().st_mtime
+    missing = {}
+    for row in of_sizes["compare"]:
+        missing[row["batch_size"]], _ = remaining.absent(of_sizes, row["record"], {lost}, written)
+    assert missing == {1: [], 4: ["opencv-default-fp32-default"], None: []}
+    assert remaining.absent(of_sizes, of_sizes["compare"][0]["record"], {lost}, written + 1)[0] == missing[4]

@@ -131,7 +131,15 @@ class Sweep:
             **{name: self.folder / f"{name}.json" for name in ("array", "anchor")},
             **{"converted": self.folder / "model.json", "out": self.out, "launch": json.dumps(launch)},
             **{"python": sys.executable, "anchor-python": sys.executable, "batch-sizes": "[1, 2, 4]", "group": 1},
-            **{"sessions": 2, "rounds": 3, "burst-requests": 20, "burst-limit": 0.05, "seed": 0, "hang": 30},
+            **{
+                "sessions": 2,
+                "rounds": 3,
+                "burst-requests": 20,
+                "burst-limit": 0.05,
+                "seed": 0,
+                "hang": 30,
+                "origin": "0",
+            },
             **{"warmup-requests": 5, "warmup-limit": 1},
             **{key.replace("_", "-"): value for key, value in changes.items()},
         }

@@ -15,6 +15,7 @@ import pytest
 import records
 from project import ROOT
 
+from dliflow import files
 from dliflow.analysis import columns, comparison, description, doubts, state, stats
 from dliflow.analysis.tables import accuracy, measurements, performance, rounds, shared
 from dliflow.analysis.tables import comparison as comparison_table
@@ -43,7 +44,7 @@ OF_WHAT_WENT_WRONG = {"reason", "warnings"}
 def study(tmp_path, monkeypatch):
     """A study in the working directory, whose records are all there; its plan."""
     monkeypatch.chdir(tmp_path)
-    study_plan = plan.build(STUDY, MODELS, lambda framework: None)
+    study_plan = plan.build(STUDY, MODELS, lambda framework: None, files.digest)
     records.study(study_plan, np.random.default_rng(0))
     return study_plan
 
@@ -52,7 +53,7 @@ def written(folder) -> dict[str, list[list[str]]]:
     """The cells of every table that the stage writes."""
     parser = argparse.ArgumentParser()
     tables.arguments(parser)
-    environments = dict.fromkeys((*STUDY["frameworks"], plan.ANCHOR))
+    environments = {name: [None, files.digest(name)] for name in (*STUDY["frameworks"], plan.ANCHOR)}
     options = {"study": STUDY, "models": MODELS, "environments": environments}
     tables.run(parser.parse_args([f"--{key}={json.dumps(value)}" for key, value in options.items()]
                                  + [f"--out={folder}"]))  # fmt: skip
@@ -72,7 +73,7 @@ def test_each_table_that_is_written_has_exactly_the_declared_columns_and_fills_t
 def test_no_cell_is_empty_that_is_said_never_to_be(tmp_path, monkeypatch):
     """Neither with records nor without."""
     monkeypatch.chdir(tmp_path)
-    study_plan = plan.build(STUDY, MODELS, lambda framework: None)
+    study_plan = plan.build(STUDY, MODELS, lambda framework: None, files.digest)
     for folder in ("without", "with"):
         for name, (_, *rows) in written(folder).items():
             for column, *values in zip(columns.TABLES[name], *rows):

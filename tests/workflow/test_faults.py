@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from project import another_framework
 
+from dliflow import files
 from dliflow.machine import lock
 from dliflow.study import paths
 
@@ -247,8 +248,8 @@ def test_a_missing_environment_file(project):
 
 
 FAULTS = {
-    "segv": "crashed: killed by SIGSEGV",
-    "hang": "ran past its time bound of 3 s and was killed",
+    "segv": "killed by SIGSEGV",
+    "hang": "its process did not answer within 4 s and was killed",
     "nan": "scores are NaN or infinite",
     "shape": "the scores have shape",
     "error": "ValueError: this framework fails",
@@ -260,9 +261,10 @@ def test_frameworks_that_break(project):
     for fault in FAULTS:
         another_framework(project.folder, fault)
     project.configure(frameworks=["alpha", *FAULTS], options={fault: {"fault": fault} for fault in FAULTS})
-    project.configure(latency={"repetitions": 1, "timeout_s": 3, "batch_sizes": [2]})
-    project.configure(accuracy={"timeout_s": 3}, parity={"timeout_s": 3})
+    project.configure(latency={"groups": 1, "hang_s": 4, "batch_sizes": [2]})
+    project.configure(accuracy={"timeout_s": 4}, parity={"timeout_s": 4})
     output = project.fail("all")
+    assert "ran past its time bound of 4 s and was killed" in output
     rows = {row["framework"]: row for row in project.table("performance")}
     assert rows["alpha"]["status"] == "ok"
     assert float(rows["alpha"]["latency_p50_ms"]) > 0
@@ -274,12 +276,63 @@ def test_frameworks_that_break(project):
         assert reason in rows[fault]["reason"]
         assert rows[fault]["latency_p50_ms"] == ""
 
-    (kept,) = project.records()
-    date = kept.stat().st_mtime_ns
+    kept = project.dates()
+    assert [path for path in kept if "partial" not in path.name] == [project.folder / project.path(paths.SWEEP)]
     project.configure(options={fault: {} for fault in FAULTS})
     project.run("all")
     assert {row["status"] for row in project.table("performance")} == {"ok"}
-    assert kept.stat().st_mtime_ns == date
+    now = project.dates()
+    assert not [path for path in now if "partial" in path.name]
+    assert [path for path in now if now[path] == kept.get(path)] == [project.folder / project.path(paths.SWEEP)]
+
+
+# At one batch size: what breaks, and the reason in the tables.
+AT_ONE_SIZE = {
+    "nan": "sweep: 1 of 6 scores are NaN or infinite",
+    "segv": "sweep: its process was killed by SIGSEGV; its own message stands in this log",
+    "hang": "sweep: its process did not answer within 4 s and was killed",
+}
+
+
+def test_faults_at_one_batch_size_cost_that_one_alone(project):
+    """The other sizes have figures, and what is measured again is what is missing, once the cause is mended."""
+    for fault in AT_ONE_SIZE:
+        another_framework(project.folder, fault)
+    project.configure(frameworks=["alpha", *AT_ONE_SIZE], latency={"groups": 1, "hang_s": 4})
+    project.configure(options={fault: {"fault": f"{fault} at 2"} for fault in ("nan", "hang")})
+    output = project.fail("all", DLIFLOW_TEST_FAULT="segv segv at 2 opening 2")  # it is well for the first time
+    end = output[output.rindex("\nFAILED\n") :]
+    rows = {(row["framework"], row["batch_size"]): row for row in project.table("performance")}
+    page = (project.folder / paths.REPORT).read_text()
+    for fault, reason in AT_ONE_SIZE.items():
+        assert f"batch size 2: {reason.removeprefix('sweep: ')}" in end
+        assert (rows[fault, "1"]["status"], rows[fault, "1"]["sessions"]) == ("ok", "2")
+        assert (rows[fault, "2"]["status"], rows[fault, "2"]["latency_p50_ms"]) == ("failed", "")
+        assert rows[fault, "2"]["reason"] == reason
+        assert reason in page
+    assert {rows["alpha", size]["status"] for size in "12"} == {"ok"}
+    parts = {fault: paths.partial(project.path(paths.SWEEP, fault)) for fault in AT_ONE_SIZE}
+    assert all((project.folder / part).exists() for part in parts.values())
+    told = {row["record"] for row in project.table("measurements") if row["framework"] == "segv"}
+    assert told == {parts["segv"]}
+    before = {fault: files.read_json(project.folder / part)["figures"] for fault, part in parts.items()}
+
+    # An option that changes is another measurement; the cause of the crash was none.
+    project.configure(options={fault: {} for fault in ("nan", "hang")})
+    project.run("all")
+    assert {(row["status"], row["sessions"]) for row in project.table("performance")} == {("ok", "2")}
+    assert not any((project.folder / part).exists() for part in parts.values())
+    for fault in AT_ONE_SIZE:
+        groups = project.read(paths.SWEEP, fault)["figures"]["groups"]
+        kept = [session for session in sessions(before[fault]["groups"]) if session in sessions(groups)]
+        sizes = [session["opened"]["measured"]["batch_size"] for session in kept]
+        assert sizes == ([1, 1] if fault == "segv" else [])
+    assert project.pending() == set()
+
+
+def sessions(groups):
+    """Those of all groups of a record."""
+    return [session for group in groups for session in group["sessions"]]
 
 
 def test_a_conversion_that_breaks(project):
@@ -325,7 +378,7 @@ def test_another_number_of_classes_than_of_scores(project):
     output = project.fail("all")
     assert "the model gives 3 scores; its entry says 2 (2 names" in output
     assert "is the first one a background class? then set label_offset: 1" in output
-    assert not (project.folder / "results/latency").exists()
+    assert not (project.folder / "results/sweep").exists()
 
 
 def test_declared_and_found_skips_are_rows_with_reasons(project):
@@ -343,18 +396,15 @@ def test_declared_and_found_skips_are_rows_with_reasons(project):
 
 def test_a_killed_run_goes_on_where_it_was(project):
     """SIGKILL of everything while a measurement hangs: what is finished stays, nothing is left running."""
-    project.configure(options={"beta": {"fault": "hang"}}, parity={"timeout_s": 600}, accuracy={"timeout_s": 600})
-    project.configure(latency={"timeout_s": 600, "repetitions": 1})
-    targets = [
-        f"results/latency/local/tiny/{name}-default-fp32-cpu-default/batch1-run1.json" for name in ("alpha", "beta")
-    ]
+    project.configure(options={"beta": {"fault": "hang"}}, latency={"hang_s": 600, "timeout_s": 600})
+    targets = [project.path(paths.SWEEP, name) for name in ("alpha", "beta")]
     project.run(targets[0])
     kept = (project.folder / targets[0]).stat().st_mtime_ns
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *targets]
     process = subprocess.Popen(
         command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    log = project.folder / targets[1].replace("results/", "results/logs/").replace(".json", ".json.log")
+    log = project.folder / paths.log(targets[1])
     for _ in range(600):
         if log.exists():
             break
@@ -386,15 +436,15 @@ def working_in(folder):
 
 def test_jobs_end_with_their_workflow(project):
     """SIGKILL of Snakemake alone, while a measurement hangs and while nothing else would end it."""
-    project.configure(options={"beta": {"fault": "hang"}}, latency={"timeout_s": 600})
-    target = "results/latency/local/tiny/beta-default-fp32-cpu-default/batch1-run1.json"
+    project.configure(options={"beta": {"fault": "hang"}}, latency={"hang_s": 600, "timeout_s": 600})
+    target = project.path(paths.SWEEP, "beta")
     command = [sys.executable, "-m", "snakemake", "--cores", "1", target]
     process = subprocess.Popen(
         command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     log = project.folder / paths.log(target)
     for _ in range(600):
-        if log.exists() and any(" latency " in command for command in working_in(project.folder).values()):
+        if log.exists() and any(" worker " in command for command in working_in(project.folder).values()):
             break
         time.sleep(0.1)
     time.sleep(1)
@@ -414,7 +464,7 @@ def test_jobs_end_with_their_workflow(project):
 def test_a_killed_evaluation_goes_on_where_it_was(project):
     """SIGKILL of everything in the middle; the record is that of an evaluation in one go."""
     project.configure(options={"beta": {"fault": "slow"}}, accuracy={"batch_size": 1})
-    record = "results/accuracy/tiny/colours/beta-default-fp32-cpu.json"
+    record = project.path(paths.ACCURACY, "beta")
     state = project.folder / record.replace(".json", ".partial/state.json")
     command = [sys.executable, "-m", "snakemake", "--cores", "1", record]
     process = subprocess.Popen(
@@ -455,7 +505,7 @@ def test_int8_that_is_another_network_fails_and_what_failed_is_no_baseline(proje
         precisions=["fp32", "int8"],
         calibration={"dataset": "colours", "images": 3},
         accuracy={"images": 6},
-        latency={"batch_sizes": [1], "repetitions": 1},
+        latency={"batch_sizes": [1], "groups": 1},
         options={"beta": {"fault": "reversed in int8"}},
     )
     output = project.fail("all")
@@ -482,17 +532,19 @@ def test_int8_that_is_another_network_fails_and_what_failed_is_no_baseline(proje
 
 # --- Files that are damaged -----------------------------------------------------------------------------------------
 
-ACCURACY = "results/accuracy/tiny/colours/alpha-default-fp32-cpu.json"
-PARITY = "results/parity/tiny/alpha-default-fp32-cpu.json"
+WEIGHTS = paths.CONVERTED.replace(".json", "/weights.npy")
+INTERCHANGE = paths.INTERCHANGE.replace(".json", "/model.npz")
+SCORES = paths.REFERENCE.replace(".json", ".npy")
 
 
 @pytest.mark.parametrize(
     ("payload", "manifest", "target"),
     [
-        ("results/models/tiny/alpha-fp32/weights.npy", "results/models/tiny/alpha-fp32.json", ACCURACY),
-        ("results/models/tiny/interchange/model.npz", "results/models/tiny/interchange.json", "CONVERTED"),
-        ("results/models/tiny/reference.npy", "results/models/tiny/reference.json", PARITY),
-        ("PIXELS", "results/data/colours", ACCURACY),
+        (WEIGHTS, paths.CONVERTED, paths.ACCURACY),
+        (INTERCHANGE, paths.INTERCHANGE, paths.CONVERTED),
+        (SCORES, paths.REFERENCE, paths.PARITY),
+        ("PIXELS", None, paths.ACCURACY),
+        ("results/anchor/network/anchor.onnx", paths.ANCHOR, paths.SWEEP),
     ],
 )
 def test_a_flipped_bit_is_told_and_deleting_the_manifest_mends_it(finished, payload, manifest, target):
@@ -500,7 +552,7 @@ def test_a_flipped_bit_is_told_and_deleting_the_manifest_mends_it(finished, payl
         (array,) = finished.folder.glob("results/data/colours/*px-*.npy")
         payload = str(array.relative_to(finished.folder))
         manifest = payload.replace(".npy", ".json")
-    target = "results/models/tiny/alpha-fp32.json" if target == "CONVERTED" else target
+    payload, manifest, target = map(finished.path, (payload, manifest, target))
     path = finished.folder / payload
     content = bytearray(path.read_bytes())
     content[-1] ^= 64
@@ -514,8 +566,7 @@ def test_a_flipped_bit_is_told_and_deleting_the_manifest_mends_it(finished, payl
 
 
 def test_results_that_are_not_whole_are_named_before_anything_runs(finished):
-    record = "results/latency/local/tiny/alpha-default-fp32-cpu-default/batch1-run1.json"
-    manifest = "results/models/tiny/beta-fp32.json"
+    record, manifest = finished.path(paths.SWEEP), finished.path(paths.CONVERTED, "beta")
     text = (finished.folder / manifest).read_text()
     (finished.folder / record).write_text("")
     (finished.folder / manifest).write_text(text[: len(text) // 2])

@@ -9,7 +9,9 @@ import shutil
 import subprocess
 
 import numpy as np
-from project import Project
+from project import Project, another_framework
+
+from dliflow.study import paths
 
 DERIVED = ("results/tables/", "results/plots/", "results/report/")
 
@@ -24,7 +26,7 @@ def test_nothing_changed_runs_nothing(finished):
 
 
 def test_records_name_the_list_of_their_images(finished):
-    for stage, subset in (("accuracy", "evaluation"), ("latency", "performance")):
+    for stage, subset in (("accuracy", "evaluation"), ("sweep", "performance")):
         path = finished.folder / f"results/data/colours/{subset}.csv"
         manifest = json.loads(path.with_name(f"{subset}.csv.json").read_text())
         assert manifest["list_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -55,17 +57,21 @@ def test_a_git_clone_with_the_results_copied_runs_nothing(finished, tmp_path):
     assert Project(clone, finished.environments).pending() == set()
 
 
+def measured_anew(pending: set[str]) -> set[str]:
+    """Which frameworks' groups are among outputs."""
+    return {name.split("/")[4].split("-")[0] for name in pending if name.startswith("results/sweep/")}
+
+
 def test_one_framework_s_pin_changed(finished):
     finished.edit("envs/beta.yaml", "numpy==2.4.6", "numpy==2.4.5")
     pending = finished.pending()
     others = pending - derived(pending)
-    assert derived(pending) == derived({str(p.relative_to(finished.folder)) for p in finished.records("results/**/*")})
-    assert {"convert", "parity", "accuracy", "latency", "environment"} == {
-        name.split("/")[1].replace("models", "convert") if name.startswith("results/") else "environment"
-        for name in others
-    }
-    assert all("beta" in name for name in others), others
-    assert sum(name.startswith("results/latency/") for name in others) == 4
+    pages = {page for rule, pages in paths.PAGES.items() for page in (*pages, paths.MARKS[rule])}
+    assert derived(pending) == pages
+    made = (paths.CONVERTED, paths.PARITY, paths.ACCURACY)
+    groups = [finished.path(paths.SWEEP, "beta", group=group) for group in (1, 2)]
+    environment = {name for name in others if name.endswith("/environment.json")}
+    assert others - environment == {*(finished.path(pattern, "beta") for pattern in made), *groups}
 
 
 def test_what_runs_a_model_changed_measures_that_framework_and_converts_nothing(finished):
@@ -74,18 +80,24 @@ def test_what_runs_a_model_changed_measures_that_framework_and_converts_nothing(
     others = pending - derived(pending)
     assert derived(pending)
     assert all("beta" in name for name in others), others
-    assert {name.split("/")[1] for name in others} == {"parity", "accuracy", "latency"}
-    assert sum(name.startswith("results/latency/") for name in others) == 4
+    assert {name.split("/")[1] for name in others} == {"parity", "accuracy", "sweep"}
+    assert sum(name.startswith("results/sweep/") for name in others) == 2
+
+
+def test_what_measures_changed_measures_all_and_evaluates_nothing(finished):
+    finished.edit("workflow/dliflow/measuring/anchor.py", "FEWEST = 3", "FEWEST = 4")
+    pending = finished.pending()
+    assert measured_anew(pending) == {"alpha", "beta"}
+    assert {name.split("/")[1] for name in pending - derived(pending)} == {"sweep", "anchor"}
 
 
 def test_a_converter_changed_converts_again_and_measures_nothing_where_the_same_files_come_out(finished):
     """Another step of INT8, which the study does not ask for; other files are measured again: test_unfinished.py."""
-    model, *others = sorted(finished.records("results/models/tiny/*-*.json"), reverse=True)
-    assert model.name == "beta-fp32.json"
-    kept = {
-        path: path.stat().st_mtime_ns for path in (*others, *finished.records("results/[apl][aca][rct]*/**/*.json"))
-    }
-    assert len(kept) == 1 + 2 * (1 + 1 + 4)
+    model = finished.folder / finished.path(paths.CONVERTED, "beta")
+    kept = {}
+    for pattern in ("models/tiny/alpha-*.json", "parity/**/*.json", "accuracy/**/*.json", "sweep/**/*.json"):
+        kept |= finished.dates(f"results/{pattern}")
+    assert len(kept) == 1 + 2 * (1 + 1 + 2)
     before = model.stat().st_mtime_ns
     finished.edit("workflow/dliflow/conversion/beta.py", ".max() / 127", ".max() / 126")
     pending = finished.pending()
@@ -124,20 +136,39 @@ def test_a_plot_changed(finished):
     assert "results/report/index.html" in pending
 
 
-def test_a_batch_size_added(finished):
-    finished.configure(latency={"batch_sizes": [1, 2, 4]})
-    pending = finished.pending()
-    others = pending - derived(pending)
-    assert len(others) == 4
-    assert all("/batch4-" in name for name in others)
+def test_other_batch_sizes_measure_all_again_and_do_nothing_else(finished):
+    for sizes in ([1, 2, 4], [2]):
+        finished.configure(latency={"batch_sizes": sizes})
+        pending = finished.pending()
+        assert measured_anew(pending) == {"alpha", "beta"}
+        assert {name.split("/")[1] for name in pending - derived(pending)} == {"sweep"}
+    assert "Measurements to be made: 4 of the sweep (alpha, beta), about 1 min in all" in finished.run(
+        "all", "--dry-run"
+    )
 
 
-def test_a_repetition_added_keeps_the_others(finished):
-    finished.configure(latency={"repetitions": 3})
+def test_a_group_added_keeps_the_others(finished):
+    finished.configure(latency={"groups": 3})
     pending = finished.pending()
-    others = pending - derived(pending)
-    assert len(others) == 4
-    assert all(name.endswith("-run3.json") for name in others)
+    third = {finished.path(paths.SWEEP, framework, group=3) for framework in ("alpha", "beta")}
+    assert pending - derived(pending) == third
+    told = finished.run("all", "--dry-run")
+    assert "Measurements to be made: 2 of the sweep (alpha, beta), about 1 min in all" in told
+
+
+def test_a_framework_and_a_precision_added_are_all_that_is_measured(finished):
+    another_framework(finished.folder, "null")
+    finished.configure(frameworks=["alpha", "beta", "null"])
+    assert measured_anew(finished.pending()) == {"null"}
+    finished.configure(frameworks=["alpha", "beta"], precisions=["fp32", "fp16"])
+    pending = finished.pending()
+    groups = {
+        finished.path(paths.SWEEP, framework, precision="fp16", group=group)
+        for framework in ("alpha", "beta")
+        for group in (1, 2)
+    }
+    assert {name for name in pending if name.startswith("results/sweep/")} == groups
+    assert {name for name in pending - derived(pending) if "fp16" not in name} == set()
 
 
 def test_a_framework_removed(finished):
@@ -163,28 +194,17 @@ def test_an_image_added_evaluates_again(finished):
     assert any("/accuracy/" in name for name in finished.pending())
 
 
-def test_an_upgrade_carried_out_measures_that_framework_only(finished):
-    before = {path: path.read_bytes() for path in finished.records()}
-    finished.edit("envs/beta.yaml", "numpy==2.4.6", "numpy==2.4.5")
-    finished.run("all")
-    changed = {path for path in finished.records() if path.read_bytes() != before[path]}
-    assert changed == {path for path in before if "beta" in str(path)}
-    versions = {row["framework"]: row["framework_version"] for row in finished.table("performance")}
-    assert versions == {"alpha": "2.4.6", "beta": "2.4.5"}
-    assert finished.pending() == set()
-
-
 def test_other_images_for_quality_measure_nothing_again(finished):
     finished.configure(accuracy={"images": 3})
     pending = finished.pending()
     assert any(name.startswith("results/accuracy/") for name in pending)
-    assert not any(name.startswith("results/latency/") for name in pending)
+    assert not any(name.startswith("results/sweep/") for name in pending)
 
 
 def test_other_images_for_requests_evaluate_nothing_again(finished):
     finished.configure(latency={"images": 3})
     pending = finished.pending()
-    assert any(name.startswith("results/latency/") for name in pending)
+    assert any(name.startswith("results/sweep/") for name in pending)
     assert not any(name.startswith("results/accuracy/") for name in pending)
 
 
@@ -193,7 +213,7 @@ def test_another_model_at_the_same_place_runs_all_again(finished):
     np.savez(path, weights=np.eye(3, dtype=np.float32) * 4)
     pending = finished.pending()
     assert {"resources/downloads/models/tiny.json", "results/models/tiny/reference.json"} <= pending
-    assert any(name.startswith("results/latency/") for name in pending)
+    assert any(name.startswith("results/sweep/") for name in pending)
     assert not any(name.startswith("results/data/") for name in pending)
 
 
@@ -212,7 +232,7 @@ def test_variables_that_are_asked_for_reach_what_is_measured_and_its_quality(fin
     def environments():
         return {
             path: json.loads(path.read_text())["environment"]
-            for path in finished.records("results/[alp][ac]*/**/*.json")
+            for path in finished.records("results/[asp][acw]*/**/*.json")
         }
 
     before = environments()
@@ -222,7 +242,7 @@ def test_variables_that_are_asked_for_reach_what_is_measured_and_its_quality(fin
     pending = finished.pending()
     assert {str(path.relative_to(finished.folder)) for path in before} <= pending
     assert not any(name.startswith(("results/models/", "results/data/")) for name in pending)
-    one = "results/accuracy/tiny/colours/alpha-default-fp32-cpu.json"
+    one = finished.path(paths.ACCURACY)
     finished.run(one, OPENCV_CPU_DISABLE="AVX2", KMP_BLOCKTIME="9")
     found = environments()[finished.folder / one]
     assert found["KMP_BLOCKTIME"] == "0"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from dliflow.study import paths
+
 
 def test_the_tables_hold_every_configuration(finished):
     performance = finished.table("performance")
@@ -15,11 +17,16 @@ def test_the_tables_hold_every_configuration(finished):
     ]
     for row in performance:
         assert row["status"] == "ok"
-        assert row["repetitions"] == "2"
+        assert (row["groups"], row["sessions"]) == ("2", "4")
         assert float(row["latency_ci_low_ms"]) <= float(row["latency_p50_ms"]) <= float(row["latency_ci_high_ms"])
+        low, high = (float(row[f"latency_reference_ci_{end}_ms"]) for end in ("low", "high"))
+        assert low <= float(row["latency_reference_ms"]) <= high
         fps = int(row["batch_size"]) / float(row["latency_p50_ms"]) * 1e3
         assert abs(float(row["fps"]) / fps - 1) < 1e-4
-    assert len(finished.table("measurements")) == 8
+    assert len({row["reference_anchor_ms"] for row in performance}) == 1  # one state of the machine for all
+    sessions = [(row["framework"], row["batch_size"], row["group"]) for row in finished.table("measurements")]
+    points = {(framework, size, group) for framework in ("alpha", "beta") for size in "12" for group in "12"}
+    assert sorted(sessions) == sorted([*points, *points])  # each opened twice
     assert {row["top1"] for row in finished.table("accuracy")} == {"1"}
 
 
@@ -31,33 +38,45 @@ def test_predictions_of_each_image_are_kept(finished):
 
 
 def test_records_hold_all_samples_and_what_was_found(finished):
+    network = json.loads((finished.folder / paths.ANCHOR).read_text())
     for path in finished.records():
         record = json.loads(path.read_text())
-        assert len(record["figures"]["latency_ns"]) == 30 or record["figures"]["stopped_by"] == "time"
-        assert len(record["figures"]["warmup_ns"]) == 2
-        assert record["figures"]["warmup_stopped_by"] == "requests"
-        assert record["machine"]["usable_cpus"] >= 1
         assert record["identity"]["framework_version"] == "2.4.6"
-        assert "latency" in record["command"]
+        assert record["machine"]["usable_cpus"] >= 1
+        assert "sweep" in record["command"]
+        (group,) = record["figures"]["groups"]
+        assert group["anchor"]["sha256"] == network["sha256"]
+        assert group["anchor"]["runtime"].startswith("onnxruntime ")
+        assert group["disturbance"]["wall_s"] > 0
+        assert sorted(one["opened"]["measured"]["batch_size"] for one in group["sessions"]) == [1, 1, 2, 2]
+        for session in group["sessions"]:
+            opened = session["opened"]["measured"]
+            assert opened["warmup_stopped_by"] in ("requests", "time")
+            assert 1 <= len(opened["warmup_ns"]) <= 2
+            assert opened["peak_rss_mib"] > 10
+            (only,) = session["rounds"]
+            assert all(only["latency_ns"]["measured"])
+            assert len(session["anchor_ns"]) == 2  # before and after the burst
+            assert all(map(all, session["anchor_ns"]))
 
 
-def test_measurements_take_turns(finished):
-    """Rounds one after the other, and no framework's measurements all together."""
+def test_groups_take_turns(finished):
+    """The first group of every configuration before the second of any; everything else comes before."""
     times = {
         path: json.loads(path.read_text())["started"]
-        for path in (finished.folder / "results/logs/latency").rglob("*.time.json")
+        for path in (finished.folder / "results/logs/sweep").rglob("*.time.json")
     }
     order = sorted(times, key=times.__getitem__)
-    rounds = ["run1" in path.name for path in order]
-    assert rounds == sorted(rounds, reverse=True)
-    others = [json.loads(p.read_text())["started"] for p in (finished.folder / "results/logs").rglob("*.time.json")]
-    kinds = {path.parent.name.split("-")[0] for path in order[:4]}
-    assert kinds == {"alpha", "beta"}
-    assert len(others) > len(times)
+    assert [path.name.partition(".")[0] for path in order] == ["group1", "group1", "group2", "group2"]
+    assert {path.parent.name.split("-")[0] for path in order[:2]} == {"alpha", "beta"}
+    others = [json.loads(p.read_text()) for p in (finished.folder / "results/logs").rglob("*.time.json")]
+    ready = [one for one in others if one["stage"] not in ("sweep", "tables", "plots", "report")]
+    assert max(one["started"] for one in ready) < min(times.values())
 
 
 def test_no_measurement_overlaps_anything(project):
     """Real concurrency: with two cores other jobs run side by side, measurements alone."""
+    project.configure(compare={"leaders": 2})
     result = project.snakemake("all", "--cores", "2")
     assert result.returncode == 0, result.stdout
     spans = []
@@ -65,7 +84,7 @@ def test_no_measurement_overlaps_anything(project):
         job = json.loads(path.read_text())
         spans.append((job["started"], job["started"] + job["seconds"], job["stage"]))
     for start, end, stage in spans:
-        if stage == "latency":
+        if stage in ("sweep", "compare"):
             overlapping = [other for other in spans if other[0] < end and other[1] > start]
             assert len(overlapping) == 1, overlapping
 

@@ -19,7 +19,6 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional, TypeVar
 
 import numpy as np
-from scipy import stats as scipy_stats
 
 K = TypeVar("K", bound=Hashable)
 MS = 1e6  # ns
@@ -332,7 +331,9 @@ def interval(mean: Mean, confidence: float) -> Optional[tuple[float, float]]:
     """Student's t interval of the exponential of a mean of logarithms; None where it has no bounds."""
     if not mean.freedom:
         return None
-    half = float(scipy_stats.t.ppf((1 + confidence) / 2, mean.freedom)) * math.sqrt(mean.variance)
+    from scipy import special  # here: the rules import this room for names only, and scipy takes half a second
+
+    half = float(special.stdtrit(mean.freedom, (1 + confidence) / 2)) * math.sqrt(mean.variance)
     if not half < BOUND:
         return None
     return math.exp(mean.value - half), math.exp(mean.value + half)

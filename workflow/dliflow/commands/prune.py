@@ -7,6 +7,7 @@ today stays, as does everything outside results/.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -57,8 +58,8 @@ def _made() -> Iterator[Path]:
 
 
 def _belongs(path: Path, kept: Collection[Path]) -> bool:
-    """Whether it is, or lies beside, something that is kept: of its name up to the first dot."""
-    return path.with_name(path.name.partition(".")[0] + ".json") in kept
+    """Whether it, or its folder, is or lies beside something that is kept: of its name up to the first dot."""
+    return any(one.with_name(one.name.partition(".")[0] + ".json") in kept for one in (path, path.parent))
 
 
 def _environments(folder: Path) -> Iterator[Path]:
@@ -72,11 +73,13 @@ def size(path: Path) -> int:
 
 
 def delete(path: Path) -> None:
-    """A file, or a folder with all that is in it."""
+    """A file, or a folder with all that is in it, and the folder that is empty then."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # something else is in it
+        path.parent.rmdir()
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,7 +15,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow.files import sha256
+from dliflow import integrity
+from dliflow.files import payload, read_json, sha256
 from dliflow.machine import variables
 from dliflow.measuring import workers
 
@@ -59,12 +60,23 @@ def write_network(path: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
+def file(manifest: Path) -> str:
+    """That of the network which a manifest tells of.
+
+    Raises:
+        DliflowError: when it is gone or damaged.
+    """
+    wanted = {NETWORK: read_json(manifest)["sha256"]}
+    integrity.verify(payload(manifest), wanted, f"delete {manifest} to make it again")
+    return str(payload(manifest) / NETWORK)
+
+
 def command(python: str, network: str, threads: Optional[int] = None) -> list[str]:
     """How its worker is started, without the variables of the config, which are for what is measured.
 
     Args:
         python: of its environment.
-        network: the file that `write_network` wrote.
+        network: its `file`.
         threads: all usable processors when None.
     """
     unset = [f"--unset={name}" for name in variables.asked()]

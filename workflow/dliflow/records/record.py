@@ -46,7 +46,7 @@ def latest(row: dict[str, Any]) -> dict[str, Any]:
         holding = read_json(Path(paths.PARTIALS))
     except (OSError, ValueError):  # none, or damaged: then only whole records count
         holding = {}
-    if row["record"] not in holding:
+    if row["reason"] is not None or row["record"] not in holding:
         return outcome(row)
     path = holding[row["record"]]
     try:

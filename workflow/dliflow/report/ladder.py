@@ -17,6 +17,7 @@ from dliflow.report.read import Tables
 
 MARKS = {TIE: " ≈", UNDECIDED: " ?"}
 ROW, AROUND = 0.185, 0.12  # inches
+HARDLY = 10.0  # times the lower end of an interval is its upper one, from which on it is not written out
 
 
 def figures(standing: Standing, doubtful: bool) -> str:
@@ -25,6 +26,8 @@ def figures(standing: Standing, doubtful: bool) -> str:
     named = standing.verdict == FASTEST and not doubtful
     beside = "fastest" if named else f"{ratio}×{'' if doubtful else MARKS.get(standing.verdict, '')}"
     value, _, interval = units.figure(standing.latency).partition(" ")
+    if standing.latency.interval and standing.latency.interval[1] > HARDLY * standing.latency.interval[0]:
+        interval = "hardly known"  # its figures would take the room of the picture
     return f"{beside} · {value} ms {interval}".rstrip()
 
 

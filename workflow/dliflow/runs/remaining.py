@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis import comparison
 from dliflow.errors import DliflowError
@@ -48,13 +48,16 @@ def _written_since(path: Path, started: float) -> bool:
     return path.exists() and path.stat().st_mtime >= started
 
 
-def absent(study_plan: dict[str, Any], whole: str, unfinished: set[str]) -> tuple[list[str], list[str]]:
+def absent(study_plan: dict[str, Any], whole: str, unfinished: set[str], started: float) -> tuple[list[str], list[str]]:
     """Names of a comparison's candidates: those that something is missing of, and those that are well.
+
+    A sweep that broke at other batch sizes is well at this one: part of it was recorded in this run.
 
     Args:
         study_plan: the plan.
         whole: the comparison's record.
         unfinished: outputs of all jobs that the run did not finish.
+        started: when the run was, in seconds since 1970.
     """
     (row,) = (row for row in study_plan["compare"] if row["record"] == whole)
     keys = ("model", "device", "node", "batch_size")
@@ -62,9 +65,22 @@ def absent(study_plan: dict[str, Any], whole: str, unfinished: set[str]) -> tupl
     missing: list[str] = []
     well: list[str] = []
     for candidate in plan.candidates(study_plan, **point):
-        needs = plan.needs(study_plan, **point, **candidate)
-        (well if unfinished.isdisjoint(needs) else missing).append(comparison.name(candidate))
+        lost = unfinished.intersection(plan.needs(study_plan, **point, **candidate))
+        whole_or_part = all(_in_part(output, row["batch_size"], started) for output in lost)
+        (well if whole_or_part else missing).append(comparison.name(candidate))
     return missing, well
+
+
+def _in_part(output: str, batch_size: Optional[int], started: float) -> bool:
+    """Whether what this run recorded of a sweep holds a batch size; of all of them, whether there is any."""
+    part = Path(paths.partial(output))
+    if not _written_since(part, started):
+        return False
+    try:
+        figures = record.read(str(part))["figures"]
+    except (OSError, DliflowError):
+        return False
+    return batch_size not in {broken["batch_size"] for broken in figures.get("broken", [])}
 
 
 def make(study_plan: dict[str, Any], jobs: Collection[Job], started: float) -> None:
@@ -83,15 +99,12 @@ def make(study_plan: dict[str, Any], jobs: Collection[Job], started: float) -> N
             continue
         (whole,) = job.outputs
         part = Path(paths.partial(whole))
-        if not job.compares or unfinished.isdisjoint(
-            job.inputs
-        ):  # it ran and failed: what it left was made of those that were well
+        if not job.compares or unfinished.isdisjoint(job.inputs):
+            # it ran and failed: what it left was made of those that were well
             recorded = _written_since(part, started)
         else:
-            missing, well = absent(study_plan, whole, unfinished)
-            recorded = (
-                ended and len(well) > 1 and bool(missing) and _compare_without(job, missing, unfinished, part, started)
-            )
+            missing, well = absent(study_plan, whole, unfinished, started)
+            recorded = ended and len(well) > 1 and _compare_without(job, missing, unfinished, part, started)
         if recorded:
             holding[whole] = str(part)
     write_json(Path(paths.PARTIALS), holding)
@@ -104,7 +117,8 @@ def _compare_without(job: Job, missing: Iterable[str], unfinished: Collection[st
     command = f"{job.command()} {shlex.join(options)}"
     if _up_to_date(part, command, [Path(path) for path in job.inputs if path not in unfinished]):
         return True
-    print(f"{job.outputs[0]}: comparing without {', '.join(missing)}", file=sys.stderr, flush=True)
+    without = ", ".join(missing) or "what failed at other batch sizes"
+    print(f"{job.outputs[0]}: comparing without {without}", file=sys.stderr, flush=True)
     environment = {**os.environ, "DLIFLOW_PYTHON": sys.executable}
     subprocess.run(command, shell=True, executable="/bin/bash", env=environment)
     return _written_since(part, started)  # also where one of them broke on the way and was left out

@@ -22,7 +22,6 @@ from typing import Any
 from dliflow.analysis import comparison, state
 from dliflow.analysis.state import Bursts, Estimate
 from dliflow.errors import DliflowError
-from dliflow.files import payload
 from dliflow.machine import launch
 from dliflow.measuring import anchor, feed, session, turns, workers
 from dliflow.records import earlier, record
@@ -64,17 +63,24 @@ def swept(args: argparse.Namespace) -> tuple[dict[str, Member], dict[tuple[str, 
     point = {"node": args.node, "model": args.model, "device": args.device}
     members: dict[str, Member] = {}
     bursts: dict[str, Bursts] = {}
+    broken: set[tuple[str, int]] = set()
     for candidate in args.candidates:
         name = comparison.name(candidate)
         if name in args.missing:
             continue
         numbers = range(1, args.groups_of_sweep + 1)
         parity = record.read(paths.PARITY.format(**point, **candidate))
-        records = [record.read(paths.SWEEP.format(**point, **candidate, group=number)) for number in numbers]
+        records = [_of_sweep(paths.SWEEP.format(**point, **candidate, group=number)) for number in numbers]
         if all(one["status"] == "ok" for one in (parity, *records)):
             members[name] = candidate
             (bursts[name],) = state.bursts([group for one in records for group in one["figures"]["groups"]]).values()
-    return members, state.estimates(bursts)
+            broken |= {(name, point["batch_size"]) for one in records for point in one["figures"]["broken"]}
+    return members, {key: known for key, known in state.estimates(bursts).items() if key not in broken}
+
+
+def _of_sweep(path: str) -> dict[str, Any]:
+    """A record of the sweep; where it broke at some batch sizes, what it left of the others."""
+    return record.read(path if Path(path).exists() else paths.partial(path))
 
 
 def chosen(args: argparse.Namespace) -> tuple[list[Member], list[comparison.Pair]]:
@@ -218,8 +224,7 @@ def compared(
         WorkerEnded: when a member's process breaks.
         Skipped: when a member cannot run here after all.
     """
-    network = payload(args.anchor) / anchor.NETWORK
-    of_anchor = anchor.command(workers.python(args.anchor_python), str(network))
+    of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
     commands = {comparison.name(member): command(args, member, inputs) for member in members}
     sizes = {comparison.name(member): member.get("size", args.batch_sizes[0]) for member in members}
     pace, order = turns.Pace.of(args), random.Random(args.seed)

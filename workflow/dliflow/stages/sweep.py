@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dliflow.errors import DliflowError, Skip
-from dliflow.files import digest, payload, read_json, sha256
+from dliflow.files import digest, read_json, sha256
 from dliflow.machine import launch
 from dliflow.measuring import anchor, feed, session, turns, workers
 from dliflow.study import arguments as command_line
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     earlier = measured_before(partial, key)
     launch.apply(args.launch)  # the workers inherit it
     try:
-        groups, broken = measured(args, [size for size in args.batch_sizes if size not in sizes(earlier)])
+        groups, broken = measured(args, [each for each in args.batch_sizes if each not in sizes(earlier)])
     except turns.Skipped as skipped:
         session.write_skip(args.out, "sweep", description, Skip(skipped.reason), extra)
         return
@@ -82,8 +82,7 @@ def run(args: argparse.Namespace) -> None:
 
 def measured(args: argparse.Namespace, batch_sizes: list[int]) -> tuple[list[dict[str, Any]], list[turns.Broken]]:
     """Groups of sessions of these batch sizes, and those that could not be had."""
-    network = payload(args.anchor) / anchor.NETWORK
-    of_anchor = anchor.command(workers.python(args.anchor_python), str(network))
+    of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
     order = random.Random(f"{args.seed}:{args.out}")
     part = None if args.budget is None else args.budget / len(args.batch_sizes)
     wanted = turns.Sweep(batch_sizes, args.sessions, part)
@@ -101,12 +100,18 @@ def deciding(args: argparse.Namespace) -> str:
 
 
 def measured_before(partial: Path, key: str) -> list[dict[str, Any]]:
-    """The groups that an earlier attempt left, which failed at other batch sizes."""
+    """The groups that an earlier attempt left, without the sessions of the batch sizes at which it failed."""
     try:
         figures = read_json(partial)["figures"]
     except (FileNotFoundError, DliflowError):  # none, or damaged: all is measured
         return []
-    return figures["groups"] if figures["key"] == key else []
+    if figures["key"] != key:
+        return []
+    failed = {one["batch_size"] for one in figures["broken"] if not one["skipped"]}
+    of_groups = [
+        [one for one in group["sessions"] if failed.isdisjoint(turns.opened_sizes(one))] for group in figures["groups"]
+    ]
+    return [{**group, "sessions": sessions} for group, sessions in zip(figures["groups"], of_groups) if sessions]
 
 
 def sizes(groups: list[dict[str, Any]]) -> set[int]:

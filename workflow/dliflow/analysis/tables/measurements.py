@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,8 +57,7 @@ def read(study_plan: dict[str, Any]) -> Measured:
             known += [group for group in groups if not any(group is other for other in known)]
         sessions = [
             _session(row, outcome["record"], group, session, number)
-            for group in groups
-            for number, session in enumerate(_of_size(group, row["batch_size"]), 1)
+            for number, (group, session) in enumerate(_of_size(groups, row["batch_size"]), 1)
         ]
         measured.sessions.setdefault(shared.values(row, columns.POINT), []).extend(sessions)
         measured.rows.extend([session.row for session in sessions] or [row])
@@ -70,9 +70,13 @@ def _member(group: dict[str, Any]) -> str:
     return name
 
 
-def _of_size(group: dict[str, Any], batch_size: int) -> list[dict[str, Any]]:
-    name = _member(group)
-    return [session for session in group["sessions"] if session["opened"][name]["batch_size"] == batch_size]
+def _of_size(groups: list[dict[str, Any]], batch_size: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each session of this batch size, with its group: a record has several where a process broke."""
+    for group in groups:
+        name = _member(group)
+        yield from (
+            (group, session) for session in group["sessions"] if session["opened"][name]["batch_size"] == batch_size
+        )
 
 
 def _session(
@@ -83,7 +87,7 @@ def _session(
     Args:
         row: its identity.
         of: its record.
-        number: of the session among those of its batch size in this group.
+        number: of the session among those of its batch size in this record.
     """
     name = _member(group)
     told, opened, usable_cpus = group["members"][name], session["opened"][name], of["machine"]["usable_cpus"]

@@ -6,6 +6,8 @@ import ctypes
 import os
 import sys
 import time
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from dliflow.frameworks import Option, take_options
 NAME = __name__.rpartition(".")[2]
 WEIGHTS = "weights.npy"
 OPTIONS = {
-    "fault": Option(str, "", "how it fails"),
+    "fault": Option(str, "", "how it fails, and under which conditions: `segv at 2 of sweep`"),
     "skip": Option(str, "", "the reason of a skip"),
 }
 
@@ -63,12 +65,30 @@ class Linear:
         return scores
 
 
+opened = Counter()  # how often a model was, by batch size
+
+
+def stage():
+    """The stage that this process serves."""
+    words = sys.argv if "worker" not in sys.argv else Path(f"/proc/{os.getppid()}/cmdline").read_text().split("\0")
+    return words[words.index("-m") + 2] if "-m" in words else words[1]
+
+
+def fault(asked, precision, batch_size):
+    """How a session is to fail; "" for not at all. DLIFLOW_TEST_FAULT names a framework, too: `beta nan at 2`.
+
+    Conditions: `at` a batch size, `in` a precision, `of` a stage, `opening` it for the so-many-th time.
+    """
+    name, _, wanted = os.environ.get("DLIFLOW_TEST_FAULT", "").partition(" ")
+    what, *conditions = (wanted if name == NAME else asked).split() or [""]
+    seen = {"at": batch_size, "in": precision, "of": stage(), "opening": opened[batch_size]}
+    return what if all(str(seen[key]) == value for key, value in zip(conditions[::2], conditions[1::2])) else ""
+
+
 def load(model, *, precision, variant, device, batch_size, threads, options):
     """Load, break, or skip, as the options say."""
     options = take_options(NAME, options)
-    if os.environ.get("DLIFLOW_TEST_WORKER") == NAME and "worker" in sys.argv:
-        ctypes.string_at(0)
+    opened[batch_size] += 1
     if options["skip"]:
         raise Skip(options["skip"])
-    fault, _, only = options["fault"].partition(" in ")
-    return Linear(np.load(model / WEIGHTS).astype(np.float32), fault if only in ("", precision) else "")
+    return Linear(np.load(model / WEIGHTS).astype(np.float32), fault(options["fault"], precision, batch_size))
