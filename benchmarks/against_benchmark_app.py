@@ -64,7 +64,7 @@ def by_turns(started: dict[str, Process], inputs: int) -> dict[str, str]:
                 requests, output = files[name]
                 requests.write(asked)
                 requests.seek(0)
-                streams = {"stdin": requests, "stdout": output, "stderr": subprocess.STDOUT}
+                streams: dict[str, Any] = {"stdin": requests, "stdout": output, "stderr": subprocess.STDOUT}
                 processes[name] = subprocess.Popen(command, start_new_session=True, pass_fds=[inputs], **streams)
                 os.killpg(processes[name].pid, signal.SIGSTOP)
             waiting = list(processes.values())

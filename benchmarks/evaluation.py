@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> None:
 
     images = args.images.resolve()
     finished.enter(args.study)
-    of = finished.configuration(args.model, args.framework, args.precision)
+    of = finished.configuration(args.model, args.framework, args.precision, args.variant)
     with tempfile.TemporaryDirectory() as name:
         of.array = prepared(images, args.count, of.input, Path(name))
         asked = {"batch_sizes": args.batch_sizes, "count": args.count, "rounds": args.rounds}
@@ -118,6 +118,7 @@ def parsed() -> argparse.Namespace:
     parser = finished.parser(__doc__)
     parser.add_argument("--images", type=Path, required=True, help="a folder of images, at any depth")
     parser.add_argument("--framework", required=True)
+    parser.add_argument("--variant", default="*")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--count", type=int, default=400, help="images in a round; files are repeated as needed")

@@ -22,7 +22,8 @@ from dliflow.files import payload, read_json
 from dliflow.machine import lock, variables
 from dliflow.measuring import anchor, feed, turns, workers
 from dliflow.stages import sweep
-from dliflow.study import options, paths, yaml_files
+from dliflow.study import arguments as command_line
+from dliflow.study import paths, yaml_files
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -41,14 +42,17 @@ def enter(study: Path) -> None:
     os.chdir(study)
 
 
-def configuration(model: str, framework: str, precision: str = "fp32", **changed: Any) -> argparse.Namespace:
+def configuration(
+    model: str, framework: str, precision: str = "fp32", variant: str = "*", **changed: Any
+) -> argparse.Namespace:
     """The options by which the study swept a configuration; of several records' those of the newest.
 
     Args:
+        framework: `*` is any, and so it is with the next ones.
         changed: options that are to differ, such as `threads`.
     """
-    others = dict.fromkeys(("node", "variant", "device", "parameters", "environment", "group"), "*")
-    pattern = paths.SWEEP.format(**others, model=model, framework=framework, precision=precision)
+    others = dict.fromkeys(("node", "device", "parameters", "environment", "group"), "*")
+    pattern = paths.SWEEP.format(**others, model=model, framework=framework, precision=precision, variant=variant)
     records = [record for record in map(read_json, Path().glob(pattern)) if record["status"] == "ok"]
     if not records:
         sys.exit(f"{Path.cwd() / pattern}: nothing was measured; finish the study first")
@@ -70,7 +74,7 @@ def worker(of: argparse.Namespace, inputs: int) -> list[str]:
     Args:
         inputs: the descriptor that `measuring` gives.
     """
-    return options.worker(workers.python(of.python), inputs, **{key: getattr(of, key) for key in sweep.HELD})
+    return command_line.worker(workers.python(of.python), inputs, **{key: getattr(of, key) for key in sweep.HELD})
 
 
 def of_anchor(of: argparse.Namespace, threads: Optional[int] = None) -> list[str]:
@@ -139,7 +143,7 @@ def swept(
     groups = {}
     for called in order.sample(sorted(entries), len(entries)):
         command, sizes = entries[called]
-        wanted = turns.Sweep(sizes, of.sessions, None if budget_s is None else budget_s * len(sizes))
+        wanted = turns.Sweep(sizes, of.sessions, budget_s)
         (groups[called],), broken = turns.sweep(
             "measured", command, of_anchor(of), inputs, wanted, turns.Pace.of(of), order
         )

@@ -23,7 +23,7 @@ from checks import interval
 from dliflow.files import read_json, sha256, write_json
 from dliflow.frameworks import null
 from dliflow.measuring import measure
-from dliflow.study import options
+from dliflow.study import arguments
 
 ROUNDS = 41
 REQUESTS = 20_000
@@ -88,7 +88,7 @@ def per_job(of: argparse.Namespace) -> None:
             **{"batch_sizes": [1], "sessions": 1, "rounds": 1, "burst_requests": 1, "warmup_requests": 0},
             **{"options": {}, "threads": None, "out": folder / "record.json"},
         }
-        stage = ["sweep", *options.words(**{**vars(of), **changed})]
+        stage = ["sweep", *arguments.words(**{**vars(of), **changed})]
         supervise = ["supervise", "--timeout", "60", "--exclusive", "--log", str(folder / "job.log"), "--"]
         whole, child, group, opened = [], [], [], []
         for _ in range(JOBS):

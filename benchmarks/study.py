@@ -80,7 +80,7 @@ def spent(logs: Path, measurements: Rows) -> None:
     """Where the time of the last run went."""
     jobs, run = times.jobs(logs), notes.run(logs / Path(paths.RUN).name)
     known = times.this_run(jobs, run, max(job.started + job.seconds for job in jobs))
-    if known is not None:
+    if run is not None and known is not None:
         its_jobs = [job for job in jobs if job.started >= run["started"]]
         print(f"Wall time {known.wall / 60:.1f} min, of which none of the jobs ran {known.overhead / 60:.1f} min")
         for share in known.shares:

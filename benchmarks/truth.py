@@ -36,9 +36,9 @@ def main() -> None:
         for title, sides in check.compare(args.model, args.batch_size, args.pairs, args.rounds).items():
             print(f"  {title}")
             for side, figures in sides.items():
-                print(f"    {side:17} ms  {interval(figures)}")
+                print(f"    {side:18} ms  {interval(figures)}")
             ours, theirs = sides.values()
-            print(f"    ratio                 {ratio(ours, theirs)}", flush=True)
+            print(f"    ratio                  {ratio(ours, theirs)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dliflow.records import notes
 
 GROUPS = {
     "environments": ("environment",),
-    "inputs": ("fetch", "images", "prepare", "calibration"),
+    "inputs": ("fetch", "images", "prepare", "calibration", "anchor"),
     "conversion": ("export", "reference", "convert"),
     "evaluation": ("parity", "accuracy"),
     "measuring": ("sweep", "compare"),
