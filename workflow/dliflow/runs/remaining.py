@@ -80,7 +80,8 @@ def _in_part(output: str, batch_size: Optional[int], started: float) -> bool:
         figures = record.read(str(part))["figures"]
     except (OSError, DliflowError):
         return False
-    return batch_size not in {broken["batch_size"] for broken in figures.get("broken", [])}
+    broken = {one["batch_size"] for one in figures.get("broken", [])}
+    return bool(figures.get("groups")) and batch_size not in broken
 
 
 def make(study_plan: dict[str, Any], jobs: Collection[Job], started: float) -> None:
