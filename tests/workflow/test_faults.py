@@ -580,7 +580,7 @@ def test_results_that_are_not_whole_are_named_before_anything_runs(finished):
     (finished.folder / manifest).write_text(text[: len(text) // 2])
     output = finished.fail("all")
     assert "2 files are empty or cut off" in output
-    assert f"rm {record} {manifest}" in output
+    assert f"rm {manifest} {record}" in output
     for path in (record, manifest):
         (finished.folder / path).unlink()
     finished.run("all")
