@@ -13,8 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # A study of everything the default one has, with as little measuring as can be.
 SHORT = {
-    "latency": {"batch_sizes": [1], "repetitions": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
-    "compare": {"leaders": 2, "groups": 2, "rounds": 2, "budget_s": 0},
+    "latency": {"batch_sizes": [1], "groups": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
+    "compare": {"leaders": 2, "groups": 2, "sessions": 1, "rounds": 2, "budget_s": 0},
 }
 
 # Files whose tests look at one thing that takes minutes to make: a group stays on one worker.

@@ -87,12 +87,12 @@ class Project:
             return list(csv.DictReader(stream))
 
     def workers_left(self) -> list[str]:
-        """Commands of the processes of comparisons in this project that still run."""
+        """Commands of the workers and anchors of this project that still run."""
         commands = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
                 words = (process / "cmdline").read_bytes().split(b"\0")
-                if b"worker" in words and (process / "cwd").resolve() == self.folder.resolve():
+                if {b"worker", b"anchor"}.intersection(words) and (process / "cwd").resolve() == self.folder.resolve():
                     commands.append(b" ".join(words).decode())
         return commands
 

@@ -10,8 +10,8 @@ import yaml
 from cases import answer
 from project import ROOT
 
-from dliflow import frameworks
-from dliflow.study import config
+from dliflow import conversion, files, frameworks
+from dliflow.study import config, paths
 
 CONTRACT = Path(__file__).with_name("contract.py")
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -35,7 +35,9 @@ def found(study, outcomes):
     entry = config.model(ROOT / "config/models", "efficientnet_lite0", "test", "test")["input"]
 
     def asked(framework, variant, precision, count):
-        model = study.folder / f"results/models/efficientnet_lite0/{framework}-{precision}"
+        converter = study.digest(conversion.converter(framework, precision))
+        known = {"model": "efficientnet_lite0", "precision": precision, "converter": converter}
+        model = files.payload(study.folder / study.path(paths.CONVERTED, framework, **known))
         case = {"framework": framework, "variant": variant, "precision": precision, "count": count}
         return {**case, "model": str(model), "array": str(array), "entry": entry}
 

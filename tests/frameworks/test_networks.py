@@ -20,6 +20,7 @@ from PIL import Image
 from project import ROOT, copy_of_the_repository, python_of
 
 from dliflow import frameworks
+from dliflow.study import paths
 
 STAGES = Path(__file__).with_name("stages.py")
 # Each waits for those before it.
@@ -48,10 +49,10 @@ def names() -> list[str]:
     return [name.id for name in table.value.generators[0].iter.elts]
 
 
-def records(name: str) -> dict[tuple[str, str], str]:
+def records(project, name: str) -> dict[tuple[str, str], str]:
     """Where the parity records of a network lie."""
     return {
-        (framework, variant): f"results/parity/{name}/{framework}-{variant}-fp32-cpu.json"
+        (framework, variant): project.path(paths.PARITY, framework, model=name, variant=variant)
         for framework in CONFIG["frameworks"]
         for variant in frameworks.variants(framework)
     }
@@ -110,7 +111,7 @@ def networks(tmp_path_factory, environments, run):
     subprocess.run([python_of("pytorch", environments), str(SCRIPT), str(project.folder / "data/models")], check=True)
     for framework in CONFIG["frameworks"]:
         python_of(framework, environments)
-    jobs = commands(project, [path for name in names() for path in records(name).values()])
+    jobs = commands(project, [path for name in names() for path in records(project, name).values()])
     return project, run(project, jobs), jobs
 
 
@@ -118,7 +119,7 @@ def networks(tmp_path_factory, environments, run):
 @pytest.mark.parametrize("name", names())
 def test_scores_agree_with_torch(networks, name, framework):
     project, broken, _ = networks
-    for (which, _), path in records(name).items():
+    for (which, _), path in records(project, name).items():
         if which == framework:
             assert (project.folder / path).exists(), broken
             record = json.loads((project.folder / path).read_text())

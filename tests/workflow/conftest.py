@@ -47,6 +47,19 @@ def finished_template(template, tmp_path_factory, environments) -> Path:
     return made_once(tmp_path_factory, "finished", make)
 
 
+@pytest.fixture(scope="session")
+def compared_template(finished_template, tmp_path_factory, environments) -> Path:
+    """The finished project, in two precisions and with comparisons of all, as without intervals nobody is slower."""
+
+    def make(folder):
+        shutil.copytree(finished_template, folder, symlinks=True, dirs_exist_ok=True)
+        project = Project(folder, environments)
+        project.configure(compare={"leaders": 9}, precisions=["fp32", "fp16"], latency={"groups": 1, "sessions": 1})
+        project.run("all")
+
+    return made_once(tmp_path_factory, "compared", make)
+
+
 @pytest.fixture
 def project(template, tmp_path, environments) -> Project:
     """A project of one's own in which nothing ran yet."""
@@ -58,4 +71,11 @@ def project(template, tmp_path, environments) -> Project:
 def finished(finished_template, tmp_path, environments) -> Project:
     """A project of one's own in which the study has run."""
     shutil.copytree(finished_template, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project", environments)
+
+
+@pytest.fixture
+def compared(compared_template, tmp_path, environments) -> Project:
+    """A project of one's own in which the study has run with comparisons."""
+    shutil.copytree(compared_template, tmp_path / "project", symlinks=True)
     return Project(tmp_path / "project", environments)

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from project import ROOT
 
+from dliflow import files
+from dliflow.study import paths
+
 
 @pytest.fixture
 def conda(tmp_path) -> dict[str, str]:
@@ -23,13 +26,15 @@ def conda(tmp_path) -> dict[str, str]:
 
 
 def test_the_study_runs_with_environments_that_conda_makes(project, conda):
-    project.configure(compare={"leaders": 2, "groups": 2, "rounds": 1, "budget_s": 0, "burst_s": 0.005})
+    project.configure(compare={"leaders": 2})
     project.run("all", "--sdm", "conda", **conda)
     created = (Path(conda["DLIFLOW_TEST_CONDA"]) / "created.txt").read_text().splitlines()
-    assert len(created) == 3  # alpha, beta and the orchestrator's stages
+    assert len(created) == 4  # alpha, beta, the anchor and the orchestrator's stages
     assert {row["status"] for row in project.table("performance")} == {"ok"}
     prefixes = [line.split()[1] for line in created]
-    for path in (project.folder / "results/logs/latency").rglob("*.log"):
-        assert any(prefix in path.read_text().splitlines()[0] for prefix in prefixes)
+    for framework in ("alpha", "beta", "anchor"):
+        python = files.read_json(project.folder / paths.INTERPRETER.format(framework=framework))["python"]
+        assert any(python.startswith(prefix) for prefix in prefixes)
+    assert all(files.read_json(path)["figures"]["groups"] for path in project.records())
     assert {row["status"] for row in project.table("comparison")} == {"ok"}
     assert "Nothing to be done" in project.run("all", "--sdm", "conda", **conda)

@@ -40,7 +40,13 @@ def test_interchange_files_hold_no_path_of_this_machine(study):
 def test_what_was_inherited_does_not_decide_the_threads(study):
     """The workflow engine sets OMP_NUM_THREADS to a job's threads; every framework still uses its default."""
     every_core = {"pytorch", "onnxruntime", "openvino", "opencv", "tensorflow"}  # TFLite and MXNet take fewer
-    for path in (study.folder / "results/latency").rglob("*.json"):
+    for path in study.records():
         record = json.loads(path.read_text())
         if record["status"] == "ok" and record["identity"]["framework"] in every_core:
-            assert record["identity"]["threads_in_effect"] == record["machine"]["physical_cores"]
+            told = [
+                opened
+                for group in record["figures"]["groups"]
+                for one in group["sessions"]
+                for opened in one["opened"].values()
+            ]
+            assert {opened["threads_in_effect"] for opened in told} == {record["machine"]["physical_cores"]}

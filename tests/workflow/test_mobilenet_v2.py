@@ -32,8 +32,8 @@ SMALLER = {
     "calibration": {"dataset": "photographs"},
     "accuracy": {"images": None},
     "threads": 1,  # two jobs run side by side, and other tests beside them
-    "latency": {"batch_sizes": [1], "repetitions": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
-    "compare": {"leaders": 2, "groups": 2, "rounds": 2, "budget_s": 0},
+    "latency": {"batch_sizes": [1], "groups": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
+    "compare": {"leaders": 2, "groups": 2, "sessions": 1, "rounds": 2, "budget_s": 0},
 }
 
 

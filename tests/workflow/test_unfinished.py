@@ -15,7 +15,6 @@ import pytest
 from dliflow.study import paths
 
 LISTS = {f"results/data/colours/{subset}.csv" for subset in ("evaluation", "performance")}
-RECORD = "results/{}/tiny/{}-default-fp32-cpu.json"
 
 
 def statuses(project, framework="beta"):
@@ -62,7 +61,7 @@ def test_a_repaired_model_runs_the_whole_study(project):
     (project.folder / "data/model/tiny.npz").unlink()
     (project.folder / "data/model/good").rename(project.folder / "data/model/tiny.npz")
     os.utime(project.folder / "data/model/tiny.npz", (1, 1))  # as it came out of an archive
-    (project.folder / "config/other.yaml").write_text("latency: {repetitions: 1}\n")
+    (project.folder / "config/other.yaml").write_text("latency: {groups: 1}\n")
     project.run("all", "--configfile", "config/other.yaml")
     assert {row["status"] for row in project.table("performance")} == {"ok"}
 
@@ -114,7 +113,7 @@ def test_what_a_stopped_run_did_not_make_has_no_figures(finished, number):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    logs = finished.folder / "results/logs/latency"
+    logs = finished.folder / "results/logs/sweep"
     for _ in range(600):
         if any(path.stat().st_mtime > begun for path in logs.rglob("*.log")):
             break
@@ -127,7 +126,7 @@ def test_what_a_stopped_run_did_not_make_has_no_figures(finished, number):
     assert sum(row["status"] == "failed" for row in rows) >= 6
     told = {row["reason"] for row in rows if row["status"] == "failed"}
     assert "not made yet by this configuration: the job did not run" in told
-    stopped = f"latency: was stopped from outside ({number.name})"
+    stopped = f"sweep: was stopped from outside ({number.name})"
     assert told <= {"not made yet by this configuration: the job did not run", stopped}
     assert output.rstrip().endswith("-m snakemake --cores 1 all"), output
     finished.configure(options={"beta": {}, "alpha": {}})
@@ -136,7 +135,7 @@ def test_what_a_stopped_run_did_not_make_has_no_figures(finished, number):
 
 
 def test_a_record_that_is_gone_is_made_again(finished):
-    path = finished.folder / RECORD.format("parity", "beta")
+    path = finished.folder / finished.path(paths.PARITY, "beta")
     path.unlink()
     finished.run("all")
     assert path.exists()
@@ -162,7 +161,7 @@ def test_a_single_file_leaves_tables_alone_and_the_study_unfinished(finished):
     assert output.rstrip().endswith(record)
     assert (finished.folder / "results/tables/performance.csv").read_bytes() == before
     finished.configure(options={"alpha": {}})
-    finished.run("all", "--until", "latency")
+    finished.run("all", "--until", "sweep")
     finished.run("all")
     assert finished.pending() == set()
 
@@ -192,6 +191,7 @@ def test_a_study_in_which_nothing_can_run_is_refused(project):
 
 def test_a_study_in_which_nothing_ran_does_not_end_well(project):
     project.configure(options={name: {"skip": f"{name} is too old"} for name in ("alpha", "beta")})
+    project.configure(compare={"leaders": 2}, latency={"groups": 1})
     for _ in range(2):
         output = project.fail("all")
         told = output[output.rindex("\nFAILED\n") :]
@@ -199,6 +199,9 @@ def test_a_study_in_which_nothing_ran_does_not_end_well(project):
         assert "alpha fp32: alpha is too old" in told
         assert "beta fp32: beta is too old" in told
     assert "beta is too old" in (project.folder / paths.REPORT).read_text()
+    rows = project.table("comparison")
+    assert {(row["batch_size"], row["status"]) for row in rows} == {(size, "skipped") for size in ("1", "2", "")}
+    assert all("there is nothing to compare" in row["reason"] for row in rows)
 
 
 # --- The last thing on the screen ------------------------------------------------------------------------------------
@@ -211,7 +214,7 @@ def test_what_failed_and_what_to_type_is_the_last_thing_on_the_screen(project):
     end = output[output.rindex("\nFAILED\n") :]
     assert "parity: is not the same network" in end or "is not the same network as its reference" in end
     assert "parity.tolerance.fp32 = 0.0001" in end  # whole, to its last words
-    assert f"log: {paths.log(RECORD.format('parity', 'beta'))}" in end
+    assert f"log: {paths.log(project.path(paths.PARITY, 'beta'))}" in end
     assert end.rstrip().endswith(f"{sys.executable} -m snakemake --cores 1 all --config threads=1")
 
 
@@ -240,9 +243,9 @@ def test_damaged_notes_stop_nothing(finished, content):
     assert finished.pending() == set()
 
 
-@pytest.mark.parametrize("content", ["", '{"stage": "latency", "sta'])
+@pytest.mark.parametrize("content", ["", '{"stage": "sweep", "sta'])
 def test_a_damaged_record_is_named_before_anything_runs(finished, content):
-    damaged = next(path for path in finished.records() if "beta" in str(path) and path.name == "batch1-run1.json")
+    damaged = finished.folder / finished.path(paths.SWEEP, "beta")
     damaged.write_text(content)
     output = finished.fail("all")
     assert "1 files are empty or cut off" in output

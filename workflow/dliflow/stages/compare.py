@@ -204,12 +204,13 @@ def _told(broken: Mapping[str, str]) -> str:
 
 
 def _without(name: str, pairs: Sequence[comparison.Pair]) -> list[comparison.Pair]:
-    """The pairs that are left; where all of a purpose were with one that broke, they are with the next one of them."""
+    """The pairs that are left, each once; where all of a purpose were with one that broke, the next takes its place."""
     anew = []
     for purpose in ("leaders", "batch size"):
         others = [pair.second for pair in pairs if pair.purpose == purpose and pair.first == name]
         anew += [comparison.Pair(others[0], other, purpose) for other in others[1:]]
-    return [*anew, *(pair for pair in pairs if name not in pair[:2])]
+    left = [*anew, *(pair for pair in pairs if name not in pair[:2])]
+    return list({frozenset(pair[:2]): pair for pair in reversed(left)}.values())[::-1]
 
 
 def compared(
