@@ -9,7 +9,7 @@ import contextlib
 import copy
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,8 +28,9 @@ from dliflow.wording import suggestion
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 
+@cache
 def schema(name: str) -> dict[str, Any]:
-    """A schema of `workflow/schemas`, by its name."""
+    """A schema of `workflow/schemas`, by its name; it is shared, and must not be changed."""
     return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
 
 

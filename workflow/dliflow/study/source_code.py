@@ -22,6 +22,7 @@ PACKAGE = Path(__file__).parents[1]
 SILENT = ("ctx", "kind", "type_comment", "type_params", "annotation", "returns")
 
 
+@cache
 def _file(module: str) -> Optional[Path]:
     base = PACKAGE.parent.joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
