@@ -193,6 +193,10 @@ def test_a_crash_in_a_worker_leaves_the_others_compared(compared):
 def test_those_that_are_well_are_compared_when_a_candidate_fails(project):
     project.configure(compare={"leaders": 9}, precisions=["fp32", "fp16"], latency=ONE_SESSION)
     output = project.fail("all", DLIFLOW_TEST_CONVERT="beta")
+    broke = "convert: RuntimeError: the converter does not like this graph"
+    assert broke in output
+    for table in ("accuracy", "performance"):
+        assert {(row["framework"], row["reason"]) for row in project.table(table)} == {("alpha", ""), ("beta", broke)}
     assert "comparing without beta-default-fp32-default, beta-default-fp16-default" in output
     (row,) = project.table("comparison")
     assert row["status"] == "ok"

@@ -226,17 +226,6 @@ def test_no_network_when_a_download_is_needed(project, tmp_path):
 # --- Frameworks ------------------------------------------------------------------------------------------------------
 
 
-def test_an_environment_that_fails_to_build(project):
-    project.edit("envs/beta.yaml", "numpy==2.4.6", "numpy==0.0.999")
-    output = project.fail("all")
-    assert "environment: the environment could not be built" in output
-    assert {row["status"] for row in project.table("performance") if row["framework"] == "alpha"} == {"ok"}
-    beta = [row for row in project.table("performance") if row["framework"] == "beta"]
-    assert len(beta) == 2
-    assert {row["status"] for row in beta} == {"failed"}
-    assert all("numpy==0.0.999" in row["reason"] for row in beta)
-
-
 def test_an_environment_file_with_an_unpinned_package(project):
     project.edit("envs/beta.yaml", "numpy==2.4.6", "numpy")
     assert "envs/beta.yaml: dependencies: pip: 'numpy' is not pinned; write 'numpy==VERSION'" in project.fail("all")
@@ -341,25 +330,6 @@ def test_faults_at_one_batch_size_cost_that_one_alone(project):
 def sessions(groups):
     """Those of all groups of a record."""
     return [session for group in groups for session in group["sessions"]]
-
-
-def test_a_conversion_that_breaks(project):
-    output = project.fail("all", DLIFLOW_TEST_CONVERT="beta")
-    assert "convert: RuntimeError: the converter does not like this graph" in output
-    rows = {row["framework"]: row for row in project.table("accuracy")}
-    assert rows["alpha"]["status"] == "ok"
-    assert rows["beta"]["reason"] == "convert: RuntimeError: the converter does not like this graph"
-
-
-def test_another_network_than_the_reference(project):
-    project.configure(options={"beta": {"fault": "wrong"}})
-    output = project.fail("all")
-    assert "is not the same network as its reference: scores differ by up to 1, " in output
-    assert "parity.tolerance.fp32 = 0.0001" in output
-    for table in ("parity", "accuracy", "performance"):
-        beta = [row for row in project.table(table) if row["framework"] == "beta"]
-        assert {row["status"] for row in beta} == {"failed"}
-        assert all("is not the same network" in row["reason"] for row in beta)
 
 
 def test_labels_in_another_order_than_the_scores_look_like_chance(project):
@@ -581,6 +551,7 @@ def test_results_that_are_not_whole_are_named_before_anything_runs(finished):
     output = finished.fail("all")
     assert "2 files are empty or cut off" in output
     assert f"rm {manifest} {record}" in output
+    assert "Nothing was run. When that is mended:" in output
     for path in (record, manifest):
         (finished.folder / path).unlink()
     finished.run("all")

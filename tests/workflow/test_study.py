@@ -74,11 +74,13 @@ def test_groups_take_turns(finished):
     assert max(one["started"] for one in ready) < min(times.values())
 
 
-def test_no_measurement_overlaps_anything(project):
+def test_no_measurement_overlaps_anything_and_the_summary_comes_last(project):
     """Real concurrency: with two cores other jobs run side by side, measurements alone."""
     project.configure(compare={"leaders": 2})
-    result = project.snakemake("all", "--cores", "2")
-    assert result.returncode == 0, result.stdout
+    output = project.run("all", "--cores", "2")
+    summary = (project.folder / paths.SUMMARY).read_text().strip()
+    assert output[output.rindex(summary) :].strip() == summary
+    assert paths.REPORT in summary
     spans = []
     for path in (project.folder / "results/logs").rglob("*.time.json"):
         job = json.loads(path.read_text())
@@ -87,10 +89,3 @@ def test_no_measurement_overlaps_anything(project):
         if stage in ("sweep", "compare"):
             overlapping = [other for other in spans if other[0] < end and other[1] > start]
             assert len(overlapping) == 1, overlapping
-
-
-def test_the_summary_is_the_last_thing_on_the_terminal(project):
-    output = project.run("all")
-    summary = (project.folder / "results/report/summary.txt").read_text().strip()
-    assert summary in output
-    assert "results/report/index.html" in summary
