@@ -41,6 +41,12 @@ def test_all_are_stopped_but_the_one_that_is_asked():
     assert all(worker.process.returncode is not None for worker in running.values())
 
 
+def test_one_that_is_taken_out_of_the_mapping_is_gone_too():
+    with workers.started({"a": command(ECHO), "b": command(ECHO)}) as (running, _):
+        taken = running.pop("a")
+    assert taken.process.returncode is not None
+
+
 def test_a_stopped_process_uses_no_time():
     spin = "import itertools, threading\n"
     spin += "threading.Thread(target=lambda: all(True for _ in itertools.count(1)), daemon=True).start()\n"

@@ -137,7 +137,7 @@ def started(
     try:
         for name, command in commands.items():
             workers[name] = Worker(name, command, inherited)
-        yield workers, {name: worker.ready(limit_s) for name, worker in workers.items()}
+        yield dict(workers), {name: worker.ready(limit_s) for name, worker in workers.items()}
     finally:
         for worker in workers.values():
             worker.kill()
