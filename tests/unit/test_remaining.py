@@ -150,7 +150,7 @@ def test_a_candidate_that_broke_at_another_batch_size_is_compared(monkeypatch, t
     lost = sweep(of_sizes, "opencv", "fp32")
     part = Path(paths.partial(lost))
     part.parent.mkdir(parents=True)
-    part.write_text(json.dumps({"figures": {"broken": [{"batch_size": 4}]}}))
+    part.write_text(json.dumps({"figures": {"groups": [{}], "broken": [{"batch_size": 4}]}}))
     written = part.stat().st_mtime
     missing = {}
     for row in of_sizes["compare"]:
