@@ -32,7 +32,10 @@ def measured(*rows):
 
 def groups_of(ratio, slope=0.0, sd=(0.0, 0.0, 0.005), **more):
     """Groups in which `x` takes so many times as long as `y` where the state is 0."""
-    x = lambda state: ratio * math.exp((1 + slope) * state)  # noqa: E731
+
+    def x(state):
+        return ratio * math.exp((1 + slope) * state)
+
     return nested.groups({"x": x, "y": math.exp}, sd=sd, **{"rounds": 3, **more})
 
 

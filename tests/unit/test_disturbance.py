@@ -100,17 +100,22 @@ def test_another_anchor_is_told(key, value):
 
 def groups_of(ratio=1.0, slope=0.0, y=(), y_counters=(), **disturbed):
     """Six groups in which `x` takes so many times as long as `y`, which takes 100 ms; sessions take turns in speed."""
-    x = lambda state: 100 * ratio * math.exp((1 + slope) * state)  # noqa: E731
-    state = lambda burst: math.log(1.4) * (burst // 8 % 2)  # noqa: E731
-    made = nested.groups({"x": x, "y": lambda state: 100 * math.exp(state)}, rounds=4, state=state)
-    for group in made:
+
+    def x(state):
+        return 100 * ratio * math.exp((1 + slope) * state)
+
+    def by_session(burst):
+        return math.log(1.4) * (burst // 8 % 2)
+
+    groups = nested.groups({"x": x, "y": lambda state: 100 * math.exp(state)}, rounds=4, state=by_session)
+    for group in groups:
         group |= beside(**disturbed)
         for session in group["sessions"]:
             session["opened"] = {
                 "x": OPENED,
                 "y": {**OPENED, **dict(y), "counters": {**OPENED["counters"], **dict(y_counters)}},
             }
-    return made
+    return groups
 
 
 PAIR = comparison.Pair("x", "y", "leaders")

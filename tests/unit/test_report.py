@@ -518,6 +518,16 @@ def test_a_configuration_looks_the_same_in_all_plots(tmp_path):
         assert shown == {"a fp32": (canvas.COLOURS[0], "o"), "b int8": (canvas.COLOURS[1], "D")}
 
 
+def assert_all_is_within_and_apart(figure, name, texts_of):
+    """What is drawn lies within the paper, and no two of these texts of an axes overlap."""
+    drawn, paper = figure.get_tightbbox(), figure.bbox_inches
+    assert paper.x0 <= drawn.x0 and drawn.x1 <= paper.x1, name
+    assert paper.y0 <= drawn.y0 and drawn.y1 <= paper.y1, name
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in texts_of(axes)]
+        assert not [1 for box in boxes for other in boxes if box is not other and box.overlaps(other)], name
+
+
 def test_everything_lies_within_its_picture_and_texts_do_not_overlap(tmp_path):
     precisions = ("fp32", "fp16", "bf16", "int8")
     configurations = [(f"framework_{f}", p) for f in "abc" for p in precisions]
@@ -531,12 +541,7 @@ def test_everything_lies_within_its_picture_and_texts_do_not_overlap(tmp_path):
             for name, make in plots.FIGURES.items():
                 figure = make(tables)
                 canvas.save(figure, folder / name)
-                drawn, paper = figure.get_tightbbox(), figure.bbox_inches
-                assert paper.x0 <= drawn.x0 and drawn.x1 <= paper.x1, name
-                assert paper.y0 <= drawn.y0 and drawn.y1 <= paper.y1, name
-                for axes in figure.axes:
-                    boxes = [text.get_window_extent() for text in axes.texts]
-                    assert not [1 for box in boxes for other in boxes if box is not other and box.overlaps(other)], name
+                assert_all_is_within_and_apart(figure, name, lambda axes: axes.texts)
 
 
 def test_front_holds_what_nothing_beats():
@@ -578,12 +583,7 @@ def test_pictures_of_a_whole_study_are_light_and_within_their_paper(noisy, tmp_p
         for name, make in plots.FIGURES.items():
             figure = make(noisy)
             canvas.save(figure, tmp_path / name)
-            drawn, paper = figure.get_tightbbox(), figure.bbox_inches
-            assert paper.x0 <= drawn.x0 and drawn.x1 <= paper.x1, name
-            assert paper.y0 <= drawn.y0 and drawn.y1 <= paper.y1, name
-            for axes in figure.axes:
-                boxes = [text.get_window_extent() for text in (*axes.texts, *axes.get_yticklabels())]
-                assert not [1 for box in boxes for other in boxes if box is not other and box.overlaps(other)], name
+            assert_all_is_within_and_apart(figure, name, lambda axes: (*axes.texts, *axes.get_yticklabels()))
     assert all(path.stat().st_size < 200_000 for path in tmp_path.iterdir())
     (last, *_) = reversed(plots.FIGURES["comparison"](noisy).axes)
     assert last.get_yticklabels()[0].get_text().count("batch size") == 2  # a block of their own

@@ -65,6 +65,9 @@ def test_what_older_versions_left_is_listed_and_deleted_after_asking(upgraded):
     model, predictions = old_ones[0].removesuffix(".json"), old_ones[4].replace(".json", ".csv")
     assert set(listed) == {*old_ones, model, predictions, f"results/envs/beta-{OLD}"}
     assert contents(upgraded) == before
+    assert prune(upgraded, answer="")[2] == 1  # nobody answers
+    assert "not needed by config/config.yaml" in told
+    assert contents(upgraded) == before
 
     _, told, status = prune(upgraded, "--yes")
     assert status == 0

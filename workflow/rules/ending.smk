@@ -91,9 +91,9 @@ def tell_measurements():
         return
     planned = workflow.dag.needrun_jobs(exclude_finished=False)  # a dry run calls all of them finished
     jobs = [(job.rule.name, str(job.log[0])) for job in planned if job.log]
-    told = forecast.forecast(jobs, CONFIG)
-    if told:
-        print(f"\n{told}", file=sys.stderr, flush=True)  # where Snakemake speaks
+    line = forecast.forecast(jobs, CONFIG)
+    if line:
+        print(f"\n{line}", file=sys.stderr, flush=True)  # where Snakemake speaks
 
 
 if workflow.is_main_process:

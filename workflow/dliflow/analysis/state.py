@@ -219,7 +219,7 @@ def _spread(of: Bursts) -> tuple[float, float, float]:
 
 
 def likely(
-    found: Slope, of: Bursts, points: Sequence[Squares], alike: float, usual: tuple[float, float] = USUAL
+    estimate: Slope, of: Bursts, points: Sequence[Squares], alike: float, usual: tuple[float, float] = USUAL
 ) -> Slope:
     """A slope with its variance, drawn to where slopes usually lie by as much as it is unknown.
 
@@ -239,20 +239,20 @@ def likely(
     variance = sum(each.total for each in points) / expected
     variance *= ((1 - alike) * squared + alike * of_groups) / squared**2
     weight = usual[1] / (usual[1] + variance)
-    value = weight * found.value + (1 - weight) * usual[0]
-    return Slope(value, weight * variance, freedom / weight**2, weight * found.between)
+    value = weight * estimate.value + (1 - weight) * usual[0]
+    return Slope(value, weight * variance, freedom / weight**2, weight * estimate.between)
 
 
 def sessions(of: Bursts, slope: float, reference: float) -> dict[int, Sessions]:
     """By batch size, what the sessions' latencies are where the anchor is at the reference."""
     excess = of.anchor - reference
     adjusted = of.latency - slope * excess
-    found = {}
+    by_level = {}
     for level in np.unique(of.level).tolist():
         here = of.level == level
         values, group = medians(adjusted[here], of.session[here], of.group[here])
-        found[level] = Sessions(values, group, float(excess[here].mean()))
-    return found
+        by_level[level] = Sessions(values, group, float(excess[here].mean()))
+    return by_level
 
 
 def medians(values: np.ndarray, session: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -280,10 +280,10 @@ def analysis(of: Sessions, slope: Slope) -> Squares:
 
 def alike(points: Sequence[Squares]) -> float:
     """Intraclass correlation of sessions in groups, pooled over points that are scaled to one variance; 0 at least."""
-    told = [each for each in points if each.freedom_between and each.freedom_within and each.total]
-    if not told:
+    telling = [each for each in points if each.freedom_between and each.freedom_within and each.total]
+    if not telling:
         return ALIKE
-    total, within, count, freedom, freedom_within, size, _ = np.array(told).T
+    total, within, count, freedom, freedom_within, size, _ = np.array(telling).T
     scale = (count - 1) / total
     rest = float(scale @ within) / float(freedom_within.sum())
     above = (float(scale @ (total - within)) - rest * float(freedom.sum())) / float(freedom @ size)

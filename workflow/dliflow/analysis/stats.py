@@ -1,6 +1,6 @@
 """Estimators and intervals. Everything here is a pure function of arrays.
 
-Of scipy only `special` is used: `stats` takes half a second to import, in each process that writes a page.
+`scipy.stats` is imported where it is used: it takes half a second, which only the process that makes tables needs.
 """
 
 from __future__ import annotations
@@ -42,11 +42,10 @@ def percentile(sessions: Sequence[np.ndarray], percent: float) -> Optional[float
 
 def share_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a share (E. B. Wilson, JASA 22, 1927), right for few images and shares near 1."""
-    share, squared = successes / trials, float(special.ndtri((1 + confidence) / 2)) ** 2
-    middle = (share + squared / (2 * trials)) / (1 + squared / trials)
-    half = np.sqrt(squared * (share * (1 - share) / trials + squared / (4 * trials**2))) / (1 + squared / trials)
-    low, high = max(0.0, float(middle - half)), min(1.0, float(middle + half))
-    return (low if successes else 0.0), (high if successes < trials else 1.0)  # where rounding would leave a rest
+    from scipy import stats
+
+    interval = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def paired_change_interval(won: int, lost: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -68,4 +67,6 @@ def paired_change_interval(won: int, lost: int, trials: int, confidence: float =
 
 def mcnemar_p(won: int, lost: int) -> float:
     """Two-sided exact p-value of McNemar's test (Q. McNemar, Psychometrika 12, 1947): is the change chance?"""
-    return min(1.0, 2 * float(special.bdtr(min(won, lost), won + lost, 0.5)))  # both tails are alike
+    from scipy import stats
+
+    return float(stats.binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0

@@ -33,5 +33,5 @@ def share(groups: Sequence[dict[str, Any]], usable_cpus: int, key: str) -> float
 def taken_share(groups: Sequence[dict[str, Any]], usable_cpus: int) -> float | None:
     """Share of the usable processors' time that other processes and the hypervisor took; None where one cannot tell."""
     shares = [share(groups, usable_cpus, key) for key in ("others_cpu_s", "steal_s")]
-    told = [value for value in shares if value is not None]
-    return sum(told) if told else None
+    known = [value for value in shares if value is not None]
+    return sum(known) if known else None

@@ -82,23 +82,28 @@ def delete(path: Path) -> None:
         path.parent.rmdir()
 
 
+def _agreed() -> bool:
+    try:
+        return input("Delete them? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to answer
+        return False
+
+
 def run(args: argparse.Namespace) -> int:
     """List, ask, delete; 1 when the answer was no."""
     os.chdir(CHECKOUT)
     default = Path("config/config.yaml")
-    studies = [
-        Study.read(config.given([default, *files]), ", ".join(map(str, files)) or str(default))
-        for files in args.configfile or [[]]
-    ]
-    unwanted = obsolete(studies)
+    named = {", ".join(map(str, files)) or str(default): files for files in args.configfile or [[]]}
+    unwanted = obsolete([Study.read(config.given([default, *files]), name) for name, files in named.items()])
+    needed_by = f"needed by {' or by '.join(named)}"  # whoever has other studies must see that they do not count
     if not unwanted:
         print("Nothing in results/ that no study needs.")
         return 0
     sizes = {path: size(path) for path in unwanted}
     for path, number in sizes.items():
         print(f"{units.mebibytes(number):>8} MiB  {path}")
-    print(f"{units.mebibytes(sum(sizes.values()))} MiB in {len(unwanted)} files and folders that no study needs.")
-    if not args.yes and input("Delete them? [y/N] ").strip().lower() not in ("y", "yes"):
+    print(f"{units.mebibytes(sum(sizes.values()))} MiB in {len(unwanted)} files and folders that are not {needed_by}.")
+    if not args.yes and not _agreed():
         print("Nothing was deleted.")
         return 1
     for path in unwanted:

@@ -72,12 +72,12 @@ def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     that it may use (a clock tick of each, usually 10 ms, is its resolution); `steal_s` what a hypervisor gave to
     others. None where the system does not tell.
     """
-    own = {name: after["own"][name] - value for name, value in before["own"].items()}
-    known_s = own["own_cpu_s"] + after["helpers_s"] - before["helpers_s"]
+    of_process = {name: after["own"][name] - value for name, value in before["own"].items()}
+    known_s = of_process["own_cpu_s"] + after["helpers_s"] - before["helpers_s"]
     first, last = before["processors"], after["processors"]
     processors_read = first is not None and last is not None
     return {
-        **own,
+        **of_process,
         "others_cpu_s": max(0.0, last["busy_s"] - first["busy_s"] - known_s) if processors_read else None,
         "steal_s": last["steal_s"] - first["steal_s"] if processors_read else None,
         "frequencies_before_mhz": before["frequencies_mhz"],

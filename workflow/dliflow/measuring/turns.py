@@ -79,9 +79,9 @@ class Group:
 
     anchor: Worker
     members: dict[str, Worker]
-    told: dict[str, dict[str, Any]]
+    ready: dict[str, dict[str, Any]]
     """What each member told when it was ready."""
-    anchor_told: dict[str, Any]
+    anchor_ready: dict[str, Any]
 
 
 @contextlib.contextmanager
@@ -99,12 +99,12 @@ def group(
         Skipped: when a member cannot run here.
         WorkerEnded: when one breaks, or does not come up in time.
     """
-    with workers.started({anchor.NAME: of_anchor, **commands}, [inputs], hang_s) as (running, told):
-        anchor_told = told.pop(anchor.NAME)
-        for name, each in told.items():
+    with workers.started({anchor.NAME: of_anchor, **commands}, [inputs], hang_s) as (running, ready):
+        anchor_ready = ready.pop(anchor.NAME)
+        for name, each in ready.items():
             if "skip" in each:
                 raise Skipped(name, each["skip"])
-        yield Group(running.pop(anchor.NAME), running, told, anchor_told)
+        yield Group(running.pop(anchor.NAME), running, ready, anchor_ready)
 
 
 def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.Random) -> dict[str, Any]:
@@ -169,8 +169,8 @@ def described(
         started: when its processes were, of the monotonic clock.
     """
     return {
-        "members": running.told,
-        "anchor": running.anchor_told,
+        "members": running.ready,
+        "anchor": running.anchor_ready,
         "disturbance": disturbed,
         "wall_s": time.monotonic() - started,
         "sessions": sessions,

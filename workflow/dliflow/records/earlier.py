@@ -25,16 +25,16 @@ def version(member: dict[str, Any], point: dict[str, Any]) -> Optional[dict[str,
     """
     now = _identity(Path(paths.SWEEP.format(**{**point, **member}, group=1)))
     pattern = paths.SWEEP.format(**{**point, **member, "environment": "*"}, group=1)
-    found = []
+    versions = []
     for path in Path().glob(pattern):
         then = _identity(path)
         if now is None or then is None or then["framework_version"] == now["framework_version"]:
             continue
         if then["origin"] == now["origin"] and _can_run(then):
-            found.append(then)
-    if not found:
+            versions.append(then)
+    if not versions:
         return None
-    last = max(found, key=lambda then: then["finished_at"])
+    last = max(versions, key=lambda then: then["finished_at"])
     its_own = {key: last[key] for key in ("python", "converted")}
     return {**member, **its_own, "older": last["framework_version"]}
 

@@ -57,10 +57,10 @@ def blocks(tables: Tables) -> list[Block]:
     best, bursts = strain.best_states(tables.measurements, tables.rounds), grouped(tables.rounds, ("record",))
     result = []
     for point, rows in grouped(tables.comparison, COMPARED).items():
-        told = gains(compared[point]) if point in compared else []
+        known = gains(compared[point]) if point in compared else []
         taken = strain.of_rounds(rows[0]["taken_share"], bursts.get((rows[0]["record"],), []), best)
-        untold = [why(row) for row in rows if all(row is not gain.row for gain in told)]
-        result.append(Block(title(rows[0]), told, untold, taken.doubtful))
+        untold = [why(row) for row in rows if all(row is not gain.row for gain in known)]
+        result.append(Block(title(rows[0]), known, untold, taken.doubtful))
     return result
 
 

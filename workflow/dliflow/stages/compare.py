@@ -240,7 +240,7 @@ def compared(
     started = time.monotonic()
     groups, stopped_by = until_decided(make, pairs, args.groups, args.budget, args.width)
     return {
-        "members": {name: told["identity"] for name, told in groups[0]["members"].items()},
+        "members": {name: ready["identity"] for name, ready in groups[0]["members"].items()},
         "pairs": [pair._asdict() for pair in pairs],
         "groups": groups,
         "stopped_by": stopped_by,

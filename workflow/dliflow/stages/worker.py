@@ -73,7 +73,7 @@ class Held:
 
     def close(self) -> dict[str, Any]:
         """Give the session's memory back, and tell what happened."""
-        told = {
+        closing = {
             "peak_rss_mib": process.peak_rss_mib(),
             "counters": self.counters,
             "launch": launch.in_effect(self.args.launch),  # inherited; the framework may have moved its threads since
@@ -81,7 +81,7 @@ class Held:
         self.opened = None
         gc.unfreeze()
         gc.collect()
-        return told
+        return closing
 
 
 def run(args: argparse.Namespace) -> None:
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
             ((call, values),) = request.items()
             return calls[call](**values)
 
-        told = {"import_ms": imported.import_ms, "model_bytes": imported.model_bytes}
-        return {"identity": imported.identity, **told, **session.software()}, answer
+        figures = {"import_ms": imported.import_ms, "model_bytes": imported.model_bytes}
+        return {"identity": imported.identity, **figures, **session.software()}, answer
 
     workers.serve(stream, start)

@@ -90,7 +90,7 @@ def _session(
         number: of the session among those of its batch size in this record.
     """
     name = _member(group)
-    told, opened, usable_cpus = group["members"][name], session["opened"][name], of["machine"]["usable_cpus"]
+    ready, opened, usable_cpus = group["members"][name], session["opened"][name], of["machine"]["usable_cpus"]
     latency_ns = doubts.durations(session, name)
     whole = {
         **row,
@@ -98,7 +98,7 @@ def _session(
         **_durations(latency_ns / 1e6, row["batch_size"]),
         **{key: opened[key] for key in COPIED},
         **{key: opened["counters"][key] for key in COUNTERS},
-        **{key: told[key] for key in ("import_ms", "model_bytes")},
+        **{key: ready[key] for key in ("import_ms", "model_bytes")},
         "rounds": len(session["rounds"]),
         "warmup_requests": len(opened["warmup_ns"]),
         "warmup_ms": sum(opened["warmup_ns"]) / 1e6,
