@@ -95,6 +95,16 @@ def test_a_leader_meets_its_older_version():
     assert Pair("b-default-fp32-default", "b-default-fp32-default@1.0", "version") in pairs
 
 
+def test_each_leader_and_the_fastest_of_each_framework_meet_their_older_version():
+    rows = [(member("a", "int8"), 1.0, 0.01), (member("a"), 1.0, 0.01), (member("b", "int8"), 2.0, 0.01)]
+    rows.append((member("b"), 3.0, 0.01))
+    members, pairs = comparison.choose(*measured(*rows), 2, lambda one: {**one, "older": "1.0"})
+    versions = {pair.first: pair.second for pair in pairs if pair.purpose == "version"}
+    chosen = ["a-default-int8-default", "a-default-fp32-default", "b-default-int8-default"]
+    assert versions == {name: f"{name}@1.0" for name in chosen}
+    assert {comparison.name(one) for one in members} == {*versions, *versions.values()}
+
+
 def test_the_ratio_and_who_is_faster():
     slower = comparison.ratio(groups_of(1.05), PAIR)
     assert slower.interval[0] < 1.05 < slower.interval[1]

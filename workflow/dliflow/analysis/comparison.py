@@ -118,20 +118,27 @@ def choose(
         members: by name every configuration that can be compared.
         estimates: theirs, by the same names.
         most: how many leaders at most.
-        older: for a leader the same configuration in an older version, where there is one.
+        older: for a configuration the same in an older version, where there is one. It is asked for the leaders, and
+            for the fastest of each framework, so that each whose version changed meets its old self.
     """
     first = leaders(estimates, most)
     chosen = {called: members[called] for called in first}
     pairs = [Pair(first[0], other, "leaders") for other in first[1:]]
-    for called in first:
+    for called in dict.fromkeys([*first, *_fastest_of_frameworks(members, estimates)]):
         before = older(members[called])
-        against = references(members[called], list(members.values())) + ([(before, "version")] if before else [])
-        for other, purpose in against:
-            chosen.setdefault(name(other), other)
+        against = references(members[called], list(members.values())) if called in first else []
+        for other, purpose in (*against, *([(before, "version")] if before else [])):
+            chosen |= {called: members[called], name(other): other}
             pair = Pair(called, name(other), purpose)
             if not any({pair.first, pair.second} == {known.first, known.second} for known in pairs):
                 pairs.append(pair)
     return list(chosen.values()), pairs
+
+
+def _fastest_of_frameworks(members: Mapping[str, dict[str, Any]], estimates: Mapping[str, state.Estimate]) -> list[str]:
+    """One of each framework, the fastest at the reference state."""
+    ordered = sorted(members, key=lambda called: (-estimates[called].reference, called))
+    return list({members[called]["framework"]: called for called in ordered}.values())  # of each the last one stays
 
 
 class Rounds(NamedTuple):

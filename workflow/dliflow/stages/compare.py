@@ -74,7 +74,7 @@ def swept(args: argparse.Namespace) -> tuple[dict[str, Member], dict[tuple[str, 
         if all(one["status"] == "ok" for one in (parity, *records)):
             members[name] = candidate
             (bursts[name],) = state.bursts([group for one in records for group in one["figures"]["groups"]]).values()
-            broken |= {(name, point["batch_size"]) for one in records for point in one["figures"]["broken"]}
+            broken |= {(name, lost["batch_size"]) for one in records for lost in one["figures"]["broken"]}
     return members, {key: known for key, known in state.estimates(bursts).items() if key not in broken}
 
 
@@ -92,7 +92,8 @@ def chosen(args: argparse.Namespace) -> tuple[list[Member], list[comparison.Pair
         able = {name: members[name] for name in of_size}
         if len(able) < 2:
             return [], []
-        return with_older(args, able, of_size, *comparison.choose(able, of_size, args.leaders))
+        point = {"node": args.node, "model": args.model, "device": args.device}
+        return comparison.choose(able, of_size, args.leaders, lambda member: earlier.version(member, point))
     fastest = {size: _fastest(args, size, members, estimates) for size in args.batch_sizes}
     each = [{**members[name], "size": size} for size, name in fastest.items() if name is not None]
     if len(each) < 2:
@@ -100,26 +101,6 @@ def chosen(args: argparse.Namespace) -> tuple[list[Member], list[comparison.Pair
     rate = {comparison.name(one): _of_image(one, estimates) for one in each}
     first, *others = sorted(rate, key=rate.__getitem__)
     return each, [comparison.Pair(first, other, "batch size") for other in others]
-
-
-def with_older(
-    args: argparse.Namespace,
-    able: Mapping[str, Member],
-    estimates: Mapping[str, Estimate],
-    chosen_members: list[Member],
-    pairs: list[comparison.Pair],
-) -> tuple[list[Member], list[comparison.Pair]]:
-    """With these, for each framework whose version changed, its fastest configuration and its own older version."""
-    fastest: dict[str, str] = {}
-    for name in sorted(able, key=lambda name: estimates[name].reference):
-        fastest.setdefault(able[name]["framework"], name)
-    members = {comparison.name(member): member for member in chosen_members}
-    for name in fastest.values():
-        before = earlier.version(able[name], {"node": args.node, "model": args.model, "device": args.device})
-        if before is not None:
-            members |= {name: able[name], comparison.name(before): before}
-            pairs = [*pairs, comparison.Pair(name, comparison.name(before), "version")]
-    return list(members.values()), pairs
 
 
 def _of_image(member: Member, estimates: Mapping[tuple[str, int], Estimate]) -> float:

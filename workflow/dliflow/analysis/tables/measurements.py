@@ -49,12 +49,12 @@ def read(study_plan: dict[str, Any]) -> Measured:
         key = planned["record"], planned["reason"]
         if key not in known_of:
             known_of[key] = record.latest(planned)
+            whole = shared.figures(known_of[key]).get("groups", [])
+            if whole:
+                measured.groups.setdefault(shared.values(planned, columns.MEASURED), []).extend(whole)
         outcome = record.at_size(known_of[key], planned["batch_size"])
         row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
         groups = shared.figures(outcome).get("groups", [])
-        if groups:
-            known = measured.groups.setdefault(shared.values(row, columns.MEASURED), [])
-            known += [group for group in groups if not any(group is other for other in known)]
         sessions = [
             _session(row, outcome["record"], group, session, number)
             for number, (group, session) in enumerate(_of_size(groups, row["batch_size"]), 1)
