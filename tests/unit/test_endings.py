@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from dliflow.errors import DliflowError
+from dliflow.machine import lock
 from dliflow.records import notes, record
 from dliflow.report import missing, read, times
 from dliflow.runs import ending, terminal, unfinished
@@ -139,6 +145,28 @@ def test_reasons_are_whole(status, lines, reason):
     assert whole.startswith(reason)
     if "Missing" in lines[-1]:
         assert whole.endswith(lines[-1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_job_that_is_stopped_while_it_waits_for_the_machine_ends_in_one_line(tmp_path, number):
+    """Seen: a traceback of KeyboardInterrupt."""
+    log = tmp_path / "job.log"
+    command = [sys.executable, "-m", "dliflow", "supervise", "--exclusive", "--timeout", "9", "--log", str(log), "--"]
+    lock_folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(lock_folder, fcntl.LOCK_EX)
+    process = subprocess.Popen(
+        [*command, "interpreter"],
+        env={"PYTHONPATH": "workflow", lock.TEST_LOCK_FOLDER: str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    line = process.stderr.readline()
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=30)
+    os.close(lock_folder)
+    assert "waiting" in line and rest == ""
+    assert process.returncode == 128 + number
+    assert notes.failure(Path(paths.failure(str(log))))["reason"] == f"was stopped from outside ({number.name})"
 
 
 def test_the_end_tells_every_reason_once_and_whole(tmp_path, monkeypatch):

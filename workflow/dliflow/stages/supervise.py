@@ -101,7 +101,18 @@ def run(args: argparse.Namespace) -> int:
     environment[progress.DESCRIPTOR] = str(terminal)
 
     running: list[subprocess.Popen] = []
-    end_with_workflow(running, log)  # from now on, since the machine may have to be waited for
+
+    def stop(number, frame):
+        for each in running:
+            kill_group(each.pid)
+        reason = f"was stopped from outside ({signal.Signals(number).name})"
+        write_json(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log)})
+        sys.exit(128 + number)
+
+    # Both from now on, since the machine may have to be waited for.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    end_with_workflow(running, log)
 
     with lock.hold(args.exclusive) as descriptor, open(log, "w", encoding="utf-8") as output:
         set_here = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), **args.environment}
@@ -122,19 +133,8 @@ def run(args: argparse.Namespace) -> int:
         )
         running.append(child)
 
-        def kill() -> None:
-            kill_group(child.pid)
-
-        def stop(number, frame):
-            kill()
-            reason = f"was stopped from outside ({signal.Signals(number).name})"
-            write_json(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log)})
-            sys.exit(128 + number)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
         # A timer and a blocking wait: Popen.wait(timeout=...) would wake up every few milliseconds.
-        timer = threading.Timer(args.timeout, kill)
+        timer = threading.Timer(args.timeout, kill_group, [child.pid])
         timer.daemon = True
         timer.start()
         status = child.wait()
