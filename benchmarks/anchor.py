@@ -3,9 +3,9 @@
     PYTHONPATH=workflow .venv/bin/python benchmarks/anchor.py STUDY
 
 Configurations of a finished study are measured as the sweep does, on one thread and on as many as they like, but each
-burst stands between bursts of several anchors: the network on all processors, as it is used, the network on one thread,
-and a product of two matrices of 384 x 384 by numpy. The latency at the reference state is then computed with each of
-them, and with none.
+burst stands between bursts of several anchors: the network on all processors, on one thread, and a product of two
+matrices of 384 x 384 by numpy. The latency at the reference state is then computed with each of them, with the network
+on as many threads as what is measured, as it is used, and with none.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from dliflow.measuring import anchor, turns, workers
 
 MEMBER = "measured"
 NONE = "none"
-ANCHORS = ("network", "network on 1", "product")
+ANCHORS = ("network on all", "network on 1", "product")
+BESIDE = "network"  # of the first two that with as many threads as what is measured
 
 
 def anchors(of: argparse.Namespace) -> dict[str, list[str]]:
     """The commands of their workers."""
     product = [workers.python(of.anchor_python), str(Path(__file__).resolve().with_name("product.py"))]
-    return dict(zip(ANCHORS, (finished.of_anchor(of), finished.of_anchor(of, 1), product)))
+    return dict(zip(ANCHORS, (finished.of_anchor(of), finished.of_anchor(of), product)))
 
 
 def session(running: dict[str, workers.Worker], batch_size: int, pace: turns.Pace, order: random.Random) -> dict:
@@ -39,8 +40,10 @@ def session(running: dict[str, workers.Worker], batch_size: int, pace: turns.Pac
 
     def flank() -> None:
         for name in order.sample(ANCHORS, len(ANCHORS)):
-            anchored[name].append(running[name].ask(anchor.BURST, pace.hang_s)["latency_ns"])
+            asked = {"threads": threads[name], **anchor.BURST} if name in threads else anchor.BURST
+            anchored[name].append(running[name].ask(asked, pace.hang_s)["latency_ns"])
 
+    threads = {"network on all": anchor.threads_beside([None]), "network on 1": 1}
     anchored: dict[str, list] = {name: [] for name in ANCHORS}
     member = running[MEMBER]
     opened = member.ask({"open": {"batch_size": batch_size, "warm_up": pace.warm_up}}, pace.hang_s)
@@ -51,7 +54,9 @@ def session(running: dict[str, workers.Worker], batch_size: int, pace: turns.Pac
         rounds.append({"order": [MEMBER], "latency_ns": {MEMBER: latency}})
         flank()
     member.ask({"close": {}}, pace.hang_s)
-    return {"opened": {MEMBER: opened}, "rounds": rounds, "anchor_ns": anchored}
+    beside = anchor.threads_beside([opened["threads_in_effect"]])
+    anchored[BESIDE] = anchored["network on 1" if beside == 1 else "network on all"]
+    return {"opened": {MEMBER: opened}, "rounds": rounds, "anchor_threads": beside, "anchor_ns": anchored}
 
 
 def measured(args: argparse.Namespace, configurations: list[argparse.Namespace]) -> dict[str, list[dict[str, Any]]]:
@@ -87,15 +92,15 @@ def spread(of: state.Bursts, slope: float) -> float:
 
 def show(groups: dict[str, list[dict[str, Any]]]) -> None:
     """A line for each configuration."""
-    halves: dict[str, list[float]] = {name: [] for name in (NONE, *ANCHORS)}
-    bursts = {name: {called: by(name, each) for called, each in groups.items()} for name in ANCHORS}
-    estimates = {name: state.estimates(bursts[name]) for name in ANCHORS}
+    halves: dict[str, list[float]] = {name: [] for name in (NONE, BESIDE, *ANCHORS)}
+    bursts = {name: {called: by(name, each) for called, each in groups.items()} for name in (BESIDE, *ANCHORS)}
+    estimates = {name: state.estimates(each) for name, each in bursts.items()}
     print("Half width of the 95 % interval (standard deviation of sessions; slope), by the anchor")
     print(f"{'':36}" + "".join(f"{name:>26}" for name in halves))
     for called in groups:
         cells = []
         for name in halves:
-            taken = ANCHORS[0] if name == NONE else name
+            taken = BESIDE if name == NONE else name
             (estimate,) = (each for point, each in estimates[taken].items() if point[0] == called)
             slope = 0.0 if name == NONE else estimate.slope
             around = estimate.interval if name == NONE else estimate.reference_interval

@@ -137,9 +137,9 @@ def sweeps(runs: int) -> None:
         rows = []
         for _ in range(runs):
             of, mean = sweep(rng, machine)
-            reference = state.reference_state(of.values())
+            (reference,) = state.reference_state(of.values()).values()
             stalled = STALLS * STALLED if machine.stalls else 0.0
-            for (configuration, _), point in state.estimates(of, reference).items():
+            for (configuration, _), point in state.estimates(of).items():
                 slope = SLOPES[configuration % 3]
                 truth = slope * reference + stalled
                 rows.append(

@@ -77,9 +77,9 @@ def worker(of: argparse.Namespace, inputs: int) -> list[str]:
     return command_line.worker(workers.python(of.python), inputs, **{key: getattr(of, key) for key in sweep.HELD})
 
 
-def of_anchor(of: argparse.Namespace, threads: Optional[int] = None) -> list[str]:
+def of_anchor(of: argparse.Namespace) -> list[str]:
     """The command of the anchor's worker."""
-    return anchor.command(workers.python(of.anchor_python), str(payload(of.anchor) / anchor.NETWORK), threads)
+    return anchor.command(workers.python(of.anchor_python), str(payload(of.anchor) / anchor.NETWORK))
 
 
 def settings() -> dict[str, Any]:

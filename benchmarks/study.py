@@ -127,9 +127,13 @@ def again(first: dict[str, Any], second: dict[str, Any]) -> None:
     for node in sorted(first.keys() & second.keys()):
         both = first[node], second[node]
         states = [state.reference_state(each.values()) for each in both]
-        print(f"Two studies of {node}, whose reference states differ by {abs(states[0] - states[1]):.1%}")
+        apart = {
+            threads: abs(states[0][threads] - states[1][threads]) for threads in states[0].keys() & states[1].keys()
+        }
+        print(f"Two studies of {node}, whose reference states differ by {max(apart.values()):.1%}")
         own = [state.estimates(each) for each in both]
-        common = [state.estimates(each, float(np.mean(states))) for each in both]
+        middle = {threads: (states[0][threads] + states[1][threads]) / 2 for threads in apart}
+        common = [state.estimates(each, middle) for each in both]
         measured = [
             {at: one._replace(reference=one.latency, reference_interval=one.interval) for at, one in each.items()}
             for each in own

@@ -19,6 +19,7 @@ def groups(
     state: Callable[[int], float] = lambda burst: 0.0,
     sd: tuple[float, float, float] = (0.0, 0.0, 0.0),
     seed: int = 0,
+    threads: int = 2,
 ) -> list[dict[str, Any]]:
     """`figures.groups` as a record has them.
 
@@ -29,6 +30,7 @@ def groups(
         rounds: of each session.
         batch_sizes: one for a comparison.
         state: the logarithm of the anchor, over what it is at 0, at a burst, which are counted from 0.
+        threads: of the anchor.
         sd: of groups, sessions and bursts: of the logarithm of each member's latency.
     """
     rng = np.random.default_rng(seed)
@@ -51,5 +53,6 @@ def groups(
                 of_rounds.append({"order": order, "latency_ns": latency_ns})
             opened = {name: {"batch_size": batch_size} for name in latency_ms}
             of_this.append({"opened": opened, "rounds": of_rounds, "anchor_ns": [[each] * 3 for each in anchor_ns]})
+            of_this[-1]["anchor_threads"] = threads
         made.append({"sessions": of_this})
     return made

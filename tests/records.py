@@ -29,7 +29,7 @@ OPENED = {
     **{"inputs_mib": 2.0, "distinct_batches": 4, "inputs_exceed_cache": True},
 }
 PROCESS = {"import_ms": 300.0, "model_bytes": 5_000_000, "packages": {}, "environment": {}, "command": []}
-ANCHOR = {"runtime": "onnxruntime 1.32.0", "threads": 2, "sha256": "0" * 64}
+ANCHOR = {"runtime": "onnxruntime 1.32.0", "sha256": "0" * 64}
 DISTURBANCE = {
     **{"wall_s": 1.0, "others_cpu_s": 0.01, "steal_s": 0.0},
     **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {}},

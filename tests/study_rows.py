@@ -34,13 +34,13 @@ def point(framework, batch_size, medians, precision="fp32", status="ok", reason=
     row.update(framework_version="1.0", threads="default", status=status, reason=reason)
     sessions = [
         {**row, "group": number, "session": 1, "latency_p50_ms": value, "cpu": "a CPU", "hostname": "a host"}
-        | {"anchor_ms": 1.0, "started_at": (BEGIN + timedelta(minutes=number)).isoformat()}
+        | {"anchor_ms": 1.0, "anchor_threads": 2, "started_at": (BEGIN + timedelta(minutes=number)).isoformat()}
         for number, value in enumerate(medians, 1)
     ]
     if medians:
         middle = math.exp(np.mean(np.log(medians)))
         row.update(latency_p50_ms=middle, latency_reference_ms=middle, state_slope=1.0, requests=30)
-        row.update(anchor_ms=1.0, reference_anchor_ms=1.0, groups=len(medians), sessions=len(medians))
+        row.update(anchor_ms=1.0, anchor_threads=2, reference_anchor_ms=1.0, groups=len(medians), sessions=len(medians))
         if len(medians) > 1:
             for name in ("latency_ci", "latency_reference_ci"):
                 row.update({f"{name}_low_ms": min(medians), f"{name}_high_ms": max(medians)})
@@ -95,6 +95,7 @@ def in_rounds(
                 size = batch_size or int(name.rpartition(":")[2])
                 place = {"group": group + 1, "session": 1, "round": number + 1, "turn": turn, "configuration": name}
                 figures = {"batch_size": size, "latency_p50_ms": value, "anchor_ms": anchor, "requests": 5}
+                figures["anchor_threads"] = 2
                 bursts.append(
                     {**base, **place, **figures, "started_at": (begin + timedelta(seconds=group)).isoformat()}
                 )
@@ -183,14 +184,14 @@ def whole(folder: Path, seed: int = 0, groups: int = 6) -> read.Tables:
                                                 for one in row.pop("bursts")))))
         for kind in kinds
     }  # fmt: skip
-    reference = state.reference_state(bursts.values())
+    (reference,) = state.reference_state(bursts.values()).values()
     points = []
-    for (kind, size), one in state.estimates(bursts, reference).items():
+    for (kind, size), one in state.estimates(bursts).items():
         (low, high), (from_, to) = one.interval, one.reference_interval
         figures = {"latency_p50_ms": one.latency, "latency_ci_low_ms": low, "latency_ci_high_ms": high}
         figures |= {"latency_reference_ms": one.reference, "state_slope": one.slope, "fps": size / one.latency * 1e3}
         figures |= {"latency_reference_ci_low_ms": from_, "latency_reference_ci_high_ms": to}
-        figures |= {"reference_anchor_ms": math.exp(reference), "anchor_ms": 3.0, "groups": groups}
+        figures |= {"reference_anchor_ms": math.exp(reference), "anchor_threads": 1, "anchor_ms": 3.0, "groups": groups}
         figures |= {"latency_p90_ms": one.latency * 1.1, "latency_p99_ms": one.latency * 1.4, "load_ms": 312.0}
         figures |= {"first_request_ms": 3 * one.latency, "peak_rss_mib": 412.0, "model_bytes": 14_000_000}
         row, _ = point(kind[0], size, [one.latency], kind[1], sessions=2 * groups, threads_in_effect=2, requests=480)
@@ -228,7 +229,11 @@ def session(machine: Machine, framework: str, precision: str, size: int, group: 
     row = {**CPU, "framework": framework, "precision": precision, "parameters": "default", "batch_size": size}
     row |= {"group": group, "session": number, "status": "ok", "cpu": "a CPU", "hostname": "a host"}
     row |= {"latency_p50_ms": float(np.median([one for one, _ in pairs])), "latency_mean_ms": pairs[0][0] * 1.1}
-    row |= {"anchor_ms": float(np.median([one for _, one in pairs])), "started_at": started.isoformat()}
+    row |= {
+        "anchor_threads": 1,
+        "anchor_ms": float(np.median([one for _, one in pairs])),
+        "started_at": started.isoformat(),
+    }
     row |= {"group_ms": 9000.0, "import_ms": 900.0, "load_ms": 310.0, "first_request_ms": 40.0, "warmup_ms": 150.0}
     row |= {"requests": 40, "wall_ms": 1200.0, "taken_share": 0.01, "framework_version": "1.0", "rounds": 3}
     unique = 1000 * SIZES.index(size) + 2 * group + number
@@ -251,5 +256,6 @@ def compared(machine: Machine, batch_size: int | None, members: Mapping[str, tup
                     latency, anchor = machine.burst(latency, FRAMEWORKS[framework][1])
                     place = {"group": group, "session": number, "round": round_, "turn": turn, "configuration": name}
                     figures = {"batch_size": size, "latency_p50_ms": latency, "anchor_ms": anchor}
+                    figures["anchor_threads"] = 1
                     rows.append({**base, **place, **figures, "started_at": started})
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import numpy as np
@@ -47,3 +48,10 @@ def test_the_network_is_one_chain_of_convolutions():
         assert kernel in (1, 3) and stride in (1, 2)
         assert filters % channels == 0 or not separate
         channels = filters
+
+
+def test_it_takes_as_many_threads_as_the_most_of_its_neighbours_of_usable_processors():
+    usable = len(os.sched_getaffinity(0))
+    assert anchor.threads_beside([1, 1]) == 1
+    assert anchor.threads_beside([1, 2]) == min(2, usable)
+    assert anchor.threads_beside([1, None]) == anchor.threads_beside([1000]) == usable

@@ -24,13 +24,14 @@ GROUP = {
         **{"wall_s": 1.0, "others_cpu_s": 0.01, "steal_s": 0.0},
         **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {"0": 3000.0}},
     },
-    "anchor": {"runtime": "onnxruntime 1.32.0", "threads": 2, "sha256": "0" * 64},
+    "anchor": {"runtime": "onnxruntime 1.32.0", "sha256": "0" * 64},
 }
 
 
 def seen(group=GROUP, distinct_asked=None, counters=(), **opened):
     """A session of twenty requests of a tenth of a second each, on two processors."""
     told = {**OPENED, **opened, "counters": {**OPENED["counters"], **dict(counters)}}
+    group = {"sessions": [{"anchor_threads": 2}], **group}
     return doubts.Seen(told, np.full(20, 1e8), group, 2, distinct_asked)
 
 
@@ -90,10 +91,11 @@ def test_one_session_of_many_with_page_faults_is_no_doubt():
 
 @pytest.mark.parametrize(("key", "value"), [("runtime", "onnxruntime 2.0"), ("threads", 1), ("sha256", "1" * 64)])
 def test_another_anchor_is_told(key, value):
-    other = {**GROUP, "anchor": {**GROUP["anchor"], key: value}}
+    session = {"anchor_threads": value if key == "threads" else 2}
+    other = {**GROUP, "anchor": {**GROUP["anchor"], key: value}, "sessions": [session]}
     (line,) = doubts.of_point([seen(), seen(other)], 0.02)
     assert line.startswith("the anchor was not the same in all groups (onnxruntime ")
-    told = {surroundings.anchor(one) for one in (GROUP, other)}
+    told = {surroundings.anchor(GROUP, {"anchor_threads": 2}), surroundings.anchor(other, session)}
     assert "onnxruntime 1.32.0, 2 threads, 000000000000" in told
     assert all(one in line for one in told) and "1 threads" not in line
 

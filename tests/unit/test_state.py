@@ -42,6 +42,7 @@ def test_bursts_are_read_with_the_anchor_beside_them():
             {"order": ["y", "x"], "latency_ns": {"x": [3_000_000, 9_000_000, 1_000_000], "y": [5_000_000]}},
             {"order": ["y", "x"], "latency_ns": {"x": [4_000_000]}},
         ],
+        "anchor_threads": 2,
         "anchor_ns": [[1_000_000], [2_000_000], [4_000_000], [16_000_000]],
     }
     read = state.bursts([{"sessions": [one, one]}, {"sessions": [one]}])
@@ -53,7 +54,21 @@ def test_bursts_are_read_with_the_anchor_beside_them():
     assert read["x"].session.tolist() == [0, 0, 1, 1, 2, 2]
     assert np.exp(read["y"].anchor) == pytest.approx([math.sqrt(2)] * 3)
     assert read["y"].session.tolist() == [0, 1, 2]
-    assert math.exp(state.reference_state(read.values())) == pytest.approx(math.sqrt(8))
+    (reference,) = state.reference_state(read.values()).items()
+    assert reference == (2, pytest.approx(math.log(8) / 2))
+
+
+def test_members_beside_another_anchor_have_another_reference_state():
+    """On one thread the anchor takes twice as long, and the machine's state does not touch a member of one thread."""
+    of_all = nested.groups({"whole": touched(5.0, 1.0)}, state=two_speeds)
+    of_one = nested.groups({"one thread": touched(2.0, 0.0)}, state=lambda burst: math.log(2), threads=1)
+    read = state.bursts(of_all) | state.bursts(of_one)
+    both = state.reference_state(read.values())
+    assert math.exp(both[1] - math.log(nested.ANCHOR / 1e6)) == pytest.approx(2)
+    assert both[2] == state.reference_state([read["whole"]])[2]
+    estimates = state.estimates(read)
+    assert estimates["one thread", 1].reference == pytest.approx(2.0, rel=1e-3)
+    assert estimates["whole", 1].reference == pytest.approx(state.estimates(state.bursts(of_all))["whole", 1].reference)
 
 
 def test_the_latency_is_read_off_where_the_anchor_is_at_its_median():
@@ -70,7 +85,7 @@ def test_the_latency_is_read_off_where_the_anchor_is_at_its_median():
             assert low * 0.999 < latency * level < high * 1.001
             if slope:
                 assert point.latency > latency * level * 1.02
-    other = state.estimates(read, reference=math.log(nested.ANCHOR / 1e6) + SLOW)
+    other = state.estimates(read, reference={2: math.log(nested.ANCHOR / 1e6) + SLOW})
     assert other["whole", 4].reference / found["whole", 4].reference == pytest.approx(1.4 ** found["whole", 4].slope)
     assert other["whole", 4].latency == found["whole", 4].latency
 
@@ -79,7 +94,7 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say():
     rng, held = np.random.default_rng(1), []
     for _ in range(60):
         of = {number: simulated(rng, slope) for number, slope in enumerate((0, 0.5, 1) * 2)}
-        reference = state.reference_state(of.values())
+        (reference,) = state.reference_state(of.values()).values()
         for (number, _), point in state.estimates(of).items():
             low, high = point.reference_interval
             held.append(low <= math.exp((0, 0.5, 1)[number % 3] * reference) <= high)
@@ -126,7 +141,7 @@ def test_a_slope_that_cannot_be_known_is_a_usual_one_with_an_error():
     at_one = state.estimates(read)["x", 1]
     assert at_one.slope == pytest.approx(0.5)
     assert at_one.reference_interval == pytest.approx(at_one.interval)
-    elsewhere = state.estimates(read, reference=math.log(nested.ANCHOR / 1e6) + SLOW)["x", 1]
+    elsewhere = state.estimates(read, reference={2: math.log(nested.ANCHOR / 1e6) + SLOW})["x", 1]
     assert elsewhere.reference == pytest.approx(at_one.reference * math.sqrt(1.4))
     low, high = elsewhere.reference_interval
     assert low < 2.0 < 2.0 * 1.4 < high

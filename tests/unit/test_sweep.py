@@ -194,12 +194,12 @@ def plain(tmp_path_factory):
 def test_every_batch_size_has_its_sessions_of_rounds_between_bursts_of_the_anchor(plain):
     (group,) = plain["figures"]["groups"]
     assert group["anchor"]["runtime"] == "onnxruntime 0.0"
-    assert group["anchor"]["threads"] == len(os.sched_getaffinity(0))
     of_sizes = sessions_by_size(plain["figures"])
     assert {size: len(sessions) for size, sessions in of_sizes.items()} == {1: 2, 2: 2, 4: 2}
     for one in group["sessions"]:
         assert [round_["order"] for round_ in one["rounds"]] == [["measured"]] * 3
         assert [len(round_["latency_ns"]["measured"]) for round_ in one["rounds"]] == [20] * 3
+        assert one["anchor_threads"] == one["opened"]["measured"]["threads_in_effect"] == 1
         assert len(one["anchor_ns"]) == 4
         assert all(anchor.FEWEST <= len(burst) <= anchor.BURST["requests"] for burst in one["anchor_ns"])
         opened = one["opened"]["measured"]
@@ -237,7 +237,7 @@ def test_a_record_tells_what_was_asked_and_what_was_in_effect(sweep):
     assert opened["launch"]["asked"] == {"cpus": one, "numa_node": None, "priority": nice, "environment": {}}
     in_effect = opened["launch"]["in_effect"]
     assert (in_effect["cpus"], in_effect["outside"], in_effect["priority"]) == (one, "", nice)
-    assert found["machine"]["usable_cpus"] == 1 == group["anchor"]["threads"]
+    assert found["machine"]["usable_cpus"] == 1 == group["sessions"][0]["anchor_threads"]
     assert (found["figures"]["inputs"], opened["distinct_batches"]) == ("random", 2)
     assert found["identity"]["list_sha256"] is None
     launched = measurements.launch(opened["launch"]["asked"], found["figures"])

@@ -234,7 +234,7 @@ def test_the_figures_at_the_reference_state_are_those_of_the_records_each_counte
         assert row["latency_reference_ms"] == pytest.approx(estimate.reference)
         assert ends == pytest.approx(estimate.reference_interval)
         assert row["state_slope"] == pytest.approx(estimate.slope) == pytest.approx(1, abs=0.3)
-        assert row["reference_anchor_ms"] == pytest.approx(math.exp(state.reference_state(bursts.values())))
+        assert row["reference_anchor_ms"] == pytest.approx(math.exp(state.reference_state(bursts.values())[2]))
 
 
 def test_each_node_has_its_own_reference_state(study):
@@ -273,6 +273,7 @@ def test_a_row_of_measurements_is_what_its_session_tells(study):
             assert (row["latency_min_ms"], row["latency_max_ms"]) == (values.min(), values.max())
             anchors = [np.median(burst) for burst in session["anchor_ns"]]
             assert row["anchor_ms"] == pytest.approx(np.median(anchors) / 1e6)
+            assert row["anchor_threads"] == 2
             assert row["anchor"] == "onnxruntime 1.32.0, 2 threads, 000000000000"
             assert (row["warmup_requests"], row["warmup_ms"]) == (5, 30)
             assert (row["group_ms"], row["wall_ms"], row["taken_share"]) == (3000, 400, pytest.approx(0.005))

@@ -27,7 +27,8 @@ class FakeWorker:
         kind = next(iter(request)) if self.name != anchor.NAME else "burst"
         self.log.append((self.name, kind, limit_s))
         if kind == "open":
-            return {"skip": self.skip} if self.skip else {"batch_size": request["open"]["batch_size"], "load_ms": 1.0}
+            opened = {"batch_size": request["open"]["batch_size"], "threads_in_effect": 1}
+            return {"skip": self.skip} if self.skip else opened
         return {"latency_ns": [len(self.log)]} if kind == "burst" else {"peak_rss_mib": 1.0}
 
 
@@ -50,7 +51,8 @@ def test_every_burst_stands_between_two_of_the_anchor():
         for name in round_["order"]:
             ((place,),) = [round_["latency_ns"][name]]
             assert log[place - 1][0] == name
-    assert found["opened"]["a"] == {"batch_size": 4, "load_ms": 1.0, "peak_rss_mib": 1.0}
+    assert found["opened"]["a"] == {"batch_size": 4, "threads_in_effect": 1, "peak_rss_mib": 1.0}
+    assert found["anchor_threads"] == 1
     assert found["wall_ms"] > 0 and found["started_at"].endswith("+00:00")
 
 
@@ -181,7 +183,8 @@ import json, os, sys, time
 print(json.dumps({"identity": {}}), flush=True)
 for line in sys.stdin:
     ((call, values),) = json.loads(line).items()
-    answer = {"open": {"batch_size": values.get("batch_size")}, "burst": {"latency_ns": [7]}, "close": {}}[call]
+    opened = {"batch_size": values.get("batch_size"), "threads_in_effect": 1}
+    answer = {"open": opened, "burst": {"latency_ns": [7]}, "close": {}}[call]
     if values.get("batch_size") == 2:
         os.abort()
     if values.get("batch_size") == 4:

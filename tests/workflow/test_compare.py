@@ -25,10 +25,10 @@ def test_comparisons_are_launched_and_fed_like_measurements(finished):
     (path,) = finished.records("results/compare/**/*.json")
     record = json.loads(path.read_text())
     for group in record["figures"]["groups"]:
-        assert group["anchor"]["threads"] == 1
         assert group["disturbance"]["wall_s"] > 0
         assert set(group["members"]) == set(record["figures"]["members"])
         for session in group["sessions"]:
+            assert session["anchor_threads"] == 1
             assert set(session["opened"]) == set(record["figures"]["members"])
             for opened in session["opened"].values():  # told by each member's own process
                 assert opened["launch"]["in_effect"]["cpus"] == one

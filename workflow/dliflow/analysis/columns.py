@@ -260,6 +260,9 @@ def over_sessions(column: Column, how: str) -> Column:
 
 
 ANCHOR = "the anchor, a fixed small network in a fixed runtime"
+ANCHOR_THREADS = Column(
+    "anchor_threads", WHOLE, "count", "its compute threads: as many as what is measured, of the usable processors", ""
+)
 SINGLE = "fewer than two sessions"
 PERFORMANCE = (
     *RUN,
@@ -323,7 +326,14 @@ PERFORMANCE = (
         UNMEASURED,
     ),
     Column("anchor_ms", NUMBER, "ms", f"what {ANCHOR}, took beside the requests: median", UNMEASURED),
-    Column("reference_anchor_ms", NUMBER, "ms", "the reference state: its median over the node's study", UNMEASURED),
+    replace(ANCHOR_THREADS, empty=UNMEASURED),
+    Column(
+        "reference_anchor_ms",
+        NUMBER,
+        "ms",
+        "the reference state: its median over the node's study, with as many threads",
+        UNMEASURED,
+    ),
     *several("groups sessions", WHOLE, "count", "processes, and openings of the model, behind the figures", UNMEASURED),
 )
 
@@ -348,6 +358,7 @@ MEASUREMENTS = (
     *several("latency_min_ms latency_max_ms", NUMBER, "ms", "the shortest and the longest request", SILENT),
     replace(FPS, empty=SILENT),
     Column("anchor_ms", NUMBER, "ms", f"what {ANCHOR}, took before, between and after the bursts: median", SILENT),
+    replace(ANCHOR_THREADS, empty=SILENT),
     Column("requests", WHOLE, "count", "measured requests", SILENT),
     Column("rounds", WHOLE, "count", "bursts of requests, each between two of the anchor", SILENT),
     Column(
@@ -542,6 +553,11 @@ ROUNDS = (
     Column("latency_p50_ms", NUMBER, "ms", "median of the burst's requests", "never"),
     Column("requests", WHOLE, "count", "of the burst", "never"),
     Column("anchor_ms", NUMBER, "ms", "the anchor right before and after it: geometric mean of both medians", "never"),
+    replace(
+        ANCHOR_THREADS,
+        meaning="its compute threads: as many as the most that a member uses, of the usable processors",
+        empty="never",
+    ),
     replace(RECORD, meaning="path of the comparison's record from the working directory"),
     Column("started_at", TEXT, "ISO 8601, UTC", "when the session was opened", "never"),
 )

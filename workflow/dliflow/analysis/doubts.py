@@ -121,7 +121,7 @@ def _crowded(sessions: Sequence[Seen]) -> str | None:
 
 def _anchors(groups: Sequence[dict[str, Any]]) -> str | None:
     """Was the anchor the same for all?"""
-    kinds = sorted({surroundings.anchor(group) for group in groups})
+    kinds = sorted({surroundings.anchor(group, session) for group in groups for session in group["sessions"]})
     if len(kinds) < 2:
         return None
     return f"the anchor was not the same in all groups ({'; '.join(kinds)}): they cannot be compared; measure all again"

@@ -114,14 +114,15 @@ class Comparison(NamedTuple):
         unbeaten = (one for one in ordered[:3] if all(self.ratio(one, other).value <= 1 for other in ordered))
         return next(unbeaten, ordered[0])
 
-    def quoted(self, base: str, among: Mapping[str, int], reference: float) -> dict[str, Figure]:
+    def quoted(self, base: str, among: Mapping[str, int], reference: dict[int, float]) -> dict[str, Figure]:
         """What is quoted for members, ms: the base's latency at the reference state, and its ratios to it.
 
         Args:
             among: members with their batch sizes, of them the base.
-            reference: logarithm of the anchor at the reference state, ms.
+            reference: the reference state; where it tells nothing of the rounds' anchor, theirs is taken.
         """
-        one = state.estimates(state.bursts(self.groups), reference)[(base, among[base])]
+        bursts = state.bursts(self.groups)
+        one = state.estimates(bursts, state.reference_state(bursts.values()) | reference)[(base, among[base])]
         return self.quoted_from(base, Figure(one.reference, one.reference_interval), among)
 
     def quoted_from(self, base: str, latency: Figure, among: Mapping[str, int]) -> dict[str, Figure]:
@@ -157,6 +158,7 @@ def groups(bursts: Rows) -> list[dict[str, Any]]:
     sessions: dict[int, dict[int, dict[str, Any]]] = {}
     for row in bursts:
         empty = {"opened": {}, "rounds": {}, "anchor_ns": [[row["anchor_ms"] * 1e6]]}
+        empty["anchor_threads"] = row["anchor_threads"]
         session = sessions.setdefault(row["group"], {}).setdefault(row["session"], empty)
         session["opened"][row["configuration"]] = {"batch_size": row["batch_size"]}
         round_ = session["rounds"].setdefault(row["round"], {"order": [], "latency_ns": {}})
@@ -200,9 +202,9 @@ def sweep(row: Row) -> Figure:
     return Figure(row["latency_reference_ms"], None if low is None or high is None else (low, high))
 
 
-def reference(row: Row) -> float:
-    """The reference state of its node: logarithm of the anchor, ms."""
-    return math.log(row["reference_anchor_ms"])
+def reference(rows: Rows) -> dict[int, float]:
+    """That of the node of these rows, which have figures."""
+    return {row["anchor_threads"]: math.log(row["reference_anchor_ms"]) for row in rows}
 
 
 def rank(rows: Rows, compared: Optional[Comparison], across: dict[str, Figure]) -> list[Standing]:
@@ -223,7 +225,7 @@ def rank(rows: Rows, compared: Optional[Comparison], across: dict[str, Figure]) 
         fastest = compared.best(together)
         base = next((name for name in across if name in together), None)
         if base is None:
-            latencies |= compared.quoted(fastest, together, reference(rows[0]))
+            latencies |= compared.quoted(fastest, together, reference(rows))
         else:
             known = compared.quoted_from(base, across[base], together)[fastest]
             latencies |= compared.quoted_from(fastest, known, together)
@@ -337,7 +339,7 @@ def across(between: Comparison, rows: Rows) -> dict[int, dict[str, Figure]]:
     among = {name: known[name] for name in between.contenders if name in known}
     latencies: dict[int, dict[str, Figure]] = {}
     if among:
-        best, at = between.best(among), reference(rows[0])
+        best, at = between.best(among), reference(rows)
         for name, latency in between.quoted(best, among, at).items():
             latencies.setdefault(among[name], {})[candidate(name)] = latency
     return latencies

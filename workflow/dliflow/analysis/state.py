@@ -21,6 +21,9 @@ from typing import Any, NamedTuple, Optional, TypeVar
 import numpy as np
 
 K = TypeVar("K", bound=Hashable)
+Reference = Mapping[int, float]
+"""A state of the machine: by the anchor's threads the logarithm of what it takes, ms."""
+
 MS = 1e6  # ns
 TINY = 1e-12  # variance of logarithms that is rounding
 BOUND = 100  # of half an interval, of logarithms
@@ -39,6 +42,8 @@ class Bursts(NamedTuple):
     """float64: logarithm of the burst's median, ms."""
     anchor: np.ndarray
     """float64: logarithm of the anchor beside it, ms: the mean over both flanks of the logarithms of their medians."""
+    threads: int = 1
+    """Of the anchor, for all of them; with others it is another piece of work, which has a reference of its own."""
 
 
 class Estimate(NamedTuple):
@@ -135,39 +140,50 @@ def bursts(groups: Sequence[Mapping[str, Any]]) -> dict[str, Bursts]:
         groups: `figures.groups` of a record, or of several, one behind the other.
     """
     rows: dict[str, list[tuple[int, int, int, float, float]]] = {}
+    threads: dict[str, int] = {}
     sessions = ((number, session) for number, group in enumerate(groups) for session in group["sessions"])
     for opening, (number, session) in enumerate(sessions):
         for _, name, latency, anchor in beside(session):
             level = session["opened"][name]["batch_size"]
             rows.setdefault(name, []).append((level, number, opening, latency, anchor))
-    return {name: Bursts(*map(np.array, zip(*of_member))) for name, of_member in rows.items()}
+            threads[name] = session["anchor_threads"]
+    return {name: _together(of_member, threads[name]) for name, of_member in rows.items()}
 
 
-def reference_state(of: Iterable[Bursts]) -> float:
-    """Logarithm of the anchor's median over a node's study, ms."""
-    return float(np.median(np.concatenate([each.anchor for each in of])))
+def _together(rows: Iterable[tuple[int, int, int, float, float]], threads: int) -> Bursts:
+    level, group, session, latency, anchor = map(np.array, zip(*rows))
+    return Bursts(level, group, session, latency, anchor, threads)
+
+
+def reference_state(of: Iterable[Bursts]) -> dict[int, float]:
+    """The anchor's median over a node's study; groups of all configurations are spread over the whole of it."""
+    anchors: dict[int, list[np.ndarray]] = {}
+    for each in of:
+        anchors.setdefault(each.threads, []).append(each.anchor)
+    return {threads: float(np.median(np.concatenate(each))) for threads, each in anchors.items()}
 
 
 def estimates(
-    of: Mapping[K, Bursts], reference: Optional[float] = None, confidence: float = 0.95
+    of: Mapping[K, Bursts], reference: Optional[Reference] = None, confidence: float = 0.95
 ) -> dict[tuple[K, int], Estimate]:
     """The estimates of all points.
 
     Args:
         of: for each configuration its bursts, all of one node, since what they have in common is pooled.
-        reference: logarithm of the anchor at the state to read off, ms; that of these bursts when absent.
+        reference: the state to read off; that of these bursts when absent.
     """
     if not of:
         return {}
     if reference is None:
         reference = reference_state(of.values())
     slopes = {key: slope(each) for key, each in of.items()}
-    first = {key: sessions(each, slopes[key].value, reference) for key, each in of.items()}
+    at = {key: reference[each.threads] for key, each in of.items()}
+    first = {key: sessions(each, slopes[key].value, at[key]) for key, each in of.items()}
     squares = {key: [analysis(one, slopes[key]) for one in points.values()] for key, points in first.items()}
     same = alike([one for points in squares.values() for one in points])
     slopes = {key: likely(slopes[key], each, squares[key], same) for key, each in of.items()}
-    measured = means({key: (NONE, sessions(each, 0, reference)) for key, each in of.items()})
-    adjusted = means({key: (slopes[key], sessions(each, slopes[key].value, reference)) for key, each in of.items()})
+    measured = means({key: (NONE, sessions(each, 0, at[key])) for key, each in of.items()})
+    adjusted = means({key: (slopes[key], sessions(each, slopes[key].value, at[key])) for key, each in of.items()})
     return {
         point: Estimate(
             *(math.exp(measured[point].value), interval(measured[point], confidence)),

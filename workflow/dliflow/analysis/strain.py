@@ -39,16 +39,24 @@ class Strain(NamedTuple):
         return self.busy or self.slow
 
 
-def best_states(measurements: Rows, rounds: Rows) -> dict[str, float]:
-    """For each node the least that the anchor took in a session, ms."""
-    best: dict[str, float] = {}
+Best = Mapping[tuple[str, int], float]
+"""By node and the anchor's threads the least that it took, ms."""
+
+
+def best_states(measurements: Rows, rounds: Rows) -> Best:
+    """Of all sessions of a study."""
+    best: dict[tuple[str, int], float] = {}
     for row in (*measurements, *rounds):
         if row["anchor_ms"] is not None:
-            best[row["node"]] = min(row["anchor_ms"], best.get(row["node"], math.inf))
+            best[_anchor(row)] = min(row["anchor_ms"], best.get(_anchor(row), math.inf))
     return best
 
 
-def of_groups(measurements: Rows, best: Mapping[str, float]) -> Strain:
+def _anchor(row: dict[str, Any]) -> tuple[str, int]:
+    return row["node"], row["anchor_threads"]
+
+
+def of_groups(measurements: Rows, best: Best) -> Strain:
     """Of one configuration at one batch size: the medians over its groups.
 
     Args:
@@ -58,14 +66,13 @@ def of_groups(measurements: Rows, best: Mapping[str, float]) -> Strain:
     return _strain(_median([row["taken_share"] for row in measurements]), measurements, best)
 
 
-def of_rounds(taken: Optional[float], bursts: Rows, best: Mapping[str, float]) -> Strain:
+def of_rounds(taken: Optional[float], bursts: Rows, best: Best) -> Strain:
     """Of one comparison in rounds."""
     return _strain(taken, bursts, best)
 
 
-def _strain(taken: Optional[float], rows: Rows, best: Mapping[str, float]) -> Strain:
-    anchor = _median([row["anchor_ms"] for row in rows])
-    return Strain(taken, None if anchor is None else anchor / best[rows[0]["node"]])
+def _strain(taken: Optional[float], rows: Rows, best: Best) -> Strain:
+    return Strain(taken, _median([row["anchor_ms"] and row["anchor_ms"] / best[_anchor(row)] for row in rows]))
 
 
 def _median(values: Sequence[Optional[float]]) -> Optional[float]:

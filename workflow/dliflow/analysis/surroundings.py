@@ -13,10 +13,10 @@ def anchor_ms(sessions: Iterable[dict[str, Any]]) -> float:
     return float(np.median([np.median(burst) for session in sessions for burst in session["anchor_ns"]])) / 1e6
 
 
-def anchor(group: dict[str, Any]) -> str:
+def anchor(group: dict[str, Any], session: dict[str, Any]) -> str:
     """What the anchor was; another one is another piece of work."""
-    of = group["anchor"]
-    return f"{of['runtime']}, {of['threads']} thread{'s' if of['threads'] > 1 else ''}, {of['sha256'][:12]}"
+    of, threads = group["anchor"], session["anchor_threads"]
+    return f"{of['runtime']}, {threads} thread{'s' if threads > 1 else ''}, {of['sha256'][:12]}"
 
 
 def share(groups: Sequence[dict[str, Any]], usable_cpus: int, key: str) -> float | None:

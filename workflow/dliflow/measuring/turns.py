@@ -121,7 +121,8 @@ def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.
         opened[name] = running.members[name].ask(request, pace.opening_limit_s)
         if "skip" in opened[name]:
             raise Skipped(name, opened[name]["skip"])
-    anchored = [_anchor(running, pace)]
+    threads = anchor.threads_beside(one["threads_in_effect"] for one in opened.values())
+    anchored = [_anchor(running, threads, pace)]
     rounds = []
     for _ in range(pace.rounds):
         turns = list(sizes)
@@ -129,7 +130,7 @@ def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.
         latency = {}
         for name in turns:
             latency[name] = running.members[name].ask({"burst": pace.burst}, pace.burst_limit_s)["latency_ns"]
-            anchored.append(_anchor(running, pace))
+            anchored.append(_anchor(running, threads, pace))
         rounds.append({"order": turns, "latency_ns": latency})
     for name in sizes:
         opened[name].update(running.members[name].ask({"close": {}}, pace.hang_s))
@@ -138,12 +139,13 @@ def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.
         "wall_ms": (time.monotonic() - started) * 1e3,
         "opened": opened,
         "rounds": rounds,
+        "anchor_threads": threads,
         "anchor_ns": anchored,
     }
 
 
-def _anchor(running: Group, pace: Pace) -> list[int]:
-    return running.anchor.ask(anchor.BURST, pace.hang_s)["latency_ns"]
+def _anchor(running: Group, threads: int, pace: Pace) -> list[int]:
+    return running.anchor.ask({"threads": threads, **anchor.BURST}, pace.hang_s)["latency_ns"]
 
 
 class Watch:

@@ -203,8 +203,7 @@ class Known(NamedTuple):
     """Why a comparison failed."""
     bursts: dict[tuple, Rows]
     """By record."""
-    best: dict[str, float]
-    """The anchor's best of each node, ms."""
+    best: strain.Best
 
     def strain_of_rounds(self, compared: Comparison) -> Strain:
         """Of one comparison."""

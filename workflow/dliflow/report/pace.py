@@ -25,22 +25,30 @@ class Session(NamedTuple):
     started: float
     """Seconds since 1970."""
     anchors: list[float]
-    """Beside its bursts, ms; of a session of the sweep the median alone."""
+    """Beside its bursts, over the reference state; of a session of the sweep the median alone."""
     record: str
     """Of the comparison; empty for a session of the sweep."""
 
 
 def sessions_of(measurements: Rows, rounds: Rows) -> list[Session]:
-    """Every session of a node in the order in which they were opened."""
-    sweep = [
-        Session(seconds(row["started_at"]), [row["anchor_ms"]], "")
-        for row in measurements
-        if row["started_at"] and row["anchor_ms"]
-    ]
-    compared = [
-        Session(seconds(rows[0]["started_at"]), [row["anchor_ms"] for row in rows], rows[0]["record"])
-        for rows in grouped(rounds, ("record", "group", "session")).values()
-    ]
+    """Every session of a node in the order in which they were opened.
+
+    The anchor's times are over their median in the sweep, the reference state, for each number of its threads; where
+    the sweep has none, over that in the rounds.
+    """
+    measured = [row for row in measurements if row["started_at"] and row["anchor_ms"]]
+    reference = {
+        threads: np.median([row["anchor_ms"] for row in rows])
+        for table in (rounds, measured)
+        for (threads,), rows in grouped(table, ("anchor_threads",)).items()
+    }
+
+    def session(rows: Rows, record: str) -> Session:
+        anchors = [row["anchor_ms"] / reference[row["anchor_threads"]] for row in rows]
+        return Session(seconds(rows[0]["started_at"]), anchors, record)
+
+    sweep = [session([row], "") for row in measured]
+    compared = [session(rows, rows[0]["record"]) for rows in grouped(rounds, ("record", "group", "session")).values()]
     return sorted(sweep + compared)
 
 
@@ -61,7 +69,7 @@ def hours(started: Sequence[float]) -> tuple[np.ndarray, list[float]]:
     return passed, [float(place - LEFT / 2) for place in passed[1:][cut]]
 
 
-def speed(axes: Axes, sessions: list[Session], reference_ms: float) -> None:
+def speed(axes: Axes, sessions: list[Session]) -> None:
     """One node: each session's median, of comparisons the range of their bursts, over the reference state."""
     x, cuts = hours([session.started for session in sessions])
     unit = 1 if x[-1] > 2 else 60
@@ -71,8 +79,8 @@ def speed(axes: Axes, sessions: list[Session], reference_ms: float) -> None:
         axes.axvspan(min(inside), max(inside), color=GRID, lw=0, zorder=0)
     for place in cuts:
         axes.axvline(place, color=MUTED, lw=0.8, ls=":")
-    middles = np.array([np.median(session.anchors) for session in sessions]) / reference_ms
-    ends = np.array([(min(session.anchors), max(session.anchors)) for session in sessions]) / reference_ms
+    middles = np.array([np.median(session.anchors) for session in sessions])
+    ends = np.array([(min(session.anchors), max(session.anchors)) for session in sessions])
     wide = ends[:, 1] > ends[:, 0]
     axes.vlines(x[wide], ends[wide, 0], ends[wide, 1], color=FAINT, lw=0.8, zorder=1)
     # Short strokes in one path: a third of the bytes of as many markers.
@@ -93,17 +101,17 @@ def speed(axes: Axes, sessions: list[Session], reference_ms: float) -> None:
 def machine(tables: Tables) -> Figure:
     """A block for every node that measured."""
     nodes = {}
-    for (node,), rows in grouped(tables.performance, ("node",)).items():
-        measured = [[row for row in table if row["node"] == node] for table in (tables.measurements, tables.rounds)]
-        references = [row["reference_anchor_ms"] for row in rows if row["reference_anchor_ms"]]
-        sessions = sessions_of(*measured)
-        if references and sessions:
-            nodes[node] = (sessions, references[0])
+    for node in dict.fromkeys(row["node"] for row in tables.performance):
+        sessions = sessions_of(
+            *([row for row in table if row["node"] == node] for table in (tables.measurements, tables.rounds))
+        )
+        if sessions:
+            nodes[node] = sessions
     if not nodes:
         return canvas.blank(explain(tables.performance))
     figure, axes = canvas.grid([Block(node, [""]) for node in nodes], [2.2] * len(nodes), width=9)
-    for of_node, (cell_axes,) in zip(nodes.values(), axes):
-        speed(cell_axes, *of_node)
+    for sessions, (cell_axes,) in zip(nodes.values(), axes):
+        speed(cell_axes, sessions)
     canvas.footnote(
         figure,
         "Higher is slower. Dots: the median of the anchor, a fixed piece of work, in each session; bars: its range "

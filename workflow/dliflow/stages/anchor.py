@@ -14,13 +14,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--network", type=Path, help="its file: answer requests until the input ends")
     what.add_argument("--out", type=Path, help="make it: the manifest to write, beside a folder with the file")
-    parser.add_argument("--threads", type=int, help="compute threads; all usable processors when absent")
 
 
 def run(args: argparse.Namespace) -> None:
     """Answer, or write the network and its checksum."""
     if args.network is not None:
-        anchor.serve(args.network, args.threads)
+        anchor.serve(args.network)
         return
     network = payload(args.out) / anchor.NETWORK
     network.parent.mkdir(parents=True, exist_ok=True)

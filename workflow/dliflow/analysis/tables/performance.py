@@ -21,8 +21,7 @@ MEDIANS = ("import_ms", "load_ms", "first_request_ms", "anchor_ms")
 class Node(NamedTuple):
     """What all points of a node have in common."""
 
-    reference: float
-    """Logarithm of the anchor at the reference state, ms."""
+    reference: state.Reference
     estimates: Mapping[tuple[tuple, int], Estimate]
     """By configuration (`columns.MEASURED`) and batch size."""
 
@@ -70,6 +69,7 @@ def _figures(sessions: Sequence[Session], batch_size: int, node: Node) -> dict[s
     estimate = node.estimates[shared.values(session_rows[0], columns.MEASURED), batch_size]
     low, high = estimate.interval or (None, None)
     reference_low, reference_high = estimate.reference_interval or (None, None)
+    threads = session_rows[0]["anchor_threads"]
     peaks = [row["peak_rss_mib"] for row in session_rows if row["peak_rss_mib"] is not None]
     return {
         **{name: session_rows[0].get(name) for name in OF_ALL},
@@ -87,7 +87,8 @@ def _figures(sessions: Sequence[Session], batch_size: int, node: Node) -> dict[s
         "latency_reference_ci_low_ms": reference_low,
         "latency_reference_ci_high_ms": reference_high,
         "state_slope": estimate.slope,
-        "reference_anchor_ms": math.exp(node.reference),
+        "anchor_threads": threads,
+        "reference_anchor_ms": math.exp(node.reference[threads]),
         "peak_rss_mib": max(peaks, default=None),
         "requests": sum(map(len, durations)),
         "groups": len({id(session.seen.group) for session in sessions}),

@@ -29,6 +29,7 @@ def rows(study_plan: dict[str, Any]) -> shared.Rows:
                         "latency_p50_ms": math.exp(latency),
                         "requests": len(of_round["latency_ns"][member]),
                         "anchor_ms": math.exp(anchor),
+                        "anchor_threads": session["anchor_threads"],
                     }
                     table.append({**point, **place, **burst})
     return table
