@@ -76,6 +76,19 @@ def test_zip(tmp_path, out):
     assert files(out) == ["a.txt", "b/c.txt"]
 
 
+@pytest.mark.parametrize(
+    ("stored", "right"),
+    [("gr\u00fcn".encode(), "gr\u00fcn"), ("gru\u0308n".encode(), "gru\u0308n"), (b"gr\x81n", "gr\u00fcn")],
+)
+def test_names_in_a_zip_that_says_nothing_of_their_encoding(tmp_path, out, stored, right):
+    """UTF-8 as macOS writes it, and code page 437 as the format has it."""
+    make_zip(tmp_path / "a.zip", [("x" * len(stored), b"content")])
+    content = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(content.replace(b"x" * len(stored), stored))
+    extract(tmp_path / "a.zip", out)
+    assert files(out) == [right]
+
+
 def test_a_model_that_is_a_zip_file_is_no_archive():
     assert not any(map(is_archive, ("weights.pth", "model.keras", "weights.npz", "model.onnx")))
     assert all(map(is_archive, ("A.TAR", "a.tar.gz", "a.zip")))

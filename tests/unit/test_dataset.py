@@ -54,6 +54,25 @@ def test_images_that_are_no_files_are_all_named(folder, patterns):
     ]
 
 
+def test_names_that_are_no_text_are_named(folder):
+    for name in (b"gr\xfcn.png", b"wei\xdf.png"):
+        with open(os.path.join(os.fsencode(folder), name), "wb"):
+            pass
+    with pytest.raises(DliflowError) as caught:
+        dataset.find(folder, None)
+    assert str(caught.value).splitlines()[1:] == [
+        rf"  {name}: its name is no text in UTF-8; rename it, or unpack its archive with that encoding"
+        for name in (r"gr\xfcn.png", r"wei\xdf.png")
+    ]
+
+
+def test_a_folder_that_is_named_like_an_image(folder):
+    (folder / "z.jpg").mkdir()
+    (folder / "z.jpg/inner.png").write_bytes(b"x")
+    assert list(dataset.find(folder, None)) == [*IMAGES, "z.jpg/inner.png"]
+    assert list(dataset.find(folder, ["*.jpg", "*.JPEG"])) == ["B.JPEG"]
+
+
 def test_a_link_to_a_folder_above(folder):
     (folder / "class/again").symlink_to("..")
     with pytest.raises(DliflowError, match=r"class/again: is a link to a folder that it lies in itself"):

@@ -143,6 +143,14 @@ def belongs(name: str, to: str) -> bool:
     return name.startswith((f"{beginning}.", f"{beginning}-", f"{to}_"))
 
 
+def _name_in_zip(member: zipfile.ZipInfo) -> str:
+    """A member's name. macOS writes UTF-8 without the flag that says so, which zipfile then takes for code page 437."""
+    try:
+        return member.filename if member.flag_bits & 0x800 else member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
+
+
 def _checked(path: Path, member: Member) -> tuple[str, bool, int]:
     """A member's name, normalised, whether it is a folder, and its size in bytes.
 
@@ -150,7 +158,7 @@ def _checked(path: Path, member: Member) -> tuple[str, bool, int]:
         DliflowError: for a name that is absolute or leads upwards, and for all that is no folder or regular file.
     """
     if isinstance(member, zipfile.ZipInfo):
-        name, size, is_folder = member.filename, member.file_size, member.is_dir()
+        name, size, is_folder = _name_in_zip(member), member.file_size, member.is_dir()
         regular = stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
         unreadable = "is encrypted" if member.flag_bits & 1 else ""
     else:

@@ -82,7 +82,7 @@ def _text(path: Path, rule: dict[str, Any]) -> str:
         text = content.decode(encoding)
     except UnicodeError as error:
         name = encoding.upper() if encoding.startswith("utf") else encoding
-        hint = "cp1252 (Windows, Western Europe), latin-1, utf-16 or another one"
+        hint = "what it is, such as cp1252 (Windows, Western Europe), latin-1 or utf-16"
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             hint = "utf-16: it begins as such a file does"
         raise DliflowError(
