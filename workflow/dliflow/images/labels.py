@@ -6,6 +6,7 @@ A label is a class index from 0. Files of labels may give it as such, as a synse
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -91,24 +92,24 @@ def _by_folder(names: list[str], rule: dict[str, Any], classes: Classes) -> list
             f"{listed(loose)}"
         )
     called = {folder: _label_of_folder(folder, rule) for folder in sorted(set(folders.values()))}
-    without = [folder for folder, label in called.items() if label is None]
+    without = [folder for folder, label in called.items() if not label]
     if without:
         raise DliflowError(
             f"{len(without)} of {len(called)} folders of images end in nothing like labels.pattern "
             f"{rule['pattern']!r}:{listed(without)}"
         )
     of = _by_order if rule.get("sorted", False) else _by_name
-    index = of(sorted({label for label in called.values() if label is not None}), rule, classes)
+    index = of(sorted(set(called.values())), rule, classes)
     return [index[called[folder]] for folder in folders.values()]
 
 
-def _label_of_folder(folder: str, rule: dict[str, Any]) -> Optional[str]:
-    """A folder's last part, or what the pattern takes of the end of its path; None where that has no such end."""
+def _label_of_folder(folder: str, rule: dict[str, Any]) -> str:
+    """A folder's last part, or what the pattern takes of the end of its path; '' where that has no such end."""
     if "pattern" not in rule:
         return folder.rpartition("/")[2]
     pattern = pattern_of(rule, "label")
     ends = (folder[start:] for start in [0, *(match.end() for match in re.finditer("/", folder))])
-    return next((match["label"] for end in ends if (match := pattern.fullmatch(end))), None)
+    return next((match["label"] for end in ends if (match := pattern.fullmatch(end))), "")
 
 
 def _by_order(folders: list[str], rule: dict[str, Any], classes: Classes) -> dict[str, int]:
@@ -230,34 +231,33 @@ def _told(path: Path, images: label_files.Names, rule: dict[str, Any], classes: 
     return told
 
 
+def _complaints(told: _Told, names: list[str], images: label_files.Names, classes: Classes) -> Iterator[str]:
+    """What does not fit together in a file of labels and the images of a dataset."""
+    if told.wrong:
+        yield f"{len(told.wrong)} lines are wrong:{listed(told.wrong)}\n{classes.called()}"
+    if told.again:
+        yield f"{len(told.again)} lines name a file again; is this two files in one?{listed(told.again)}"
+    without = [name for name in names if name not in told.lines]
+    if without:
+        held = some(list(told.lines)) or "nothing"
+        yield f"there is no label for {len(without)} of {len(names)} images; it names {held}:{listed(without)}"
+    if told.absent:
+        root = images.root_of(list(told.absent))
+        question = f"\nThey all begin with {root}: is this the dataset's folder? Then set labels.root" if root else ""
+        yield (
+            f"names {len(told.absent)} images that are not among the dataset's; is the dataset complete, and do "
+            "`images` and the paths in the file fit together?"
+            f"{listed([f'line {line}: {text}' for text, line in told.absent.items()])}{question}"
+        )
+
+
 def _in_file(path: Path, names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
     """Labels from a file of them, each of whose lines names an image."""
     images = label_files.Names(names, rule.get("root", ""))
     told = _told(path, images, rule, classes)
-    without = [name for name in names if name not in told.lines]
-    complaints = []
-    if told.wrong:
-        complaints.append(f"{len(told.wrong)} lines are wrong:{listed(told.wrong)}\n{classes.called()}")
-    if told.again:
-        complaints.append(f"{len(told.again)} lines name a file again; is this two files in one?{listed(told.again)}")
-    if without:
-        held = some(list(told.lines)) or "nothing"
-        complaints.append(
-            f"there is no label for {len(without)} of {len(names)} images; it names {held}:{listed(without)}"
-        )
-    if told.absent:
-        root = images.root_of(list(told.absent))
-        hint = (
-            "" if root is None else f"\nThey all begin with {root}: is this the dataset's folder? Then set labels.root"
-        )
-        complaints.append(
-            f"names {len(told.absent)} images that are not among the dataset's; is the dataset complete, and do "
-            "`images` and the paths in the file fit together?"
-            + listed([f"line {line}: {text}" for text, line in told.absent.items()])
-            + hint
-        )
+    complaints = [f"{path}: {complaint}" for complaint in _complaints(told, names, images, classes)]
     if complaints:
-        raise DliflowError("\n".join(f"{path}: {complaint}" for complaint in complaints))
+        raise DliflowError("\n".join(complaints))
     for name, text in list(told.otherwise.items())[:1]:
         progress.say(f"{path}: names {len(told.otherwise):,} images in other words; '{text}' is taken for '{name}'")
     places, labels = [f"line {told.lines[name]}: {name}" for name in names], [told.labels[name] for name in names]

@@ -14,8 +14,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from dliflow.errors import DliflowError
 
-Image.MAX_IMAGE_PIXELS = 200_000_000  # a decompression bomb is refused, a large photograph is not
-
+MOST_PIXELS = 200_000_000
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow refuses twice as many: a decompression bomb, and no large photograph
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -112,7 +112,7 @@ def _resized(image: Image.Image, geometry: dict[str, Any]) -> Image.Image:
         return _central(image, resize["central_fraction"]).resize((width, height), resample)
     ratio = resize["short_side"] / min(image.size)
     size = (round(image.width * ratio), round(image.height * ratio))
-    if math.prod(size) > Image.MAX_IMAGE_PIXELS:  # a strip of 1 x 5000 pixels would fill the memory
+    if math.prod(size) > MOST_PIXELS:  # a strip of 1 x 5000 pixels would fill the memory
         raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels would become {size[0]} x {size[1]}")
     resized = image.resize(size, resample)
     left, top = (resized.width - width) // 2, (resized.height - height) // 2
