@@ -103,6 +103,12 @@ CASES = {
         "lesion_id,image_id,dx,dx_type\nHAM_0000118,ISIC_0027419,bkl,histo\nHAM_0000119,ISIC_0025030,nv,histo\n",
         {"HAM10000_images_part_1/ISIC_0027419.jpg": 0, "HAM10000_images_part_2/ISIC_0025030.jpg": 1},
     ),
+    "ISIC 2018": (
+        ["AKIEC", "BCC", "BKL", "DF", "MEL", "NV", "VASC"],
+        "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\nISIC_0034524,0.0,1.0,0.0,0.0,0.0,0.0,0.0\n"
+        "ISIC_0034525,1.0,0.0,0.0,0.0,0.0,0.0,0.0\n",
+        {"ISIC_0034524.jpg": 5, "ISIC_0034525.jpg": 4},
+    ),
     "Hugging Face's image folder: `metadata.csv`": (
         NUMBERS,
         "file_name,label\ntest/0001.png,3\ntest/0002.png,10\n",

@@ -25,13 +25,14 @@ NAMES = ["a.jpg", "sub/b.jpg", "sub/c d.PNG"]
         ("img/x.y.JPEG", "x.y"),
         ("img/x.jpg", "img\\x.jpg"),
         ("img/x.jpg", "./img//x.jpg"),
+        ("img/x.JPG", "IMG/X.jpg"),
     ],
 )
 def test_a_path_that_is_an_image_s_in_other_words(name, called):
     assert Names([name, "img/other.jpg"]).called(called) == [name]
 
 
-@pytest.mark.parametrize("called", ["mg/x.jpg", "other/img/x.jpg", "/img/x.jpg", "x.png", "img", "", "y.jpg", "X.jpg"])
+@pytest.mark.parametrize("called", ["mg/x.jpg", "other/img/x.jpg", "/img/x.jpg", "x.png", "img", "", "y.jpg"])
 def test_a_path_that_is_no_image_s(called):
     assert Names(["img/x.jpg"]).called(called) == []
 
@@ -40,13 +41,15 @@ def test_a_whole_path_comes_before_the_end_of_another():
     images = Names(["x.jpg", "old/x.jpg", "y/z.jpg", "w/z.jpg"])
     assert images.called("x.jpg") == images.called("x") == ["x.jpg"]
     assert images.called("z.jpg") == ["w/z.jpg", "y/z.jpg"]
+    assert Names(["X.jpg", "x.jpg"]).called("X.jpg") == ["X.jpg"]
+    assert Names(["X.jpg", "x.jpg"]).called("x.JPG") == ["X.jpg", "x.jpg"]
 
 
 @pytest.mark.parametrize(
     ("root", "called"),
     [
         ("C:\\photos", "C:\\photos\\img\\x.jpg"),
-        ("C:\\photos\\", "C:/photos/img/x.jpg"),
+        ("c:\\photos\\", "C:/photos/img/x.jpg"),
         ("/home/me/val", "/home/me/val/img/x.jpg"),
         ("/", "/img/x.jpg"),
         ("train", "train/x"),
@@ -79,6 +82,13 @@ def labelled(tmp_path, content, rule, names=NAMES, classes=CLASSES):
 )
 def test_a_csv(tmp_path, text, rule):
     assert labelled(tmp_path, text, {"from": "csv", **rule}) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("cells", ["0,0,0", "1,0,1", "0.2,0.7,0.1", "0,,"])
+def test_no_column_or_several_that_have_a_1(tmp_path, cells):
+    rule = {"from": "csv", "columns": {"label": ["c0", "c1", "c2"]}}
+    with pytest.raises(DliflowError, match=r"line 2: a\.jpg: there is no label"):
+        labelled(tmp_path, f"file,c0,c1,c2\na.jpg,{cells}\n", rule)
 
 
 @pytest.mark.parametrize("line", ["x.v2 0.Png 7", "x.v2 0.Png\t7", '"x.v2 0.Png" 7', "./x.v2 0.Png  c7"])
@@ -136,6 +146,13 @@ def test_the_list_of_another_part_of_a_dataset_is_not_taken(tmp_path):
     with pytest.raises(DliflowError) as caught:
         labelled(tmp_path, "train/0.png 1\n", {"from": "list"}, ["test/0.png"])
     assert "labels.root" not in str(caught.value)
+
+
+def test_a_file_that_lies_deeper_is_named(tmp_path):
+    (tmp_path / "Top [1]").mkdir()
+    (tmp_path / "Top [1]/labels.csv").write_text("file,label\n")
+    with pytest.raises(DliflowError, match=r"no such file of labels; there is Top \[1\]/labels\.csv$"):
+        of_images(NAMES, {"from": "csv"}, tmp_path / "labels.csv", CLASSES)
 
 
 def test_an_end_that_several_images_have(tmp_path):

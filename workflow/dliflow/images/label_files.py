@@ -101,26 +101,36 @@ def _place(content: bytes, error: UnicodeError) -> str:
 
 
 def _csv_pairs(path: Path, text: str, rule: dict[str, Any]) -> Pairs:
-    """Rows of a CSV. The separator is the first one with which the first row has both columns."""
     columns = {"file": "file", "label": "label", **rule.get("columns", {})}
-    wanted = [columns["file"], columns["label"]]
+    each = columns["label"] if isinstance(columns["label"], list) else []
+    for line, (file, *cells) in _cells(path, text, rule, [columns["file"], *(each or [columns["label"]])]):
+        yield line, file, _marked(each, cells) if each else cells[0]
+
+
+def _cells(path: Path, text: str, rule: dict[str, Any], columns: list[int | str]) -> Iterator[tuple[int, list[str]]]:
+    """The cells of some columns, with their line. The separator is the first with which the first row has them all."""
     for separator in [rule["separator"]] if "separator" in rule else SEPARATORS:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
         first = next(rows, [])
-        places = [place for column in wanted if (place := _place_of(column, first)) is not None]
-        if len(places) == len(wanted):
+        places = [place for column in columns if (place := _place_of(column, first)) is not None]
+        if len(places) == len(columns):
             break
     else:
         held = ", ".join(next(csv.reader(io.StringIO(text)), [])) or "nothing"
         raise DliflowError(
-            f"{path}: the first line must name the columns {wanted[0]} and {wanted[1]}; it names {held} "
+            f"{path}: the first line must name the columns {' and '.join(map(str, columns))}; it names {held} "
             "(labels.columns; where no line names columns, their numbers: {file: 1, label: 2})"
         )
-    named = any(isinstance(column, str) for column in wanted)
+    named = any(isinstance(column, str) for column in columns)
     for row in rows if named else itertools.chain([first], rows):
         if row:
-            file, label = (row[place] if place < len(row) else "" for place in places)
-            yield rows.line_num, file, label
+            yield rows.line_num, [row[place] if place < len(row) else "" for place in places]
+
+
+def _marked(columns: list[str], cells: list[str]) -> str:
+    """The one column that has a 1, where each class has a column; '' when it is none, or not one alone."""
+    marked = [column for column, cell in zip(columns, cells) if re.fullmatch(r"1(\.0+)?", cell.strip())]
+    return marked[0] if len(marked) == 1 else ""
 
 
 def _place_of(column: int | str, first: list[str]) -> Optional[int]:
@@ -163,7 +173,8 @@ class Names:
     """The images of a dataset, as a file of labels may call them.
 
     A path in the file is the image's in the dataset's folder, or the end of it that only one image has. The image's
-    suffix may be left out. Windows' backslashes and the two ways of writing an accent in Unicode make no difference.
+    suffix may be left out. Windows' backslashes, capital letters and the two ways of writing an accent in Unicode make
+    no difference where they tell no images apart.
     """
 
     def __init__(self, names: Sequence[str], root: str = ""):
@@ -173,41 +184,45 @@ class Names:
             root: what stands before all paths in the file.
         """
         self.names = frozenset(names)
-        self.root = _parts(root) if root else []
+        self.root = _key(root) if root else []
 
     @cached_property
-    def _by_last(self) -> dict[str, list[str]]:
-        """Images by the last part of their path, with its suffix and without."""
-        images: dict[str, list[str]] = {}
+    def _by_last(self) -> dict[str, list[tuple[str, list[str]]]]:
+        """Images and the parts of their paths, by the last of these with its suffix and without."""
+        images: dict[str, list[tuple[str, list[str]]]] = {}
         for name in sorted(self.names):
-            last = _parts(name)[-1]
-            for key in {last, posixpath.splitext(last)[0]}:
-                images.setdefault(key, []).append(name)
+            parts = _key(name)
+            for last in {parts[-1], posixpath.splitext(parts[-1])[0]}:
+                images.setdefault(last, []).append((name, parts[:-1]))
         return images
 
     def called(self, text: str) -> list[str]:
         """The images that a path may stand for: one, none, or several that it does not tell apart."""
         if not self.root and text in self.names:
             return [text]
-        parts = _parts(text)
+        parts = _key(text)
         if parts[: len(self.root)] != self.root or len(parts) == len(self.root):
             return []
-        parts = parts[len(self.root) :]
-        ends = [name for name in self._by_last.get(parts[-1], []) if _parts(name)[-len(parts) : -1] == parts[:-1]]
-        whole = [name for name in ends if len(_parts(name)) == len(parts)]
-        return whole or ends
+        *above, last = parts[len(self.root) :]
+        alike = self._by_last.get(last, [])
+        whole = [name for name, folders in alike if folders == above]
+        return whole or [name for name, folders in alike if folders[len(folders) - len(above) :] == above]
 
     def root_of(self, texts: Sequence[str]) -> Optional[str]:
         """What all paths of a file begin with that are whole paths of images but for that; None where none are."""
-        split = [_parts(text) for text in texts]
-        images = {tuple(parts) for name in self.names for parts in (_parts(name), _parts(posixpath.splitext(name)[0]))}
+        split = [_key(text) for text in texts]
+        images = {tuple(_key(path)) for name in self.names for path in (name, posixpath.splitext(name)[0])}
         for count in range(1, min(map(len, split))):
-            root = split[0][:count]
-            if all(parts[:count] == root and tuple(parts[count:]) in images for parts in split):
-                return "/".join(root) or "/"
+            if all(parts[:count] == split[0][:count] and tuple(parts[count:]) in images for parts in split):
+                return "/".join(_parts(texts[0])[:count]) or "/"
         return None
 
 
 def _parts(path: str) -> list[str]:
     """The parts of a path, which may be Windows' (`C:\\x\\y.jpg` has three); the first of `/x` is ''."""
-    return posixpath.normpath(composed(path).replace("\\", "/")).rstrip("/").split("/")
+    return posixpath.normpath(path.replace("\\", "/")).rstrip("/").split("/")
+
+
+def _key(path: str) -> list[str]:
+    """The parts of a path as they are compared."""
+    return _parts(composed(path).casefold())

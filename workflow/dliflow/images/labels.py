@@ -297,7 +297,8 @@ def of_images(names: list[str], rule: dict[str, Any], path: Optional[Path], clas
     else:
         assert path is not None
         if not path.exists():
-            raise DliflowError(f"{path}: no such file of labels")
+            below = [str(file.relative_to(path.parent)) for file in path.parent.rglob("*") if file.name == path.name]
+            raise DliflowError(f"{path}: no such file of labels{'; there is ' + some(sorted(below)) if below else ''}")
         if rule["from"] != "devkit":
             return list(_in_file(_only_file(path), names, rule, classes))
         labels = devkit.labels(path, names)
