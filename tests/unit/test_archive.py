@@ -89,6 +89,15 @@ def test_names_in_a_zip_that_says_nothing_of_their_encoding(tmp_path, out, store
     assert files(out) == [right]
 
 
+def test_backslashes_in_a_zip_of_windows(tmp_path, out):
+    members = [zipfile.ZipInfo(name) for name in ("Top\\img\\", "Top\\img\\a b.jpg", "Top/c.jpg")]
+    for member in members:
+        member.create_system = 0
+    make_zip(tmp_path / "a.zip", [(member, b"" if member.filename.endswith("\\") else b"x") for member in members])
+    extract(tmp_path / "a.zip", out)
+    assert files(out) == ["Top/c.jpg", "Top/img/a b.jpg"]
+
+
 def test_a_model_that_is_a_zip_file_is_no_archive():
     assert not any(map(is_archive, ("weights.pth", "model.keras", "weights.npz", "model.onnx")))
     assert all(map(is_archive, ("A.TAR", "a.tar.gz", "a.zip")))

@@ -70,7 +70,7 @@ def labelled(tmp_path, content, rule, names=NAMES, classes=CLASSES):
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("file;label\na.jpg;1\nsub/b.jpg;2\nsub/c d.PNG;3\n", {}),
+        ("file;label;;\na.jpg;1;;\nsub/b.jpg;2;;\nsub/c d.PNG;3;;\n;;;\n; ;;\n", {}),
         ('"file"\t"label"\n"a.jpg"\t"1"\n"sub/b.jpg"\t"2"\n"sub/c d.PNG"\t"3"\n', {}),
         ("file | label\na.jpg | 1\nsub/b.jpg | c2\nsub/c d.PNG | 3.0\n", {}),
         ("a.jpg,1\nsub/b.jpg,2\n\nsub/c d.PNG,3\n", {"columns": {"file": 1, "label": 2}}),

@@ -123,7 +123,7 @@ def _cells(path: Path, text: str, rule: dict[str, Any], columns: list[int | str]
         )
     named = any(isinstance(column, str) for column in columns)
     for row in rows if named else itertools.chain([first], rows):
-        if row:
+        if any(map(str.strip, row)):  # spreadsheets leave rows of separators alone
             yield rows.line_num, [row[place] if place < len(row) else "" for place in places]
 
 
