@@ -94,7 +94,7 @@ CASES = {
         {"images/banded/banded_0002.jpg": 0, "images/blotchy/blotchy_0003.jpg": 1, "images/banded/b.jpg": None},
     ),
     "SUN397": (
-        ["/abbey", "/apartment_building/outdoor"],
+        ["/a/abbey", "/a/apartment_building/outdoor"],
         "/a/abbey/sun_1.jpg\n/a/apartment_building/outdoor/sun_2.jpg\n",
         {"a/abbey/sun_1.jpg": 0, "a/abbey/sun_3.jpg": None, "a/apartment_building/outdoor/sun_2.jpg": 1},
     ),
