@@ -276,4 +276,10 @@ def test_what_a_pattern_takes_of_the_end_of_a_folder_s_path():
 
 def test_class_names_in_both_forms_of_unicode():
     classes = Classes(2, ["gr\u00fcn", "weiss"])
-    assert of_images(["gru\u0308n/a", "gr\u00fcn/b"], {"from": "folder"}, None, classes) == [0, 0]
+    names = ["gru\u0308n/gru\u0308n-1.png", "gr\u00fcn/gr\u00fcn-2.png"]
+    assert of_images(names, {"from": "folder"}, None, classes) == [0, 0]
+    for rule in (
+        {"from": "file_name", "pattern": r"(?P<label>\w+)-\d\.png"},
+        {"from": "folder", "pattern": r"(?P<label>\w+)"},
+    ):
+        assert of_images(names, rule, None, classes) == [0, 0]

@@ -62,7 +62,7 @@ class Classes:
 
 def _by_file_name(names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
     pattern = pattern_of(rule, "label")
-    matches = {name: match for name in names if (match := pattern.fullmatch(name.rpartition("/")[2]))}
+    matches = {name: match for name in names if (match := pattern.fullmatch(composed(name.rpartition("/")[2])))}
     unknown = [name for name in names if name not in matches]
     if unknown:
         raise DliflowError(
@@ -107,7 +107,7 @@ def _label_of_folder(folder: str, rule: dict[str, Any]) -> str:
     """A folder's last part, or what the pattern takes of the end of its path; '' where that has no such end."""
     if "pattern" not in rule:
         return folder.rpartition("/")[2]
-    pattern = pattern_of(rule, "label")
+    pattern, folder = pattern_of(rule, "label"), composed(folder)
     ends = (folder[start:] for start in [0, *(match.end() for match in re.finditer("/", folder))])
     return next((match["label"] for end in ends if (match := pattern.fullmatch(end))), "")
 
