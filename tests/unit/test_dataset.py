@@ -112,6 +112,15 @@ def test_files_that_are_left_out_are_counted_and_told(folder, tmp_path, capsys):
     assert "left out" not in capsys.readouterr().out
 
 
+def test_class_names_as_windows_writes_them(folder, tmp_path):
+    (tmp_path / "names.txt").write_bytes("\ufeffclass \r\ndeeper\r\n".encode())
+    arguments = {"folder": folder, "patterns": ["class/**/*.*"], "labels_path": None, "classes": 2}
+    out, names = tmp_path / "list.csv", tmp_path / "names.txt"
+    (folder / "class/readme.txt").unlink()
+    images.run(argparse.Namespace(**arguments, labels={"from": "folder"}, names=names, out=out))
+    assert [row["label"] for row in dataset.read(out)] == [0, 1]
+
+
 def test_no_image(folder):
     with pytest.raises(DliflowError, match=r"images: no file matches \*\.tiff"):
         dataset.find(folder, ["*.tiff"])

@@ -37,7 +37,7 @@ class Classes:
         """The indices of the classes of each name."""
         places: dict[str, list[int]] = {}
         for index, name in enumerate(self.names):
-            places.setdefault(composed(name), []).append(index)
+            places.setdefault(composed(name).strip(), []).append(index)
         return places
 
     def index(self, name: str) -> int:

@@ -53,7 +53,9 @@ def decode(path: Path) -> Image.Image:
     except FileNotFoundError as error:
         raise DliflowError(f"{path}: no such image") from error
     except UnidentifiedImageError as error:
-        reason = "not an image that Pillow can read" if path.stat().st_size else "the file is empty"
+        reason = (
+            "not an image that Pillow can read; save it as PNG or JPEG" if path.stat().st_size else "the file is empty"
+        )
         raise DliflowError(f"{path}: {reason}") from error
     except Exception as error:  # broken files make Pillow raise errors of all kinds
         raise DliflowError(f"{path}: broken image: {type(error).__name__}: {error}") from error

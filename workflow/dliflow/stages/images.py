@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
         every = len(names)
         names = labels.only_listed(names, args.labels, args.labels_path)
         progress.say(f"{args.labels_path}: names {len(names):,} of {every:,} images; the others are left out")
-    called = args.names.read_text(encoding="utf-8").splitlines() if args.names else []
+    called = args.names.read_text(encoding="utf-8-sig").splitlines() if args.names else []
     classes = labels.Classes(args.classes, called)
     classes_of_images = labels.of_images(names, args.labels, args.labels_path, classes)
     dataset.write(args.out, dataset.rows(args.folder, names, classes_of_images))
