@@ -119,15 +119,22 @@ def _by_order(folders: list[str], rule: dict[str, Any], classes: Classes) -> dic
             f"labels.sorted: there are {len(folders)} folders of images, the model has {classes.count} "
             "classes; the alphabetical order tells the class only when every class has its folder"
         )
-    numbers = [folder for folder in folders if _is_number(folder)]
-    if sorted(numbers, key=float) != numbers:
+    doubtful = [pair for pair in zip(folders, folders[1:]) if _natural(pair[0]) > _natural(pair[1])]
+    if doubtful:
+        before, after = doubtful[0]
         raise DliflowError(
-            f"labels.sorted: folders are numbers, whose order as text is another one: {some(numbers)}; "
-            "without labels.sorted the numbers are the class indices (labels.first: 1 where they begin with 1). If the "
-            "model was trained on folders in this order of text, as torchvision's ImageFolder takes them, write the "
-            "folders' names in this order into a file, and set labels.classes to it"
+            f"labels.sorted: as text '{before}' comes before '{after}', by the numbers in them it does not, and models "
+            "are trained in either order. Folders that are numbers are class indices without labels.sorted "
+            "(labels.first: 1 where they begin with 1). Otherwise write the folders' names in the order of the model's "
+            "classes into a file, and set labels.classes to it: torchvision's ImageFolder and Keras take the order of "
+            "`LC_ALL=C ls`, timm that of `ls -v`"
         )
     return {folder: position for position, folder in enumerate(folders)}
+
+
+def _natural(text: str) -> list[int | str]:
+    """A key for the order in which numbers in a text count as numbers: text and numbers in turns."""
+    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", text))]
 
 
 def _by_name(folders: list[str], rule: dict[str, Any], classes: Classes) -> dict[str, int]:
