@@ -76,6 +76,28 @@ def test_zip(tmp_path, out):
     assert files(out) == ["a.txt", "b/c.txt"]
 
 
+@pytest.mark.parametrize(
+    ("stored", "right"),
+    [("gr\u00fcn".encode(), "gr\u00fcn"), ("gru\u0308n".encode(), "gru\u0308n"), (b"gr\x81n", "gr\u00fcn")],
+)
+def test_names_in_a_zip_that_says_nothing_of_their_encoding(tmp_path, out, stored, right):
+    """UTF-8 as macOS writes it, and code page 437 as the format has it."""
+    make_zip(tmp_path / "a.zip", [("x" * len(stored), b"content")])
+    content = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(content.replace(b"x" * len(stored), stored))
+    extract(tmp_path / "a.zip", out)
+    assert files(out) == [right]
+
+
+def test_backslashes_in_a_zip_of_windows(tmp_path, out):
+    members = [zipfile.ZipInfo(name) for name in ("Top\\img\\", "Top\\img\\a b.jpg", "Top/c.jpg")]
+    for member in members:
+        member.create_system = 0
+    make_zip(tmp_path / "a.zip", [(member, b"" if member.filename.endswith("\\") else b"x") for member in members])
+    extract(tmp_path / "a.zip", out)
+    assert files(out) == ["Top/c.jpg", "Top/img/a b.jpg"]
+
+
 def test_a_model_that_is_a_zip_file_is_no_archive():
     assert not any(map(is_archive, ("weights.pth", "model.keras", "weights.npz", "model.onnx")))
     assert all(map(is_archive, ("A.TAR", "a.tar.gz", "a.zip")))

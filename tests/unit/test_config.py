@@ -100,6 +100,11 @@ def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
             r"input\.resize: unknown key 'shortside'; did you mean 'sho",
         ),
         ("size: 192", "size: 192, resize: {short_side: 0}", r"input\.resize\.short_side: 0: 0 is less than the min"),
+        (
+            "size: 192",
+            "size: [192, 256], resize: {short_side: 224}",
+            r"input\.resize\.short_side: 224 is smaller than input\.size: 256, .* set it to 256 or more",
+        ),
         ("path: models/mine.bin", "path: a, sha256: xyz", r"source\.from\[0\]\.sha256: 'xyz': .* 64 hex digits"),
         (
             "path: models/mine.bin}], format: pytorch_state_dict",
@@ -136,6 +141,9 @@ def test_a_wrong_model_entry_is_told_with_what_would_be_right(tmp_path, old, new
         ("{from: list, file: {form: [{path: a}]}}", r"labels\.file: unknown key 'form'; did you mean 'from'\?"),
         ("{from: list, file: 3}", r"labels\.file: 3 is not valid\. Right would be: a path in the dataset"),
         ("{pattern: a}", r"labels: the key 'from' is missing"),
+        ("{from: csv, file: a.csv, columns: {file: 0}}", r"labels\.columns\.file: 0 is not valid\. .* number from 1"),
+        ("{from: csv, file: a.csv, separator: ', '}", r"labels\.separator: ', ': .* the character between columns"),
+        ("{from: list, file: a.txt, only_listed: 1}", r"labels\.only_listed: 1: .* are left out"),
     ],
 )
 def test_a_wrong_rule_of_labels_is_told_with_what_would_be_right(tmp_path, labels, message):

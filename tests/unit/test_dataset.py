@@ -54,6 +54,25 @@ def test_images_that_are_no_files_are_all_named(folder, patterns):
     ]
 
 
+def test_names_that_are_no_text_are_named(folder):
+    for name in (b"gr\xfcn.png", b"wei\xdf.png"):
+        with open(os.path.join(os.fsencode(folder), name), "wb"):
+            pass
+    with pytest.raises(DliflowError) as caught:
+        dataset.find(folder, None)
+    assert str(caught.value).splitlines()[1:] == [
+        rf"  {name}: its name is no text in UTF-8; rename it, or unpack its archive with that encoding"
+        for name in (r"gr\xfcn.png", r"wei\xdf.png")
+    ]
+
+
+def test_a_folder_that_is_named_like_an_image(folder):
+    (folder / "z.jpg").mkdir()
+    (folder / "z.jpg/inner.png").write_bytes(b"x")
+    assert list(dataset.find(folder, None)) == [*IMAGES, "z.jpg/inner.png"]
+    assert list(dataset.find(folder, ["*.jpg", "*.JPEG"])) == ["B.JPEG"]
+
+
 def test_a_link_to_a_folder_above(folder):
     (folder / "class/again").symlink_to("..")
     with pytest.raises(DliflowError, match=r"class/again: is a link to a folder that it lies in itself"):
@@ -91,6 +110,15 @@ def test_files_that_are_left_out_are_counted_and_told(folder, tmp_path, capsys):
     )
     images.run(argparse.Namespace(**arguments, patterns=["*.jfif"], out=tmp_path / "list.csv"))
     assert "left out" not in capsys.readouterr().out
+
+
+def test_class_names_as_windows_writes_them(folder, tmp_path):
+    (tmp_path / "names.txt").write_bytes("\ufeffclass \r\ndeeper\r\n".encode())
+    arguments = {"folder": folder, "patterns": ["class/**/*.*"], "labels_path": None, "classes": 2}
+    out, names = tmp_path / "list.csv", tmp_path / "names.txt"
+    (folder / "class/readme.txt").unlink()
+    images.run(argparse.Namespace(**arguments, labels={"from": "folder"}, names=names, out=out))
+    assert [row["label"] for row in dataset.read(out)] == [0, 1]
 
 
 def test_no_image(folder):

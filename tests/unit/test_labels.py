@@ -239,3 +239,51 @@ def test_a_wrong_devkit(kit):
     truth.with_name("meta.mat").unlink()
     with pytest.raises(DliflowError, match=r"0 files are called meta\.mat"):
         of_images(VALIDATION, {"from": "devkit"}, kit, ANIMALS)
+
+
+MANY_CLASSES = Classes(12, [f"c{index}" for index in range(12)])
+NUMBERED = [f"val/{index}/{index}.jpg" for index in range(12)]
+
+
+def test_folders_that_are_numbers_are_indices():
+    assert of_images(NUMBERED, {"from": "folder"}, None, MANY_CLASSES) == list(range(12))
+    assert of_images(["1/a", "12/b"], {"from": "folder", "first": 1}, None, MANY_CLASSES) == [0, 11]
+    assert of_images(["00/a", "011/b"], {"from": "folder"}, None, MANY_CLASSES) == [0, 11]
+    with pytest.raises(DliflowError, match=r"1 of 1 images have a label outside .* 0 to 11:\n  12/a: label 12"):
+        of_images(["12/a"], {"from": "folder"}, None, MANY_CLASSES)
+
+
+def test_the_order_of_text_is_not_that_of_numbers():
+    """torchvision's ImageFolder takes folder 10 for class 2 (CSAILVision/places365, issue 22; pytorch/vision, 714)."""
+    with pytest.raises(DliflowError, match=r"labels\.sorted: as text '11' comes before '2', by the numbers in them"):
+        of_images(NUMBERED, {"from": "folder", "sorted": True}, None, MANY_CLASSES)
+    with pytest.raises(DliflowError, match=r"labels\.sorted: as text 'DC-10' comes before 'DC-3', .* `ls -v`"):
+        of_images(["DC-3/a", "DC-10/b"], {"from": "folder", "sorted": True}, None, Classes(2, []))
+    padded = [f"class_{index:02}/a" for index in range(12)]
+    assert of_images(padded, {"from": "folder", "sorted": True}, None, MANY_CLASSES) == list(range(12))
+    few = NUMBERED[:10]
+    assert of_images(few, {"from": "folder", "sorted": True}, None, Classes(10, [])) == list(range(10))
+    text = Classes(12, sorted(map(str, range(12))))  # what labels.classes says for a model that was trained so
+    trained = of_images(NUMBERED, {"from": "folder", "classes": "names.txt"}, None, text)
+    assert trained[10] == 2
+    with pytest.raises(DliflowError, match=r"'10' is the name of class 2, and an index too; labels\.first: 0"):
+        of_images(NUMBERED, {"from": "folder"}, None, text)
+    assert of_images(NUMBERED, {"from": "folder", "first": 0}, None, text)[10] == 10
+
+
+def test_what_a_pattern_takes_of_the_end_of_a_folder_s_path():
+    rule = {"from": "folder", "pattern": r"(?P<label>\d+)\..*"}
+    assert of_images(["CUB 1.0/010.Bird/a", "011.Cat/b"], rule, None, MANY_CLASSES) == [10, 11]
+    with pytest.raises(DliflowError, match=r"1 of 2 folders of images end in nothing like .*:\n  top/Bird"):
+        of_images(["top/Bird/a", "011.Cat/b"], rule, None, MANY_CLASSES)
+
+
+def test_class_names_in_both_forms_of_unicode():
+    classes = Classes(2, ["gr\u00fcn", "weiss"])
+    names = ["gru\u0308n/gru\u0308n-1.png", "gr\u00fcn/gr\u00fcn-2.png"]
+    assert of_images(names, {"from": "folder"}, None, classes) == [0, 0]
+    for rule in (
+        {"from": "file_name", "pattern": r"(?P<label>\w+)-\d\.png"},
+        {"from": "folder", "pattern": r"(?P<label>\w+)"},
+    ):
+        assert of_images(names, rule, None, classes) == [0, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -183,3 +184,84 @@ def test_what_is_no_image_is_named(tmp_path):
         decode(tmp_path / "a.png")
     with pytest.raises(DliflowError, match=r"b\.png: no such image"):
         decode(tmp_path / "b.png")
+
+
+def png_16(kind, *values):
+    """A row of two pixels of 16 bits, which Pillow cannot write."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header, row = struct.pack(">IIBBBBB", 2, 1, 16, kind, 0, 0, 0), struct.pack(f">{len(values)}H", *values)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("content", "right"),
+    [
+        (png_16(2, 0, 3084, 32_896, 65_535, 65_535, 65_535), [[0, 12, 128], [255, 255, 255]]),
+        (png_16(4, 32_896, 65_535, 3084, 0), [[128, 128, 128], [12, 12, 12]]),
+        (png_16(6, 0, 3084, 32_896, 65_535, 65_535, 65_535, 65_535, 0), [[0, 12, 128], [255, 255, 255]]),
+    ],
+    ids=["colour", "gray with alpha", "colour with alpha"],
+)
+def test_16_bits_of_several_channels(tmp_path, content, right):
+    (tmp_path / "a.png").write_bytes(content)
+    assert np.asarray(decode(tmp_path / "a.png"))[0].tolist() == right
+
+
+def test_transparency_is_dropped_whatever_bears_it(tmp_path):
+    clear = Image.new("RGBA", (4, 4), (200, 100, 50, 0))
+    clear.save(tmp_path / "a.png")
+    Image.new("LA", (4, 4), (124, 7)).save(tmp_path / "b.png")
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 0, 0, 200, 100, 50])
+    palette.save(tmp_path / "c.png", transparency=b"\xff\x00")
+    palette.save(tmp_path / "d.gif", transparency=1)
+    right = {"a.png": [200, 100, 50], "b.png": [124] * 3, "c.png": [200, 100, 50], "d.gif": [200, 100, 50]}
+    for name, colour in right.items():
+        assert (np.asarray(decode(tmp_path / name)) == colour).all(), name
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_cmyk(tmp_path, suffix):
+    """Adobe's JPEG files hold the inverse of each ink, and say so in a segment; Pillow writes it as Adobe does."""
+    Image.new("CMYK", (8, 8), (55, 155, 205, 0)).save(tmp_path / f"a.{suffix}")
+    assert (suffix == "tif") or b"Adobe" in (tmp_path / "a.jpg").read_bytes()
+    assert np.abs(np.asarray(decode(tmp_path / f"a.{suffix}"), int) - [200, 100, 50]).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif", "mpo"])
+def test_the_first_of_several_pictures(tmp_path, suffix):
+    first, second = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("RGB", (8, 8), (0, 0, 255))
+    first.save(tmp_path / f"a.{suffix}", save_all=True, append_images=[second])
+    with Image.open(tmp_path / f"a.{suffix}") as file:
+        assert file.n_frames == 2
+    assert np.abs(np.asarray(decode(tmp_path / f"a.{suffix}"), int) - [255, 0, 0]).max() <= 2
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "webp", "tif", "bmp", "jp2"])
+def test_what_is_cut_off_or_empty_is_named(tmp_path, suffix):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(pixels).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DliflowError, match=rf"a\.{suffix}: (broken image|not an image)"):
+        decode(path)
+    path.write_bytes(b"")
+    with pytest.raises(DliflowError, match=rf"a\.{suffix}: the file is empty"):
+        decode(path)
+
+
+def test_a_picture_of_too_many_pixels(tmp_path, monkeypatch):
+    image(8, 4).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 15)
+    with pytest.raises(DliflowError, match=r"a\.png: broken image: DecompressionBombError: .*32 pixels"):
+        decode(tmp_path / "a.png")
+
+
+def test_a_strip_that_a_resize_would_make_too_large():
+    geometry = {**GEOMETRY, "resize": {"short_side": 256}}
+    with pytest.raises(Image.DecompressionBombError, match="1 x 5000 pixels would become 256 x 1280000"):
+        preprocess(image(1, 5000), geometry)

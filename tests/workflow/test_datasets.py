@@ -6,6 +6,7 @@ import csv
 import hashlib
 import shutil
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -74,6 +75,28 @@ def test_every_form_gives_the_same_labels(imagenet, form):
         (imagenet.folder / "resources/imagenet/ILSVRC2012_devkit_t12.tar.gz").write_bytes(b"another")
         output = imagenet.fail(f"results/data/{form}/evaluation.csv")
         assert "ILSVRC2012_devkit_t12.tar.gz: md5 is " in output
+
+
+def test_an_archive_with_labels_beside_its_images(project):
+    """A folder above all, blanks, a CSV from Excel whose paths begin beside it, and one image that it does not name."""
+    entry = project.folder / "config/datasets/mine.yaml"
+    with zipfile.ZipFile(project.folder / "data/Colour Set.zip", "w") as archive:
+        for path in sorted((project.folder / "data/images").iterdir()):
+            archive.write(path, f"Colour Set/photos/{path.stem} \u00fc.PNG")
+        rows = "".join(f"photos\\{index}_{index % 3} \u00fc.PNG;{index % 3 + 1}\r\n" for index in range(8))
+        archive.writestr("Colour Set/labels.csv", f"file;label\r\n{rows}".encode("cp1252"))
+    text = (
+        "source: data/Colour Set.zip\nlabels: {from: csv, file: Colour Set/labels.csv, first: 1, only_listed: true%s}\n"
+    )
+    project.configure(dataset="mine", accuracy={"images": None})
+
+    entry.write_text(text % ", encoding: cp-12")
+    assert "mine.yaml: labels.encoding: unknown encoding: cp-12" in project.fail("results/data/mine/images.csv")
+    entry.write_text(text % "")
+    assert "set labels.encoding to what it is, such as cp1252" in project.fail("results/data/mine/images.csv")
+    entry.write_text(text % ", encoding: cp1252")
+    assert "names 8 of 9 images; the others are left out" in project.run("results/data/mine/images.csv")
+    assert [int(row["label"]) for row in listed(project, "mine")] == [index % 3 for index in range(8)]
 
 
 def test_what_is_not_there_is_told_before_anything_runs(project):

@@ -6,6 +6,7 @@ used: some Pythons have none (3.11.2), and those of others are led out of the fo
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import os
@@ -143,6 +144,18 @@ def belongs(name: str, to: str) -> bool:
     return name.startswith((f"{beginning}.", f"{beginning}-", f"{to}_"))
 
 
+def _name_in_zip(member: zipfile.ZipInfo) -> str:
+    """A member's name with `/` between folders and in the encoding that it has, whatever the archive says.
+
+    macOS writes UTF-8 without the flag that says so, which zipfile then takes for code page 437. Windows' older tools
+    write backslashes, which no name on Windows can hold (.NET before 4.6.1; Info-ZIP's unzip changes them too).
+    """
+    name = member.filename
+    with contextlib.suppress(UnicodeError):
+        name = name if member.flag_bits & 0x800 else name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/") if member.create_system == 0 else name
+
+
 def _checked(path: Path, member: Member) -> tuple[str, bool, int]:
     """A member's name, normalised, whether it is a folder, and its size in bytes.
 
@@ -150,7 +163,8 @@ def _checked(path: Path, member: Member) -> tuple[str, bool, int]:
         DliflowError: for a name that is absolute or leads upwards, and for all that is no folder or regular file.
     """
     if isinstance(member, zipfile.ZipInfo):
-        name, size, is_folder = member.filename, member.file_size, member.is_dir()
+        name, size = _name_in_zip(member), member.file_size
+        is_folder = name.endswith("/")
         regular = stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
         unreadable = "is encrypted" if member.flag_bits & 1 else ""
     else:

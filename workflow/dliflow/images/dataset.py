@@ -22,8 +22,8 @@ from dliflow.wording import listed
 FIELDS = ("file", "label", "sha256")
 
 SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"),
-    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".jpx", ".jpf", ".jpc", ".j2c", ".avif", ".tga", ".qoi"),
 )
 LITTER = ("thumbs.db", "desktop.ini")  # left by file managers; theirs that begin with a dot are hidden ones
 
@@ -64,6 +64,25 @@ def _is_named_like_an_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def _size(path: str) -> int:
+    """Size in bytes of a file that can be an image.
+
+    Raises:
+        ValueError: with the reason why it cannot be one.
+    """
+    try:
+        path.encode()
+        status = os.stat(path)
+    except UnicodeEncodeError:  # bytes of another encoding, as old archives have them
+        raise ValueError("its name is no text in UTF-8; rename it, or unpack its archive with that encoding") from None
+    except OSError as error:
+        reason = "is a link to nothing" if os.path.islink(path) else f"cannot be read: {error.strerror}"
+        raise ValueError(reason) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("is no regular file")
+    return status.st_size
+
+
 def find(folder: Path, patterns: Optional[list[str]]) -> dict[str, int]:
     """Size in bytes of each image below `folder`, by its path in it, sorted.
 
@@ -80,16 +99,11 @@ def find(folder: Path, patterns: Optional[list[str]]) -> dict[str, int]:
     names = filter(_is_named_like_an_image, _visible(folder)) if patterns is None else _matching(folder, patterns)
     sizes, problems = {}, []
     for name in sorted(names):
-        path = os.path.join(folder, name)
         try:
-            status = os.stat(path)
-        except OSError as error:
-            reason = "is a link to nothing" if os.path.islink(path) else f"cannot be read: {error.strerror}"
-            problems.append(f"{name}: {reason}")
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            problems.append(f"{name}: is no regular file")
-        sizes[name] = status.st_size
+            sizes[name] = _size(os.path.join(folder, name))
+        except ValueError as error:
+            shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+            problems.append(f"{shown}: {error}")
     if problems:
         raise DliflowError(
             f"{folder}: {len(problems)} images cannot be used; replace or remove them:{listed(problems)}"

@@ -5,19 +5,18 @@ A label is a class index from 0. Files of labels may give it as such, as a synse
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
 
+from dliflow import progress
 from dliflow.errors import DliflowError
-from dliflow.images import devkit
+from dliflow.images import devkit, label_files
+from dliflow.images.label_files import composed, pattern_of
 from dliflow.wording import listed, some
-
-Pairs = Iterable[tuple[int, str, str]]  # line number, file, label
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Classes:
         """The indices of the classes of each name."""
         places: dict[str, list[int]] = {}
         for index, name in enumerate(self.names):
-            places.setdefault(name, []).append(index)
+            places.setdefault(composed(name).strip(), []).append(index)
         return places
 
     def index(self, name: str) -> int:
@@ -47,7 +46,7 @@ class Classes:
         Raises:
             LookupError: with the reason, when there is none, or more than one.
         """
-        indices = self.places.get(name, [])
+        indices = self.places.get(composed(name), [])
         if len(indices) == 1:
             return indices[0]
         if indices:
@@ -62,10 +61,8 @@ class Classes:
 
 
 def _by_file_name(names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
-    pattern = re.compile(rule["pattern"])
-    if "label" not in pattern.groupindex:
-        raise DliflowError(f"labels.pattern: {rule['pattern']!r} has no group (?P<label>...)")
-    matches = {name: match for name in names if (match := pattern.fullmatch(name.rpartition("/")[2]))}
+    pattern = pattern_of(rule, "label")
+    matches = {name: match for name in names if (match := pattern.fullmatch(composed(name.rpartition("/")[2])))}
     unknown = [name for name in names if name not in matches]
     if unknown:
         raise DliflowError(
@@ -87,121 +84,192 @@ def _by_file_name(names: list[str], rule: dict[str, Any], classes: Classes) -> l
 
 
 def _by_folder(names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
-    folders = {name: name.rpartition("/")[0].rpartition("/")[2] for name in names}
+    folders = {name: name.rpartition("/")[0] for name in names}
     loose = [name for name, folder in folders.items() if not folder]
     if loose:
         raise DliflowError(
             f"{len(loose)} of {len(names)} images lie in no folder that could name their class (labels.from: folder):"
             f"{listed(loose)}"
         )
-    folder_names = sorted(set(folders.values()))
-    if rule.get("sorted", False):
-        if len(folder_names) != classes.count:
-            raise DliflowError(
-                f"labels.sorted: there are {len(folder_names)} folders of images, the model has {classes.count} "
-                "classes; the alphabetical order tells the class only when every class has its folder"
-            )
-        index = {folder: position for position, folder in enumerate(folder_names)}
-    else:
-        index, problems = {}, []
-        for folder in folder_names:
-            try:
-                index[folder] = classes.index(folder)
-            except LookupError as error:
-                problems.append(error.args[0])
-        if problems:
-            raise DliflowError(
-                f"{len(problems)} of {len(folder_names)} folders of images are named like no class:{listed(problems)}\n"
-                f"{classes.called()}. Set labels.classes to a file with the folders' names in class order "
-                "(resources/imagenet_synsets.txt), or labels.sorted: true"
-            )
-    return [index[folder] for folder in folders.values()]
+    called = {folder: _label_of_folder(folder, rule) for folder in sorted(set(folders.values()))}
+    without = [folder for folder, label in called.items() if not label]
+    if without:
+        raise DliflowError(
+            f"{len(without)} of {len(called)} folders of images end in nothing like labels.pattern "
+            f"{rule['pattern']!r}:{listed(without)}"
+        )
+    of = _by_order if rule.get("sorted", False) else _by_name
+    index = of(sorted(set(called.values())), rule, classes)
+    return [index[called[folder]] for folder in folders.values()]
 
 
-def _csv_pairs(path: Path, rule: dict[str, Any]) -> Pairs:
-    columns = {"file": "file", "label": "label", **rule.get("columns", {})}
-    with open(path, newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream, skipinitialspace=True)
-        missing = {columns["file"], columns["label"]} - set(rows.fieldnames or ())
-        if missing:
-            raise DliflowError(
-                f"{path}: the first line must name the columns {columns['file']} and {columns['label']}; it names "
-                f"{', '.join(rows.fieldnames or ['nothing'])} (labels.columns)"
-            )
-        for row in rows:
-            yield rows.line_num, row[columns["file"]] or "", row[columns["label"]] or ""
+def _label_of_folder(folder: str, rule: dict[str, Any]) -> str:
+    """A folder's last part, or what the pattern takes of the end of its path; '' where that has no such end."""
+    if "pattern" not in rule:
+        return folder.rpartition("/")[2]
+    pattern, folder = pattern_of(rule, "label"), composed(folder)
+    ends = (folder[start:] for start in [0, *(match.end() for match in re.finditer("/", folder))])
+    return next((match["label"] for end in ends if (match := pattern.fullmatch(end))), "")
 
 
-def _list_pairs(path: Path, rule: dict[str, Any]) -> Pairs:
-    """Lines `file label`; neither a name's blanks nor those of a class's name matter once the file's suffix is seen."""
-    with open(path, encoding="utf-8-sig") as stream:
-        for number, line in enumerate(stream, 1):
-            match = re.fullmatch(r"(.+?\.\w+)\s+(\S.*)", line.strip()) or re.fullmatch(r"(.+)\s+(\S+)", line.strip())
-            if match:
-                yield number, match[1], match[2]
-            elif line.strip():
-                yield number, line.strip(), ""
+def _by_order(folders: list[str], rule: dict[str, Any], classes: Classes) -> dict[str, int]:
+    """The place of each folder in alphabetical order."""
+    if len(folders) != classes.count:
+        raise DliflowError(
+            f"labels.sorted: there are {len(folders)} folders of images, the model has {classes.count} "
+            "classes; the alphabetical order tells the class only when every class has its folder"
+        )
+    doubtful = [pair for pair in zip(folders, folders[1:]) if _natural(pair[0]) > _natural(pair[1])]
+    if doubtful:
+        before, after = doubtful[0]
+        raise DliflowError(
+            f"labels.sorted: as text '{before}' comes before '{after}', by the numbers in them it does not, and models "
+            "are trained in either order. Folders that are numbers are class indices without labels.sorted "
+            "(labels.first: 1 where they begin with 1). Otherwise write the folders' names in the order of the model's "
+            "classes into a file, and set labels.classes to it: torchvision's ImageFolder and Keras take the order of "
+            "`LC_ALL=C ls`, timm that of `ls -v`"
+        )
+    return {folder: position for position, folder in enumerate(folders)}
 
 
-def _number(text: str, rule: dict[str, Any], classes: Classes) -> int:
-    """The index that a label stands for. A number is one, unless it is another class's name at the same time."""
-    if not re.fullmatch(r"-?\d+", text, re.ASCII):
-        return classes.index(text)
-    index = int(text) - rule.get("first", 0)
-    if "first" not in rule and text in classes.places and classes.places[text] != [index]:
-        raise LookupError(
-            f"'{text}' is the name of class {classes.places[text][0]}, and an index too; labels.first: 0 says that "
-            "it is the index"
+def _natural(text: str) -> list[int | str]:
+    """A key for the order in which numbers in a text count as numbers: text and numbers in turns."""
+    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", text))]
+
+
+def _by_name(folders: list[str], rule: dict[str, Any], classes: Classes) -> dict[str, int]:
+    """The class that each folder is called by, by its name or as a number."""
+    index, problems = {}, []
+    for folder in folders:
+        try:
+            index[folder] = _number(folder, rule, classes)
+        except LookupError as error:
+            problems.append(error.args[0])
+    if problems:
+        raise DliflowError(
+            f"{len(problems)} of {len(folders)} folders of images are named like no class:{listed(problems)}\n"
+            f"{classes.called()}. Set labels.classes to a file with the folders' names in class order "
+            "(resources/imagenet_synsets.txt), or, if their alphabetical order is the order of the classes, "
+            "labels.sorted: true"
         )
     return index
 
 
-def _in_file(path: Path, names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
-    """Labels from a CSV or a list, whose files are paths in the dataset's folder."""
-    read: Callable[[Path, dict[str, Any]], Pairs] = _csv_pairs if rule["from"] == "csv" else _list_pairs
-    lines: dict[str, int] = {}
-    labels: dict[str, int] = {}
-    problems, again = [], []
-    try:
-        for line, name, text in read(path, rule):
-            name, text = name.strip().removeprefix("./"), text.strip()
-            if name in lines:
-                again.append(f"line {line}: {name} is named again (label {text}), after line {lines[name]}")
-                continue
-            lines[name] = line
-            try:
-                labels[name] = _number(text, rule, classes)
-            except LookupError as error:
-                reason = f"label {error.args[0]}" if text else "there is no label"
-                problems.append(f"line {line}: {name or 'no file'}: {reason}")
-    except UnicodeDecodeError as error:
-        raise DliflowError(f"{path}: is no text in UTF-8: {error}") from error
-    except csv.Error as error:
-        raise DliflowError(f"{path}: is no CSV: {error}") from error
-    wanted = set(names)
-    without = [name for name in names if name not in lines]
-    absent = [f"line {line}: {name}" for name, line in lines.items() if name not in wanted]
-    complaints = []
-    if problems:
-        complaints.append(f"{len(problems)} lines are wrong:{listed(problems)}\n{classes.called()}")
-    if again:
-        complaints.append(f"{len(again)} lines name a file again; is this two files in one?{listed(again)}")
+def _is_number(text: str) -> bool:
+    """Whether a label is a whole number, as tables also write it: `65.0`."""
+    return re.fullmatch(r"-?\d+(\.0+)?", text, re.ASCII) is not None
+
+
+def _number(text: str, rule: dict[str, Any], classes: Classes) -> int:
+    """The index that a label stands for. A number is one, unless it is another class's name at the same time.
+
+    What the dataset's entry itself says decides then: `first`, or else the file `classes`.
+    """
+    if not _is_number(text) or ("classes" in rule and "first" not in rule and composed(text) in classes.places):
+        return classes.index(text)
+    index = int(float(text)) - rule.get("first", 0)
+    if "first" not in rule and text in classes.places and classes.places[text] != [index]:
+        raise LookupError(
+            f"'{text}' is the name of class {classes.places[text][0]}, and an index too; labels.first: 0 says that "
+            "it is the index, labels.classes with the file of the names that it is the name"
+        )
+    return index
+
+
+def _label_in_cell(text: str, rule: dict[str, Any]) -> str:
+    """A label as its column has it, or what the pattern takes of it."""
+    if rule["from"] == "list" or "pattern" not in rule:
+        return text
+    match = pattern_of(rule, "label").fullmatch(text)
+    if match is None:
+        raise LookupError(f"{text!r} does not match labels.pattern {rule['pattern']!r}")
+    return match["label"]
+
+
+def only_listed(names: list[str], rule: dict[str, Any], path: Path) -> list[str]:
+    """The images that a file of labels names, which are all of a dataset whose labels are `only_listed`."""
+    images = label_files.Names(names, rule.get("root", ""))
+    wanted = {image for _, text, _ in label_files.pairs(_only_file(path), rule) for image in images.called(text)}
+    return [name for name in names if name in wanted]
+
+
+@dataclass
+class _Told:
+    """What a file of labels says.
+
+    Attributes:
+        lines: the line number of each image, or of a path that is none.
+        labels: the label of each.
+        wrong: what cannot be a label or a file.
+        again: lines of an image that had one.
+        absent: paths that are no image's, with their line numbers.
+        otherwise: images whose path in the file is another one.
+    """
+
+    lines: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    absent: dict[str, int] = field(default_factory=dict)
+    otherwise: dict[str, str] = field(default_factory=dict)
+
+
+def _told(path: Path, images: label_files.Names, rule: dict[str, Any], classes: Classes) -> _Told:
+    """A file of labels, read to its end, whatever is wrong with it."""
+    told = _Told()
+    for line, text, label in label_files.pairs(path, rule):
+        alike = images.called(text)
+        name = alike[0] if alike else text
+        if name in told.lines:
+            told.again.append(f"line {line}: {text} is named again (label {label}), after line {told.lines[name]}")
+            continue
+        told.lines[name] = line
+        if not alike:
+            told.absent[text] = line
+        elif len(alike) > 1:
+            told.wrong.append(f"line {line}: {text}: could be {len(alike)} images, {some(alike)}")
+        elif composed(name) != composed(text):
+            told.otherwise[name] = text
+        try:
+            told.labels[name] = _number(_label_in_cell(label, rule), rule, classes)
+        except LookupError as error:
+            reason = f"label {error.args[0]}" if label else "there is no label"
+            told.wrong.append(f"line {line}: {text or 'no file'}: {reason}")
+    return told
+
+
+def _complaints(told: _Told, names: list[str], images: label_files.Names, classes: Classes) -> Iterator[str]:
+    """What does not fit together in a file of labels and the images of a dataset."""
+    if told.wrong:
+        yield f"{len(told.wrong)} lines are wrong:{listed(told.wrong)}\n{classes.called()}"
+    if told.again:
+        yield f"{len(told.again)} lines name a file again; is this two files in one?{listed(told.again)}"
+    without = [name for name in names if name not in told.lines]
     if without:
-        held = some(list(lines)) or "nothing"
-        complaints.append(
-            f"there is no label for {len(without)} of {len(names)} images; it names {held}:{listed(without)}"
+        held = some(list(told.lines)) or "nothing"
+        yield f"there is no label for {len(without)} of {len(names)} images; it names {held}:{listed(without)}"
+    if told.absent:
+        root = images.root_of(list(told.absent))
+        question = f"\nThey all begin with {root}: is this the dataset's folder? Then set labels.root" if root else ""
+        yield (
+            f"names {len(told.absent)} images that are not among the dataset's; is the dataset complete, and do "
+            "`images` and the paths in the file fit together?"
+            f"{listed([f'line {line}: {text}' for text, line in told.absent.items()])}{question}"
         )
-    if absent:
-        complaints.append(
-            f"names {len(absent)} images that are not among the dataset's; is the dataset complete, and do `images` "
-            f"and the paths in the file fit together?{listed(absent)}"
-        )
+
+
+def _in_file(path: Path, names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
+    """Labels from a file of them, each of whose lines names an image."""
+    images = label_files.Names(names, rule.get("root", ""))
+    told = _told(path, images, rule, classes)
+    complaints = [f"{path}: {complaint}" for complaint in _complaints(told, names, images, classes)]
     if complaints:
-        raise DliflowError("\n".join(f"{path}: {complaint}" for complaint in complaints))
-    _check(
-        f"{path}: ", [f"line {lines[name]}: {name}" for name in names], [labels[name] for name in names], classes.count
-    )
-    return [labels[name] for name in names]
+        raise DliflowError("\n".join(complaints))
+    for name, text in list(told.otherwise.items())[:1]:
+        progress.say(f"{path}: names {len(told.otherwise):,} images in other words; '{text}' is taken for '{name}'")
+    places, labels = [f"line {told.lines[name]}: {name}" for name in names], [told.labels[name] for name in names]
+    _check(f"{path}: ", places, labels, classes.count)
+    return labels
 
 
 def _only_file(path: Path) -> Path:
@@ -221,7 +289,7 @@ def of_images(names: list[str], rule: dict[str, Any], path: Optional[Path], clas
     Args:
         names: paths in the dataset's folder.
         rule: the dataset's `labels` entry.
-        path: the rule's file or folder of labels, for `csv`, `list` and `devkit`.
+        path: the rule's file or folder of labels, for `csv`, `list`, `jsonl` and `devkit`.
 
     Raises:
         DliflowError: naming the rule or the file, and images, when an image gets no label, a label no image, or a label
@@ -236,7 +304,8 @@ def of_images(names: list[str], rule: dict[str, Any], path: Optional[Path], clas
     else:
         assert path is not None
         if not path.exists():
-            raise DliflowError(f"{path}: no such file of labels")
+            below = [str(file.relative_to(path.parent)) for file in path.parent.rglob("*") if file.name == path.name]
+            raise DliflowError(f"{path}: no such file of labels{'; there is ' + some(sorted(below)) if below else ''}")
         if rule["from"] != "devkit":
             return list(_in_file(_only_file(path), names, rule, classes))
         labels = devkit.labels(path, names)
@@ -252,7 +321,7 @@ def _check(origin: str, places: list[str], labels: list[int], count: int) -> Non
     hint = ""
     if min(labels) == 1 and max(labels) == count:
         hint = (
-            "\nLabels begin with 1: if they are off by one, labels.first: 1 sets a csv, a list or a file name right; "
+            "\nLabels begin with 1: if they are off by one, labels.first: 1 sets them right; "
             "if they are the numbers of ImageNet's development kit, whose order is its own, labels.from: devkit does"
         )
     raise DliflowError(

@@ -5,6 +5,7 @@ Decode, resize and crop; `inputs.py` makes a model's input of the pixels.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from dliflow.errors import DliflowError
 
-Image.MAX_IMAGE_PIXELS = 200_000_000  # a decompression bomb is refused, a large photograph is not
-
+MOST_PIXELS = 200_000_000
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow refuses twice as many: a decompression bomb, and no large photograph
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -52,7 +53,10 @@ def decode(path: Path) -> Image.Image:
     except FileNotFoundError as error:
         raise DliflowError(f"{path}: no such image") from error
     except UnidentifiedImageError as error:
-        raise DliflowError(f"{path}: not an image that Pillow can read") from error
+        reason = (
+            "not an image that Pillow can read; save it as PNG or JPEG" if path.stat().st_size else "the file is empty"
+        )
+        raise DliflowError(f"{path}: {reason}") from error
     except Exception as error:  # broken files make Pillow raise errors of all kinds
         raise DliflowError(f"{path}: broken image: {type(error).__name__}: {error}") from error
 
@@ -109,7 +113,10 @@ def _resized(image: Image.Image, geometry: dict[str, Any]) -> Image.Image:
     if "central_fraction" in resize:
         return _central(image, resize["central_fraction"]).resize((width, height), resample)
     ratio = resize["short_side"] / min(image.size)
-    resized = image.resize((round(image.width * ratio), round(image.height * ratio)), resample)
+    size = (round(image.width * ratio), round(image.height * ratio))
+    if math.prod(size) > MOST_PIXELS:  # a strip of 1 x 5000 pixels would fill the memory
+        raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels would become {size[0]} x {size[1]}")
+    resized = image.resize(size, resample)
     left, top = (resized.width - width) // 2, (resized.height - height) // 2
     return resized.crop((left, top, left + width, top + height))
 

@@ -27,7 +27,11 @@ def run(args: argparse.Namespace) -> None:
     names = list(dataset.find(args.folder, args.patterns))
     if args.patterns is None:
         _tell_left_out(args.folder, len(names), args.labels_path)
-    called = args.names.read_text(encoding="utf-8").splitlines() if args.names else []
+    if args.labels.get("only_listed", False):
+        every = len(names)
+        names = labels.only_listed(names, args.labels, args.labels_path)
+        progress.say(f"{args.labels_path}: names {len(names):,} of {every:,} images; the others are left out")
+    called = args.names.read_text(encoding="utf-8-sig").splitlines() if args.names else []
     classes = labels.Classes(args.classes, called)
     classes_of_images = labels.of_images(names, args.labels, args.labels_path, classes)
     dataset.write(args.out, dataset.rows(args.folder, names, classes_of_images))

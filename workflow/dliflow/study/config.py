@@ -277,7 +277,19 @@ def _completed_input(taken: dict[str, Any], layout: str, origin: str) -> dict[st
         )
     rest = {key: value for key, value in taken.items() if key != "size"}
     crop = {"layout": layout, "resize": {"short_side": round(max(height, width) / 0.875)}}
-    return {"height": height, "width": width, **crop, **rest, **channels}
+    completed = {"height": height, "width": width, **crop, **rest, **channels}
+    _check_crop(completed["resize"], max(height, width), origin)
+    return completed
+
+
+def _check_crop(resize: Any, longest: int, origin: str) -> None:
+    """Refuse a short side from which the model's input cannot be cut; Pillow would fill it up with black."""
+    short_side = resize.get("short_side", longest) if isinstance(resize, dict) else longest
+    if short_side < longest:
+        raise DliflowError(
+            f"{origin}: input.resize.short_side: {short_side} is smaller than input.size: {longest}, which is cut "
+            f"out of the resized image; set it to {longest} or more, or set resize: squash"
+        )
 
 
 def model(folder: Path, name: str, origin: str, key: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dliflow.errors import DliflowError
 from dliflow.fetching import locations
 from dliflow.files import digest, not_whole, payload, sha256
 from dliflow.images import dataset as datasets
-from dliflow.images import inputs
+from dliflow.images import inputs, label_files
 from dliflow.machine import launch, variables
 from dliflow.study import config as configuration
 from dliflow.study import environments, paths, plan
@@ -221,7 +221,7 @@ class Study:
     def names_file(self, dataset: str) -> Optional[str]:
         """The file with what a dataset's labels may call the classes: its own, or the models' when they all agree."""
         labels = self.datasets[dataset]["labels"]
-        if labels["from"] not in ("file_name", "folder", "csv", "list"):
+        if labels["from"] in ("none", "devkit"):
             return None
         if "classes" in labels:
             return labels["classes"]
@@ -311,6 +311,10 @@ def _check_labels(entry: dict[str, Any], key: str) -> None:
     beside = _labels_beside(entry)
     if beside is not None and not Path(beside).exists():
         raise DliflowError(f"{key}.file: there is no {beside}")
+    try:
+        label_files.check(entry["labels"])
+    except DliflowError as error:
+        raise DliflowError(f"{key.removesuffix('labels')}{error}") from error
     if "classes" in entry["labels"]:
         configuration.lines(entry["labels"]["classes"], f"{key}.classes")
 
