@@ -108,9 +108,11 @@ def _resized(image: Image.Image, geometry: dict[str, Any]) -> Image.Image:
         return image.resize((width, height), resample)
     if "central_fraction" in resize:
         return _central(image, resize["central_fraction"]).resize((width, height), resample)
-    ratio = resize["short_side"] / min(image.size)
-    resized = image.resize((round(image.width * ratio), round(image.height * ratio)), resample)
-    left, top = (resized.width - width) // 2, (resized.height - height) // 2
+    # Sizes are rounded down and offsets to the next whole number, an even one from halves, as torchvision and timm do
+    # it (resize and center_crop of torchvision/transforms/functional.py, 0.28).
+    short = min(image.size)
+    resized = image.resize([int(resize["short_side"] * side / short) for side in image.size], resample)
+    left, top = round((resized.width - width) / 2), round((resized.height - height) / 2)
     return resized.crop((left, top, left + width, top + height))
 
 
