@@ -86,9 +86,13 @@ def weights(library: str, network: str, out: str) -> dict:
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     if library == "keras":
         os.environ["KERAS_BACKEND"] = "tensorflow"
+        import h5py
         import keras
+        from keras.src.legacy.saving import legacy_h5_format  # the form of the published files
 
-        getattr(keras.applications, network)(weights=None).save_weights(out)
+        keras.utils.set_random_seed(0)
+        with h5py.File(out, "w") as file:
+            legacy_h5_format.save_weights_to_hdf5_group(file, getattr(keras.applications, network)(weights=None))
         return {}
     import torch
 

@@ -36,12 +36,14 @@ def describe(name: str) -> Description:
     """From the meta data of the weights, and their transform.
 
     Raises:
-        DliflowError: when the transform is not the one of image classification.
+        DliflowError: when the transform is not the one of image classification, or the classes have no names.
     """
     package, weights = torchvision(), _weights(name)
     transform, meta = weights.transforms(), weights.meta
     if type(transform).__name__ != "ImageClassification":
         raise DliflowError(f"torchvision/{name}: its transform is {type(transform).__name__}, not ImageClassification")
+    if not meta["categories"]:
+        raise DliflowError(f"torchvision/{name}: torchvision does not tell what its classes are")
     untold = []
     if "license" not in meta:
         untold.append("the licence of the weights (that of its code is BSD-3-Clause)")

@@ -110,7 +110,7 @@ def text(name: str, described: dict[str, Any], classes: str) -> str:
     untold = [f"# It does not tell {line}." for line in described["untold"]]
     lines = [f"# {name}, as {described['version']} tells it.", *untold]
     entry = {"classes": classes, **described["entry"]}
-    return "\n".join([*lines, yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=110)])
+    return "\n".join([*lines, yaml.safe_dump(entry, sort_keys=False, default_flow_style=None, width=110)])
 
 
 def write(name: str, described: dict[str, Any], path: Path) -> None:
