@@ -100,7 +100,7 @@ def project(tmp_path, environments) -> Project:
     entry = {
         "source": "data/images",
         "images": ["*.png"],
-        "labels": {"from": "file_name", "pattern": r"(?P<label>\d)\."},
+        "labels": {"from": "file_name", "pattern": r"(?P<label>\d)\.png"},
     }
     (project.folder / "config/datasets/few.yaml").write_text(yaml.safe_dump(entry))
     project.configure(
