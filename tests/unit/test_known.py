@@ -108,6 +108,13 @@ def test_weights_without_a_checksum_are_refused_until_one_is_given():
     assert given["entry"]["source"]["from"][0]["sha256"] == "ab" * 32
 
 
+def test_what_is_no_entry_is_not_written(library):
+    described = asking.complete("torchvision/resnet50", copy.deepcopy(DESCRIBED), "abc")
+    with pytest.raises(DliflowError, match=r"^torchvision/resnet50: source\.from\[0\]\.sha256: 'abc'"):
+        asking.write("torchvision/resnet50", described, Path("x.yaml"))
+    assert not Path("x.yaml").exists()
+
+
 def test_an_environment_that_cannot_be_made_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
 
@@ -115,7 +122,7 @@ def test_an_environment_that_cannot_be_made_is_one_clear_error(tmp_path, monkeyp
         raise DliflowError("the environment could not be built: no route to host")
 
     monkeypatch.setattr(asking, "_run", run)
-    with pytest.raises(DliflowError, match=r"(?s)torchvision/\.\.\.: its library is asked in an .* no route to host"):
+    with pytest.raises(DliflowError, match=r"(?s)^torchvision: is asked for its networks in an .* no route to host$"):
         asking.ask("torchvision", [], str(tmp_path))
 
 

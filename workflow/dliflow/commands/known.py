@@ -25,7 +25,7 @@ from dliflow.study.study import MODELS
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="a known network, LIBRARY/NETWORK")
-    parser.add_argument("--write", action="store_true", help="write the entry into config/models, to be changed there")
+    parser.add_argument("--write", action="store_true", help="write the entry into config/models, not results/known")
     parser.add_argument(
         "--sha256", default="", help="checksum of the weights: where a library tells none, or of others"
     )
@@ -76,14 +76,11 @@ def run(args: argparse.Namespace) -> None:
         _list(args.list, folder)
     if args.check_all:
         _check_all(args.check_all, folder)
-    if args.sha256 and len(args.names) != 1:
-        raise DliflowError(f"--sha256: {args.sha256}: is of one network; right would be one NAME beside it")
+    if args.sha256 and not (args.write and len(args.names) == 1):
+        raise DliflowError(f"--sha256: {args.sha256}: is for one entry; right would be one NAME and --write beside it")
     if not (args.names or args.list or args.check_all):
         raise DliflowError("NAME is missing; right would be LIBRARY/NETWORK, or --list 'torchvision/*'")
     for name, described in asking.entries(args.names, "NAME", folder, args.sha256).items():
-        path = known.registered(name, MODELS)
-        if args.write:
-            asking.write(name, described, path)
-            print(f"{path} is written; the name in a study's models: {name}")
-        else:
-            print(asking.text(name, described, described["entry"].get("classes") or f"{path.stem}.classes.txt"))
+        path = known.registered(name, MODELS) if args.write else known.answer(name)
+        asking.write(name, described, path)
+        print(f"{path} holds now:\n\n{path.read_text(encoding='utf-8')}")

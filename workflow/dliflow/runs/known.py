@@ -40,7 +40,8 @@ def _run(python: str, *arguments: str) -> None:
         text=True,
     )
     if result.returncode:
-        raise DliflowError(result.stderr.strip().rpartition("error: ")[2])
+        message = result.stderr.partition(f"dliflow {arguments[0]}: error: ")[2]
+        raise DliflowError((message or result.stderr).strip())
 
 
 def _environment(library: str, folder: str) -> str:
@@ -57,8 +58,8 @@ def _environment(library: str, folder: str) -> str:
             _run(sys.executable, "environment", "--file", str(file), "--out", str(made))
         except DliflowError as error:
             raise DliflowError(
-                f"{library}/...: its library is asked in an environment of its own, which could not be made. "
-                f"Networks of your own need none (docs/add-a-model.md).\n{error}"
+                f"{library}: is asked for its networks in an environment of its own, which could not be made; models of "
+                f"your own need none (docs/add-a-model.md)\n{error}"
             ) from None
     return str(made.with_name("bin") / "python")
 
@@ -101,27 +102,21 @@ def complete(name: str, described: dict[str, Any], sha256: str = "") -> dict[str
     return described
 
 
-def text(name: str, described: dict[str, Any], classes: str) -> str:
-    """The file of an entry.
+def write(name: str, described: dict[str, Any], path: Path) -> None:
+    """Write an entry, and the names of its classes beside it where no file of `resources/` has them.
 
-    Args:
-        classes: the file of the classes' names.
+    Raises:
+        DliflowError: when it would be none, for instance since the checksum is no checksum.
     """
+    names = path.with_suffix(".classes.txt")
+    entry = {"classes": str(names), **described["entry"]}
+    configuration.validated(entry, "model", name)
+    if described["categories"]:
+        write_text(names, "\n".join(described["categories"]) + "\n")
     untold = [f"# It does not tell {line}." for line in described["untold"]]
     lines = [f"# {name}, as {described['version']} tells it.", *untold]
-    entry = {"classes": classes, **described["entry"]}
-    return "\n".join([*lines, yaml.safe_dump(entry, sort_keys=False, default_flow_style=None, width=110)])
-
-
-def write(name: str, described: dict[str, Any], path: Path) -> None:
-    """Write an entry, and the names of its classes beside it where no file of `resources/` has them."""
-    classes = described["entry"].get("classes")
-    if classes is None:
-        file = path.with_suffix(".classes.txt")
-        write_text(file, "\n".join(described["categories"]) + "\n")
-        classes = str(file)
-    write_text(path, text(name, described, classes))
-    configuration.model(MODELS, name, name, "models")  # what was written is an entry
+    text = yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    write_text(path, "\n".join([*lines, text]))
 
 
 def entries(names: Iterable[str], key: str, folder: str, sha256: str = "") -> dict[str, dict[str, Any]]:
