@@ -58,8 +58,8 @@ def _environment(library: str, folder: str) -> str:
             _run(sys.executable, "environment", "--file", str(file), "--out", str(made))
         except DliflowError as error:
             raise DliflowError(
-                f"{library}: is asked for its networks in an environment of its own, which could not be made; models of "
-                f"your own need none (docs/add-a-model.md)\n{error}"
+                f"{library}: is asked for its networks in an environment of its own, which could not be made; "
+                f"models of your own need none (docs/add-a-model.md)\n{error}"
             ) from None
     return str(made.with_name("bin") / "python")
 

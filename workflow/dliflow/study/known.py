@@ -38,7 +38,7 @@ def split(name: str, key: str) -> tuple[str, str]:
     library, _, network = name.partition("/")
     if library not in libraries.names():
         raise DliflowError(
-            f"{key}: '{name}': there is no library '{library}'{suggestion(library, libraries.names())}. A name with a "
+            f"{key}: '{name}': there is no library '{library}'{suggestion(library, libraries.names())}; a name with a "
             "slash is LIBRARY/NETWORK; that of a file in config/models has none"
         )
     return library, network
