@@ -11,11 +11,11 @@ import pytest
 import yaml
 from project import ROOT
 
-from dliflow import libraries
+from dliflow import libraries, sources
 from dliflow.errors import DliflowError
 from dliflow.libraries import IMAGENET_CLASSES
 from dliflow.runs import known as asking
-from dliflow.study import config, known
+from dliflow.study import config, environments, known
 
 DESCRIBED = {
     "entry": {
@@ -129,6 +129,22 @@ def test_an_environment_that_cannot_be_made_is_one_clear_error(tmp_path, monkeyp
 def test_every_library_has_an_environment():
     assert libraries.names() == ["keras", "timm", "torchvision"]
     assert all(known.environment_file(name, ROOT).exists() for name in libraries.names())
+
+
+@pytest.mark.parametrize("name", ["torchvision", "timm"])
+def test_a_network_is_loaded_where_its_library_is_and_belongs_to_pytorch(name):
+    assert (sources.home(name), sources.exporter(name)) == ("torch_libraries", "torch_libraries")
+    assert sources.load(name).FRAMEWORK == "pytorch"
+
+
+def test_what_the_libraries_export_is_of_the_versions_that_pytorch_s_environment_reads():
+    pins = [
+        dict(pin.split("==") for pin in environments.read(ROOT / f"envs/{name}.yaml")["packages"])
+        for name in ("torch_libraries", "pytorch")
+    ]
+    both = pins[0].keys() & pins[1].keys()
+    assert {"torch", "onnx", "onnxscript", "onnxoptimizer"} <= both
+    assert {name: pins[0][name] for name in both} == {name: pins[1][name] for name in both}
 
 
 def test_keras_names_the_classes_as_we_do():
