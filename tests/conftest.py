@@ -21,9 +21,11 @@ SHORT = {
 TOGETHER = {
     "tests/frameworks/test_contract.py": "study",
     "tests/workflow/test_default_study.py": "study",
+    "tests/frameworks/test_libraries.py": "libraries",
     "tests/frameworks/test_networks.py": "networks",
     "tests/frameworks/test_sources.py": "sources",
     "tests/frameworks/test_tensorflow_sources.py": "TensorFlow's sources",
+    "tests/workflow/test_known_networks.py": "known networks",
     "tests/workflow/test_mobilenet_v2.py": "reference study",
 }
 

@@ -28,7 +28,9 @@ CODE = ("workflow", "benchmarks", "tests")
 ELSEWHERE = (
     *("results/", "accuracy/", "parity/", "resources/downloads", "resources/imagenet"),
     *("data/mine", "config/mine.yaml", "config/try.yaml", "models/mine", "some/", "val/", "val_synsets/"),
-    *(".venv/", "try/", "timm/"),
+    *(".venv/", "try/"),
+    # Names of known networks.
+    *("torchvision/", "timm/", "keras/", "LIBRARY/NETWORK"),
 )
 
 

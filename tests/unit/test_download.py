@@ -363,3 +363,20 @@ def test_notes_on_an_unfinished_file_that_are_damaged_are_dropped(tmp_path, note
     (tmp_path / "a.part.json").write_text(notes)
     assert download._resumable(part, "http://example.org/a") == {}
     assert not list(tmp_path.iterdir())
+
+
+def test_a_mirror_is_asked_in_place_of_the_address(server, tmp_path, monkeypatch):
+    monkeypatch.setenv(
+        download.MIRRORS, f"https://other.invalid/=http://x/ https://weights.invalid/={server.url[:-28]}"
+    )
+    location = {**located(server), "url": "https://weights.invalid/models/net%20v1.bin"}
+    assert fetch(location, tmp_path, SHORT).name.endswith("-net_v1.bin")
+    wrong = {**location, "sha256": "0" * 64}  # a mirror is trusted no more than the place itself
+    with pytest.raises(DliflowError, match=r"^http://127\.0\.0\.1:.*wanted 0000"):
+        fetch(wrong, tmp_path, SHORT)
+
+
+def test_a_mirror_without_an_address_is_refused(monkeypatch):
+    monkeypatch.setenv(download.MIRRORS, "download.pytorch.org=mirror")
+    with pytest.raises(DliflowError, match=r"DLIFLOW_MIRRORS: 'download\.pytorch\.org=mirror'; right would be"):
+        download.mirrored("https://download.pytorch.org/models/x.pth")

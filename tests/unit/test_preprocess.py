@@ -27,6 +27,23 @@ def test_centre_crop_after_the_short_side():
     assert np.array_equal(pixels, np.asarray(picture)[:, 2:6])
 
 
+@pytest.mark.parametrize(
+    ("size", "resized", "offset"),
+    [
+        ((500, 375), (341, 256), 58),
+        ((500, 333), (384, 256), 80),
+        ((1000, 747), (342, 256), 59),
+        ((1000, 745), (343, 256), 60),
+    ],
+)
+def test_sizes_and_offsets_are_rounded_as_torchvision_does_it(size, resized, offset):
+    """The figures are those of torchvision 0.28 for Resize(256) and CenterCrop(224)."""
+    geometry = {"height": 224, "width": 224, "resize": {"short_side": 256}, "interpolation": "bilinear"}
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8))
+    whole = np.asarray(picture.resize(resized, Image.Resampling.BILINEAR))
+    assert np.array_equal(preprocess(picture, geometry), whole[16:240, offset : offset + 224])
+
+
 def test_squash_takes_the_whole_image():
     picture = image(8, 4)
     assert np.array_equal(preprocess(picture, {**GEOMETRY, "resize": "squash"}), np.asarray(picture.resize((4, 4), 0)))

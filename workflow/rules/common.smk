@@ -9,19 +9,23 @@ from snakemake.settings.types import DeploymentMethod
 from dliflow.configuration import Configuration
 from dliflow.fetching import locations
 from dliflow.machine import children
+from dliflow.runs import known
 from dliflow.study import options, paths, plan
 from dliflow.study.source_code import digest as code
 from dliflow.study.study import Study, contents
 
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-STUDY = checked(Study.read, config, ", ".join(map(str, workflow.configfiles)) or "--config", CONDA)
+ORIGIN = ", ".join(map(str, workflow.configfiles)) or "--config"
+if workflow.is_main_process:
+    checked(known.ensure, config, ORIGIN)  # the plan needs the models' entries
+STUDY = checked(Study.read, config, ORIGIN, CONDA)
 CONFIG, PLAN = STUDY.config, STUDY.plan
 if workflow.is_main_process:
     checked(STUDY.check_results)
 
 
 wildcard_constraints:
-    model="[a-z0-9_]+",
+    model="[A-Za-z0-9_.-]+",
     dataset="[a-z0-9_]+",
     subset="evaluation|performance",
     spec="[a-z0-9-]+",

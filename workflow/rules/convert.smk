@@ -26,7 +26,7 @@ rule export:
 # Scores of the model's source in its own runtime, for parity.
 rule reference:
     input:
-        environment=lambda w: needs_environment(STUDY.reference_framework(w.model)),
+        environment=lambda w: needs_environment(STUDY.home(w.model)),
         source=paths.MODEL_FILES,
         array=lambda w: STUDY.array(w.model),
         images=paths.EVALUATION_IMAGES.format(dataset=CONFIG["dataset"]),
@@ -36,12 +36,12 @@ rule reference:
         paths.log(paths.REFERENCE),
     priority: plan.READY
     conda:
-        lambda w: f"../../envs/{STUDY.reference_framework(w.model)}.yaml"
+        lambda w: f"../../envs/{STUDY.home(w.model)}.yaml"
     resources:
         timeout_s=CONFIG["parity"]["timeout_s"],
     params:
         code=code_of_source("reference"),
-        python=lambda w: STUDY.python(STUDY.reference_framework(w.model)),
+        python=lambda w: STUDY.python(STUDY.home(w.model)),
         options=lambda w: options.reference(STUDY, w.model),
     shell:
         there("reference", "--out {output:q}")

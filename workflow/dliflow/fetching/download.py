@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import os
 import re
 import shutil
 import time
@@ -27,6 +28,7 @@ from dliflow.files import read_json, write_json
 
 BLOCK = 1 << 16
 REDIRECTS = 10
+MIRRORS = "DLIFLOW_MIRRORS"
 PASSING = (408, 425, 429, *range(500, 600))  # statuses after which another attempt may go well
 
 Report = Callable[[int, Optional[int]], None]
@@ -70,6 +72,23 @@ def file_name(url: str) -> str:
     return re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "file"
 
 
+def mirrored(url: str) -> str:
+    """The address that is asked in place of a URL, by the variable DLIFLOW_MIRRORS.
+
+    It holds pairs `BEGINNING=BEGINNING`, apart by blanks; the first one that fits counts. Checksums stay what they are.
+
+    Raises:
+        DliflowError: for a pair that is none.
+    """
+    for pair in os.environ.get(MIRRORS, "").split():
+        original, _, mirror = pair.partition("=")
+        if not all(re.match(r"https?://.", address) for address in (original, mirror)):
+            raise DliflowError(f"{MIRRORS}: '{pair}'; right would be https://ORIGINAL/=https://MIRROR/")
+        if url.startswith(original):
+            return mirror + url.removeprefix(original)
+    return url
+
+
 def target_of(location: dict[str, Any], folder: Path) -> Path:
     """Where a location's file lies once it is there: its name, after a beginning of its checksum."""
     return folder / f"{next(iter(wanted(location).values()))[:16]}-{file_name(location['url'])}"
@@ -101,7 +120,7 @@ def fetch(location: dict[str, Any], folder: Path, patience: Patience = Patience(
             if path.is_file() and not mismatch(path, location):
                 return path
         target.unlink(missing_ok=True)
-        _download(location, target, patience, report)
+        _download({**location, "url": mirrored(location["url"])}, target, patience, report)
     return target
 
 

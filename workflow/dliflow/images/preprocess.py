@@ -112,12 +112,14 @@ def _resized(image: Image.Image, geometry: dict[str, Any]) -> Image.Image:
         return image.resize((width, height), resample)
     if "central_fraction" in resize:
         return _central(image, resize["central_fraction"]).resize((width, height), resample)
-    ratio = resize["short_side"] / min(image.size)
-    size = (round(image.width * ratio), round(image.height * ratio))
+    # Sizes are rounded down and offsets to the next whole number, an even one from halves, as torchvision and timm do
+    # it (resize and center_crop of torchvision/transforms/functional.py, 0.28).
+    short = min(image.size)
+    size = [int(resize["short_side"] * side / short) for side in image.size]
     if math.prod(size) > MOST_PIXELS:  # a strip of 1 x 5000 pixels would fill the memory
         raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels would become {size[0]} x {size[1]}")
     resized = image.resize(size, resample)
-    left, top = (resized.width - width) // 2, (resized.height - height) // 2
+    left, top = round((resized.width - width) / 2), round((resized.height - height) / 2)
     return resized.crop((left, top, left + width, top + height))
 
 

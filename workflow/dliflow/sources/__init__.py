@@ -1,9 +1,11 @@
 """Source formats of models: one file each; its name is the `source.format` of a model's entry.
 
 `FRAMEWORK: str`
-    The framework in whose environment the module runs; it is the model's reference runtime.
-`EXPORTER: str` (optional; default `FRAMEWORK`)
-    The framework in whose environment `export` runs; `load` then has to do in both.
+    The framework that the format's models come from; it is their reference runtime.
+`ENVIRONMENT: str` (optional; default `FRAMEWORK`)
+    The environment in which the module runs, where that framework's own lacks what it needs.
+`EXPORTER: str` (optional; default `ENVIRONMENT`)
+    The environment in which `export` runs; `load` then has to do in both.
 `SUFFIXES: tuple[str, ...]` (optional)
     Endings of file names by which the format is known; the longest one that fits wins.
 `LAYOUT: "NCHW" or "NHWC"`
@@ -39,10 +41,15 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"dliflow.sources.{name}")
 
 
-def exporter(name: str) -> str:
-    """The framework in whose environment a source format's `export` runs."""
+def home(name: str) -> str:
+    """The environment in which a source format's `load` and `predict` run."""
     module = load(name)
-    return getattr(module, "EXPORTER", module.FRAMEWORK)
+    return getattr(module, "ENVIRONMENT", module.FRAMEWORK)
+
+
+def exporter(name: str) -> str:
+    """The environment in which a source format's `export` runs."""
+    return getattr(load(name), "EXPORTER", home(name))
 
 
 def only_nchw(source: dict[str, Any]) -> None:

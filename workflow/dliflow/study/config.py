@@ -22,7 +22,7 @@ from dliflow import architectures, frameworks, sources
 from dliflow.errors import DliflowError
 from dliflow.fetching.archive import is_archive
 from dliflow.fetching.download import file_name
-from dliflow.study import yaml_files
+from dliflow.study import known, yaml_files
 from dliflow.wording import suggestion
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -194,15 +194,19 @@ def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dic
         origin: where the name stands, for the message when there is no such entry.
         key: the key there.
     """
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
-    if name not in known:
+    there = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in there:
         adding = f"write {folder}/{name}.yaml (docs/add-a-{kind}.md)"
-        raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, known)}. To add it: {adding}")
-    path = folder / f"{name}.yaml"
+        raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, there)}. To add it: {adding}")
+    return _entry(folder / f"{name}.yaml", kind, name)
+
+
+def _entry(path: Path, kind: str, name: str) -> dict[str, Any]:
+    """What the file of an entry holds, checked, with its name and the file's."""
     entry = yaml_files.mapping(path)
     if isinstance(entry.get("source"), str):
         entry["source"] = {"from": [{"path": entry["source"]}]}
-    return {"name": name, "title": name, **validated(entry, kind, str(path))}
+    return {"name": name, "file": str(path), "title": name, **validated(entry, kind, str(path))}
 
 
 def _modules(package: ModuleType) -> list[str]:
@@ -294,17 +298,20 @@ def _check_crop(resize: Any, longest: int, origin: str) -> None:
 
 def model(folder: Path, name: str, origin: str, key: str) -> dict[str, Any]:
     """A model's registry entry, completed: `docs/add-a-model.md` tells what may be left out."""
-    entry = registered(folder, "model", name, origin, key)
-    path = f"{folder / name}.yaml"
+    if known.is_known(name):
+        entry = _entry(known.entry(name, folder, f"{origin}: {key}"), "model", known.plain(name))
+    else:
+        entry = registered(folder, "model", name, origin, key)
+    path = entry["file"]
     source = _completed_source(entry["source"], path)
     layout = getattr(sources.load(source["format"]), "LAYOUT", "NCHW")
     return {**entry, "source": source, "input": _completed_input(entry["input"], layout, path)}
 
 
 def models(folder: Path, names: list[str], origin: str) -> dict[str, dict[str, Any]]:
-    """The study's models by name; what is wrong with any of them is told at once."""
+    """The study's models, by what they are called in paths; what is wrong with any of them is told at once."""
     entries = together(partial(model, folder, name, origin, f"models[{i}]") for i, name in enumerate(names))
-    return dict(zip(names, entries))
+    return {entry["name"]: entry for entry in entries}
 
 
 def datasets(folder: Path, names: dict[str, str], origin: str) -> dict[str, dict[str, Any]]:
@@ -334,10 +341,10 @@ def lines(path: str, key: str) -> list[str]:
     return names
 
 
-def class_names(path: Path, model: str) -> list[str]:
+def class_names(path: Path, entry: str) -> list[str]:
     """The class names of a model, one on each line.
 
     Raises:
         DliflowError: when the file is missing or empty.
     """
-    return lines(str(path), f"config/models/{model}.yaml: classes")
+    return lines(str(path), f"{entry}: classes")

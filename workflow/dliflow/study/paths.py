@@ -14,6 +14,9 @@ MODEL_FILES = "resources/downloads/models/{model}.json"
 DATASET_FILES = "resources/downloads/datasets/{dataset}.json"
 LABEL_FILES = "resources/downloads/labels/{dataset}.json"
 
+# What libraries told of known networks: entries as `config/models` has them.
+KNOWN = f"{RESULTS}/known/{{model}}-{{digest}}.yaml"
+
 # Image lists: of all images, and of the subsets that quality and speed are measured on; the arrays of the subsets.
 IMAGES = f"{RESULTS}/data/{{dataset}}/images.csv"
 SUBSET = f"{RESULTS}/data/{{dataset}}/{{subset}}.csv"

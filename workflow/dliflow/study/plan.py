@@ -105,7 +105,7 @@ def build(
         as_it_is = models[model]["precision"] is not None
         converter = framework if as_it_is else conversion.converter(framework, precision)
         row = {**configuration, "environment": digest(framework), "converter": digest(converter)}
-        home, exporter = sources.load(models[model]["format"]).FRAMEWORK, sources.exporter(models[model]["format"])
+        home, exporter = (ask(models[model]["format"]) for ask in (sources.home, sources.exporter))
         inputs = [paths.MODEL_FILES.format(model=model), *_listed(config, dataset)]
         evaluation, performance = (
             [listed.format(dataset=dataset), array.format(dataset=dataset, spec=models[model]["spec"])]

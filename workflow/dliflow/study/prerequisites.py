@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from dliflow import conversion, sources
 from dliflow.fetching import uv
-from dliflow.study import config, environments, paths
+from dliflow.study import config, environments, known, paths
 
 ROOM_GB = 4  # of all environments together
 
@@ -49,9 +49,13 @@ def _used_environments(study: dict[str, Any], checkout: Path) -> list[str]:
     """The frameworks in whose environments the study's models are read, converted or run."""
     converters = {conversion.converter(name, kind) for name in study["frameworks"] for kind in study["precisions"]}
     names = set(study["frameworks"])
+    models = checkout / "config/models"
     for position, name in enumerate(study["models"]):
-        source = config.model(checkout / "config/models", name, "the study", f"models[{position}]")["source"]
-        names.add(sources.load(source["format"]).FRAMEWORK)
+        if known.unanswered(name, models, "models"):
+            names |= converters | {known.environment_file(name.partition("/")[0]).stem}
+            continue
+        source = config.model(models, name, "the study", f"models[{position}]")["source"]
+        names.add(sources.home(source["format"]))
         if "precision" not in source:  # else its file runs as it is
             names |= converters | {sources.exporter(source["format"])}
     return sorted(names)

@@ -57,10 +57,13 @@ class Study:
         config = configuration.study(given, origin)
         config["launch"] = launch.normal(config["launch"], origin)
         models = configuration.models(MODELS, config["models"], origin)
+        config["models"] = list(models)
         calibration = config["calibration"]["dataset"]
         named = {"dataset": config["dataset"], "calibration.dataset": calibration}
         entries = configuration.datasets(DATASETS, named, origin)
-        classes = {name: configuration.class_names(Path(entry["classes"]), name) for name, entry in models.items()}
+        classes = {
+            name: configuration.class_names(Path(entry["classes"]), entry["file"]) for name, entry in models.items()
+        }
         needed = {config["dataset"], *([calibration] if "int8" in config["precisions"] else [])}
         configuration.together(_checks(models, {name: entries[name] for name in needed}))
         listings = {
@@ -135,12 +138,12 @@ class Study:
         return self.models[model]["source"]["format"]
 
     def exporter(self, model: str) -> str:
-        """The framework in whose environment a model is exported."""
+        """The environment in which a model is exported."""
         return sources.exporter(self.source_format(model))
 
-    def reference_framework(self, model: str) -> str:
-        """The framework that a model's file comes from, whose scores all others must agree with."""
-        return sources.load(self.source_format(model)).FRAMEWORK
+    def home(self, model: str) -> str:
+        """The environment in which a model's file gives the scores that all others must agree with."""
+        return sources.home(self.source_format(model))
 
     def batch_size(self, model: str) -> Optional[int]:
         """The only batch size that a model's file takes; None for any."""
@@ -261,7 +264,7 @@ class Study:
         converters = {
             conversion.converter(name, precision) for name in named for precision in self.config["precisions"]
         }
-        homes = {home for model in self.models for home in (self.exporter(model), self.reference_framework(model))}
+        homes = {home for model in self.models for home in (self.exporter(model), self.home(model))}
         return sorted({*named, *converters, *homes})
 
     @property
@@ -295,9 +298,9 @@ def contents(source: dict[str, Any]) -> str:
 
 def _checks(models: dict[str, dict[str, Any]], entries: dict[str, dict[str, Any]]) -> Iterator[partial[None]]:
     """What is to be asked of the files that a study names, before anything runs."""
-    for name, entry in models.items():
+    for entry in models.values():
         for check in (locations.check, locations.check_file):
-            yield partial(check, entry["source"], f"{MODELS}/{name}.yaml: source")
+            yield partial(check, entry["source"], f"{entry['file']}: source")
     for name, entry in entries.items():
         origin, labels = f"{DATASETS}/{name}.yaml", entry["labels"]
         yield partial(locations.check, entry["source"], f"{origin}: source")

@@ -1,0 +1,26 @@
+"""Weights of timm's, which the library itself puts into its network: `source.options.network` is its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dliflow import sources
+from dliflow.libraries import timm
+from dliflow.sources.shared import export_torch, library_network
+
+FRAMEWORK = "pytorch"
+ENVIRONMENT = timm.ENVIRONMENT
+LAYOUT = "NCHW"
+
+predict = export_torch.predict
+
+
+def load(path: Path, source: dict):
+    """The network with its weights, which are read as data only."""
+    sources.only_nchw(source)
+    return library_network.load(timm, path, source)
+
+
+def export(network, shape: tuple[int, ...], out: Path) -> int:
+    """Export once with torch.export, and that program to ONNX; the program needs no timm any more."""
+    return export_torch.write(export_torch.program(network, shape), shape, out)
