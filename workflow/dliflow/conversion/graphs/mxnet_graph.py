@@ -202,10 +202,9 @@ def _resize(b, F, x, *, size, mode, coordinates):
             places = (places + 0.5) * old / new - 0.5
         else:
             places = places * old / new
-        if mode == "nearest":
-            places = np.floor(places + (0 if coordinates == "asymmetric" else 0.5))
         places = np.clip(places, 0, old - 1)
-        low, share = np.floor(places), places - np.floor(places)
+        low = np.floor(places)
+        share = places - low if mode == "linear" else np.zeros(new)
         near = _take(b, F, x, axis, low, f"low{axis}")
         if share.any():
             far = _take(b, F, x, axis, np.minimum(low + 1, old - 1), f"high{axis}")

@@ -83,7 +83,11 @@ def _max_pool(tf, x, *, kernel, strides, dilations, pads):
             raise Skip("MaxPool with padding of more than half its kernel, or dilated, is not taken")
         # Mirrored values are in the window anyway: they pad like minus infinity, but quantize well.
         x, padding = tf.pad(x, padding, "SYMMETRIC"), "VALID"
-    return tf.nn.pool(x, kernel, "MAX", strides, padding, dilations=dilations)
+    if set(dilations) == {1}:
+        return tf.nn.max_pool2d(x, kernel, strides, padding)
+    if max(strides) > 1:
+        raise Skip("MaxPool with strides and dilations is not taken")
+    return tf.nn.pool(x, kernel, "MAX", (1, 1), padding, dilations=dilations)
 
 
 def _average_pool(tf, x, *, kernel, strides, pads):
@@ -179,22 +183,26 @@ def _matmul(tf, a, b):
     return Value(tf.matmul(a.lying(tf, order), b, transpose_b=turned), order)
 
 
-def _normalize(tf, x, scale, bias, axes, epsilon):
-    """Over axes of the graph; scale and bias have as many axes as `x`."""
-    mean, variance = tf.nn.moments(x.tensor, list(map(x.place, axes)), keepdims=True)
-    scale, bias = (Value(value, natural(value.ndim)).lying(tf, x.order) for value in (scale, bias))
-    return Value(tf.nn.batch_normalization(x.tensor, mean, variance, bias, scale, epsilon), x.order)
-
-
 def _layer_norm(tf, x, scale, bias, *, axes, epsilon):
+    if [x.place(axis) for axis in axes] == [len(x.order) - 1]:  # oneDNN fuses this form, and takes vectors alone
+        mean, variance = tf.nn.moments(x.tensor, -1, keepdims=True)
+        normal = tf.nn.batch_normalization(x.tensor, mean, variance, bias.tensor, scale.tensor, epsilon)
+        return Value(normal, x.order)
     sizes = (1,) * (len(x.order) - len(axes)) + scale.tensor.shape
-    return _normalize(tf, x, scale.tensor.reshape(sizes), bias.tensor.reshape(sizes), axes, epsilon)
+    return _normal(tf, x, scale.tensor.reshape(sizes), bias.tensor.reshape(sizes), axes, epsilon)
 
 
 def _instance_norm(tf, x, scale, bias, *, epsilon):
     axes = natural(len(x.order))[2:]
     sizes = (1, -1, *(1 for _ in axes))
-    return _normalize(tf, x, scale.tensor.reshape(sizes), bias.tensor.reshape(sizes), axes, epsilon)
+    return _normal(tf, x, scale.tensor.reshape(sizes), bias.tensor.reshape(sizes), axes, epsilon)
+
+
+def _normal(tf, x, scale, bias, axes, epsilon):
+    """Over axes of the graph; scale and bias have as many axes as `x`."""
+    mean, variance = tf.nn.moments(x.tensor, [x.place(axis) for axis in axes], keepdims=True)
+    scale, bias = (Value(value, natural(value.ndim)).lying(tf, x.order) for value in (scale, bias))
+    return Value((x.tensor - mean) * tf.math.rsqrt(variance + epsilon) * scale + bias, x.order)
 
 
 def _gather(tf, x, *, axis, indices):
