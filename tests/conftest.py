@@ -22,6 +22,7 @@ TOGETHER = {
     "tests/frameworks/test_contract.py": "study",
     "tests/workflow/test_default_study.py": "study",
     "tests/frameworks/test_networks.py": "networks",
+    "tests/frameworks/test_operations.py": "operations",
     "tests/frameworks/test_sources.py": "sources",
     "tests/frameworks/test_tensorflow_sources.py": "TensorFlow's sources",
     "tests/workflow/test_mobilenet_v2.py": "reference study",
