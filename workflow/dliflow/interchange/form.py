@@ -18,11 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-import numpy as np
-
 from dliflow.errors import DliflowError
+from dliflow.interchange import settling, spelling
+from dliflow.interchange.inference import OPSET, at, fold, read_names
 
-OPSET = 18
 PASSES = [
     "eliminate_identity",
     "fuse_consecutive_transposes",
@@ -36,8 +35,6 @@ PASSES = [
     "set_unique_name_for_nodes",
 ]
 """What onnxoptimizer does to a graph. Its other passes are for transformers, or make graphs that importers refuse."""
-
-Shapes = dict[str, tuple[int, ...]]
 
 
 def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
@@ -61,17 +58,17 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
 
     batch = _check(model, shape, layout)
     model = _at_opset(model)
-    _fold(model.graph)
-    _open_batch(model, batch)
+    fold(model.graph)
+    settling.open_batch(model, batch)
     _ends(model.graph, layout)
     scores = _scores(model)
-    _mean_before_transpose(model.graph)
+    spelling.before_folding(model)
     model = onnxoptimizer.optimize(onnx.shape_inference.infer_shapes(model), PASSES, fixed_point=True)
-    _fold(model.graph)  # a folded batch norm is left as arithmetic on constants
+    fold(model.graph)  # a folded batch norm is left as arithmetic on constants
     model = onnxoptimizer.optimize(model, ["eliminate_unused_initializer"])
-    _spell_out(model)
+    spelling.after_folding(model)
     _strip(model)
-    read = _read(model.graph)
+    read = read_names(model.graph)
     for unused in [item for item in model.graph.initializer if item.name not in read]:
         model.graph.initializer.remove(unused)
     model.ir_version = 10
@@ -193,153 +190,6 @@ def _at_opset(model):
         ) from error
 
 
-# Constants and the batch.
-
-
-def _fold(graph) -> None:
-    """Compute what depends on constants only; take Dropout for the Identity it is, and outputs away that none reads."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    constants = {item.name: item for item in graph.initializer}
-    read = _read(graph)
-    kept = []
-    for node in graph.node:
-        while len(node.output) > 1 and node.output[-1] not in read:
-            del node.output[-1]
-        if node.op_type == "Dropout" and len(node.output) == 1:
-            node.op_type = "Identity"
-            del node.input[1:], node.attribute[:]
-        nested = any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute)
-        all_constant = all(name in constants for name in node.input if name)
-        if nested or not all_constant or node.op_type.startswith("Random"):
-            kept.append(node)
-            continue
-        operands = [constants[name] for name in node.input if name]
-        outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
-        alone = onnx.helper.make_graph([node], "constant", [], outputs, operands)
-        opsets = [onnx.helper.make_opsetid("", OPSET)]
-        values = ReferenceEvaluator(onnx.helper.make_model(alone, opset_imports=opsets)).run(None, {})
-        for output, value in zip(outputs, values):
-            constants[output.name] = onnx.numpy_helper.from_array(np.asarray(value), output.name)
-    ends = {value.name for value in graph.output} & set(constants)
-    if ends:
-        raise DliflowError(f"the model's output '{min(ends)}' does not depend on its input")
-    del graph.node[:], graph.initializer[:], graph.value_info[:]
-    graph.node.extend(kept)
-    graph.initializer.extend(constants.values())
-
-
-def _read(graph) -> set[str]:
-    """Names of the values that a node or the graph's output takes."""
-    names = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-    return names - {""}  # an optional input that is left out
-
-
-def _constant(graph, name: str, value: np.ndarray) -> str:
-    """Add a constant; returns its name, which is another where that one is taken by another value."""
-    import onnx
-
-    initializers = {item.name: item for item in graph.initializer}
-    while name in initializers and not np.array_equal(onnx.numpy_helper.to_array(initializers[name]), value):
-        name += "_"
-    if name not in initializers:
-        graph.initializer.append(onnx.numpy_helper.from_array(value, name))
-    return name
-
-
-def _shapes(model, batch: int) -> Shapes:
-    """Shapes of all values at one batch size, 0 where unknown; sizes that are computed in the graph are followed.
-
-    Raises `DliflowError` where the graph does not hold together at this size.
-    """
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    graph = copy.graph
-    graph.output[0].type.tensor_type.ClearField("shape")
-    graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
-    while True:
-        del graph.value_info[:]
-        try:
-            inferred = onnx.shape_inference.infer_shapes(copy, check_type=True, strict_mode=True).graph
-        except onnx.shape_inference.InferenceError as error:
-            raise DliflowError(f"the model cannot take a batch of {batch}: {' '.join(str(error).split())}") from error
-        values = [*inferred.input, *inferred.value_info, *inferred.output]
-        shapes = {value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim) for value in values}
-        asked = [node for node in graph.node if node.op_type == "Shape" and all(shapes.get(node.input[0], (0,)))]
-        if not asked:
-            return shapes
-        for node in asked:
-            ends = {attribute.name: attribute.i for attribute in node.attribute}
-            sizes = np.array(shapes[node.input[0]][ends.get("start", 0) : ends.get("end")], np.int64)
-            graph.initializer.append(onnx.numpy_helper.from_array(sizes, node.output[0]))
-            graph.node.remove(node)
-        _fold(graph)
-
-
-def _open_batch(model, batch: int) -> None:
-    """Free the graph of a batch size: each reshape that leaves the batch first says so, with the other sizes fixed.
-
-    Args:
-        model: changed in place.
-        batch: the size in the file, 0 for any.
-    """
-
-    graph = model.graph
-    shapes = _shapes(model, batch or 2)
-    for node in graph.node:
-        if node.op_type != "Reshape":
-            continue
-        before, after = shapes.get(node.input[0], ()), shapes.get(node.output[0], ())
-        if all(after) and before[:1] == after[:1] == (batch or 2,):
-            target = np.array([-1, *after[1:]], np.int64)
-            node.input[1] = _constant(graph, f"{node.output[0]}_shape", target)
-            del node.attribute[:]
-    graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
-    output = graph.output[0].name
-    for size in (3, 5):
-        try:
-            scores_shape = _shapes(model, size).get(output, ())
-        except DliflowError as error:
-            scores_shape, reason = (), f": {error}"
-        else:
-            reason = f": a batch of {size} gives scores of the shape {scores_shape}"
-        if scores_shape[:1] != (size,):
-            raise DliflowError(
-                f"the model's batch size is fixed{f' to {batch}' if batch else ''}{reason}; export it with a batch of "
-                "any size"
-            )
-
-
-def _mean_before_transpose(graph) -> None:
-    """Average over the axes as they lie before a transpose, so that an NHWC model's pooling is NCHW again.
-
-    With `keepdims` the transpose comes after it, where it meets its opposite.
-    """
-    import onnx
-
-    constants = {item.name: item for item in graph.initializer}
-    transposes = {node.output[0]: node for node in graph.node if node.op_type == "Transpose"}
-    for node in [node for node in graph.node if node.op_type == "ReduceMean" and node.input[0] in transposes]:
-        if len(node.input) < 2 or node.input[1] not in constants:
-            continue
-        transpose, output = transposes[node.input[0]], node.output[0]
-        order = list(onnx.helper.get_node_attr_value(transpose, "perm"))
-        asked = {axis % len(order) for axis in onnx.numpy_helper.to_array(constants[node.input[1]]).tolist()}
-        kept = [place for axis, place in enumerate(order) if axis not in asked]
-        keepdims = next((attribute.i for attribute in node.attribute if attribute.name == "keepdims"), 1)
-        if not keepdims and kept != sorted(kept):
-            continue
-        axes = np.array(sorted(order[axis] for axis in asked), np.int64)
-        node.input[:] = [transpose.input[0], _constant(graph, f"{output}_axes", axes)]
-        if keepdims:
-            node.output[0] = f"{output}_before_transpose"
-            after = onnx.helper.make_node("Transpose", [node.output[0]], [output], perm=order)
-            graph.node.insert(list(graph.node).index(node) + 1, after)
-
-
 # Input and output.
 
 
@@ -377,7 +227,7 @@ def _scores(model) -> int:
     import onnx
 
     graph = model.graph
-    scores_shape = _shapes(model, 1)["scores"]
+    scores_shape = at(model, 1)[0]["scores"]
     sizes = [size for size in scores_shape[1:] if size != 1] or list(scores_shape[1:2])
     if len(sizes) != 1 or sizes[0] == 0:
         sizes_shown = ", ".join(str(size or "any") for size in scores_shape[1:])
@@ -391,56 +241,7 @@ def _scores(model) -> int:
     return sizes[0]
 
 
-# What importers understand differently.
-
-
-def _spell_out(model) -> None:
-    """Say the same in the way that every importer understands.
-
-    Padding is given in numbers, where the file says SAME. OpenCV (4.14 and 5.0) takes any product with a HardSigmoid
-    of slope 1/6 for a HardSwish, without a look at what the other factor is, and so computes squeeze-and-excite blocks
-    wrongly: the slope becomes one unit in the last place smaller. OpenCV 5.0 also counts, in windows of average
-    pooling that reach over the edge (`ceil_mode`), what lies beyond as padding: without padding, `count_include_pad`
-    is said to be off.
-    """
-    slope = np.float32(1 / 6)
-    shapes: Optional[Shapes] = None
-    weights = {item.name: tuple(item.dims) for item in model.graph.initializer}
-    for node in model.graph.node:
-        attributes = {attribute.name: attribute for attribute in node.attribute}
-        if "auto_pad" in attributes:
-            shapes = shapes or _shapes(model, 1)
-            _pad_in_numbers(node, attributes, shapes[node.input[0]], weights)
-            attributes = {attribute.name: attribute for attribute in node.attribute}
-        if node.op_type == "HardSigmoid" and "alpha" in attributes and np.float32(attributes["alpha"].f) == slope:
-            attributes["alpha"].f = float(np.nextafter(slope, np.float32(0)))
-        if node.op_type == "AveragePool" and "count_include_pad" in attributes:
-            pads = attributes.get("pads")
-            if pads is None or not any(pads.ints):
-                attributes["count_include_pad"].i = 0
-
-
-def _pad_in_numbers(node, attributes: dict[str, Any], size: tuple[int, ...], weights: Shapes) -> None:
-    """Replace `auto_pad` by `pads`; `size` is the shape of the node's input."""
-    import onnx
-
-    mode = attributes["auto_pad"].s
-    node.attribute.remove(attributes["auto_pad"])
-    if mode not in (b"SAME_UPPER", b"SAME_LOWER"):
-        return
-    spatial = size[2:]
-    kernel = attributes["kernel_shape"].ints if "kernel_shape" in attributes else weights[node.input[1]][2:]
-    ones = [1] * len(spatial)
-    strides = attributes["strides"].ints if "strides" in attributes else ones
-    dilations = attributes["dilations"].ints if "dilations" in attributes else ones
-    totals = [
-        max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0) for n, k, s, d in zip(spatial, kernel, strides, dilations)
-    ]
-    begins = [(total + (mode == b"SAME_LOWER")) // 2 for total in totals]
-    if "pads" in attributes:
-        node.attribute.remove(attributes["pads"])
-    ends = [total - begin for total, begin in zip(totals, begins)]
-    node.attribute.append(onnx.helper.make_attribute("pads", [*begins, *ends]))
+# Notes, and the promise.
 
 
 def _strip(model) -> None:
@@ -457,7 +258,7 @@ def _strip(model) -> None:
 
 def _check_form(graph) -> None:
     """Refuse a graph that does not keep what this module promises to its readers beyond ONNX's own rules."""
-    read = _read(graph)
+    read = read_names(graph)
     for node in graph.node:
         padded = any(attribute.name == "auto_pad" for attribute in node.attribute)
         if node.op_type in ("Constant", "Identity") or padded or not read.intersection(node.output):

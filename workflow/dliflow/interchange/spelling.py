@@ -1,0 +1,193 @@
+"""ONNX graphs spelled in the way that every importer understands, where several ways say the same."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import numpy as np
+
+from dliflow.errors import DliflowError
+from dliflow.interchange import patterns
+from dliflow.interchange.inference import Shapes, at, whole
+from dliflow.interchange.settling import constant, say_shape
+
+
+def before_folding(model) -> None:
+    """What makes operators that `onnxoptimizer` can take together, or leaves some for it to remove."""
+    _mean_before_transpose(model.graph)
+    _multiply_matrices(model)
+    _halve_last(model.graph)
+
+
+def _mean_before_transpose(graph) -> None:
+    """Average over the axes as they lie before a transpose, so that an NHWC model's pooling is NCHW again.
+
+    With `keepdims` the transpose comes after it, where it meets its opposite.
+    """
+    import onnx
+
+    constants = {item.name: item for item in graph.initializer}
+    transposes = {node.output[0]: node for node in graph.node if node.op_type == "Transpose"}
+    for node in [node for node in graph.node if node.op_type == "ReduceMean" and node.input[0] in transposes]:
+        if len(node.input) < 2 or node.input[1] not in constants:
+            continue
+        transpose, output = transposes[node.input[0]], node.output[0]
+        order = list(onnx.helper.get_node_attr_value(transpose, "perm"))
+        asked = {axis % len(order) for axis in onnx.numpy_helper.to_array(constants[node.input[1]]).tolist()}
+        kept = [place for axis, place in enumerate(order) if axis not in asked]
+        keepdims = next((attribute.i for attribute in node.attribute if attribute.name == "keepdims"), 1)
+        if not keepdims and kept != sorted(kept):
+            continue
+        axes = np.array(sorted(order[axis] for axis in asked), np.int64)
+        node.input[:] = [transpose.input[0], constant(graph, f"{output}_axes", axes)]
+        if keepdims:
+            node.output[0] = f"{output}_before_transpose"
+            after = onnx.helper.make_node("Transpose", [node.output[0]], [output], perm=order)
+            graph.node.insert(list(graph.node).index(node) + 1, after)
+
+
+def _halve_last(graph) -> None:
+    """Spell GELU as `(x * (1 + erf(x / sqrt(2)))) * 0.5`.
+
+    PyTorch's exporter writes `x * (0.5 * (1 + erf))`, on which OpenCV 5.0.0 ends with a segmentation fault.
+    """
+    import onnx
+
+    network = patterns.Network(graph)
+    for gelu in network.gelus():
+        last = network.makers[gelu.output]
+        half = constant(graph, "half", np.array(0.5, np.float32))
+        twice = onnx.helper.make_node("Mul", [gelu.x, gelu.one_more], [f"{gelu.output}_twice"])
+        once = onnx.helper.make_node("Mul", [twice.output[0], half], [gelu.output])
+        place = list(graph.node).index(last)
+        graph.node.remove(last)
+        graph.node.insert(place, once)
+        graph.node.insert(place, twice)
+
+
+def _multiply_matrices(model) -> None:
+    """Spell Einsum of two operands as a product of matrices: OpenCV 5.0.0 refuses most of them above four axes."""
+    import onnx
+
+    graph = model.graph
+    if not any(node.op_type == "Einsum" and len(node.input) == 2 for node in graph.node):
+        return
+    shapes = whole(model) | {item.name: tuple(item.dims) for item in graph.initializer}
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
+        equation = onnx.helper.get_node_attr_value(node, "equation").decode() if node.op_type == "Einsum" else ""
+        taken = "->" in equation and len(node.input) == 2 and all(name in shapes for name in node.input)
+        graph.node.extend(_product(graph, node, equation, shapes) if taken else [node])
+
+
+def _product(graph, node, equation: str, shapes: Shapes) -> list:
+    """Nodes that merge the axes of each operand into (both, alone, summed), multiply, and part them again."""
+    terms, result = equation.replace(" ", "").split("->")
+    left, right = terms.split(",")
+    operands = [(name, term, shapes[name]) for name, term in zip(node.input, (left, right))]
+    sizes = {label: size for _, term, shape in operands for label, size in zip(term, shape) if size != 1}
+
+    def sizes_of(labels):
+        return tuple(sizes.get(label, 1) for label in labels)
+
+    both = [label for label in left if label in right and label in result]
+    summed = [label for label in left if label in right and label not in result]
+    alone = [[label for label in term if label not in both and label in result] for term in (left, right)]
+    for (_, term, shape), one in zip(operands, alone):
+        if len(set(term)) < len(term) or sizes_of(term) != shape or set(term) - {*both, *summed, *one}:
+            return [node]
+    steps = _Steps(graph, node.output[0])
+    factors = []
+    for (name, term, _), groups in zip(operands, ([both, alone[0], summed], [both, summed, alone[1]])):
+        order = [label for group in groups for label in group]
+        name = steps.transpose(name, [term.index(label) for label in order])
+        factors.append(steps.reshape(name, sizes_of(order), tuple(int(np.prod(sizes_of(group))) for group in groups)))
+    merged = [int(np.prod(sizes_of(group))) for group in (both, *alone)]
+    order = [*both, *alone[0], *alone[1]]
+    name = steps.reshape(steps.add("MatMul", factors), tuple(merged), sizes_of(order))
+    steps.transpose(name, [order.index(label) for label in result])
+    steps.nodes[-1].output[0] = node.output[0]
+    return steps.nodes
+
+
+class _Steps:
+    """Nodes in the making; a step that would change nothing gives its operand back."""
+
+    def __init__(self, graph, name: str):
+        self.graph, self.name = graph, name
+        self.nodes: list[Any] = []
+
+    def add(self, op: str, inputs: list[str], **attributes: Any) -> str:
+        """Append a node; returns what it gives."""
+        import onnx
+
+        output = f"{self.name}_step{len(self.nodes)}"
+        self.nodes.append(onnx.helper.make_node(op, inputs, [output], **attributes))
+        return output
+
+    def transpose(self, name: str, order: list[int]) -> str:
+        """Move axes."""
+        return name if order == sorted(order) else self.add("Transpose", [name], perm=order)
+
+    def reshape(self, name: str, before: tuple[int, ...], after: tuple[int, ...]) -> str:
+        """Merge or part axes; the shapes are whole."""
+        if before == after:
+            return name
+        output = self.add("Reshape", [name, ""])
+        say_shape(self.graph, self.nodes[-1], after)
+        return output
+
+
+def after_folding(model) -> None:
+    """Say the same in the way that every importer understands.
+
+    Padding is given in numbers, where the file says SAME. OpenCV (4.14 and 5.0) takes any product with a HardSigmoid
+    of slope 1/6 for a HardSwish, without a look at what the other factor is, and so computes squeeze-and-excite blocks
+    wrongly: the slope becomes one unit in the last place smaller. OpenCV 5.0 also counts, in windows of average
+    pooling that reach over the edge (`ceil_mode`), what lies beyond as padding: without padding, `count_include_pad`
+    is said to be off.
+    """
+    slope = np.float32(1 / 6)
+    shapes: Optional[Shapes] = None
+    weights = {item.name: tuple(item.dims) for item in model.graph.initializer}
+    for node in model.graph.node:
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if "auto_pad" in attributes:
+            shapes = shapes or at(model, 2)[0]
+            _pad_in_numbers(node, attributes, shapes.get(node.input[0], ()), weights)
+            attributes = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type == "HardSigmoid" and "alpha" in attributes and np.float32(attributes["alpha"].f) == slope:
+            attributes["alpha"].f = float(np.nextafter(slope, np.float32(0)))
+        if node.op_type == "AveragePool" and "count_include_pad" in attributes:
+            pads = attributes.get("pads")
+            if pads is None or not any(pads.ints):
+                attributes["count_include_pad"].i = 0
+
+
+def _pad_in_numbers(node, attributes: dict[str, Any], size: tuple[int, ...], weights: Shapes) -> None:
+    """Replace `auto_pad` by `pads`; `size` is the shape of the node's input."""
+    import onnx
+
+    mode = attributes["auto_pad"].s
+    node.attribute.remove(attributes["auto_pad"])
+    if mode not in (b"SAME_UPPER", b"SAME_LOWER"):
+        return
+    spatial = size[2:]
+    if not spatial or not all(spatial):
+        raise DliflowError(
+            f"the model's {node.op_type} '{node.name}' is padded by auto_pad, and the size of its input is not known; "
+            "export the model with its padding in numbers"
+        )
+    kernel = attributes["kernel_shape"].ints if "kernel_shape" in attributes else weights[node.input[1]][2:]
+    ones = [1] * len(spatial)
+    strides = attributes["strides"].ints if "strides" in attributes else ones
+    dilations = attributes["dilations"].ints if "dilations" in attributes else ones
+    totals = [
+        max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0) for n, k, s, d in zip(spatial, kernel, strides, dilations)
+    ]
+    begins = [(total + (mode == b"SAME_LOWER")) // 2 for total in totals]
+    if "pads" in attributes:
+        node.attribute.remove(attributes["pads"])
+    ends = [total - begin for total, begin in zip(totals, begins)]
+    node.attribute.append(onnx.helper.make_attribute("pads", [*begins, *ends]))
