@@ -8,8 +8,11 @@ Its readers may rely on this, which `write` checks in what it has made:
   constants only is an initializer, and what nothing reads is not there;
 - padding in numbers, never `auto_pad`.
 
-Batch norm is folded into convolutions and shape arithmetic into reshapes where that can be done; what cannot stays as
-it is. It runs in the environment of each source format that gives ONNX: numpy, onnx and onnxoptimizer.
+Batch norm is folded into convolutions where that can be done. Where it can be done, too, no size is computed: each
+reshape has its sizes as constants, -1 for the one that carries the batch. What an operator needs repeated for each
+image, and cannot broadcast, is an Expand to sizes that begin with the Shape of the input.
+
+It runs in the environment of each source format that gives ONNX: numpy, onnx and onnxoptimizer.
 """
 
 from __future__ import annotations

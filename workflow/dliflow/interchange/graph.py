@@ -76,7 +76,7 @@ def read(path: Path, framework: str) -> Graph:
     """
     import onnx
 
-    from dliflow.interchange.reader import Reader
+    from dliflow.interchange.reader import Reader  # which imports this module
 
     return Reader(onnx.load(str(path)), framework).graph()
 
