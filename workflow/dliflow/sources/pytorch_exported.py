@@ -151,7 +151,7 @@ def load(path: Path, source: dict):
         text = (str(error).splitlines() or [repr(error)])[0]
         raise DliflowError(f"{path}: no file of torch.export.save, or cut off: {text}") from error
     program._guards_code = []  # from the file, and evaluated as Python
-    return program.module(check_guards=False)
+    return export_torch.one_output(program.module(check_guards=False), source.get("output"))
 
 
 def export(network, shape: tuple[int, ...], out: Path) -> int:
