@@ -65,7 +65,8 @@ class Several(torch.nn.Module):
     def forward(self, x):
         if self.kind == "pair":
             return Pair(self.network(x), x.mean((2, 3)))
-        return {"features": x.mean((2, 3)), "scores": [self.network(x)]}
+        scores = self.network(x)
+        return {"features": x.mean((2, 3)), "scores": [scores] if self.kind == "nested" else scores}
 
 
 class Scripted(torch.nn.Module):
@@ -121,7 +122,7 @@ def main(name: str, folder: Path) -> None:
     torch.export.save(named, folder / "named.pt2")
 
     _pytree._register_namedtuple(Pair, serialized_type_name="theirs.Pair")  # its reader does not know the class
-    for kind in ("pair", "dict"):
+    for kind in ("pair", "nested"):
         several = torch.export.export(Several(network, kind).eval(), (example,), dynamic_shapes=(batch,))
         torch.export.save(several, folder / f"{kind}.pt2")
     torch.jit.save(torch.jit.script(Scripted(network)), folder / "pair.pt")

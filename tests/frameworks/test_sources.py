@@ -23,7 +23,7 @@ GOOD = [
     ("averaged.pth", SMALL),
     ("ema.pth", {**SMALL, "weights": "model_ema"}),
     ("pair.pt2", {"format": "pytorch_exported", "output": "scores"}),
-    ("dict.pt2", {"format": "pytorch_exported", "output": "scores.0"}),
+    ("nested.pt2", {"format": "pytorch_exported", "output": "scores.0"}),
     ("pair.pt", {"format": "torchscript"}),
     ("dict.pt", {"format": "torchscript", "output": "1"}),
     ("small-symbol.json", {"format": "gluon"}),
@@ -42,7 +42,7 @@ BAD = [
         "source.output: 1: it is None; the model's outputs are scores",
     ),
     (
-        "dict.pt2",
+        "nested.pt2",
         {"format": "pytorch_exported", "output": "logits"},
         "there is no 'logits'; the model's outputs are feat",
     ),

@@ -26,7 +26,7 @@ def quietly(function, *arguments, **options):
 
 
 def outputs(given) -> dict:
-    """What a network gives, by names: keys of a dict, fields of a named tuple, numbers from 0 on; of nested ones `a.0`."""
+    """What a network gives, by names: keys of a dict, fields of a named tuple, numbers from 0 on, or `a.0`."""
     from torch.utils import _pytree
 
     paths = _pytree.tree_flatten_with_path(given)[0]
