@@ -5,6 +5,7 @@ Usage: python make_sources.py NETWORK FOLDER
 
 from __future__ import annotations
 
+import functools
 import json
 import pickle
 import sys
@@ -28,6 +29,22 @@ class Evil:
         return (open, (str(self.mark), "w"))
 
 
+class Named(torch.nn.Module):
+    """Names that torch writes and that are no plain identifiers: `relu__1`, `conv-1.weight`, `scale.a-b`."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_module("conv-1", torch.nn.Conv2d(3, 16, 3, padding=1, padding_mode="reflect"))
+        self.scale = torch.nn.ParameterDict({"a-b": torch.nn.Parameter(torch.linspace(0.5, 1.5, 16))})
+        self.register_buffer("least__", torch.tensor(float("-inf")))
+
+    def forward(self, x):
+        x = getattr(self, "conv-1")(x).relu_().sub_(0.1).relu_().sub_(0.1)
+        with torch.no_grad():
+            x = torch.maximum(x, self.least__)
+        return torch.einsum("bchw,c->bc", x, self.scale["a-b"])
+
+
 def rewritten(source, target, change):
     """A copy of an archive whose files went through `change(name, contents)`; None takes one out."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
@@ -47,34 +64,78 @@ def main(name: str, folder: Path) -> None:
     program = torch.export.export(network, (example,), dynamic_shapes=(batch,))
     torch.export.save(program, folder / "good.pt2")
 
+    named = torch.export.export(Named().eval(), (example,), dynamic_shapes=(batch,))
+    torch.export.save(named, folder / "named.pt2")
+
     torch.save({**network.state_dict(), "more": Evil(mark)}, folder / "code.pth")
     torch.save(networks.make("vgg").state_dict(), folder / "other.pth")
 
     def with_pickle(path, contents):
         return pickle.dumps((Evil(mark),)) if "/sample_inputs/" in path else contents
 
-    def with_guard(path, contents):
-        return _edited(path, contents, lambda model: model.update(guards_code=[f"open({str(mark)!r}, 'w')"]))
-
-    def with_size(path, contents):
-        def edit(model):
-            values = model["graph_module"]["graph"]["tensor_values"].values()
-            size = next(size for value in values for size in value["sizes"] if "as_expr" in size)
-            size["as_expr"]["expr_str"] = f"open({str(mark)!r}, 'w')"
-
-        return _edited(path, contents, edit)
-
-    def with_target(path, contents):
-        def edit(model):
-            model["graph_module"]["graph"]["nodes"][0]["target"] = "torch.os.system"
-
-        return _edited(path, contents, edit)
-
-    for kind, change in [("pickle", with_pickle), ("guard", with_guard), ("size", with_size), ("target", with_target)]:
-        rewritten(folder / "good.pt2", folder / f"{kind}.pt2", change)
+    rewritten(folder / "good.pt2", folder / "pickle.pt2", with_pickle)
+    for kind, edit in attacks(f"open({str(mark)!r}, 'w')").items():
+        rewritten(folder / "good.pt2", folder / f"{kind}.pt2", functools.partial(_edited, edit=edit))
     for file in ("good.pth", "traced.pt", "good.pt2"):
         contents = (folder / file).read_bytes()
         (folder / f"cut_{file}").write_bytes(contents[: len(contents) // 2])
+
+
+def attacks(code: str) -> dict:
+    """By name a change of an exported program's graph, after which loading or calling it could run the code."""
+
+    def graph(model):
+        return model["graph_module"]["graph"]
+
+    def call(model, **change):
+        graph(model)["nodes"][0].update(change)
+
+    def function(target):
+        argument = {"name": "", "arg": {"as_operator": "torch.os.system"}, "kind": 1}
+        return lambda model: call(model, target=target, inputs=[argument, {**argument, "arg": {"as_string": "id"}}])
+
+    def size(model):
+        sizes = [size for value in graph(model)["tensor_values"].values() for size in value["sizes"]]
+        next(size for size in sizes if "as_expr" in size)["as_expr"]["expr_str"] = code
+
+    def value(name):
+        def edit(model):
+            graph(model)["nodes"][0].update(name=name, outputs=[{"as_tensor": {"name": name}}])
+
+        return edit
+
+    def parameter(name):
+        def edit(model):
+            specs = model["graph_module"]["signature"]["input_specs"]
+            next(spec for spec in specs if "parameter" in spec)["parameter"]["parameter_name"] = name
+
+        return edit
+
+    def signature(key, change):
+        def edit(model):
+            described = model["graph_module"]["module_call_graph"][0]["signature"]
+            described[key] = change(described[key])
+
+        return edit
+
+    return {
+        "guard": lambda model: model.update(guards_code=[code]),  # not refused, but never run
+        "size": size,
+        "target": lambda model: call(model, target="torch.os.system"),
+        "called": function("_operator.call"),
+        "wrapped": function("torch.ops.higher_order.wrap"),
+        "argument": function("torch.ops.higher_order.cond"),
+        "writes": lambda model: call(model, target="torch.ops.aten.save.default"),
+        "dunder": lambda model: call(model, target="torch.ops.aten.__class__.default"),
+        "value": value(f"x = {code}"),
+        "framed": value("__builtins__"),
+        "parameter": parameter(f'a"), {code}, ("'),
+        "attribute": parameter("forward.__globals__.weight"),
+        "letters": parameter("forward.\uff3f\uff3fglobals\uff3f\uff3f.weight"),  # Python takes them for underscores
+        "forward": signature("forward_arg_names", lambda names: [f"x={code}"]),
+        "keyword": signature("in_spec", lambda tree: tree.replace('"[]"', json.dumps(json.dumps([f"x={code}"])))),
+        "module": signature("in_spec", lambda tree: tree.replace('"[]"', json.dumps('[{"__enum__": true}]'))),
+    }
 
 
 def _edited(path, contents, edit):

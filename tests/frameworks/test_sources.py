@@ -16,6 +16,7 @@ GOOD = [
     ("traced.pt", {"format": "torchscript"}),
     ("scripted.pt", {"format": "torchscript"}),
     ("guard.pt2", {"format": "pytorch_exported"}),  # a guard that is code
+    ("named.pt2", {"format": "pytorch_exported"}),
     ("small-symbol.json", {"format": "gluon"}),
     ("mobilenet.params", GLUONCV),
 ]
@@ -27,8 +28,26 @@ BAD = [
     ("good.pth", {**SMALL, "options": {"depth": 3}}, "source.options.depth: unknown option of the architecture"),
     ("good.pth", {**SMALL, "layout": "NHWC"}, "input.layout: NHWC"),
     ("pickle.pt2", {"format": "pytorch_exported"}, "reading could run code that it brings: its example inputs"),
-    ("size.pt2", {"format": "pytorch_exported"}, "reading could run code that it brings: it has expr_str"),
-    ("target.pt2", {"format": "pytorch_exported"}, "it has target 'torch.os.system'"),
+    *[
+        (f"{kind}.pt2", {"format": "pytorch_exported"}, f"reading could run code that it brings: it has {what}")
+        for kind, what in [
+            ("size", "expr_str"),
+            ("target", "target 'torch.os.system'"),
+            ("called", "target '_operator.call'"),
+            ("wrapped", "target 'torch.ops.higher_order.wrap'"),
+            ("argument", "a function as an argument"),
+            ("writes", "target 'torch.ops.aten.save.default'"),
+            ("dunder", "target 'torch.ops.aten.__class__.default'"),
+            ("value", "name 'x = open("),
+            ("framed", "name '__builtins__'"),
+            ("parameter", "parameter_name 'a\""),
+            ("attribute", "parameter_name 'forward.__globals__.weight'"),
+            ("letters", "parameter_name 'forward."),
+            ("forward", "forward_arg_names 'x=open("),
+            ("keyword", "name 'x=open("),
+            ("module", "keys of an input or output that are no texts"),
+        ]
+    ],
     ("cut_good.pt2", {"format": "pytorch_exported"}, "no file of torch.export.save, or cut off"),
     ("cut_traced.pt", {"format": "torchscript"}, "no TorchScript file, or cut off"),
     ("good.pth", {"format": "torchscript"}, "source.format: pytorch_state_dict"),

@@ -24,9 +24,10 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (3, 6, 5, 3), np.uint8)
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("order", ["RGB", "BGR"])
-def test_float32_is_normalised_in_the_channel_order_and_always_planar(order, layout):
+def test_float32_is_normalised_in_the_channel_order_and_the_layout(order, layout):
     pixels = PIXELS.astype(np.float32)[..., :: 1 if order == "RGB" else -1]
-    expected = ((pixels - np.float32(ENTRY["mean"])) / np.float32(ENTRY["scale"])).transpose(0, 3, 1, 2)
+    expected = (pixels - np.float32(ENTRY["mean"])) / np.float32(ENTRY["scale"])
+    expected = expected.transpose(0, 3, 1, 2) if layout == "NCHW" else expected
     made = inputs.make(PIXELS, {**ENTRY, "channel_order": order, "layout": layout})
     assert made.dtype == np.float32
     assert made.flags.c_contiguous
@@ -43,6 +44,27 @@ def test_uint8_goes_in_as_it_is(layout, axes, order):
     assert made.flags.c_contiguous
     assert np.array_equal(made, PIXELS[..., :: 1 if order == "RGB" else -1].transpose(axes))
     assert made.shape[1:] == inputs.shape(entry)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize(
+    ("kind", "change", "expected"),
+    [
+        ("int8", {"mean": [128] * 3, "scale": [1] * 3}, PIXELS.astype(int) - 128),
+        ("int16", {"mean": [127.5] * 3, "scale": [0.0039] * 3}, np.rint((PIXELS - 127.5) / 0.0039)),
+    ],
+)
+def test_integers_are_the_normalised_pixels_rounded(kind, change, expected, layout):
+    made = inputs.make(PIXELS, {**ENTRY, **change, "dtype": kind, "layout": layout})
+    assert made.dtype == kind
+    assert np.array_equal(made, expected.transpose(0, 3, 1, 2) if layout == "NCHW" else expected)
+
+
+def test_converted_models_take_float32_planes_and_have_what_a_uint8_model_does_inside():
+    float32 = {"layout": "NCHW", "dtype": "float32"}
+    assert inputs.converted({**ENTRY, "layout": "NHWC", "dtype": "float32"}) == {**ENTRY, **float32}
+    pixels = {"mean": [0, 0, 0], "scale": [1, 1, 1], **float32}
+    assert inputs.converted({**ENTRY, "layout": "NHWC", "dtype": "uint8"}) == {**ENTRY, **pixels}
 
 
 def test_memory_that_is_given_is_used():

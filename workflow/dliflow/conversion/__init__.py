@@ -9,8 +9,10 @@ model never imports anything from here. A file has these names:
     (images, *input shape*), made like any input, where the precision needs it. What only trying shows to be impossible
     is raised as `errors.Skip`, and becomes the reason of a skipped row.
 
-`adopt(file: Path, out: Path) -> None` (optional)
-    Takes a model's own file (of the source format whose `FRAMEWORK` this is) as it is, in place of `convert`.
+`adopt(file: Path, out: Path, ends: dict[str, str]) -> None` (optional)
+    Takes a model's own file (of the source format whose `FRAMEWORK` this is) as it is, in place of `convert`. `ends`
+    has the names `input` and `output` where the model's entry tells them. A session of it gives float32 scores, of two
+    axes, of that output.
 
 `CONVERTER: dict[str, str]` (optional)
     For a precision, the framework in whose environment `convert` runs; default: its own.

@@ -6,6 +6,7 @@ import shutil
 
 from dliflow.conversion.graphs import onnx_graph
 from dliflow.frameworks.onnxruntime import MODEL
+from dliflow.sources import onnx as onnx_source
 
 
 def convert(source, out, precision, calibration):
@@ -18,8 +19,28 @@ def convert(source, out, precision, calibration):
         shutil.copyfile(source / "model.onnx", out / MODEL)
 
 
-def adopt(file, out):
-    """An ONNX file is taken as it is; its external data, where it has some, comes into the file."""
+def adopt(file, out, ends):
+    """An ONNX file is taken as it is, with its external data in it, and with scores as float32 of two axes."""
     import onnx
 
-    onnx.save(onnx.load(file), out / MODEL)
+    model = onnx_source.read(file, ends)
+    _as_scores(model)
+    onnx.save(model, out / MODEL)
+
+
+def _as_scores(model):
+    """Let the only output be float32 of two axes: (batch, scores, 1, 1) and integers get an operator more."""
+    import onnx
+
+    graph = model.graph
+    name = graph.output[0].name
+    described = onnx.shape_inference.infer_shapes(model).graph.output[0].type.tensor_type
+    if described.elem_type != onnx.TensorProto.FLOAT:
+        graph.node.append(onnx.helper.make_node("Cast", [name], [f"{name}_float32"], to=onnx.TensorProto.FLOAT))
+        name = graph.node[-1].output[0]
+    if not described.HasField("shape") or len(described.shape.dim) != 2:
+        graph.node.append(onnx.helper.make_node("Flatten", [name], [f"{name}_scores"]))
+        name = graph.node[-1].output[0]
+    if name != graph.output[0].name:
+        del graph.output[:]
+        graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))

@@ -6,8 +6,10 @@ import shutil
 
 from dliflow.conversion.graphs import tensorflow_graph
 from dliflow.errors import DliflowError
-from dliflow.frameworks.tflite import MODEL
+from dliflow.files import write_json
+from dliflow.frameworks.tflite import ENDS, MODEL
 from dliflow.interchange import graph
+from dliflow.interchange.form import chosen
 
 CONVERTER = dict.fromkeys(("fp32", "fp16", "int8"), "tensorflow")  # so the environment that is measured stays small
 
@@ -31,6 +33,15 @@ def convert(source, out, precision, calibration):
     (out / MODEL).write_bytes(converter.convert())
 
 
-def adopt(file, out):
-    """A TFLite file is taken as it is."""
+def adopt(file, out, ends):
+    """A TFLite file is taken as it is; which of its inputs and outputs are meant is written beside it."""
+    from ai_edge_litert.interpreter import Interpreter
+
     shutil.copyfile(file, out / MODEL)
+    interpreter = Interpreter(model_path=str(file))
+    sides = {"input": interpreter.get_input_details(), "output": interpreter.get_output_details()}
+    positions = {}
+    for kind, details in sides.items():
+        names = [detail["name"] for detail in details]
+        positions[kind] = names.index(chosen(kind, names, ends.get(kind)))
+    write_json(out / ENDS, positions)

@@ -23,6 +23,7 @@ from dliflow.errors import DliflowError
 
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 SUFFIXES = (*TAR, ".zip")
+NO_ARCHIVES = (".pth.tar", ".pt.tar")  # what many trainings call a checkpoint of PyTorch
 
 Member = Union[tarfile.TarInfo, zipfile.ZipInfo]
 
@@ -44,7 +45,8 @@ class Limits:
 
 def is_archive(name: Union[str, Path]) -> bool:
     """Whether a file is unpacked; its name decides, since many model formats are zip files that must stay whole."""
-    return str(name).lower().endswith(SUFFIXES)
+    name = str(name).lower()
+    return name.endswith(SUFFIXES) and not name.endswith(NO_ARCHIVES)
 
 
 def extract(path: Path, folder: Path, only: Optional[str] = None, limits: Limits = Limits()) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from dliflow.files import read_json
 from dliflow.frameworks import Option, take_options
 
 MODEL = "model.tflite"
+ENDS = "ends.json"  # beside a file that runs as it is: which of its inputs and outputs are meant
 OPTIONS: dict[str, Option] = {}
 
 
@@ -33,12 +35,11 @@ def supports(precision, device):
 
 
 class TfLite:
-    """An interpreter whose tensors are allocated."""
+    """An interpreter whose tensors are allocated, and details of its input and output."""
 
-    def __init__(self, interpreter, threads: int):
+    def __init__(self, interpreter, taken: dict, given: dict, threads: int):
         self.interpreter = interpreter
-        self.input = interpreter.get_input_details()[0]["index"]
-        self.output = interpreter.get_output_details()[0]["index"]
+        self.input, self.output = taken["index"], given["index"]
         self.threads = threads
 
     def predict(self, batch):
@@ -48,12 +49,20 @@ class TfLite:
         return self.interpreter.get_tensor(self.output)
 
 
-class Quantized(TfLite):
+class Flat(TfLite):
+    """An interpreter whose scores have more axes than two, each of size 1."""
+
+    def predict(self, batch):
+        """The same, as (batch, scores)."""
+        return super().predict(batch).reshape(len(batch), -1)
+
+
+class Quantized(Flat):
     """An interpreter whose scores are integers; what they stand for is computed in each request."""
 
-    def __init__(self, interpreter, threads: int):
-        super().__init__(interpreter, threads)
-        scale, zero = interpreter.get_output_details()[0]["quantization"]
+    def __init__(self, interpreter, taken: dict, given: dict, threads: int):
+        super().__init__(interpreter, taken, given, threads)
+        scale, zero = given["quantization"]
         self.scale, self.zero = np.float32(scale), np.float32(zero)
 
     def predict(self, batch):
@@ -67,9 +76,11 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
 
     take_options("tflite", options)
     interpreter = Interpreter(model_path=str(model / MODEL), num_threads=threads)
-    details = interpreter.get_input_details()[0]
-    if details["shape"][0] != batch_size:
-        interpreter.resize_tensor_input(details["index"], (batch_size, *details["shape"][1:]), strict=True)
+    ends = read_json(model / ENDS) if (model / ENDS).exists() else {"input": 0, "output": 0}
+    taken = interpreter.get_input_details()[ends["input"]]
+    if taken["shape"][0] != batch_size:
+        interpreter.resize_tensor_input(taken["index"], (batch_size, *taken["shape"][1:]), strict=True)
     interpreter.allocate_tensors()
-    floating = interpreter.get_output_details()[0]["dtype"] == np.float32
-    return (TfLite if floating else Quantized)(interpreter, threads or 1)
+    given = interpreter.get_output_details()[ends["output"]]
+    session = Quantized if given["dtype"] != np.float32 else TfLite if len(given["shape"]) == 2 else Flat
+    return session(interpreter, taken, given, threads or 1)

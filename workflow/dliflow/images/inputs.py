@@ -27,38 +27,50 @@ def geometry(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def dtype(entry: dict[str, Any]) -> np.dtype:
-    """float32, or uint8 for a model that takes pixels as they are."""
+    """float32, uint8 for a model that takes pixels as they are, or int8 or int16 for a quantized one."""
     return np.dtype(entry.get("dtype", "float32"))
 
 
 def shape(entry: dict[str, Any]) -> tuple[int, ...]:
-    """Shape of one input, without the batch.
-
-    Float32 inputs are (3, height, width) whatever the entry's layout says, which is then that of the source model
-    alone; uint8 inputs have the entry's layout.
-    """
+    """Shape of one input, without the batch: (height, width, 3) in the layout NHWC, else (3, height, width)."""
     plane = (entry["height"], entry["width"])
-    return (*plane, 3) if dtype(entry) == np.uint8 and entry["layout"] == "NHWC" else (3, *plane)
+    return (*plane, 3) if entry["layout"] == "NHWC" else (3, *plane)
+
+
+def converted(entry: dict[str, Any]) -> dict[str, Any]:
+    """The `input` entry of every converted model: float32 NCHW, whatever the source model takes.
+
+    One that takes pixels as uint8 has its mean and scale inside, and so do the models that are made of it.
+    """
+    inside = {"mean": [0, 0, 0], "scale": [1, 1, 1]} if dtype(entry) == np.uint8 else {}
+    return {**entry, **inside, "layout": "NCHW", "dtype": "float32"}
 
 
 def make(pixels: np.ndarray, entry: dict[str, Any], out: Optional[np.ndarray] = None) -> np.ndarray:
     """Pixels, uint8 (n, height, width, 3), to the model's input, C-contiguous (n, *shape) of its dtype.
 
-    Float32 is `(pixels - mean) / scale`, computed in float32. `out` is filled and returned where it is given.
+    Float32 is `(pixels - mean) / scale`, computed in float32; int8 and int16 are that, rounded to the nearest number;
+    uint8 are the pixels. `out` is filled and returned where it is given.
     """
     if out is None:
         out = np.empty((len(pixels), *shape(entry)), dtype(entry))
     ordered = pixels[..., ::-1] if entry["channel_order"] == "BGR" else pixels
-    if shape(entry)[0] == 3:
+    if entry["layout"] == "NCHW":
         ordered = ordered.transpose(0, 3, 1, 2)
     if out.dtype == np.uint8:
         out[...] = ordered
         return out
-    mean, scale = (np.array(entry[key], np.float32)[:, None, None] for key in ("mean", "scale"))
+    each = (3, 1, 1) if entry["layout"] == "NCHW" else (3,)
+    mean, scale = (np.array(entry[key], np.float32).reshape(each) for key in ("mean", "scale"))
+    whole = out.dtype != np.float32
+    scratch = np.empty(out.shape[1:], np.float32) if whole else None
     for source, target in zip(ordered, out):  # image by image, in the processor's cache
-        target[...] = source
-        target -= mean
-        target /= scale
+        values = target if scratch is None else scratch
+        values[...] = source
+        values -= mean
+        values /= scale
+        if whole:
+            np.rint(values, out=target, casting="unsafe")
     return out
 
 

@@ -88,7 +88,6 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
 
 def _check(model, shape: tuple[int, ...], layout: str) -> int:
     """Refuse what cannot be taken; make the input's shape the entry's. Returns the file's batch size, 0 for any."""
-    import onnx
 
     graph = model.graph
     initialized = {item.name for item in graph.initializer}
@@ -100,24 +99,58 @@ def _check(model, shape: tuple[int, ...], layout: str) -> int:
             names = ", ".join(value.name for value in values) or "none"
             fix = "; set source.output to one" if kind == "output" else ", and an image classifier has one"
             raise DliflowError(f"the model's {kind}s are {names}{fix}")
-        value = values[0]
-        if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-            name = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
-            raise DliflowError(
-                f"the model's {kind} '{value.name}' is {name}, and only float32 is converted; a quantized model "
-                "runs as it is with source.precision: int8"
-            )
     for domain in sorted({node.domain for node in graph.node} - {"", "ai.onnx"}):
         operators = sorted({node.op_type for node in graph.node if node.domain == domain})
         raise DliflowError(f"the model uses {operators[0]} of the domain {domain}, which not every framework knows")
     quantized = sorted({node.op_type for node in graph.node if "Quantize" in node.op_type or "QLinear" in node.op_type})
     if quantized:
         raise DliflowError(f"the model is quantized ({quantized[0]}): set source.precision: int8 to run it as it is")
+    _float_ends(model)
     dims = inputs[0].type.tensor_type.shape.dim
     file_shape = [dim.dim_value for dim in dims]  # 0 for a symbol
     for dim, size in zip(list(dims)[1:], check_input(file_shape, shape, layout)):
         dim.dim_value = size
     return file_shape[0]
+
+
+def _float_ends(model) -> None:
+    """Let a model that takes pixels as uint8 take the same numbers as float32; refuse another input or output.
+
+    What only moves pixels (a transpose, a crop) does the same with float32, and a Cast of them to float32 does nothing.
+    """
+    import onnx
+
+    graph, single = model.graph, onnx.TensorProto.FLOAT
+    for kind, value in (("input", graph.input[0]), ("output", graph.output[0])):
+        tensor = value.type.tensor_type
+        if kind == "input" and tensor.elem_type == onnx.TensorProto.UINT8:
+            tensor.elem_type = single
+            del graph.value_info[:]
+        elif tensor.elem_type != single:
+            name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+            taken = "float32 images or uint8 pixels are taken" if kind == "input" else "float32 scores are expected"
+            raise DliflowError(f"the model's {kind} '{value.name}' is {name}; {taken}")
+    if not any(node.op_type == "Cast" for node in graph.node):
+        return
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    values = (*inferred.input, *inferred.value_info, *inferred.output)
+    types = {value.name: value.type.tensor_type.elem_type for value in values}
+    for node in graph.node:
+        if node.op_type == "Cast" and node.attribute[0].i == types.get(node.input[0]):
+            node.op_type = "Identity"
+            del node.attribute[:]
+
+
+def check_dtype(file_dtype: str, entry_dtype: str) -> None:
+    """Compare the input's dtype in a model's file with the entry's.
+
+    Raises:
+        DliflowError: with what to set, or with what there is, when they do not agree.
+    """
+    if file_dtype not in ("float32", "uint8", "int8", "int16"):
+        raise DliflowError(f"the model's input is {file_dtype}; images come as float32, uint8, int8 or int16")
+    if file_dtype != entry_dtype:
+        raise DliflowError(f"the model's input is {file_dtype}: set input.dtype: {file_dtype}")
 
 
 def check_input(file_shape: Sequence[Optional[int]], shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
@@ -168,12 +201,23 @@ def chosen(kind: str, names: Sequence[str], wanted: Optional[str]) -> str:
 
 
 def choose_output(model: Any, wanted: Optional[str]) -> None:
-    """Keep only the output that an entry's `source.output` names; None keeps all."""
-    outputs = model.graph.output
-    if wanted is not None:
-        chosen("output", [value.name for value in outputs], wanted)
-        for value in [value for value in outputs if value.name != wanted]:
-            outputs.remove(value)
+    """Keep only the output that an entry's `source.output` names: an output or any value of the graph.
+
+    None keeps the only one.
+    """
+    import onnx
+
+    graph = model.graph
+    inner = {name for node in graph.node for name in node.output}
+    names = [value.name for value in graph.output]
+    name = wanted if wanted in inner else chosen("output", names, wanted)
+    if names == [name]:
+        return
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    described = {value.name: value for value in (*inferred.value_info, *inferred.output)}
+    unknown = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+    del graph.output[:]
+    graph.output.append(described.get(name, unknown))
 
 
 def _at_opset(model):

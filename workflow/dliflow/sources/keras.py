@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
+from typing import Any
 
 from dliflow.errors import DliflowError
 from dliflow.sources.shared import tensorflow_network
@@ -16,6 +18,43 @@ SUFFIXES = (".keras", ".h5", ".hdf5")
 LAYOUT = "NHWC"
 
 
+# Keys that Keras 2 wrote for every layer of a kind, and the value at which they say nothing; Keras 3 refuses them.
+NEUTRAL = {"groups": 1, "renorm": False, "virtual_batch_size": None, "adjustment": None, "time_major": False}
+FOR_TRAINING = ("_initializer", "_regularizer", "_constraint")
+SHAPES = ("query_shape", "key_shape", "value_shape")  # of attention, which the inputs tell as well
+
+
+def _in_keras_3(layer: type, config: dict[str, Any]) -> dict[str, Any]:
+    """What a layer of Keras 3 takes of a config that Keras 2 wrote, where what is left out changes no score."""
+    known = {name for base in layer.__mro__ for name in inspect.signature(base.__init__).parameters}
+    taken = {}
+    for key, value in config.items():
+        neutral = (key in NEUTRAL and value == NEUTRAL[key]) or key in SHAPES or key.endswith(FOR_TRAINING)
+        if key in known or not neutral:
+            taken[key] = value
+    if "batch_input_shape" in taken:
+        taken["input_shape"] = tuple(taken.pop("batch_input_shape")[1:])
+    if isinstance(taken.get("axis"), list) and len(taken["axis"]) == 1:
+        taken["axis"] = taken["axis"][0]
+    return taken
+
+
+def _layers_of_keras_2() -> dict[str, type]:
+    """The layers by name, each of which reads what Keras 2 wrote."""
+    from keras import layers
+
+    def reader(layer):
+        class Reader(layer):
+            @classmethod
+            def from_config(cls, config):
+                return layer.from_config(_in_keras_3(layer, config))
+
+        return Reader
+
+    kinds = {name: kind for name, kind in vars(layers).items() if isinstance(kind, type)}
+    return {name: reader(kind) for name, kind in kinds.items() if name not in ("Layer", "InputLayer")}
+
+
 def load(path: Path, source: dict) -> tensorflow_network.Network:
     """Build the model from its description; code that a file may carry (Lambda layers) is not run."""
     if not path.exists():
@@ -24,10 +63,11 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
     tensorflow_network.tensorflow()
     import keras
 
+    older = _layers_of_keras_2() if path.suffix != ".keras" else None
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever its layers raise
-        reason = " ".join(str(error).split())
+        model = keras.saving.load_model(path, custom_objects=older, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its layers raise, with all of the config before the reason
+        reason = " ".join(str(error).rpartition("Exception encountered:")[2].split())
         if path.suffix != ".keras" and "model config" in reason.lower():
             reason = "it holds weights only; save the whole model with model.save('NAME.keras')"
         raise DliflowError(f"{path}: Keras cannot load the model: {reason}") from error
@@ -39,4 +79,5 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
     def call(x):
         return model(x, training=False)
 
-    return tensorflow_network.Network(call, tuple(model.inputs[0].shape), source["layout"])
+    taken = model.inputs[0]
+    return tensorflow_network.Network(call, tuple(taken.shape), source["layout"], taken.dtype)

@@ -1,6 +1,7 @@
 """An ONNX file, with its external data beside it where it has some. ONNX Runtime is the reference.
 
-A file that is quantized (`source.precision: int8`) runs as it is, in ONNX Runtime.
+A file that is quantized (`source.precision: int8`) runs as it is, in ONNX Runtime. One of float16 is computed in
+float32 with its weights, by the reference too: float16 arithmetic differs from framework to framework.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dliflow.images import batches
 from dliflow.interchange import form
 
 FRAMEWORK = "onnxruntime"
+SAME_CLASS = {"Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten"}  # what may follow an ArgMax
 SUFFIXES = (".onnx",)
 LAYOUT = "NCHW"
 
@@ -29,8 +31,12 @@ class Network:
     source: dict
 
 
-def load(path: Path, source: dict) -> Network:
-    """Read and check the model; of several inputs and outputs `source.input` and `source.output` name one."""
+def read(path: Path, ends: dict) -> Any:
+    """The checked `onnx.ModelProto`, with its external data, and of its inputs and outputs those that are meant.
+
+    Args:
+        ends: has `input` and `output` where the model's entry tells them.
+    """
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -39,29 +45,96 @@ def load(path: Path, source: dict) -> Network:
         onnx.checker.check_model(model)
     except (OSError, DecodeError, onnx.checker.ValidationError) as error:
         raise DliflowError(f"{path}: not an ONNX model that can be read: {error}") from error
+    graph = model.graph
+    weights = {item.name for item in graph.initializer}  # older files list them as inputs
+    inputs = [value.name for value in graph.input if value.name not in weights]
+    name = form.chosen("input", inputs, ends.get("input"))
+    if len(inputs) > 1:
+        others = ", ".join(other for other in inputs if other != name)
+        raise DliflowError(
+            f"{path}: beside '{name}' the model needs values of {others}; an image classifier has one input"
+        )
+    form.choose_output(model, ends.get("output"))
+    _refuse_classes(graph, path)
+    return model
+
+
+def _refuse_classes(graph, path: Path) -> None:
+    """Refuse a model that gives the best class in place of scores; the message names the scores."""
+    makers = {output: node for node in graph.node for output in node.output}
+    for value in graph.output:
+        maker = makers.get(value.name)
+        while maker is not None and maker.op_type in SAME_CLASS:
+            maker = makers.get(maker.input[0])
+        if maker is not None and maker.op_type in ("ArgMax", "TopK"):
+            raise DliflowError(
+                f"{path}: the output '{value.name}' comes from {maker.op_type}: it tells classes, not scores; set "
+                f"source.output: {maker.input[0]}"
+            )
+
+
+def _widen(graph) -> None:
+    """Make float16 float32, in weights, types and operators; the graph is changed in place."""
+    import onnx
+
+    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+
+    def widened(tensor):
+        return onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(np.float32), tensor.name)
+
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.tensor_type.elem_type == half:
+            value.type.tensor_type.elem_type = single
+    for tensor in graph.initializer:
+        if tensor.data_type == half:
+            tensor.CopyFrom(widened(tensor))
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t") and attribute.t.data_type == half:
+                attribute.t.CopyFrom(widened(attribute.t))
+            elif attribute.HasField("g"):
+                _widen(attribute.g)
+            elif attribute.name in ("to", "dtype") and attribute.i == half:
+                attribute.i = single
+
+
+def load(path: Path, source: dict) -> Network:
+    """Read and check the model; of several inputs and outputs `source.input` and `source.output` name one."""
+    model = read(path, source)
+    if "precision" not in source:
+        _widen(model.graph)
     return Network(model, path, source)
 
 
 def predict(network: Network, batch: np.ndarray) -> np.ndarray:
-    """Scores of the file as it is, in ONNX Runtime; batch by batch where the file's batch size is fixed."""
+    """Scores of the file in ONNX Runtime; batch by batch where the file's batch size is fixed.
+
+    Raises:
+        DliflowError: when the input is of another dtype, layout or size, or ONNX Runtime cannot open the model.
+    """
+    import onnx
     import onnxruntime
 
+    path, layout = network.path, network.source["layout"]
     providers = ["CPUExecutionProvider"]
     try:
-        session = onnxruntime.InferenceSession(network.path, providers=providers)
+        session = onnxruntime.InferenceSession(network.model.SerializeToString(), providers=providers)
     except Exception as error:  # it has no common class for what a file can make it raise
-        raise DliflowError(f"{network.path}: ONNX Runtime cannot open the model: {error}") from error
-    inputs = {value.name: value for value in session.get_inputs()}
-    name = form.chosen("input", list(inputs), network.source.get("input"))
-    output = form.chosen("output", [value.name for value in session.get_outputs()], network.source.get("output"))
-    first = inputs[name].shape[0]
-    size = first if isinstance(first, int) else len(batch)
-    scores_of_parts = [session.run([output], {name: part})[0] for part in batches.parts(batch, size)]
+        raise DliflowError(f"{path}: ONNX Runtime cannot open the model: {error}") from error
+    graph = network.model.graph
+    weights = {item.name for item in graph.initializer}
+    described = next(value for value in graph.input if value.name not in weights)
+    kind = described.type.tensor_type
+    form.check_dtype(str(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)), str(batch.dtype))
+    file_shape = [dim.dim_value for dim in kind.shape.dim]  # 0 for a symbol
+    one = batch.shape[1:]
+    form.check_input(file_shape, one if layout == "NCHW" else (one[2], *one[:2]), layout)
+    size = file_shape[0] or len(batch)
+    scores_of_parts = [session.run(None, {described.name: part})[0] for part in batches.parts(batch, size)]
     scores = np.concatenate(scores_of_parts)[: len(batch)]
     return scores.reshape(len(scores), -1).astype(np.float32)
 
 
 def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
-    """Write the interchange file; what does not lead to the chosen output is left out."""
-    form.choose_output(network.model, network.source.get("output"))
+    """Write the interchange file."""
     return form.write(network.model, shape, network.source["layout"], out)

@@ -2,6 +2,22 @@
 
 `torch.export.load` runs code that a file brings: pickled objects, compiled kernels, and expressions and guards that are
 evaluated as Python. So a file is looked through before, and what is more than a graph with tensors is refused.
+
+What a text of the graph may be follows from what torch 2.13 does with it:
+
+- names of values become variables of the Python code that it writes and runs (`torch/fx/graph.py`), as do the names of
+  arguments: they are ASCII identifiers. Such a name is only ever assigned the result of an operator, or read;
+- names of parameters and buffers become attributes in that code, between double quotes where they are no identifiers:
+  they have no quotes and no backslash. Python takes some letters beyond ASCII for others, `＿` for `_`, so these are
+  refused too. No part of them is framed in double underscores, so that nothing of Python's is reached, and what is
+  there is a tensor, since torch puts one there first;
+- an operator may be any function that can be reached from `torch` or `operator`, and its arguments may be functions
+  (`torch/_export/serde/serialize.py`, `deserialize_operator`, `deserialize_node`). So operators are those of a list,
+  without those that open files, and functions as arguments are refused;
+- sizes are evaluated by SymPy: numbers, symbols, and calls of SymPy's own classes;
+- the keys in a description of inputs and outputs may name a module to import (`torch/utils/_pytree.py`,
+  `enum_object_hook`) and, for inputs, become arguments in the code: they are plain texts, and names;
+- other texts reach the code as Python writes them itself (`repr`).
 """
 
 from __future__ import annotations
@@ -21,14 +37,31 @@ FRAMEWORK = "pytorch"
 SUFFIXES = (".pt2",)
 LAYOUT = "NCHW"
 
-# Operators with a namespace; names are identifiers, since torch writes Python code with them.
-_TARGET = re.compile(r"torch\.ops\.\w+\.\w+\.\w+|torch\.ops\.higher_order\.\w+|torch\.sym_\w+|_operator\.\w+|math\.\w+")
-_NAME = re.compile(r"[\w.]*")
-# Sizes such as 2*s77 + FloorDiv(s0, 2), which are evaluated: no attributes, no strings, no dunder names.
-_SIZE = re.compile(r"(?:Symbol\('\w+'(?:, \w+=True)*\)|[a-z]+\d+|[A-Z][A-Za-z]*|\d+|[\s+\-*/(),<>=])*")
-_FREE = ("metadata", "as_string", "torch_version")  # texts that are not evaluated
+_SYMBOLIC = "eq|ne|le|ge|lt|gt|neg|pos|mul|add|sub|floordiv|mod|pow|truediv|and_|or_|lshift|rshift|getitem"
+_WITH_GRAPHS = "wrap_with_set_grad_enabled|wrap_with_autocast|cond|while_loop"  # they run graphs of the file
+_PLAIN = r"(?!__\w*__\b)[A-Za-z_]\w*"
+_TARGET = re.compile(
+    rf"torch\.ops\.aten\.(?!(?:save|from_file)\b)(?:{_PLAIN}|__i?(?:and|or|xor|lshift|rshift)__)\.{_PLAIN}"
+    rf"|torch\.ops\.higher_order\.(?:{_WITH_GRAPHS})|_operator\.(?:{_SYMBOLIC})"
+    r"|torch\.sym_[a-z]+|math\.[a-z]+",
+    re.ASCII,
+)
+_NAME = re.compile(rf"(?:{_PLAIN})?", re.ASCII)
+_SEGMENT = r"(?!__[^.]*__(?:\.|\Z))[\w :/@+-]+"
+_ATTRIBUTE = re.compile(rf"(?:{_SEGMENT}(?:\.{_SEGMENT})*)?", re.ASCII)
+# Sizes such as 2*s77 + FloorDiv(s0, 2): no attributes, no texts.
+_SIZE = re.compile(
+    r"(?:Symbol\('\w+'(?:, \w+=True)*\)|[a-z]+\d+|[A-Z][A-Za-z]*|\d+(?:\.\d+)?|[\s+\-*/(),<>=])*", re.ASCII
+)
+_NUMBER = re.compile(r"-?Infinity|NaN")
+_PATTERNS = {"expr_str": _SIZE, "target": _TARGET, "as_float": _NUMBER, "as_floats": _NUMBER}
+_PATTERNS |= dict.fromkeys(
+    ("parameter_name", "buffer_name", "tensor_constant_name", "custom_obj_name", "fqn"), _ATTRIBUTE
+)
+"""What a text under a key has to be; under another one it is a name."""
+_FREE = ("metadata", "as_string", "as_strings", "torch_version", "guards_code", "treespec_namedtuple_fields")
 _TREES = ("in_spec", "out_spec")
-_TREE_TYPES = {"builtins.tuple", "builtins.list", "builtins.dict", None}
+_TREE_TYPES = {"builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict", None}
 
 predict = export_torch.predict
 
@@ -41,30 +74,41 @@ def _look_through(value, key: str = "") -> None:
     """Refuse what would be evaluated and is not as `torch.export.save` writes it."""
     if isinstance(value, dict):
         for name, part in value.items():
-            if name not in _FREE and name != "guards_code":
-                _look_through(name, "name")
+            _refuse_other("name", name)
+            if name == "as_operator":
+                raise _Refused(f"a function as an argument, {str(part)[:80]!r}")
+            if name not in _FREE:
                 _look_through(part, name)
     elif isinstance(value, list):
         for part in value:
             _look_through(part, key)
+    elif isinstance(value, str) and key in _TREES:
+        _look_through_tree(json.loads(value), key)
     elif isinstance(value, str):
-        if key in _TREES:
-            _look_through_tree(json.loads(value))
-            return
-        pattern = {"expr_str": _SIZE, "target": _TARGET}.get(key, _NAME)
-        if not pattern.fullmatch(value) or "__" in value:
-            raise _Refused(f"{key} '{value[:80]}'")
+        _refuse_other(key, value)
 
 
-def _look_through_tree(value) -> None:
-    if isinstance(value, dict):
+def _refuse_other(key: str, text: str) -> None:
+    """Refuse a text that is not what its key may have."""
+    if not _PATTERNS.get(key, _NAME).fullmatch(text):
+        raise _Refused(f"{key} '{text[:80]}'")
+
+
+def _look_through_tree(value, key: str) -> None:
+    """Refuse another type than torch's own containers, and keys that are more than texts."""
+    if isinstance(value, list):
+        for part in value:
+            _look_through_tree(part, key)
+    elif isinstance(value, dict):
         if value.get("type") not in _TREE_TYPES:
             raise _Refused(f"an input or output of type '{value['type']}'")
-        for part in value.values():
-            _look_through_tree(part)
-    elif isinstance(value, list):
-        for part in value:
-            _look_through_tree(part)
+        names = json.loads(value.get("context") or "null") or []
+        if not all(isinstance(name, (str, int)) for name in names):
+            raise _Refused(f"keys of an input or output that are no texts: {str(names)[:80]}")
+        if key == "in_spec":
+            for name in names:
+                _refuse_other("name", str(name))
+        _look_through_tree(value.get("children_spec", []), key)
 
 
 def _check(path: Path) -> None:
@@ -107,7 +151,7 @@ def load(path: Path, source: dict):
         text = (str(error).splitlines() or [repr(error)])[0]
         raise DliflowError(f"{path}: no file of torch.export.save, or cut off: {text}") from error
     program._guards_code = []  # from the file, and evaluated as Python
-    return program.module(check_guards=False)
+    return export_torch.one_output(program.module(check_guards=False), source.get("output"))
 
 
 def export(network, shape: tuple[int, ...], out: Path) -> int:

@@ -1,45 +1,100 @@
-"""A PyTorch state dict and the name of its architecture (a file in `architectures/`)."""
+"""A PyTorch state dict, or a checkpoint with one in it, and the name of its architecture (a file in `architectures/`).
+
+A checkpoint of a training holds the weights under a key (`state_dict`, `model`), perhaps twice (`state_dict_ema`), and
+what wraps a network (DataParallel, `torch.compile`, Lightning, averaging) writes a prefix before each name. So the
+weights are what lies under the one prefix that all of the network's own names have in common.
+"""
 
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Optional
 
 from dliflow import architectures, sources
 from dliflow.errors import DliflowError
 from dliflow.sources.shared import export_torch
 
 FRAMEWORK = "pytorch"
-SUFFIXES = (".pth",)
+SUFFIXES = (".pth", ".pth.tar", ".ckpt")
 LAYOUT = "NCHW"
 REQUIRED = ("architecture",)
+
+COMPILED = "_orig_mod."  # what torch.compile writes into names, wherever a compiled part stands
 
 predict = export_torch.predict
 
 
 def load(path: Path, source: dict):
     """Build the architecture and fill in the weights, which are read as data only (`weights_only`)."""
-    import torch
-
     sources.only_nchw(source)
     network = architectures.build(source["architecture"], source["options"])
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise DliflowError(f"{path}: there is no such file") from error
-    except pickle.UnpicklingError as error:
-        raise DliflowError(
-            f"{path}: not read, since it holds more than tensors, and reading that could run code; save the state dict "
-            "alone: torch.save(network.state_dict(), FILE)"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise DliflowError(f"{path}: no file of torch.save, or cut off: {str(error).splitlines()[0]}") from error
+    weights = _weights(_tensors(_read(path)), network, source.get("weights"), path)
     try:
         network.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         difference = " ".join(str(error).split())
         raise DliflowError(f"{path}: the weights do not fit {source['architecture']}: {difference}") from error
-    return network.eval()
+    return export_torch.one_output(network.eval(), source.get("output"))
+
+
+def _read(path: Path) -> Any:
+    """What `torch.save` wrote: tensors, numbers and texts in dicts and lists, and options of a command line."""
+    import argparse
+
+    import torch
+
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):  # holds data only, as a dict does
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise DliflowError(f"{path}: there is no such file") from error
+    except pickle.UnpicklingError as error:
+        kind = str(error).partition("Unsupported global: GLOBAL ")[2].split(" ")[0] or "something else"
+        raise DliflowError(
+            f"{path}: not read, since it holds more than tensors ({kind}), and reading that could run code; save the "
+            "state dict alone: torch.save(network.state_dict(), FILE)"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        text = str(error).splitlines()[0]
+        hint = "it is a TorchScript file: set source.format: torchscript" if "TorchScript" in text else text
+        raise DliflowError(f"{path}: no file of torch.save, or cut off: {hint}") from error
+
+
+def _tensors(checkpoint: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All tensors of a checkpoint, with the keys on the way to each joined by dots."""
+    import torch
+
+    if isinstance(checkpoint, torch.Tensor):
+        yield prefix[:-1], checkpoint
+    elif isinstance(checkpoint, Mapping):
+        for key, value in checkpoint.items():
+            yield from _tensors(value, f"{prefix}{key}.")
+
+
+def _weights(tensors: Iterator[tuple[str, Any]], network, wanted: Optional[str], path: Path) -> dict[str, Any]:
+    """The network's weights, by its own names.
+
+    Args:
+        wanted: the entry's `source.weights`: where in the checkpoint they lie.
+
+    Raises:
+        DliflowError: when they lie there more than once.
+    """
+    given = {name.replace(COMPILED, ""): value for name, value in tensors}
+    names = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]  # older files lack it
+    prefixes = sorted({name[: -len(names[0])] for name in given if f".{name}".endswith(f".{names[0]}")})
+    fitting = [prefix for prefix in prefixes if all(prefix + name in given for name in names)]
+    if wanted is not None:
+        fitting = [prefix for prefix in fitting if f"{prefix}.".startswith(f"{wanted}.")]
+    if len(fitting) > 1 or (wanted is not None and not fitting):
+        places = ", ".join(prefix[:-1] or "the top" for prefix in fitting or prefixes)
+        raise DliflowError(
+            f"{path}: the checkpoint holds the weights under {places}; set source.weights to one of them"
+        )
+    prefix = (fitting or prefixes or [""])[0]
+    return {name[len(prefix) :]: value for name, value in given.items() if name.startswith(prefix)}
 
 
 def export(network, shape: tuple[int, ...], out: Path) -> int:

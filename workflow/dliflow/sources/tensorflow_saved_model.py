@@ -49,5 +49,5 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
         # The function does not keep the model, which holds its variables, alive.
         return model.signatures[signature](**{name: x})[output]
 
-    shape = inputs[name].shape
-    return tensorflow_network.Network(call, tuple(shape) if shape.rank else (None,) * 4, source["layout"])
+    shape, dtype = inputs[name].shape, inputs[name].dtype.name
+    return tensorflow_network.Network(call, tuple(shape) if shape.rank else (None,) * 4, source["layout"], dtype)

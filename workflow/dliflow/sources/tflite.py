@@ -56,13 +56,18 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
         names = [detail["name"] for detail in details]
         ends.append(details[names.index(form.chosen(kind, names, network.source.get(kind)))])
     input_detail, output_detail = ends
-    if input_detail["dtype"] != batch.dtype:
-        raise DliflowError(f"{network.path}: the input is {np.dtype(input_detail['dtype'])}: set input.dtype to that")
-    shape = tuple(int(size) for size in input_detail["shape"])
-    if shape[1:] != batch.shape[1:]:
+    try:
+        form.check_dtype(np.dtype(input_detail["dtype"]).name, batch.dtype.name)
+    except DliflowError as error:
+        raise DliflowError(f"{network.path}: {error}{_as_integers(input_detail)}") from error
+    shape, layout, one = [int(size) for size in input_detail["shape"]], network.source["layout"], batch.shape[1:]
+    form.check_input(shape, one if layout == "NCHW" else (one[2], *one[:2]), layout)
+    scale, zero = output_detail["quantization"]
+    if output_detail["dtype"] != np.float32 and not scale:
+        kind = np.dtype(output_detail["dtype"]).name
         raise DliflowError(
-            f"{network.path}: the input is (batch, {', '.join(map(str, shape[1:]))}), the entry's input.size and "
-            f"input.layout make it (batch, {', '.join(map(str, batch.shape[1:]))})"
+            f"{network.path}: the output '{output_detail['name']}' is {kind} and stands for no scores: a class, it "
+            "seems; convert the model without its ArgMax"
         )
     scores = []
     for part in batches.parts(batch, shape[0]):
@@ -71,9 +76,19 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
         scores.append(interpreter.get_tensor(output_detail["index"]).reshape(len(part), -1))
     values = np.concatenate(scores)[: len(batch)].astype(np.float32)
     if output_detail["dtype"] != np.float32:
-        scale, zero = output_detail["quantization"]
         values = (values - np.float32(zero)) * np.float32(scale)
     return values
+
+
+def _as_integers(detail: dict) -> str:
+    """What mean and scale make the integers that a quantized input takes; the end of a message."""
+    scale, zero = detail["quantization"]
+    if not scale or detail["dtype"] == np.uint8:
+        return ""
+    return (
+        f"; where the network was trained on (pixel - M) / S, set input.scale to {scale:.9g} * S and input.mean to "
+        f"M {-zero * scale:+.9g} * S"
+    )
 
 
 def export(network: Network, shape: tuple[int, ...], out: Path) -> int:

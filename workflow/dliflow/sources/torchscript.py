@@ -26,7 +26,8 @@ def load(path: Path, source: dict):
     if not path.exists():
         raise DliflowError(f"{path}: there is no such file")
     try:
-        return export_torch.quietly(torch.jit.load, path, map_location="cpu").eval()
+        program = export_torch.quietly(torch.jit.load, path, map_location="cpu").eval()
+        return export_torch.one_output(program, source.get("output"))
     except (RuntimeError, ValueError) as error:
         raise DliflowError(
             f"{path}: no TorchScript file, or cut off (a state dict is read with source.format: pytorch_state_dict): "
@@ -40,13 +41,18 @@ def export(network, shape: tuple[int, ...], out: Path) -> int:
     from torch._export.converter import TS2EPConverter
 
     try:
-        converter = export_torch.quietly(TS2EPConverter, network, (torch.zeros(2, *shape),))
+        images = torch.zeros(2, *shape)
+        position, _ = network.pick(network.network(images))
+        converter = export_torch.quietly(TS2EPConverter, network.network, (images,))
         converted = export_torch.quietly(converter.convert)
+    except DliflowError:
+        raise
     except Exception as error:  # torch names no narrower class
         text = (str(error).splitlines() or [repr(error)])[0]
         raise DliflowError(
             f"the TorchScript program cannot be translated for inputs {list(shape)}: {text}; save it with "
             "torch.export.save, or as a state dict with its architecture"
         ) from error
-    # The translation has its batch size fixed; its module has not.
-    return export_torch.write(export_torch.program(converted.module(check_guards=False), shape), shape, out)
+    # The translation has its batch size fixed; its module has not. Its outputs are in order, and may have no names.
+    module = export_torch.one_output(converted.module(check_guards=False), str(position))
+    return export_torch.write(export_torch.program(module, shape), shape, out)

@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     taken.add_argument("--source", type=Path, help="manifest of the interchange files")
     taken.add_argument("--adopt", type=Path, help="a model's file that runs as it is")
     parser.add_argument("--fetched", type=Path, help="with --adopt: manifest of that file")
+    parser.add_argument("--ends", type=json.loads, default={}, help="JSON, with --adopt: input and output where named")
     parser.add_argument("--calibration", type=Path, help="manifest of the calibration images' pixels")
     parser.add_argument("--input", type=json.loads, help="JSON: the model's input entry, which makes inputs of them")
     parser.add_argument("--calibration-set", type=json.loads, help="JSON: dataset, number and seed, to be recorded")
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
                 converter.convert(payload(args.source), folder, args.precision, calibration)
             elif hasattr(converter, "adopt"):
                 integrity.verify_fetched(args.adopt, args.fetched)
-                converter.adopt(args.adopt, folder)
+                converter.adopt(args.adopt, folder, args.ends)
             else:
                 raise DliflowError(f"{args.framework} takes no file as it is; remove source.precision from the entry")
     except Skip as skip:

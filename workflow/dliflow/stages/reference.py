@@ -32,8 +32,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def predict(network: Any, pixels: np.ndarray, args: argparse.Namespace) -> np.ndarray:
     """Checked scores (n, scores) of pixels (n, height, width, 3)."""
     batch = inputs.make(pixels, args.input)
-    if batch.dtype == np.float32 and args.input["layout"] == "NHWC":  # what all frameworks share is NCHW
-        batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
     scores = sources.load(args.source["format"]).predict(network, batch)
     sources.check_count(scores.shape[-1], args)
     metrics.check_scores(scores, len(batch), args.scores)

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import jsonschema
+import numpy as np
 import referencing
 import yaml
 
@@ -243,6 +244,8 @@ def _format(source: dict[str, Any], origin: str) -> str:
 def _completed_source(source: dict[str, Any], origin: str) -> dict[str, Any]:
     """The source with its format, whose module exists and has all keys that it needs."""
     source = {**source, "format": source.get("format") or _format(source, origin)}
+    if "output" in source:
+        source["output"] = str(source["output"])
     problems = []
     for field, package in (("format", sources), ("architecture", architectures)):
         value, known = source.get(field), _modules(package)
@@ -275,6 +278,16 @@ def _completed_input(taken: dict[str, Any], layout: str, origin: str) -> dict[st
             f"{origin}: input.mean: {taken['mean']} looks like a share of 255; mean and scale are in units of pixels "
             f"from 0 to 255, so multiply both by 255 (mean: {example})"
         )
+    if taken["dtype"] in ("int8", "int16"):
+        limits = np.iinfo(taken["dtype"])
+        ends = [
+            (pixel - mean) / scale for mean, scale in zip(channels["mean"], channels["scale"]) for pixel in (0, 255)
+        ]
+        if min(ends) < limits.min - 0.5 or max(ends) > limits.max + 0.5:
+            raise DliflowError(
+                f"{origin}: input.dtype: {taken['dtype']}: (pixel - mean) / scale goes from {min(ends):g} to "
+                f"{max(ends):g}, beyond {limits.min} to {limits.max}; for pixels - 128 write mean: 128, scale: 1"
+            )
     rest = {key: value for key, value in taken.items() if key != "size"}
     crop = {"layout": layout, "resize": {"short_side": round(max(height, width) / 0.875)}}
     return {"height": height, "width": width, **crop, **rest, **channels}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from dliflow.configuration import Configuration
+from dliflow.images import inputs
 from dliflow.study import paths, plan
 from dliflow.study.arguments import text
 from dliflow.study.study import Study
@@ -75,6 +76,12 @@ def prepare(study: Study, spec: str) -> str:
     return text(geometry=study.geometries[spec])
 
 
+def _taken(study: Study, model: str) -> dict[str, Any]:
+    """The `input` entry by which inputs of a model are made where it is measured."""
+    entry: dict[str, Any] = study.models[model]["input"]
+    return entry if study.as_it_is(model) else inputs.converted(entry)
+
+
 def _source(study: Study, model: str) -> dict[str, Any]:
     """What names a model's file in its own format."""
     entry = study.models[model]
@@ -105,13 +112,15 @@ def convert(study: Study, model: str, framework: str, precision: str) -> str:
     """Of `convert`."""
     origin: dict[str, Any]
     if study.as_it_is(model):
-        origin = {"adopt": study.model_path(model), "fetched": paths.MODEL_FILES.format(model=model)}
+        source = study.models[model]["source"]
+        ends = {key: source[key] for key in ("input", "output") if key in source}
+        origin = {"adopt": study.model_path(model), "fetched": paths.MODEL_FILES.format(model=model), "ends": ends}
     else:
         origin = {"source": paths.INTERCHANGE.format(model=model)}
     calibration: dict[str, Any] = {}
     if study.calibrated(model, precision):
         calibration = {"calibration": study.calibration_array(model), "calibration_set": study.config["calibration"]}
-        calibration["input"] = study.models[model]["input"]
+        calibration["input"] = _taken(study, model)
     return text(framework=framework, precision=precision, **origin, **calibration)
 
 
@@ -130,7 +139,7 @@ def _session(study: Study, configuration: Configuration) -> dict[str, Any]:
 
 def _images(study: Study, model: str, array: str) -> dict[str, Any]:
     """What names pixels and tells what a model takes of them."""
-    return {"array": array, "input": study.models[model]["input"]}
+    return {"array": array, "input": _taken(study, model)}
 
 
 def parity(study: Study, configuration: Configuration) -> str:

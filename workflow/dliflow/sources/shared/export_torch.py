@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Optional
 
 from dliflow.errors import DliflowError
 from dliflow.interchange import form
+from dliflow.interchange.form import chosen
 
 
 def quietly(function, *arguments, **options):
@@ -23,13 +26,68 @@ def quietly(function, *arguments, **options):
             logging.disable(before)
 
 
+def outputs(given) -> dict:
+    """What a network gives, by names: keys of a dict, fields of a named tuple, or numbers from 0 on."""
+    from torch.utils import _pytree
+
+    values = _pytree.tree_leaves(given)
+    names = list(given) if isinstance(given, Mapping) else getattr(given, "_fields", range(len(values)))
+    return dict(zip(map(str, names if len(names) == len(values) else range(len(values))), values))
+
+
+def one_output(network, wanted: Optional[str]):
+    """The network as a module that gives one tensor (batch, scores): its only output, or that of `source.output`."""
+    import torch
+
+    class OneOutput(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, images):
+            scores = self.pick(self.network(images))[1]
+            return scores.flatten(1) if scores.ndim > 2 else scores
+
+        def pick(self, given):
+            """The position and the value of the output that is meant, by its name or by its number."""
+            values = outputs(given)
+            names, tensors = list(values), [name for name, value in values.items() if value is not None]
+            numbered = wanted is not None and wanted not in values and wanted.isdigit() and int(wanted) < len(names)
+            name = names[int(wanted)] if numbered else chosen("output", tensors, wanted)
+            if values[name] is None:
+                raise DliflowError(f"source.output: {wanted}: it is None; the model's outputs are {', '.join(tensors)}")
+            return names.index(name), values[name]
+
+    module = OneOutput()
+    module.training = False  # its eval() would call that of exported programs, which have none
+    return module
+
+
 def predict(network, batch):
-    """Scores of a torch callable, float32 (batch, scores), for float32 images."""
+    """Scores of a torch module, float32 (batch, scores), for float32 images.
+
+    Raises:
+        DliflowError: when the network cannot take them, or gives something else.
+    """
     import numpy as np
     import torch
 
+    form.check_dtype("float32", batch.dtype.name)
     with torch.inference_mode():
-        return network(torch.from_numpy(np.ascontiguousarray(batch))).numpy().astype(np.float32, copy=False)
+        try:
+            scores = network(torch.from_numpy(np.ascontiguousarray(batch)))
+        except DliflowError:
+            raise
+        except Exception as error:  # torch names no narrower class
+            raise DliflowError(f"the network cannot take inputs {list(batch.shape)}: {_first_line(error)}") from error
+        if not isinstance(scores, torch.Tensor) or not scores.is_floating_point():
+            kind = scores.dtype if isinstance(scores, torch.Tensor) else type(scores).__name__
+            raise DliflowError(f"the network gives {kind} where scores (a tensor of float32) are expected")
+        return scores.float().numpy()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[0]
 
 
 def program(module, shape: tuple[int, ...]):
@@ -43,11 +101,12 @@ def program(module, shape: tuple[int, ...]):
     batch = {0: torch.export.Dim("batch", min=1, max=65536)}
     try:
         return quietly(torch.export.export, module, (torch.zeros(2, *shape),), dynamic_shapes=(batch,))
+    except DliflowError:
+        raise
     except Exception as error:  # torch names no narrower class
-        text = str(error).strip().splitlines()
         raise DliflowError(
-            f"the network cannot be exported for any batch size of inputs {list(shape)}: "
-            f"{text[0] if text else error!r}; does the input's size fit, and is a batch size built in?"
+            f"the network cannot be exported for any batch size of inputs {list(shape)}: {_first_line(error)}; "
+            "does the input's size fit, and is a batch size built in?"
         ) from error
 
 

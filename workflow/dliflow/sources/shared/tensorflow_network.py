@@ -22,13 +22,15 @@ OUTWARD = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "Wr
 
 @dataclass
 class Network:
-    """A function of one float32 tensor."""
+    """A function of one tensor."""
 
     call: Callable[[Any], Any]
     shape: tuple[Optional[int], ...]
     """The input's shape as the file tells it, with the batch; None where any size is taken."""
     layout: str
     """The input's layout as the model's entry tells it."""
+    dtype: str = "float32"
+    """The input's dtype as the file tells it."""
 
 
 def tensorflow():
@@ -76,6 +78,9 @@ def refuse_outward(graph, path: Path) -> None:
 def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     """Scores in TensorFlow itself, float32 (batch, scores); batch by batch where the file's batch size is fixed."""
     tf = tensorflow()
+    form.check_dtype(network.dtype, batch.dtype.name)
+    one = batch.shape[1:]
+    form.check_input(network.shape, one if network.layout == "NCHW" else (one[2], *one[:2]), network.layout)
     size = network.shape[0] or len(batch)
     parts = [network.call(tf.constant(part)).numpy() for part in batches.parts(batch, size)]
     scores = np.concatenate(parts)[: len(batch)]
@@ -89,7 +94,7 @@ def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
 
     wanted = (network.shape[0], *form.check_input(network.shape, shape, network.layout))
     function = tf.function(network.call, autograph=False)
-    concrete = function.get_concrete_function(tf.TensorSpec(wanted, tf.float32, "input"))
+    concrete = function.get_concrete_function(tf.TensorSpec(wanted, network.dtype, "input"))
     frozen = convert_variables_to_constants_v2(concrete)
     model, _ = converter().from_graph_def(
         frozen.graph.as_graph_def(),
