@@ -41,4 +41,4 @@ def convert(source, out, precision, calibration):
 
 def grouped(network, node) -> bool:
     """Whether it is a convolution in groups of more than one channel."""
-    return node.op == "Conv" and 1 < node.attributes["group"] < network.shapes[node.inputs[0]][0]
+    return node.op == "Conv" and 1 < node.attributes["group"] < network.shapes[node.inputs[0]][1]

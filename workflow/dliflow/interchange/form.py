@@ -21,8 +21,8 @@ from typing import Any, Optional
 import numpy as np
 
 from dliflow.errors import DliflowError
+from dliflow.interchange.inference import OPSET, Shapes, at, fold, read_names
 
-OPSET = 18
 PASSES = [
     "eliminate_identity",
     "fuse_consecutive_transposes",
@@ -36,8 +36,6 @@ PASSES = [
     "set_unique_name_for_nodes",
 ]
 """What onnxoptimizer does to a graph. Its other passes are for transformers, or make graphs that importers refuse."""
-
-Shapes = dict[str, tuple[int, ...]]
 
 
 def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
@@ -61,17 +59,17 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
 
     batch = _check(model, shape, layout)
     model = _at_opset(model)
-    _fold(model.graph)
+    fold(model.graph)
     _open_batch(model, batch)
     _ends(model.graph, layout)
     scores = _scores(model)
     _mean_before_transpose(model.graph)
     model = onnxoptimizer.optimize(onnx.shape_inference.infer_shapes(model), PASSES, fixed_point=True)
-    _fold(model.graph)  # a folded batch norm is left as arithmetic on constants
+    fold(model.graph)  # a folded batch norm is left as arithmetic on constants
     model = onnxoptimizer.optimize(model, ["eliminate_unused_initializer"])
     _spell_out(model)
     _strip(model)
-    read = _read(model.graph)
+    read = read_names(model.graph)
     for unused in [item for item in model.graph.initializer if item.name not in read]:
         model.graph.initializer.remove(unused)
     model.ir_version = 10
@@ -240,46 +238,6 @@ def _at_opset(model):
 # Constants and the batch.
 
 
-def _fold(graph) -> None:
-    """Compute what depends on constants only; take Dropout for the Identity it is, and outputs away that none reads."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    constants = {item.name: item for item in graph.initializer}
-    read = _read(graph)
-    kept = []
-    for node in graph.node:
-        while len(node.output) > 1 and node.output[-1] not in read:
-            del node.output[-1]
-        if node.op_type == "Dropout" and len(node.output) == 1:
-            node.op_type = "Identity"
-            del node.input[1:], node.attribute[:]
-        nested = any(attribute.type == onnx.AttributeProto.GRAPH for attribute in node.attribute)
-        all_constant = all(name in constants for name in node.input if name)
-        if nested or not all_constant or node.op_type.startswith("Random"):
-            kept.append(node)
-            continue
-        operands = [constants[name] for name in node.input if name]
-        outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
-        alone = onnx.helper.make_graph([node], "constant", [], outputs, operands)
-        opsets = [onnx.helper.make_opsetid("", OPSET)]
-        values = ReferenceEvaluator(onnx.helper.make_model(alone, opset_imports=opsets)).run(None, {})
-        for output, value in zip(outputs, values):
-            constants[output.name] = onnx.numpy_helper.from_array(np.asarray(value), output.name)
-    ends = {value.name for value in graph.output} & set(constants)
-    if ends:
-        raise DliflowError(f"the model's output '{min(ends)}' does not depend on its input")
-    del graph.node[:], graph.initializer[:], graph.value_info[:]
-    graph.node.extend(kept)
-    graph.initializer.extend(constants.values())
-
-
-def _read(graph) -> set[str]:
-    """Names of the values that a node or the graph's output takes."""
-    names = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-    return names - {""}  # an optional input that is left out
-
-
 def _constant(graph, name: str, value: np.ndarray) -> str:
     """Add a constant; returns its name, which is another where that one is taken by another value."""
     import onnx
@@ -292,37 +250,6 @@ def _constant(graph, name: str, value: np.ndarray) -> str:
     return name
 
 
-def _shapes(model, batch: int) -> Shapes:
-    """Shapes of all values at one batch size, 0 where unknown; sizes that are computed in the graph are followed.
-
-    Raises `DliflowError` where the graph does not hold together at this size.
-    """
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    graph = copy.graph
-    graph.output[0].type.tensor_type.ClearField("shape")
-    graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
-    while True:
-        del graph.value_info[:]
-        try:
-            inferred = onnx.shape_inference.infer_shapes(copy, check_type=True, strict_mode=True).graph
-        except onnx.shape_inference.InferenceError as error:
-            raise DliflowError(f"the model cannot take a batch of {batch}: {' '.join(str(error).split())}") from error
-        values = [*inferred.input, *inferred.value_info, *inferred.output]
-        shapes = {value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim) for value in values}
-        asked = [node for node in graph.node if node.op_type == "Shape" and all(shapes.get(node.input[0], (0,)))]
-        if not asked:
-            return shapes
-        for node in asked:
-            ends = {attribute.name: attribute.i for attribute in node.attribute}
-            sizes = np.array(shapes[node.input[0]][ends.get("start", 0) : ends.get("end")], np.int64)
-            graph.initializer.append(onnx.numpy_helper.from_array(sizes, node.output[0]))
-            graph.node.remove(node)
-        _fold(graph)
-
-
 def _open_batch(model, batch: int) -> None:
     """Free the graph of a batch size: each reshape that leaves the batch first says so, with the other sizes fixed.
 
@@ -332,7 +259,7 @@ def _open_batch(model, batch: int) -> None:
     """
 
     graph = model.graph
-    shapes = _shapes(model, batch or 2)
+    shapes = at(model, batch or 2)[0]
     for node in graph.node:
         if node.op_type != "Reshape":
             continue
@@ -345,7 +272,7 @@ def _open_batch(model, batch: int) -> None:
     output = graph.output[0].name
     for size in (3, 5):
         try:
-            scores_shape = _shapes(model, size).get(output, ())
+            scores_shape = at(model, size)[0].get(output, ())
         except DliflowError as error:
             scores_shape, reason = (), f": {error}"
         else:
@@ -421,7 +348,7 @@ def _scores(model) -> int:
     import onnx
 
     graph = model.graph
-    scores_shape = _shapes(model, 1)["scores"]
+    scores_shape = at(model, 1)[0]["scores"]
     sizes = [size for size in scores_shape[1:] if size != 1] or list(scores_shape[1:2])
     if len(sizes) != 1 or sizes[0] == 0:
         sizes_shown = ", ".join(str(size or "any") for size in scores_shape[1:])
@@ -453,7 +380,7 @@ def _spell_out(model) -> None:
     for node in model.graph.node:
         attributes = {attribute.name: attribute for attribute in node.attribute}
         if "auto_pad" in attributes:
-            shapes = shapes or _shapes(model, 1)
+            shapes = shapes or at(model, 1)[0]
             _pad_in_numbers(node, attributes, shapes[node.input[0]], weights)
             attributes = {attribute.name: attribute for attribute in node.attribute}
         if node.op_type == "HardSigmoid" and "alpha" in attributes and np.float32(attributes["alpha"].f) == slope:
@@ -501,7 +428,7 @@ def _strip(model) -> None:
 
 def _check_form(graph) -> None:
     """Refuse a graph that does not keep what this module promises to its readers beyond ONNX's own rules."""
-    read = _read(graph)
+    read = read_names(graph)
     for node in graph.node:
         padded = any(attribute.name == "auto_pad" for attribute in node.attribute)
         if node.op_type in ("Constant", "Identity") or padded or not read.intersection(node.output):

@@ -1,18 +1,17 @@
 """The interchange graph in TensorFlow's operations; the frameworks `tensorflow` and `tflite` are made of it.
 
-The kernels of both want NHWC, so values of four axes are kept in it. A batch comes in the model's own layout
-and is transposed by the network's first operation, which is timed like any other.
+A batch comes in the model's own layout; the first convolution transposes it, which is timed like any other operation.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from dliflow.conversion.graphs.tensorflow_values import Value, aligned, natural, reshaped
 from dliflow.errors import Skip
 from dliflow.interchange.graph import Graph
 
-NHWC = (0, 2, 3, 1)  # where each axis of NHWC lies in NCHW
-NCHW = (0, 3, 1, 2)
+NHWC = (0, 2, 3, 1)  # the axes of NCHW in the order that the kernels for images want
 
 
 def function(graph: Graph, framework: str, dtype: str = "float32"):
@@ -26,16 +25,23 @@ def function(graph: Graph, framework: str, dtype: str = "float32"):
     if unknown:
         raise Skip(f"{framework}: operation {unknown[0]} is not taken")
     kind = tf.as_dtype(dtype)
-    shape = (None, *graph.shapes[graph.input])
+    shape = graph.shapes[graph.input]
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "input")], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec((None, *shape[1:]), tf.float32, "input")], autograph=False)
     def run(x):
-        values = {name: value.astype(kind.as_numpy_dtype) for name, value in graph.constants.items()}
-        values[graph.input] = tf.transpose(tf.cast(x, kind), NHWC) if len(shape) == 4 else tf.cast(x, kind)
+        arrays = {name: value.astype(kind.as_numpy_dtype, copy=False) for name, value in graph.constants.items()}
+        values = {name: Value(array, natural(array.ndim)) for name, array in arrays.items()}
+        values[graph.input] = Value(tf.cast(x, kind), natural(len(shape)))
         for node in graph.nodes:
             operands = [values[name] for name in node.inputs]
-            values[node.output] = OPERATIONS[node.op](tf, *operands, **node.attributes)
-        return {"scores": tf.cast(values[graph.output], tf.float32)}
+            attributes = dict(node.attributes)
+            if node.op == "Reshape":
+                attributes["before"] = graph.shapes[node.inputs[0]]
+            if node.op == "Broadcast":
+                attributes["batch"] = tf.shape(x)[0]
+            values[node.output] = OPERATIONS[node.op](tf, *operands, **attributes)
+        scores = values[graph.output]
+        return {"scores": tf.cast(scores.lying(tf, natural(len(scores.order))), tf.float32)}
 
     return run
 
@@ -70,11 +76,6 @@ def _conv(tf, x, weight, bias=None, *, strides, dilations, pads, group):
     return x if bias is None else tf.nn.bias_add(x, bias)
 
 
-def _dense(tf, x, weight, bias=None):
-    x = tf.matmul(x, weight.T)
-    return x if bias is None else tf.nn.bias_add(x, bias)
-
-
 def _max_pool(tf, x, *, kernel, strides, dilations, pads):
     padding = _padding(x, kernel, strides, dilations, pads)
     if not isinstance(padding, str):
@@ -82,22 +83,16 @@ def _max_pool(tf, x, *, kernel, strides, dilations, pads):
             raise Skip("MaxPool with padding of more than half its kernel, or dilated, is not taken")
         # Mirrored values are in the window anyway: they pad like minus infinity, but quantize well.
         x, padding = tf.pad(x, padding, "SYMMETRIC"), "VALID"
-    return tf.nn.pool(x, kernel, "MAX", strides, padding, dilations=dilations)
+    if set(dilations) == {1}:
+        return tf.nn.max_pool2d(x, kernel, strides, padding)
+    if max(strides) > 1:
+        raise Skip("MaxPool with strides and dilations is not taken")
+    return tf.nn.pool(x, kernel, "MAX", (1, 1), padding, dilations=dilations)
 
 
 def _average_pool(tf, x, *, kernel, strides, pads):
     x = tf.pad(x, [(0, 0), *pads, (0, 0)]) if np.any(pads) else x  # "SAME" would not count the zeros
     return tf.nn.avg_pool2d(x, kernel, strides, "VALID")
-
-
-def _binary(name):
-    def run(tf, *operands):
-        return getattr(tf, name)(*(value.transpose(NHWC) if is_image(value) else value for value in operands))
-
-    def is_image(value):
-        return isinstance(value, np.ndarray) and value.ndim == 4
-
-    return run
 
 
 def _clip(tf, x, *, low, high):
@@ -107,53 +102,175 @@ def _clip(tf, x, *, low, high):
     return x if high is None else tf.minimum(x, high)
 
 
+def _elu(tf, x, *, alpha):
+    return tf.nn.elu(x) if alpha == 1 else tf.nn.relu(x) + alpha * tf.nn.elu(tf.minimum(x, 0))
+
+
 def _hard_sigmoid(tf, x, *, alpha, beta):
     return tf.nn.relu6(x * (6 * alpha) + 6 * beta) * (1 / 6)
 
 
-def _place(axis, rank):
-    """Where an axis of the graph lies here."""
-    return NCHW[axis] if rank == 4 else axis
+def _resize(tf, x, *, size, mode, coordinates):
+    resize = {"nearest": tf.raw_ops.ResizeNearestNeighbor, "linear": tf.raw_ops.ResizeBilinear}[mode]
+    corners, centers = coordinates == "align_corners", coordinates == "half_pixel"
+    return tf.cast(resize(images=x, size=size, align_corners=corners, half_pixel_centers=centers), x.dtype)
 
 
-def _pad(tf, x, *, pads, value):
-    order = NHWC if len(pads) == 4 else range(len(pads))
-    return tf.pad(x, [pads[axis] for axis in order], constant_values=value)
+def _image(run):
+    """An operation on images: NHWC in and out, its constants as they are."""
+
+    def on_values(tf, x, *constants, **attributes):
+        tensor = run(tf, x.lying(tf, NHWC), *(constant.tensor for constant in constants), **attributes)
+        return Value(tensor, NHWC)
+
+    return on_values
+
+
+def _unary(run):
+    """An operation on each number; `run` is one, or the name of TensorFlow's."""
+    if isinstance(run, str):
+        return lambda tf, x: Value(getattr(tf, run)(x.tensor), x.order)
+    return lambda tf, x, **attributes: Value(run(tf, x.tensor, **attributes), x.order)
+
+
+def _binary(name):
+    def run(tf, *operands):
+        tensors, order = aligned(tf, operands)
+        return Value(getattr(tf, name)(*tensors), order)
+
+    return run
+
+
+def _reduce(run):
+    """An operation over axes; `run` takes a tensor, the places of the axes, and whether they stay."""
+
+    def on_values(tf, x, *, axes, keepdims):
+        left = [axis for axis in x.order if keepdims or axis not in axes]
+        tensor = run(tf, x.tensor, list(map(x.place, axes)), keepdims)
+        return Value(tensor, tuple(sorted(left).index(axis) for axis in left))
+
+    return on_values
+
+
+def _broadcast(tf, x, *, shape, batch):
+    sizes = [shape[axis] for axis in x.order]
+    tensor = tf.broadcast_to(x.tensor, tf.stack([-size * batch if size < 0 else size for size in sizes]))
+    return Value(tensor, x.order)
+
+
+def _concat(tf, *operands, axis):
+    tensors, order = aligned(tf, operands)
+    return Value(tf.concat(tensors, order.index(axis)), order)
+
+
+def _dense(tf, x, weight, bias=None):
+    order = x.order if x.order[-1] == len(x.order) - 1 else natural(len(x.order))
+    tensor = x.lying(tf, order)
+    sizes = [-1 if size is None else size for size in tensor.shape]
+    if len(sizes) > 2:  # what both frameworks fuse has two axes
+        tensor = tf.reshape(tensor, (-1, sizes[-1]))
+    tensor = tf.matmul(tensor, weight.tensor.T)
+    if bias is not None:
+        tensor = tf.nn.bias_add(tensor, bias.tensor)
+    return Value(tf.reshape(tensor, [*sizes[:-1], len(weight.tensor)]) if len(sizes) > 2 else tensor, order)
+
+
+def _matmul(tf, a, b):
+    *outer, row, column = natural(len(b.order))
+    turned = b.place(column) < b.place(row)  # the kernels read it either way
+    b = b.lying(tf, (*outer, column, row) if turned else (*outer, row, column))
+    order = (*outer, row, column)
+    return Value(tf.matmul(a.lying(tf, order), b, transpose_b=turned), order)
+
+
+def _layer_norm(tf, x, scale, bias, *, axes, epsilon):
+    if [x.place(axis) for axis in axes] == [len(x.order) - 1]:  # oneDNN fuses this form, and takes vectors alone
+        mean, variance = tf.nn.moments(x.tensor, -1, keepdims=True)
+        normal = tf.nn.batch_normalization(x.tensor, mean, variance, bias.tensor, scale.tensor, epsilon)
+        return Value(normal, x.order)
+    sizes = (1,) * (len(x.order) - len(axes)) + scale.tensor.shape
+    return _normal(tf, x, scale.tensor.reshape(sizes), bias.tensor.reshape(sizes), axes, epsilon)
+
+
+def _instance_norm(tf, x, scale, bias, *, epsilon):
+    axes = natural(len(x.order))[2:]
+    sizes = (1, -1, *(1 for _ in axes))
+    return _normal(tf, x, scale.tensor.reshape(sizes), bias.tensor.reshape(sizes), axes, epsilon)
+
+
+def _normal(tf, x, scale, bias, axes, epsilon):
+    """Over axes of the graph; scale and bias have as many axes as `x`."""
+    mean, variance = tf.nn.moments(x.tensor, [x.place(axis) for axis in axes], keepdims=True)
+    scale, bias = (Value(value, natural(value.ndim)).lying(tf, x.order) for value in (scale, bias))
+    return Value((x.tensor - mean) * tf.math.rsqrt(variance + epsilon) * scale + bias, x.order)
+
+
+def _gather(tf, x, *, axis, indices):
+    return Value(tf.gather(x.tensor, indices.astype(np.int32), axis=x.place(axis)), x.order)
+
+
+def _pad(tf, x, *, pads, value, mode):
+    return Value(tf.pad(x.tensor, [pads[axis] for axis in x.order], mode, constant_values=value), x.order)
+
+
+def _slice(tf, x, *, axis, start, stop, step):
+    before = (slice(None),) * x.place(axis)
+    return Value(x.tensor[(*before, slice(start, stop, step))], x.order)
+
+
+def _softmax(tf, x, *, axis):
+    return Value(tf.nn.softmax(x.tensor, x.place(axis)), x.order)
 
 
 def _transpose(tf, x, *, axes):
-    return tf.transpose(x, [NCHW[axes[axis]] for axis in NHWC] if len(axes) == 4 else axes)
-
-
-def _reshape(tf, x, *, shape):
-    if len(x.shape) == 4 and tuple(x.shape[1:3]) != (1, 1):
-        x = tf.transpose(x, NCHW)
-    if len(shape) == 3 and shape[1:] == (1, 1):
-        return tf.reshape(x, (-1, 1, 1, shape[0]))
-    x = tf.reshape(x, (-1, *shape))
-    return tf.transpose(x, NHWC) if len(shape) == 3 else x
+    return Value(x.tensor, tuple(map(tuple(axes).index, x.order)))
 
 
 OPERATIONS = {
+    "Abs": _unary("abs"),
     "Add": _binary("add"),
-    "AveragePool": _average_pool,
-    "Clip": _clip,
-    "Concat": lambda tf, *values, axis: tf.concat(values, _place(axis, len(values[0].shape))),
-    "Conv": _conv,
+    "AveragePool": _image(_average_pool),
+    "Broadcast": _broadcast,
+    "Clip": _unary(_clip),
+    "Concat": _concat,
+    "Conv": _image(_conv),
     "Dense": _dense,
     "Div": _binary("divide"),
-    "GlobalAveragePool": lambda tf, x: tf.reduce_mean(x, (1, 2), keepdims=True),
-    "HardSigmoid": _hard_sigmoid,
-    "HardSwish": lambda tf, x: x * tf.nn.relu6(x + 3) * (1 / 6),  # the form that TFLite's converter knows
-    "LeakyRelu": lambda tf, x, *, alpha: tf.nn.leaky_relu(x, alpha),
-    "MaxPool": _max_pool,
+    "Elu": _unary(_elu),
+    "Erf": _unary(lambda tf, x: tf.math.erf(x)),
+    "Exp": _unary("exp"),
+    "Gather": _gather,
+    "Gelu": _unary(lambda tf, x, *, approximate: tf.nn.gelu(x, approximate == "tanh")),
+    "HardSigmoid": _unary(_hard_sigmoid),
+    "HardSwish": _unary(lambda tf, x: x * tf.nn.relu6(x + 3) * (1 / 6)),  # the form that TFLite's converter knows
+    "InstanceNorm": _instance_norm,
+    "LayerNorm": _layer_norm,
+    "LeakyRelu": _unary(lambda tf, x, *, alpha: tf.nn.leaky_relu(x, alpha)),
+    "Log": _unary(lambda tf, x: tf.math.log(x)),
+    "MatMul": _matmul,
+    "Max": _binary("maximum"),
+    "MaxPool": _image(_max_pool),
+    "Min": _binary("minimum"),
     "Mul": _binary("multiply"),
+    "Neg": _unary("negative"),
     "Pad": _pad,
-    "Relu": lambda tf, x: tf.nn.relu(x),
-    "Reshape": _reshape,
-    "Sigmoid": lambda tf, x: tf.sigmoid(x),
-    "Softmax": lambda tf, x, *, axis: tf.nn.softmax(x, _place(axis, len(x.shape))),
+    "Pow": _binary("pow"),
+    "Reciprocal": _unary(lambda tf, x: 1 / x),
+    "ReduceL2": _reduce(lambda tf, x, axes, keep: tf.sqrt(tf.reduce_sum(tf.square(x), axes, keep))),
+    "ReduceMax": _reduce(lambda tf, x, axes, keep: tf.reduce_max(x, axes, keep)),
+    "ReduceMean": _reduce(lambda tf, x, axes, keep: tf.reduce_mean(x, axes, keep)),
+    "ReduceSum": _reduce(lambda tf, x, axes, keep: tf.reduce_sum(x, axes, keep)),
+    "Relu": _unary(lambda tf, x: tf.nn.relu(x)),
+    "Reshape": lambda tf, x, *, before, shape: reshaped(tf, x, before, shape),
+    "Resize": _image(_resize),
+    "Sigmoid": _unary("sigmoid"),
+    "Slice": _slice,
+    "Softmax": _softmax,
+    # TFLite has no operation of this name; this form overflows nowhere.
+    "Softplus": _unary(lambda tf, x: tf.nn.relu(x) + tf.math.log(1 + tf.exp(-tf.abs(x)))),
+    "Sqrt": _unary("sqrt"),
     "Sub": _binary("subtract"),
+    "Tanh": _unary("tanh"),
     "Transpose": _transpose,
 }
 """What each operation of `dliflow.interchange.graph` is here."""

@@ -1,0 +1,51 @@
+"""Each plain operation, in every back end, in whatever layout its operands come: the scores are numpy's."""
+
+from __future__ import annotations
+
+import functools
+
+import operations
+import pytest
+from cases import answer
+from project import ROOT
+
+from dliflow import conversion
+
+SCRIPT = ROOT / "tests/frameworks/operations.py"
+# What a framework has no kernel for.
+SKIPPED = {("tflite", "erf"): "tflite: operation Erf is not taken"}
+
+
+@pytest.fixture(scope="module")
+def tried(outcomes, tmp_path_factory):
+    """Convert all networks and compare them, in a framework and precision: `{network: outcome}`."""
+
+    @functools.cache
+    def run(framework, precision, networks):
+        folder = tmp_path_factory.mktemp(f"{framework}_{precision}")
+        asked = {
+            name: {"framework": framework, "precision": precision, "name": name, "out": str(folder / name)}
+            for name in networks
+        }
+        converter = getattr(conversion.load(framework), "CONVERTER", {}).get(precision, framework)
+        told = outcomes(converter, SCRIPT, {name: {"step": "convert", **case} for name, case in asked.items()})
+        ready = {name: {"step": "predict", **asked[name]} for name, outcome in told.items() if outcome == {}}
+        return {**told, **outcomes(framework, SCRIPT, ready)}
+
+    return run
+
+
+@pytest.mark.parametrize("name", operations.NETWORKS)
+@pytest.mark.parametrize("framework", ["tensorflow", "tflite", "mxnet"])
+def test_scores_are_those_of_numpy(tried, framework, name):
+    outcome = answer(tried(framework, "fp32", tuple(operations.NETWORKS))[name])
+    if (framework, name) in SKIPPED:
+        assert SKIPPED[framework, name] in outcome["skip"]
+    else:
+        assert outcome["distance"] < 1e-4
+
+
+@pytest.mark.parametrize("name", ["attention", "convnext", "shuffle"])
+@pytest.mark.parametrize("framework", ["tflite", "mxnet"])
+def test_int8_is_near(tried, framework, name):
+    assert answer(tried(framework, "int8", ("attention", "convnext", "shuffle"))[name])["distance"] < 0.1
