@@ -21,7 +21,9 @@ from typing import Any, Optional
 import numpy as np
 
 from dliflow.errors import DliflowError
+from dliflow.interchange import patterns
 from dliflow.interchange.inference import OPSET, Shapes, at, fold, read_names
+from dliflow.interchange.settling import constant, open_batch
 
 PASSES = [
     "eliminate_identity",
@@ -60,10 +62,11 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     batch = _check(model, shape, layout)
     model = _at_opset(model)
     fold(model.graph)
-    _open_batch(model, batch)
+    open_batch(model, batch)
     _ends(model.graph, layout)
     scores = _scores(model)
     _mean_before_transpose(model.graph)
+    _halve_last(model.graph)
     model = onnxoptimizer.optimize(onnx.shape_inference.infer_shapes(model), PASSES, fixed_point=True)
     fold(model.graph)  # a folded batch norm is left as arithmetic on constants
     model = onnxoptimizer.optimize(model, ["eliminate_unused_initializer"])
@@ -235,53 +238,7 @@ def _at_opset(model):
         ) from error
 
 
-# Constants and the batch.
-
-
-def _constant(graph, name: str, value: np.ndarray) -> str:
-    """Add a constant; returns its name, which is another where that one is taken by another value."""
-    import onnx
-
-    initializers = {item.name: item for item in graph.initializer}
-    while name in initializers and not np.array_equal(onnx.numpy_helper.to_array(initializers[name]), value):
-        name += "_"
-    if name not in initializers:
-        graph.initializer.append(onnx.numpy_helper.from_array(value, name))
-    return name
-
-
-def _open_batch(model, batch: int) -> None:
-    """Free the graph of a batch size: each reshape that leaves the batch first says so, with the other sizes fixed.
-
-    Args:
-        model: changed in place.
-        batch: the size in the file, 0 for any.
-    """
-
-    graph = model.graph
-    shapes = at(model, batch or 2)[0]
-    for node in graph.node:
-        if node.op_type != "Reshape":
-            continue
-        before, after = shapes.get(node.input[0], ()), shapes.get(node.output[0], ())
-        if all(after) and before[:1] == after[:1] == (batch or 2,):
-            target = np.array([-1, *after[1:]], np.int64)
-            node.input[1] = _constant(graph, f"{node.output[0]}_shape", target)
-            del node.attribute[:]
-    graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
-    output = graph.output[0].name
-    for size in (3, 5):
-        try:
-            scores_shape = at(model, size)[0].get(output, ())
-        except DliflowError as error:
-            scores_shape, reason = (), f": {error}"
-        else:
-            reason = f": a batch of {size} gives scores of the shape {scores_shape}"
-        if scores_shape[:1] != (size,):
-            raise DliflowError(
-                f"the model's batch size is fixed{f' to {batch}' if batch else ''}{reason}; export it with a batch of "
-                "any size"
-            )
+# What does not depend on shapes.
 
 
 def _mean_before_transpose(graph) -> None:
@@ -304,11 +261,30 @@ def _mean_before_transpose(graph) -> None:
         if not keepdims and kept != sorted(kept):
             continue
         axes = np.array(sorted(order[axis] for axis in asked), np.int64)
-        node.input[:] = [transpose.input[0], _constant(graph, f"{output}_axes", axes)]
+        node.input[:] = [transpose.input[0], constant(graph, f"{output}_axes", axes)]
         if keepdims:
             node.output[0] = f"{output}_before_transpose"
             after = onnx.helper.make_node("Transpose", [node.output[0]], [output], perm=order)
             graph.node.insert(list(graph.node).index(node) + 1, after)
+
+
+def _halve_last(graph) -> None:
+    """Spell GELU as `(x * (1 + erf(x / sqrt(2)))) * 0.5`.
+
+    PyTorch's exporter writes `x * (0.5 * (1 + erf))`, on which OpenCV 5.0.0 ends with a segmentation fault.
+    """
+    import onnx
+
+    network = patterns.Network(graph)
+    for gelu in network.gelus():
+        last = network.makers[gelu.output]
+        half = constant(graph, "half", np.array(0.5, np.float32))
+        twice = onnx.helper.make_node("Mul", [gelu.x, gelu.one_more], [f"{gelu.output}_twice"])
+        once = onnx.helper.make_node("Mul", [twice.output[0], half], [gelu.output])
+        place = list(graph.node).index(last)
+        graph.node.remove(last)
+        graph.node.insert(place, once)
+        graph.node.insert(place, twice)
 
 
 # Input and output.
@@ -380,8 +356,8 @@ def _spell_out(model) -> None:
     for node in model.graph.node:
         attributes = {attribute.name: attribute for attribute in node.attribute}
         if "auto_pad" in attributes:
-            shapes = shapes or at(model, 1)[0]
-            _pad_in_numbers(node, attributes, shapes[node.input[0]], weights)
+            shapes = shapes or at(model, 2)[0]
+            _pad_in_numbers(node, attributes, shapes.get(node.input[0], ()), weights)
             attributes = {attribute.name: attribute for attribute in node.attribute}
         if node.op_type == "HardSigmoid" and "alpha" in attributes and np.float32(attributes["alpha"].f) == slope:
             attributes["alpha"].f = float(np.nextafter(slope, np.float32(0)))
@@ -400,6 +376,11 @@ def _pad_in_numbers(node, attributes: dict[str, Any], size: tuple[int, ...], wei
     if mode not in (b"SAME_UPPER", b"SAME_LOWER"):
         return
     spatial = size[2:]
+    if not spatial or not all(spatial):
+        raise DliflowError(
+            f"the model's {node.op_type} '{node.name}' is padded by auto_pad, and the size of its input is not known; "
+            "export the model with its padding in numbers"
+        )
     kernel = attributes["kernel_shape"].ints if "kernel_shape" in attributes else weights[node.input[1]][2:]
     ones = [1] * len(spatial)
     strides = attributes["strides"].ints if "strides" in attributes else ones

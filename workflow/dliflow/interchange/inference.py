@@ -107,8 +107,12 @@ def whole(model) -> Shapes:
 
     Raises `DliflowError` where the graph does not hold together at a batch of 2 or 3.
     """
-    twos, threes = at(model, 2)[0], at(model, 3)[0]
-    shapes = {name: over_batches(two, threes[name]) for name, two in twos.items() if name in threes}
+    (two, computed_two), (three, computed_three) = at(model, 2), at(model, 3)
+    shapes = {name: over_batches(two[name], three[name]) for name in two.keys() & three.keys()}
+    for name in computed_two.keys() & computed_three.keys():  # a constant that is repeated for each image
+        shape = over_batches(tuple(computed_two[name].dims), tuple(computed_three[name].dims))
+        if any(size < 0 for size in shape):
+            shapes[name] = shape
     return {name: shape for name, shape in shapes.items() if all(shape)}
 
 

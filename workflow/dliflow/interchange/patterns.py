@@ -13,23 +13,24 @@ class Gelu:
     """`x * (1 + erf(x / sqrt(2))) / 2`, in whatever order the factors stand."""
 
     x: str
-    erf: str
-    """The value that erf gives."""
+    one_more: str
+    """The value `1 + erf(...)`."""
     output: str
     inner: frozenset[str]
     """Values between `x` and `output`, which nothing else reads."""
 
 
 class Network:
-    """Who gives and who takes each value of an ONNX graph.
+    """Who gives and who takes each value of an ONNX graph (`onnx.GraphProto`)."""
 
-    Args:
-        graph: an `onnx.GraphProto`.
-        constants: its initializers, numpy.
-    """
+    def __init__(self, graph):
+        import onnx
 
-    def __init__(self, graph, constants: dict[str, np.ndarray]):
-        self.graph, self.constants = graph, constants
+        self.graph = graph
+        self.numbers = {
+            item.name: onnx.numpy_helper.to_array(item).item() for item in graph.initializer if np.prod(item.dims) == 1
+        }
+        """Constants of one element."""
         self.makers = {name: node for node in graph.node for name in node.output}
         self.takers: dict[str, list[Any]] = {}
         for node in graph.node:
@@ -49,8 +50,7 @@ class Network:
 
     def is_number(self, name: str, number: float) -> bool:
         """Whether a value is a constant of one element, equal but for rounding."""
-        value = self.constants.get(name)
-        return value is not None and value.size == 1 and bool(np.isclose(value.item(), number, rtol=1e-4))
+        return name in self.numbers and bool(np.isclose(self.numbers[name], number, rtol=1e-4))
 
     def scaled(self, node, factor: float) -> Optional[str]:
         """The value of which a node is this multiple."""
@@ -93,4 +93,4 @@ class Network:
         if not all(factors.values()):
             return None
         output = inner.pop()
-        return Gelu(x, erf.output[0], output, frozenset(inner))
+        return Gelu(x, one_more.output[0], output, frozenset(inner))

@@ -36,7 +36,7 @@ class Reader:
         self.nodes: list[Node] = []
         self.makers: dict[str, Node] = {}
         """Operations by the name of what they give."""
-        gelus = patterns.Network(model.graph, self.constants).gelus()
+        gelus = patterns.Network(model.graph).gelus()
         self.gelus = {gelu.output: gelu.x for gelu in gelus}
         self.inner = {name for gelu in gelus for name in gelu.inner}
         """Values that only lead to one of these."""
@@ -60,6 +60,8 @@ class Reader:
     def translate(self, node, inputs: list[str], attributes: dict[str, Any]) -> None:
         """Add the operations of one ONNX node."""
         output = node.output[0]
+        if node.op_type in ("Shape", "Concat") and output not in self.shapes:
+            return None  # sizes that `Expand` takes: `shapes` has its result's
         if node.op_type == "Split":
             return self.split(inputs[0], list(node.output), attributes)
         if len(node.output) > 1:
@@ -175,6 +177,22 @@ class Reader:
 
     def _clip(self, inputs, attributes, output):
         self.add("Clip", inputs[:1], output, low=self.value(inputs, 1), high=self.value(inputs, 2))
+
+    def _mish(self, inputs, attributes, output):
+        steps = [f"{output}/{op}" for op in ("softplus", "tanh")]
+        self.shapes.update(dict.fromkeys(steps, self.shape(output)))
+        self.add("Softplus", inputs, steps[0])
+        self.add("Tanh", steps[:1], steps[1])
+        self.add("Mul", [inputs[0], steps[1]], output)
+
+    def _prelu(self, inputs, attributes, output):
+        steps = [f"{output}/{op}" for op in ("above", "below", "times")]
+        self.shapes.update(dict.fromkeys(steps, self.shape(output)))
+        self.weights(inputs[1:])
+        self.add("Relu", inputs[:1], steps[0])
+        self.add("Clip", inputs[:1], steps[1], low=None, high=0.0)
+        self.binary("Mul", [steps[1], inputs[1]], steps[2])
+        self.add("Add", [steps[0], steps[2]], output)
 
     def _gemm(self, inputs, attributes, output):
         if attributes.get("transA", 0):
@@ -344,6 +362,12 @@ class Reader:
             self.add("Gather", [x], name, axis=axis, indices=flat)
         if name != output:
             self.reshape(name, output)
+
+    def _gathernd(self, inputs, attributes, output):
+        (indices,) = self.weights(inputs[1:])
+        if attributes.get("batch_dims", 0) or indices.shape[-1] != 1:
+            raise Skip("along more than one axis")
+        self._gather([inputs[0], self.constant(f"{output}/indices", indices[..., 0])], {}, output)
 
     def _expand(self, inputs, attributes, output):
         self.add("Broadcast", inputs[:1], output, shape=self.shape(output))
