@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Optional
 
 from dliflow import conversion, frameworks, sources
 from dliflow.files import read_json, write_json
@@ -71,6 +71,7 @@ class Settings:
     precision: str
     timeout_s: float
     memory_gb: float
+    keep: Optional[Path]
 
 
 def python_of(file: Path, settings: Settings) -> str:
@@ -176,6 +177,7 @@ def attempt(column: str, network: str, folder: Path, settings: Settings) -> Outc
         return {"status": "skipped", "reason": reason, **vars(Spent())}
     entry = read_json(folder / "entry.json")
     place = folder / column.replace(":", "_")
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     common = {"framework": framework, "precision": precision}
     steps = [(conversion.converter(framework, precision), "convert", convert(column, folder, place, entry, common))]
@@ -257,10 +259,13 @@ def export(network: str, folder: Path, settings: Settings) -> None:
 
 def row(network: str, columns: list[str], settings: Settings) -> Iterator[tuple[str, Outcome]]:
     """The cells of a network that are asked for, one after another."""
-    with tempfile.TemporaryDirectory(prefix="zoo-") as name, lock.hold(False):
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="zoo-") as temporary, lock.hold(False):
+        folder = Path(settings.keep or temporary, network)
         try:
-            export(network, folder, settings)
+            if not (folder / "onnx.json").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(parents=True)
+                export(network, folder, settings)
         except Broken as broken:
             yield from ((column, {"status": "failed", "reason": str(broken), **vars(Spent())}) for column in columns)
             return
@@ -312,6 +317,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="networks that are tried side by side; default: 2")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for a process; default: 300")
     parser.add_argument("--memory", type=float, default=10, help="GB of data for a process; default: 10")
+    parser.add_argument("--keep", type=Path, help="where networks and their interchange files stay, and are used again")
     kept = os.environ.get("DLIFLOW_TEST_ENVIRONMENTS", CONFIG["environments"]["folder"])
     parser.add_argument("--environments", type=Path, default=kept, help=f"their folder; default: {kept}")
     return parser.parse_args()
@@ -320,7 +326,7 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Try what is not known yet, and print the matrix of what was asked for."""
     args = parsed()
-    settings = Settings(args.environments.resolve(), args.precision, args.timeout, args.memory)
+    settings = Settings(args.environments.resolve(), args.precision, args.timeout, args.memory, args.keep)
     everything = read_json(args.json) if args.json and args.json.exists() else {}
     results: dict[str, dict[str, Outcome]] = everything.setdefault(args.precision, {})
     writing = threading.Lock()
