@@ -3,10 +3,10 @@
     PYTHONPATH=workflow .venv/bin/python benchmarks/zoo.py --json zoo.json
 
 The networks are torchvision's and Keras's, with random weights from a seed (`zoo_networks.py`), of libraries in
-environments of their own. Each is exported, converted and compared by the workflow's own stages. Each cell is a process
-of its own, bounded in time and memory, in which the model is opened for each batch size and, where a framework has
-several variants, for each of them. The largest difference counts, by the largest score. The file given with `--json` is
-written after every network; what stands in it is not tried again, so delete it when the code has changed.
+environments of their own. Each is exported, converted and compared by the workflow's own stages, in processes that are
+bounded in time and memory. A cell opens the model for each batch size and, where a framework has several variants, for
+each of them. The largest difference counts, by the largest score. The file given with `--json` is written after every
+network; what stands in it is not tried again, so delete it when the code has changed.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Broken(Exception):
 
 
 def bounded(command: list[str], log: Path, settings: Settings, spent: Spent) -> None:
-    """Run a process with one thread, as several run side by side.
+    """Run a process; several run side by side, so that those which read `OMP_NUM_THREADS` have one thread.
 
     Raises:
         Broken: when it was killed, by the system or by a bound, or ended with an error.
@@ -180,24 +180,23 @@ def attempt(column: str, network: str, folder: Path, settings: Settings) -> Outc
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     common = {"framework": framework, "precision": precision}
-    steps = [(conversion.converter(framework, precision), "convert", convert(column, folder, place, entry, common))]
-    records = {}
+    comparing, records = {}, {}
     for variant, size in itertools.product(frameworks.variants(framework), BATCH_SIZES):
         stage = f"parity {variant} batch {size}"
         records[stage] = place / f"{variant}-{size}.json"
         options = {
             **common,
-            **{"model": network.replace("/", "-"), "variant": variant, "device": "cpu", "threads": 1},
+            **{"model": network.replace("/", "-"), "variant": variant, "device": "cpu"},
             **{"converted": place / "model.json", "scores": entry["scores"], "input": entry["input"]},
             **{"array": folder / "images.json", "reference": folder / "reference.json"},
             **{"bounds": NO_BOUNDS, "batch_size": size, "out": records[stage]},
         }
-        steps.append((framework, stage, ["parity", *command_line.words(**options)]))
+        comparing[stage] = ["parity", *command_line.words(**options)]
     spent = Spent()
     try:
-        for where, group in itertools.groupby(steps, key=lambda step: step[0]):
-            stages = {stage: argv for _, stage, argv in group}
-            run_stages(python(where, settings), stages, place, settings, spent)
+        converting = {"convert": convert(column, folder, place, entry, common)}
+        run_stages(python(conversion.converter(framework, precision), settings), converting, place, settings, spent)
+        run_stages(python(framework, settings), comparing, place, settings, spent)
         outcome = compared([read_json(record) for record in records.values()], precision)
     except Broken as broken:
         outcome = {"status": "failed", "reason": str(broken)}
