@@ -5,9 +5,11 @@ Usage: python make_keras.py FOLDER
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
@@ -29,6 +31,41 @@ def network():
     return keras.Model(inputs, layers.Dense(16, "softmax")(x))
 
 
+def as_keras_2(model, path: Path) -> None:
+    """A `.h5` file with what Keras 2 wrote of its layers and Keras 3 does not."""
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        described = json.loads(file.attrs["model_config"])
+        for layer in described["config"]["layers"]:
+            config = layer["config"]
+            if layer["class_name"] == "DepthwiseConv2D":
+                config.update(groups=1, kernel_initializer={"class_name": "GlorotUniform", "config": {}})
+            elif layer["class_name"] == "BatchNormalization":
+                config.update(axis=[3], renorm=False)
+        file.attrs["model_config"] = json.dumps(described)
+
+
+def pixels_and_switch(model, folder: Path) -> None:
+    """A SavedModel that takes pixels with its preprocessing inside, and a frozen graph with a switch for training."""
+    x = tf.TensorSpec((None, 64, 64, 3), tf.uint8, "x")
+    run = tf.function(
+        lambda x: {"scores": model(tf.cast(x, tf.float32) / 127.5 - 1, training=False)}, input_signature=[x]
+    )
+    holder = tf.Module()
+    holder.model = model
+    tf.saved_model.save(holder, folder / "pixels", signatures=run)
+    graph, weight = tf.Graph(), np.random.default_rng(1).normal(size=(3, 16)).astype(np.float32)
+    with graph.as_default():
+        images = tf.compat.v1.placeholder(tf.float32, (None, 64, 64, 3), "images")
+        training = tf.compat.v1.placeholder(tf.bool, (), "phase_train")
+        kept = tf.compat.v1.placeholder_with_default(tf.constant(1.0), (), "kept")
+        y = tf.matmul(tf.reduce_mean(images, [1, 2]), weight)
+        tf.compat.v1.disable_control_flow_v2()
+        y = tf.compat.v1.cond(training, lambda: tf.compat.v1.nn.dropout(y, rate=1 - 0.5 * kept), lambda: tf.identity(y))
+        tf.identity(y, "scores")
+    (folder / "switch.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+
 def main(folder: Path) -> None:
     """The files."""
     keras.utils.set_random_seed(0)
@@ -46,6 +83,8 @@ def main(folder: Path) -> None:
     frozen = convert_variables_to_constants_v2(run)
     (folder / "one_image.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
     (folder / "good.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    as_keras_2(model, folder / "keras2.h5")
+    pixels_and_switch(model, folder)
     keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x)]).save(folder / "code.keras")
     reaching = tf.Graph()
     with reaching.as_default():

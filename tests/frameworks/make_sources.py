@@ -5,6 +5,7 @@ Usage: python make_sources.py NETWORK FOLDER
 
 from __future__ import annotations
 
+import argparse
 import functools
 import json
 import pickle
@@ -12,8 +13,10 @@ import sys
 import warnings
 import zipfile
 from pathlib import Path
+from typing import NamedTuple, Optional
 
 import torch
+from torch.utils import _pytree
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 import networks
@@ -45,6 +48,56 @@ class Named(torch.nn.Module):
         return torch.einsum("bchw,c->bc", x, self.scale["a-b"])
 
 
+class Pair(NamedTuple):
+    """Scores, and what only training needs."""
+
+    scores: torch.Tensor
+    auxiliary: Optional[torch.Tensor]
+
+
+class Several(torch.nn.Module):
+    """Gives more than scores, in the way that is asked for."""
+
+    def __init__(self, network, kind):
+        super().__init__()
+        self.network, self.kind = network, kind
+
+    def forward(self, x):
+        if self.kind == "pair":
+            return Pair(self.network(x), x.mean((2, 3)))
+        scores = self.network(x)
+        return {"features": x.mean((2, 3)), "scores": [scores] if self.kind == "nested" else scores}
+
+
+class Scripted(torch.nn.Module):
+    """Gives a named tuple of which only the scores are there."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return Pair(self.network(x), None)
+
+
+def checkpoints(weights: dict, folder: Path) -> None:
+    """A state dict as people save it."""
+
+    def wrapped(prefix):
+        return {f"{prefix}{name}": value for name, value in weights.items()}
+
+    training = {
+        "epoch": 3,
+        "optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}},
+        "args": argparse.Namespace(lr=0.1),
+    }
+    torch.save({**training, "state_dict": wrapped("module.")}, folder / "best.pth.tar")
+    torch.save({"state_dict": {**wrapped("model._orig_mod."), "loss.weight": torch.ones(2)}}, folder / "lightning.ckpt")
+    zeros = {name: torch.zeros_like(value) for name, value in weights.items()}
+    torch.save({"model": zeros, "model_ema": {"n_averaged": torch.tensor(2), **wrapped("module.")}}, folder / "ema.pth")
+    torch.save({"n_averaged": torch.tensor(2), **wrapped("module.")}, folder / "averaged.pth")
+
+
 def rewritten(source, target, change):
     """A copy of an archive whose files went through `change(name, contents)`; None takes one out."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
@@ -58,6 +111,7 @@ def main(name: str, folder: Path) -> None:
     network, mark = networks.make(name), folder / "ran"
     example = torch.zeros(2, *networks.SHAPE)
     torch.save(network.state_dict(), folder / "good.pth")
+    checkpoints(network.state_dict(), folder)
     torch.jit.save(torch.jit.trace(network, example), folder / "traced.pt")
     torch.jit.save(torch.jit.script(network), folder / "scripted.pt")
     batch = {0: torch.export.Dim("batch", min=1, max=64)}
@@ -66,6 +120,13 @@ def main(name: str, folder: Path) -> None:
 
     named = torch.export.export(Named().eval(), (example,), dynamic_shapes=(batch,))
     torch.export.save(named, folder / "named.pt2")
+
+    _pytree._register_namedtuple(Pair, serialized_type_name="theirs.Pair")  # its reader does not know the class
+    for kind in ("pair", "nested"):
+        several = torch.export.export(Several(network, kind).eval(), (example,), dynamic_shapes=(batch,))
+        torch.export.save(several, folder / f"{kind}.pt2")
+    torch.jit.save(torch.jit.script(Scripted(network)), folder / "pair.pt")
+    torch.jit.save(torch.jit.trace(Several(network, "dict").eval(), example, strict=False), folder / "dict.pt")
 
     torch.save({**network.state_dict(), "more": Evil(mark)}, folder / "code.pth")
     torch.save(networks.make("vgg").state_dict(), folder / "other.pth")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy
 import pytest
 from cases import answer
 
@@ -17,12 +18,34 @@ GOOD = [
     ("scripted.pt", {"format": "torchscript"}),
     ("guard.pt2", {"format": "pytorch_exported"}),  # a guard that is code
     ("named.pt2", {"format": "pytorch_exported"}),
+    ("best.pth.tar", SMALL),
+    ("lightning.ckpt", SMALL),
+    ("averaged.pth", SMALL),
+    ("ema.pth", {**SMALL, "weights": "model_ema"}),
+    ("pair.pt2", {"format": "pytorch_exported", "output": "scores"}),
+    ("nested.pt2", {"format": "pytorch_exported", "output": "scores.0"}),
+    ("pair.pt", {"format": "torchscript"}),
+    ("dict.pt", {"format": "torchscript", "output": "1"}),
     ("small-symbol.json", {"format": "gluon"}),
     ("mobilenet.params", GLUONCV),
 ]
 BAD = [
     ("other.pth", SMALL, "the weights do not fit shufflenet: "),
     ("code.pth", SMALL, "holds more than tensors"),
+    ("ema.pth", SMALL, "holds the weights under model, model_ema.module; set source.weights to one of them"),
+    ("best.pth.tar", {**SMALL, "weights": "ema"}, "holds the weights under state_dict.module; set source.weights"),
+    ("traced.pt", SMALL, "set source.format: torchscript"),
+    ("pair.pt2", {"format": "pytorch_exported"}, "the model's outputs are scores, auxiliary; set source.output to one"),
+    (
+        "pair.pt",
+        {"format": "torchscript", "output": "1"},
+        "source.output: 1: it is None; the model's outputs are scores",
+    ),
+    (
+        "nested.pt2",
+        {"format": "pytorch_exported", "output": "logits"},
+        "there is no 'logits'; the model's outputs are feat",
+    ),
     ("cut_good.pth", SMALL, "no file of torch.save, or cut off"),
     ("nowhere.pth", SMALL, "there is no such file"),
     ("good.pth", {**SMALL, "options": {"depth": 3}}, "source.options.depth: unknown option of the architecture"),
@@ -101,6 +124,12 @@ def test_the_interchange_graph_gives_the_scores_of_the_source(tried, compared, o
     assert answer(tried[name]) == {"count": 16, "shape": [5, 16], "dtype": "float32", "ran": False}
     assert answer(compared[name]) == {"same": True}
     assert (out / name / "model.pt2").exists() == (source["format"] != "gluon")
+
+
+@pytest.mark.parametrize("name", ["best.pth.tar", "lightning.ckpt", "averaged.pth", "ema.pth", "pair.pt2", "dict.pt"])
+def test_the_weights_of_a_checkpoint_and_the_output_that_is_named_are_those_of_the_network(tried, out, name):
+    assert answer(tried[name])["count"] == 16
+    numpy.testing.assert_allclose(numpy.load(out / name / "scores.npy"), numpy.load(out / "good.pth/scores.npy"), 1e-4)
 
 
 @pytest.mark.parametrize(("case", "message"), [(name, bad[2]) for name, bad in zip(BAD_NAMES, BAD)], ids=BAD_NAMES)

@@ -14,6 +14,9 @@ GOOD = [
     ("saved", {"format": "tensorflow_saved_model"}),
     ("one_image.pb", {"format": "tensorflow_frozen_graph"}),
     ("good.tflite", {"format": "tflite"}),
+    ("keras2.h5", {"format": "keras"}),
+    ("pixels", {"format": "tensorflow_saved_model"}),
+    ("switch.pb", {"format": "tensorflow_frozen_graph", "options": {"phase_train": False}}),
 ]
 BAD = [
     ("code.keras", {"format": "keras"}, "Keras cannot load the model: Requested the deserialization of a `Lambda`"),
@@ -24,6 +27,9 @@ BAD = [
     ("saved", {"format": "tensorflow_saved_model", "output": "x"}, "source.output: there is no 'x'"),
     ("one_image.pb", {"format": "tensorflow_saved_model"}, "not a SavedModel"),
     ("one_image.pb", {"format": "tensorflow_frozen_graph", "input": "y"}, "source.input: there is no 'y'"),
+    ("switch.pb", {"format": "tensorflow_frozen_graph"}, "Set source.options: {phase_train: false}"),
+    ("switch.pb", {"format": "tensorflow_frozen_graph", "options": {"train": False}}, "did you mean 'phase_train'?"),
+    ("pixels", {"format": "tensorflow_saved_model"}, "the model's input is uint8: set input.dtype: uint8"),
     ("cut_one_image.pb", {"format": "tensorflow_frozen_graph"}, "not a frozen graph of TensorFlow"),
     ("reaching.pb", {"format": "tensorflow_frozen_graph"}, "operation WriteFile 'WriteFile' reaches outside"),
     ("good.keras", {"format": "tflite"}, "not a TFLite file"),
@@ -54,7 +60,8 @@ def tried(outcomes, files, out):
     """What `source.py` finds of each file; a TFLite file is run by one environment and exported by another."""
 
     def asked(case, name, source, *steps):
-        return {"path": str(files / name), "source": source, "out": str(out / case), "steps": steps}
+        dtype = "uint8" if case == "pixels" else "float32"
+        return {"path": str(files / name), "source": source, "out": str(out / case), "steps": steps, "dtype": dtype}
 
     lite = {name: asked(name, name, source, "predict") for name, source in GOOD if source["format"] == "tflite"}
     cases = {name: asked(name, name, source, *([] if name in lite else ["predict"]), "export") for name, source in GOOD}

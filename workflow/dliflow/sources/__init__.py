@@ -12,7 +12,8 @@
     Keys that a model's `source` needs in this format.
 `load(path: Path, source: dict) -> network`
     The trained network. `source` is the checked `source` of the model's entry (`format`, `options`, and `architecture`,
-    `input`, `output` ... where given), with the input's `layout`. Reading runs nothing that the file brings.
+    `input`, `output` ... where given), with the input's `layout`. Reading runs nothing that the file brings. The
+    network's only output is that of the entry.
 `predict(network, batch: numpy.ndarray) -> numpy.ndarray`
     Reference scores, float32 (batch, scores), of inputs in the model's own layout and dtype.
 `export(network, shape: tuple[int, int, int], out: Path) -> int`

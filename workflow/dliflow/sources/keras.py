@@ -26,7 +26,8 @@ SHAPES = ("query_shape", "key_shape", "value_shape")  # of attention, which the 
 
 def _in_keras_3(layer: type, config: dict[str, Any]) -> dict[str, Any]:
     """What a layer of Keras 3 takes of a config that Keras 2 wrote, where what is left out changes no score."""
-    known = {name for base in layer.__mro__ for name in inspect.signature(base.__init__).parameters}
+    makers = [vars(base)["__init__"] for base in layer.__mro__ if "__init__" in vars(base)]
+    known = {name for maker in makers for name in inspect.signature(maker).parameters}
     taken = {}
     for key, value in config.items():
         neutral = (key in NEUTRAL and value == NEUTRAL[key]) or key in SHAPES or key.endswith(FOR_TRAINING)
@@ -44,12 +45,10 @@ def _layers_of_keras_2() -> dict[str, type]:
     from keras import layers
 
     def reader(layer):
-        class Reader(layer):
-            @classmethod
-            def from_config(cls, config):
-                return layer.from_config(_in_keras_3(layer, config))
+        def from_config(cls, config):
+            return layer.from_config(_in_keras_3(layer, config))
 
-        return Reader
+        return type(layer.__name__, (layer,), {"from_config": classmethod(from_config)})
 
     kinds = {name: kind for name, kind in vars(layers).items() if isinstance(kind, type)}
     return {name: reader(kind) for name, kind in kinds.items() if name not in ("Layer", "InputLayer")}

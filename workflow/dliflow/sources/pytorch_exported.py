@@ -27,6 +27,7 @@ import os
 import pickle
 import re
 import zipfile
+from collections import namedtuple
 from pathlib import Path
 
 from dliflow import sources
@@ -61,6 +62,7 @@ _PATTERNS |= dict.fromkeys(
 """What a text under a key has to be; under another one it is a name."""
 _FREE = ("metadata", "as_string", "as_strings", "torch_version", "guards_code", "treespec_namedtuple_fields")
 _TREES = ("in_spec", "out_spec")
+_NAMED = "collections.namedtuple"
 _TREE_TYPES = {"builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict", None}
 
 predict = export_torch.predict
@@ -95,13 +97,15 @@ def _refuse_other(key: str, text: str) -> None:
 
 
 def _look_through_tree(value, key: str) -> None:
-    """Refuse another type than torch's own containers, and keys that are more than texts."""
+    """Refuse inputs of another type than torch's own containers, and keys that are more than texts."""
     if isinstance(value, list):
         for part in value:
             _look_through_tree(part, key)
     elif isinstance(value, dict):
-        if value.get("type") not in _TREE_TYPES:
-            raise _Refused(f"an input or output of type '{value['type']}'")
+        if value.get("type") not in _TREE_TYPES and key == "in_spec":
+            raise _Refused(f"an input of type '{value['type']}'")
+        if value.get("type") == _NAMED:
+            return  # its context is the name of its class
         names = json.loads(value.get("context") or "null") or []
         if not all(isinstance(name, (str, int)) for name in names):
             raise _Refused(f"keys of an input or output that are no texts: {str(names)[:80]}")
@@ -114,7 +118,9 @@ def _look_through_tree(value, key: str) -> None:
 def _check(path: Path) -> None:
     """Refuse a file with anything that is not data."""
     with zipfile.ZipFile(path) as archive:
-        names = {name.partition("/")[2]: name for name in archive.namelist()}
+        names = {name.partition("/")[2].lower(): name for name in archive.namelist()}  # torch's reader takes any case
+        if len(names) < len(archive.namelist()):
+            raise _Refused("two files of one name")
         if "archive_format" not in names:
             raise _Refused("the layout of torch 2.7 and older; save it again with a newer torch")
         for name, full in names.items():
@@ -127,7 +133,35 @@ def _check(path: Path) -> None:
                     if entry["use_pickle"] or not re.match("weight_|tensor_", entry["path_name"]):
                         raise _Refused("pickled objects")
             if name.startswith("models/"):
-                _look_through(json.loads(archive.read(full)))
+                model = json.loads(archive.read(full))
+                _look_through(model)
+                _know_outputs(model["graph_module"])
+
+
+def _know_outputs(module: dict) -> None:
+    """Let torch know the classes of outputs that it has none of here: each becomes a named tuple, or a dict."""
+    from torch.utils import _pytree
+
+    def tell(node):
+        kind, context = node["type"], node["context"]
+        name = context if kind == _NAMED else kind
+        if name is not None and kind not in _TREE_TYPES and name not in _pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE:
+            if kind == _NAMED:
+                fields = module["treespec_namedtuple_fields"][name]["field_names"]
+                _pytree._register_namedtuple(namedtuple("Outputs", fields), serialized_type_name=name)
+            else:
+                _pytree.register_pytree_node(
+                    type("Outputs", (dict,), {}),
+                    lambda outputs: (list(outputs.values()), list(outputs)),
+                    lambda values, keys: dict(zip(keys, values)),
+                    serialized_type_name=name,
+                )
+        for child in node["children_spec"]:
+            tell(child)
+
+    for entry in module["module_call_graph"]:
+        if entry["signature"]:
+            tell(json.loads(entry["signature"]["out_spec"])[1])
 
 
 def load(path: Path, source: dict):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
 
@@ -27,12 +26,11 @@ def quietly(function, *arguments, **options):
 
 
 def outputs(given) -> dict:
-    """What a network gives, by names: keys of a dict, fields of a named tuple, or numbers from 0 on."""
+    """What a network gives, by names: keys of a dict, fields of a named tuple, numbers from 0 on, or `a.0`."""
     from torch.utils import _pytree
 
-    values = _pytree.tree_leaves(given)
-    names = list(given) if isinstance(given, Mapping) else getattr(given, "_fields", range(len(values)))
-    return dict(zip(map(str, names if len(names) == len(values) else range(len(values))), values))
+    paths = _pytree.tree_flatten_with_path(given)[0]
+    return {".".join(str(step).strip(".[]'") for step in path) or "0": value for path, value in paths}
 
 
 def one_output(network, wanted: Optional[str]):
@@ -52,8 +50,8 @@ def one_output(network, wanted: Optional[str]):
             """The position and the value of the output that is meant, by its name or by its number."""
             values = outputs(given)
             names, tensors = list(values), [name for name, value in values.items() if value is not None]
-            numbered = wanted is not None and wanted not in values and wanted.isdigit() and int(wanted) < len(names)
-            name = names[int(wanted)] if numbered else chosen("output", tensors, wanted)
+            place = int(wanted) if wanted and wanted not in values and wanted.isdigit() else len(names)
+            name = names[place] if place < len(names) else chosen("output", tensors, wanted)
             if values[name] is None:
                 raise DliflowError(f"source.output: {wanted}: it is None; the model's outputs are {', '.join(tensors)}")
             return names.index(name), values[name]
