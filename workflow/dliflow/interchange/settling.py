@@ -72,7 +72,7 @@ def _free_reshapes(model, batch: int) -> None:
     for node in model.graph.node:
         after = shapes.get(node.output[0], ())
         if node.op_type == "Reshape" and after and all(after):
-            _say(model.graph, node, (-1, *after[1:]))
+            say_shape(model.graph, node, (-1, *after[1:]))
             freed.append(node)
     try:
         shapes = whole(model)
@@ -87,7 +87,7 @@ def _free_reshapes(model, batch: int) -> None:
             )
 
 
-def _say(graph, node, shape: tuple[int, ...]) -> None:
+def say_shape(graph, node, shape: tuple[int, ...]) -> None:
     """Give a reshape its sizes as constants; the one that carries the batch is inferred."""
     target = np.array([max(size, -1) for size in shape], np.int64)
     node.input[1] = constant(graph, f"{node.output[0]}_shape", target)
@@ -136,10 +136,10 @@ def _settle_sizes(graph, node, shapes: Shapes, values: dict[str, Any]) -> None:
     if not all(after):
         return
     if node.op_type == "Reshape":
-        _say(graph, node, after)
+        say_shape(graph, node, after)
     elif node.op_type == "Gather" and len(before) == 1 and all(map(_in_order, values.get(node.input[1], ([1],)))):
         node.op_type = "Reshape"  # PyTorch's `as_strided` of a whole value
-        _say(graph, node, after)
+        say_shape(graph, node, after)
     elif node.op_type == "Expand" and any(size < 0 for size in before):
         node.input[1] = constant(graph, f"{node.output[0]}_shape", np.array([max(size, 1) for size in after], np.int64))
     elif node.op_type == "Slice" and before == after and values.keys() & set(node.input[1:3]):
