@@ -33,15 +33,21 @@ def network():
 
 def as_keras_2(model, path: Path) -> None:
     """A `.h5` file with what Keras 2 wrote of its layers and Keras 3 does not."""
-    model.save(path)
+    images = layers.Input((64, 64, 3), name="images")
+    keras.Model(images, model(layers.Rescaling(1 / 127.5)(images))).save(path)
     with h5py.File(path, "r+") as file:
         described = json.loads(file.attrs["model_config"])
-        for layer in described["config"]["layers"]:
+        inner = described["config"]["layers"][-1]["config"]["layers"]
+        for layer in (*described["config"]["layers"], *inner):
             config = layer["config"]
             if layer["class_name"] == "DepthwiseConv2D":
                 config.update(groups=1, kernel_initializer={"class_name": "GlorotUniform", "config": {}})
             elif layer["class_name"] == "BatchNormalization":
                 config.update(axis=[3], renorm=False)
+            elif layer["class_name"] == "Rescaling":  # x / 127.5 in Python
+                layer["class_name"], name = "TFOpLambda", config["name"]
+                layer["config"] = {"name": name, "trainable": True, "dtype": "float32", "function": "math.truediv"}
+                layer["inbound_nodes"] = [["images", 0, 0, {"y": 127.5, "name": None}]]
         file.attrs["model_config"] = json.dumps(described)
 
 

@@ -21,6 +21,7 @@ LAYOUT = "NHWC"
 # Keys that Keras 2 wrote for every layer of a kind, and the value at which they say nothing; Keras 3 refuses them.
 NEUTRAL = {"groups": 1, "renorm": False, "virtual_batch_size": None, "adjustment": None, "time_major": False}
 FOR_TRAINING = ("_initializer", "_regularizer", "_constraint")
+FUNCTIONS = ("cast", "clip_by_value", "concat", "expand_dims", "identity", "pad", "reshape", "squeeze", "transpose")
 SHAPES = ("query_shape", "key_shape", "value_shape")  # of attention, which the inputs tell as well
 
 
@@ -40,9 +41,41 @@ def _in_keras_3(layer: type, config: dict[str, Any]) -> dict[str, Any]:
     return taken
 
 
+def _operation(name: str):
+    """The function of TensorFlow that Keras 2 wrote by name where a model was called in Python: `x / 127.5 - 1`."""
+    import tensorflow as tf
+
+    name = name.removeprefix("compat.v1.").replace("__operators__.add", "math.add")
+    package, _, last = name.rpartition(".")
+    if package in ("math", "nn") and not last.startswith("_") and hasattr(getattr(tf, package), last):
+        return getattr(getattr(tf, package), last)
+    if name in FUNCTIONS:
+        return getattr(tf, name)
+    raise DliflowError(f"the operation tf.{name} is not read; save the model with Keras 3, or as a SavedModel")
+
+
 def _layers_of_keras_2() -> dict[str, type]:
-    """The layers by name, each of which reads what Keras 2 wrote."""
+    """The layers by name, each of which reads what Keras 2 wrote, and its layer for functions of TensorFlow."""
+    import keras
     from keras import layers
+
+    class Functional(keras.Model):
+        @classmethod
+        def from_config(cls, config, custom_objects=None):
+            for layer in config["layers"]:  # the call of a function has its input alone where Keras 3 wants a list
+                nodes = layer["inbound_nodes"]
+                layer["inbound_nodes"] = [
+                    [node] if isinstance(node, list) and isinstance(node[0], str) else node for node in nodes
+                ]
+            return keras.Model.from_config(config, custom_objects=custom_objects)
+
+    class TFOpLambda(layers.Layer):
+        def __init__(self, function, **options):
+            super().__init__(**options)
+            self.operation = _operation(function)
+
+        def call(self, *values, name=None, **options):
+            return self.operation(*values, **options)
 
     def reader(layer):
         def from_config(cls, config):
@@ -51,7 +84,8 @@ def _layers_of_keras_2() -> dict[str, type]:
         return type(layer.__name__, (layer,), {"from_config": classmethod(from_config)})
 
     kinds = {name: kind for name, kind in vars(layers).items() if isinstance(kind, type)}
-    return {name: reader(kind) for name, kind in kinds.items() if name not in ("Layer", "InputLayer")}
+    readers = {name: reader(kind) for name, kind in kinds.items() if name not in ("Layer", "InputLayer")}
+    return {**readers, "TFOpLambda": TFOpLambda, "Functional": Functional, "Model": Functional}
 
 
 def load(path: Path, source: dict) -> tensorflow_network.Network:
