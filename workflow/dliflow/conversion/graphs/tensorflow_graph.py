@@ -14,8 +14,12 @@ from dliflow.interchange.graph import Graph
 NHWC = (0, 2, 3, 1)  # the axes of NCHW in the order that the kernels for images want
 
 
-def function(graph: Graph, framework: str, dtype: str = "float32"):
+def function(graph: Graph, framework: str, dtype: str = "float32", module=None):
     """The `tf.function` of a graph: float32 NCHW in, float32 scores out, weights and arithmetic in `dtype`.
+
+    Args:
+        module: a `tf.Module` that takes the weights of dense layers as variables. Each copy of the graph copies what
+            it has as constants, but only of constants do TensorFlow's kernels know that they never change.
 
     Raises `Skip`, in the framework's name, for an operation that is not known here.
     """
@@ -26,12 +30,15 @@ def function(graph: Graph, framework: str, dtype: str = "float32"):
         raise Skip(f"{framework}: operation {unknown[0]} is not taken")
     kind = tf.as_dtype(dtype)
     shape = graph.shapes[graph.input]
+    constants = {name: _constant(value, kind.as_numpy_dtype) for name, value in graph.constants.items()}
+    if module is not None:
+        names = {node.inputs[1] for node in graph.nodes if node.op == "Dense"}
+        module.weights = {name: tf.Variable(constants[name].tensor) for name in names}
+        constants.update({name: Value(weight, (0, 1)) for name, weight in module.weights.items()})
 
     @tf.function(input_signature=[tf.TensorSpec((None, *shape[1:]), tf.float32, "input")], autograph=False)
     def run(x):
-        arrays = {name: value.astype(kind.as_numpy_dtype, copy=False) for name, value in graph.constants.items()}
-        values = {name: Value(array, natural(array.ndim)) for name, array in arrays.items()}
-        values[graph.input] = Value(tf.cast(x, kind), natural(len(shape)))
+        values = {**constants, graph.input: Value(tf.cast(x, kind), natural(len(shape)))}
         for node in graph.nodes:
             operands = [values[name] for name in node.inputs]
             attributes = dict(node.attributes)
@@ -44,6 +51,10 @@ def function(graph: Graph, framework: str, dtype: str = "float32"):
         return {"scores": tf.cast(scores.lying(tf, natural(len(scores.order))), tf.float32)}
 
     return run
+
+
+def _constant(array, dtype) -> Value:
+    return Value(array.astype(dtype, copy=False), natural(array.ndim))
 
 
 def _same(x, kernel, strides, dilations, pads) -> bool:
@@ -169,10 +180,13 @@ def _dense(tf, x, weight, bias=None):
     sizes = [-1 if size is None else size for size in tensor.shape]
     if len(sizes) > 2:  # what both frameworks fuse has two axes
         tensor = tf.reshape(tensor, (-1, sizes[-1]))
-    tensor = tf.matmul(tensor, weight.tensor.T)
+    if isinstance(weight.tensor, np.ndarray):
+        tensor = tf.matmul(tensor, weight.tensor.T)
+    else:
+        tensor = tf.matmul(tensor, weight.tensor, transpose_b=True)
     if bias is not None:
         tensor = tf.nn.bias_add(tensor, bias.tensor)
-    return Value(tf.reshape(tensor, [*sizes[:-1], len(weight.tensor)]) if len(sizes) > 2 else tensor, order)
+    return Value(tf.reshape(tensor, [*sizes[:-1], weight.tensor.shape[0]]) if len(sizes) > 2 else tensor, order)
 
 
 def _matmul(tf, a, b):
