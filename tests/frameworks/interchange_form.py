@@ -25,9 +25,23 @@ CONSTANTS = {
     "first": np.array(0),
     "axes": np.array([0]),
     "rest": np.array([-1]),
+    "rows": np.array([4, -1]),
+    "token": np.random.default_rng(2).normal(size=(1, 1, 4)).astype(np.float32),
+    "token_sizes": np.array([1, 4]),
+    "places": np.random.default_rng(3).normal(size=(1, 10, 4)).astype(np.float32),
+    "root": np.float32(2**0.5),
+    "one": np.float32(1),
+    "half": np.float32(0.5),
+    "alone": np.array([1, 4, 3, 3]),
+    "alone_flat": np.array([1, 36]),
+    "dense": np.random.default_rng(4).normal(size=(36, 4)).astype(np.float32),
+    "no": np.zeros(0, np.float32),
+    "twofold": np.array([1, 1, 2, 2], np.float32),
 }
+NEAREST = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
 MODELS = {
     "opset9": (
+        *(9, "N"),
         *(node("Conv", ["x", "weight"], ["conv"], auto_pad="SAME_LOWER", strides=[2, 2]),),
         *(node("Clip", ["conv"], ["clip"], min=0.0, max=6.0), node("Dropout", ["clip"], ["drop", "mask"])),
         *(node("MaxPool", ["drop"], ["pool", "places"], kernel_shape=[2, 2], auto_pad="VALID"),),
@@ -39,20 +53,49 @@ MODELS = {
         *(node("Mul", ["mean", "two"], ["twice"]), node("Identity", ["twice"], ["y"])),
     ),
     "opset13": (
+        *(13, "N"),
         *(node("Identity", ["x"], ["same"]), node("Conv", ["same", "weight"], ["conv"])),
         *(node("GlobalAveragePool", ["conv"], ["pool"]), node("Dropout", ["pool"], ["drop"])),
         *(node("Shape", ["drop"], ["shape"]), node("Gather", ["shape", "first"], ["size"])),
         *(node("Unsqueeze", ["size", "axes"], ["batch"]), node("Concat", ["batch", "rest"], ["flat"], axis=0)),
         node("Reshape", ["drop", "flat"], ["y"]),
     ),
+    "attention": (
+        *(13, "N"),
+        *(node("Conv", ["x", "weight"], ["conv"], strides=[3, 3], pads=[1, 1, 1, 1]), node("Shape", ["x"], ["shape"])),
+        *(node("Gather", ["shape", "first"], ["size"]), node("Unsqueeze", ["size", "axes"], ["batch"])),
+        *(node("Concat", ["batch", "rows"], ["sizes"], axis=0), node("Reshape", ["conv", "sizes"], ["flat"])),
+        *(node("Transpose", ["flat"], ["patches"], perm=[0, 2, 1]),),
+        *(node("Concat", ["batch", "token_sizes"], ["class"], axis=0), node("Expand", ["token", "class"], ["tokens"])),
+        *(node("Concat", ["tokens", "patches"], ["all"], axis=1), node("Add", ["all", "places"], ["placed"])),
+        *(node("Einsum", ["placed", "placed"], ["products"], equation="nid,njd->nij"),),
+        *(node("Softmax", ["products"], ["shares"], axis=-1), node("MatMul", ["shares", "placed"], ["mixed"])),
+        *(node("Div", ["mixed", "root"], ["scaled"]), node("Erf", ["scaled"], ["erf"])),
+        *(node("Add", ["erf", "one"], ["more"]), node("Mul", ["half", "more"], ["halved"])),
+        *(node("Mul", ["mixed", "halved"], ["gelu"]), node("Gather", ["gelu", "first"], ["y"], axis=1)),
+    ),
+    "fixed": (
+        *(11, 1),
+        *(node("Conv", ["x", "weight"], ["conv"], strides=[3, 3], pads=[1, 1, 1, 1]),),
+        *(node("Split", ["conv"], ["left", "right"], axis=1, split=[1, 3]),),
+        *(node("Concat", ["right", "left"], ["turned"], axis=1), node("Reshape", ["turned", "alone"], ["again"])),
+        *(node("Resize", ["again", "no", "twofold"], ["large"], **NEAREST),),
+        *(node("ReduceSum", ["large"], ["column"], axes=[3], keepdims=0),),
+        *(node("Unsqueeze", ["column"], ["wide"], axes=[3]), node("Mul", ["large", "wide"], ["times"])),
+        *(node("AveragePool", ["times"], ["small"], kernel_shape=[2, 2], strides=[2, 2], auto_pad="NOTSET"),),
+        *(node("Reshape", ["small", "alone_flat"], ["flat"]), node("MatMul", ["flat", "dense"], ["linear"])),
+        node("LogSoftmax", ["linear"], ["unused"]),
+        node("Softmax", ["linear"], ["y"], axis=1),
+    ),
 }
+"""Opset, batch size and nodes of each."""
 
 
-def model_of(nodes, opset: int):
+def model_of(nodes, opset: int, batch="N"):
     """The nodes as a model from `x` to `y`."""
     read = {name for one in nodes for name in one.input}
     constants = [numpy_helper.from_array(value, name) for name, value in CONSTANTS.items() if name in read]
-    ends = [helper.make_tensor_value_info(*end) for end in (("x", FLOAT, ("N", *SHAPE)), ("y", FLOAT, ("N", 4)))]
+    ends = [helper.make_tensor_value_info(*end) for end in (("x", FLOAT, (batch, *SHAPE)), ("y", FLOAT, (batch, 4)))]
     inside = helper.make_graph(nodes, "network", ends[:1], ends[1:], constants)
     model = helper.make_model(inside, opset_imports=[helper.make_opsetid("", opset)], ir_version=7)
     onnx.checker.check_model(model)
@@ -67,9 +110,10 @@ def scores(contents: bytes, batch: np.ndarray) -> np.ndarray:
 
 def settled(name: str, folder: Path) -> dict:
     """Operators in the file and in what `graph` reads of it, and how far the scores moved."""
-    model = model_of(MODELS[name], int(name[5:]))
+    opset, size, *nodes = MODELS[name]
+    model = model_of(nodes, opset, size)
     batch = np.random.default_rng(1).normal(size=(5, *SHAPE)).astype(np.float32)
-    before = scores(model.SerializeToString(), batch)
+    before = np.concatenate([scores(model.SerializeToString(), image[None]) for image in batch])
     form.write(model, SHAPE, "NCHW", folder)
     path = folder / "model.onnx"
     return {

@@ -43,7 +43,7 @@ def open_batch(model, batch: int) -> None:
     """
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
     if _refusal(model):
-        _free_reshapes(model, batch or 1)
+        _free_batch(model, batch or 1)
     refusal = _refusal(model)
     if refusal:
         fixed = f"the model's batch size is fixed{f' to {batch}' if batch else ''}"
@@ -54,32 +54,52 @@ def open_batch(model, batch: int) -> None:
 def _refusal(model) -> str:
     """Why the model does not give scores for each image of a batch of any size; "" if it does."""
     output = model.graph.output[0].name
-    sizes = {}
     for batch in (2, 3):
         try:
-            sizes[batch] = at(model, batch)[0].get(output, ())
+            shapes = at(model, batch)[0]
         except DliflowError as error:
             return str(error)
-        if sizes[batch][:1] != (batch,):
-            return f"a batch of {batch} gives scores of the shape {sizes[batch]}"
+        for node in model.graph.node:
+            if node.op_type != "Reshape":
+                continue
+            before, after = shapes.get(node.input[0], (0,)), shapes.get(node.output[0], (0,))
+            if all(before + after) and np.prod(before) != np.prod(after):
+                return f"a batch of {batch} makes Reshape '{node.name}' turn {before} into {after}"
+        if shapes.get(output, ())[:1] != (batch,):
+            return f"a batch of {batch} gives scores of the shape {shapes.get(output, ())}"
     return ""
 
 
-def _free_reshapes(model, batch: int) -> None:
-    """Have each reshape infer its first size, which is that of the batch where images lie one after another."""
+def _free_batch(model, batch: int) -> None:
+    """Have each reshape infer its first size, where images lie one after another, and no Concat repeat a constant."""
+    import onnx
+
+    graph = model.graph
     shapes = at(model, batch)[0]
-    freed = []
-    for node in model.graph.node:
+    constants = {item.name: item for item in graph.initializer}
+    nodes, freed = list(graph.node), []
+    del graph.node[:]
+    for node in nodes:
         after = shapes.get(node.output[0], ())
         if node.op_type == "Reshape" and after and all(after):
-            say_shape(model.graph, node, (-1, *after[1:]))
-            freed.append(node)
+            say_shape(graph, node, (-1, *after[1:]))
+            freed.append(node.output[0])
+        bases = {}
+        if node.op_type == "Concat":
+            values = {name: onnx.numpy_helper.to_array(constants[name]) for name in node.input if name in constants}
+            bases = {name: _once(value, batch) for name, value in values.items() if _once(value, batch) is not None}
+        if bases and len(set(node.input) - bases.keys()) == 1:
+            images = {name: (-1, *shapes[name][1:]) for name in node.input if name in shapes}
+            takers = [taker for taker in nodes if node.output[0] in taker.input]
+            graph.node.extend(_added_to_padding(graph, node, bases, images, takers))
+        else:
+            graph.node.append(node)
     try:
         shapes = whole(model)
     except DliflowError:
         return  # `_refusal` tells why
-    for node in freed:
-        before = [size for size in shapes.get(node.input[0], ()) if size != 1]
+    for node in graph.node:
+        before = [size for size in shapes.get(node.input[0], ()) if size != 1] if node.output[0] in freed else []
         if before and before[0] > 0:
             raise DliflowError(
                 f"the model's batch size is fixed to {batch}, and its Reshape '{node.name}' comes where the batch is "
@@ -120,8 +140,12 @@ def _settle(model) -> None:
     for node in kept:
         if node.output[0] not in values:
             _settle_sizes(graph, node, shapes, values)
-            bases = {name: _base(*values[name]) for name in node.input if name in values and name not in constants}
-            bases = {name: base for name, base in bases.items() if base is not None}
+            repeated = {name: values[name] for name in node.input if name in values and name not in constants}
+            bases = {
+                name: _once(two, 2)
+                for name, (two, three) in repeated.items()
+                if _once(two, 2) is not None and np.array_equal(_once(two, 2), _once(three, 3))
+            }
             if node.op_type == "Concat" and bases and len(set(node.input) - bases.keys()) == 1:
                 takers = [taker for taker in kept if node.output[0] in taker.input]
                 graph.node.extend(_added_to_padding(graph, node, bases, shapes, takers))
@@ -172,11 +196,10 @@ def _repeated(graph, node, bases: dict[str, np.ndarray]) -> list:
     return before
 
 
-def _base(two: np.ndarray, three: np.ndarray) -> Any:
-    """What a value repeats along its first axis for each image; None if it is something else."""
-    if over_batches(two.shape, three.shape)[:1] != (-1,) or two.dtype != np.float32:
-        return None
-    return two[:1] if np.all(two == two[:1]) and np.all(three == two[:1]) else None
+def _once(value: np.ndarray, batch: int) -> Any:
+    """What a constant repeats along its first axis for each image of a batch; None if it is something else."""
+    repeated = value.dtype == np.float32 and value.shape[:1] == (batch,) and np.all(value == value[:1])
+    return value[:1] if repeated else None
 
 
 def _added_to_padding(graph, node, bases: dict[str, np.ndarray], shapes: Shapes, takers: list) -> list:

@@ -83,49 +83,60 @@ def _multiply_matrices(model) -> None:
 
 def _product(graph, node, equation: str, shapes: Shapes) -> list:
     """Nodes that merge the axes of each operand into (both, alone, summed), multiply, and part them again."""
-    import onnx
-
     terms, result = equation.replace(" ", "").split("->")
-    labels = terms.split(",")
-    sizes = {
-        label: size for term, name in zip(labels, node.input) for label, size in zip(term, shapes[name]) if size != 1
-    }
-    summed = [label for label in labels[0] if label in labels[1] and label not in result]
-    both = [label for label in labels[0] if label in labels[1] and label in result]
-    alone = [[label for label in term if label in result and label not in both] for term in labels]
-    plain = all(
-        len(set(term)) == len(term) and shapes[name] == tuple(sizes.get(label, 1) for label in term)
-        for term, name in zip(labels, node.input)
-    )
-    if not plain or any(set(term) - {*both, *summed, *one} for term, one in zip(labels, alone)):
-        return [node]
-    output, before = node.output[0], []
+    left, right = terms.split(",")
+    operands = [(name, term, shapes[name]) for name, term in zip(node.input, (left, right))]
+    sizes = {label: size for _, term, shape in operands for label, size in zip(term, shape) if size != 1}
 
-    def size(group):
-        return int(np.prod([sizes.get(label, 1) for label in group]))
+    def sizes_of(labels):
+        return tuple(sizes.get(label, 1) for label in labels)
 
-    def ordered(name, present, wanted, new):
-        if present != wanted:
-            order = [present.index(label) for label in wanted]
-            before.append(onnx.helper.make_node("Transpose", [name], [new], perm=order))
-        return new if present != wanted else name
-
-    def reshaped(name, shape, new):
-        before.append(onnx.helper.make_node("Reshape", [name, ""], [new]))
-        say_shape(graph, before[-1], shape)
-        return new
-
-    orders = ([both, alone[0], summed], [both, summed, alone[1]])
+    both = [label for label in left if label in right and label in result]
+    summed = [label for label in left if label in right and label not in result]
+    alone = [[label for label in term if label not in both and label in result] for term in (left, right)]
+    for (_, term, shape), one in zip(operands, alone):
+        if len(set(term)) < len(term) or sizes_of(term) != shape or set(term) - {*both, *summed, *one}:
+            return [node]
+    steps = _Steps(graph, node.output[0])
     factors = []
-    for number, (name, term, groups) in enumerate(zip(node.input, labels, orders)):
-        name = ordered(name, list(term), [label for group in groups for label in group], f"{output}_order{number}")
-        factors.append(reshaped(name, tuple(size(group) for group in groups), f"{output}_factor{number}"))
-    before.append(onnx.helper.make_node("MatMul", factors, [f"{output}_product"]))
-    parted = [*both, *alone[0], *alone[1]]
-    name = reshaped(f"{output}_product", tuple(sizes.get(label, 1) for label in parted), f"{output}_parted")
-    if ordered(name, parted, list(result), output) == name:
-        before[-1].output[0] = output
-    return before
+    for (name, term, _), groups in zip(operands, ([both, alone[0], summed], [both, summed, alone[1]])):
+        order = [label for group in groups for label in group]
+        name = steps.transpose(name, [term.index(label) for label in order])
+        factors.append(steps.reshape(name, sizes_of(order), tuple(int(np.prod(sizes_of(group))) for group in groups)))
+    merged = [int(np.prod(sizes_of(group))) for group in (both, *alone)]
+    order = [*both, *alone[0], *alone[1]]
+    name = steps.reshape(steps.add("MatMul", factors), tuple(merged), sizes_of(order))
+    steps.transpose(name, [order.index(label) for label in result])
+    steps.nodes[-1].output[0] = node.output[0]
+    return steps.nodes
+
+
+class _Steps:
+    """Nodes in the making; a step that would change nothing gives its operand back."""
+
+    def __init__(self, graph, name: str):
+        self.graph, self.name = graph, name
+        self.nodes: list[Any] = []
+
+    def add(self, op: str, inputs: list[str], **attributes: Any) -> str:
+        """Append a node; returns what it gives."""
+        import onnx
+
+        output = f"{self.name}_step{len(self.nodes)}"
+        self.nodes.append(onnx.helper.make_node(op, inputs, [output], **attributes))
+        return output
+
+    def transpose(self, name: str, order: list[int]) -> str:
+        """Move axes."""
+        return name if order == sorted(order) else self.add("Transpose", [name], perm=order)
+
+    def reshape(self, name: str, before: tuple[int, ...], after: tuple[int, ...]) -> str:
+        """Merge or part axes; the shapes are whole."""
+        if before == after:
+            return name
+        output = self.add("Reshape", [name, ""])
+        say_shape(self.graph, self.nodes[-1], after)
+        return output
 
 
 def after_folding(model) -> None:
