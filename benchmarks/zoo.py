@@ -31,6 +31,7 @@ from typing import Any, Optional
 
 from dliflow import conversion, frameworks, sources
 from dliflow.files import read_json, write_json
+from dliflow.images import inputs
 from dliflow.machine import children, lock
 from dliflow.stages import environment
 from dliflow.stages.supervise import kill_group
@@ -187,8 +188,12 @@ def attempt(column: str, network: str, folder: Path, settings: Settings) -> Outc
         options = {
             **common,
             **{"model": network.replace("/", "-"), "variant": variant, "device": "cpu"},
-            **{"converted": place / "model.json", "scores": entry["scores"], "input": entry["input"]},
-            **{"array": folder / "images.json", "reference": folder / "reference.json"},
+            **{"converted": place / "model.json", "scores": entry["scores"]},
+            **{
+                "input": inputs.converted(entry["input"]),
+                "array": folder / "images.json",
+                "reference": folder / "reference.json",
+            },
             **{"bounds": NO_BOUNDS, "batch_size": size, "out": records[stage]},
         }
         comparing[stage] = ["parity", *command_line.words(**options)]
@@ -208,7 +213,11 @@ def convert(column: str, folder: Path, place: Path, entry: dict[str, Any], commo
     """The stage `convert` of a cell."""
     options = {**common, "source": folder / ("onnx.json" if column == FROM_ONNX else "interchange.json")}
     if common["precision"] == "int8":
-        options |= {"calibration": folder / "calibration.json", "input": entry["input"], "calibration_set": {}}
+        options |= {
+            "calibration": folder / "calibration.json",
+            "input": inputs.converted(entry["input"]),
+            "calibration_set": {},
+        }
     return ["convert", *command_line.words(**options, out=place / "model.json")]
 
 
