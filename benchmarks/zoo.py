@@ -177,6 +177,7 @@ def attempt(column: str, network: str, folder: Path, settings: Settings) -> Outc
     if reason is not None:
         return {"status": "skipped", "reason": reason, **vars(Spent())}
     entry = read_json(folder / "entry.json")
+    taken = inputs.converted(entry["input"])
     place = folder / column.replace(":", "_")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
@@ -188,18 +189,14 @@ def attempt(column: str, network: str, folder: Path, settings: Settings) -> Outc
         options = {
             **common,
             **{"model": network.replace("/", "-"), "variant": variant, "device": "cpu"},
-            **{"converted": place / "model.json", "scores": entry["scores"]},
-            **{
-                "input": inputs.converted(entry["input"]),
-                "array": folder / "images.json",
-                "reference": folder / "reference.json",
-            },
+            **{"converted": place / "model.json", "scores": entry["scores"], "input": taken},
+            **{"array": folder / "images.json", "reference": folder / "reference.json"},
             **{"bounds": NO_BOUNDS, "batch_size": size, "out": records[stage]},
         }
         comparing[stage] = ["parity", *command_line.words(**options)]
     spent = Spent()
     try:
-        converting = {"convert": convert(column, folder, place, entry, common)}
+        converting = {"convert": convert(column, folder, place, taken, common)}
         run_stages(python(conversion.converter(framework, precision), settings), converting, place, settings, spent)
         run_stages(python(framework, settings), comparing, place, settings, spent)
         outcome = compared([read_json(record) for record in records.values()], precision)
@@ -209,15 +206,11 @@ def attempt(column: str, network: str, folder: Path, settings: Settings) -> Outc
     return {**outcome, **vars(spent)}
 
 
-def convert(column: str, folder: Path, place: Path, entry: dict[str, Any], common: dict[str, str]) -> list[str]:
-    """The stage `convert` of a cell."""
+def convert(column: str, folder: Path, place: Path, taken: dict[str, Any], common: dict[str, str]) -> list[str]:
+    """The stage `convert` of a cell; `taken` is the input entry of converted models."""
     options = {**common, "source": folder / ("onnx.json" if column == FROM_ONNX else "interchange.json")}
     if common["precision"] == "int8":
-        options |= {
-            "calibration": folder / "calibration.json",
-            "input": inputs.converted(entry["input"]),
-            "calibration_set": {},
-        }
+        options |= {"calibration": folder / "calibration.json", "input": taken, "calibration_set": {}}
     return ["convert", *command_line.words(**options, out=place / "model.json")]
 
 
