@@ -30,9 +30,17 @@ def onnx_file(path: Path, layout: str, dtype: str) -> None:
         helper.make_node("DequantizeLinear", ["mean8", "step", "zero"], ["other"]),
         helper.make_node("Conv", ["other", "weight"], ["scores"]),
     ]
-    constants = {"step": np.float32(1), "zero": np.uint8(0), "weight": WEIGHT.T[:, :, None, None]}
+    step, zero = (0.01, 128) if dtype == "float32" else (1, 0)
+    constants = {
+        "step": np.float32(step),
+        "zero": np.int8(zero) if dtype == "int8" else np.uint8(zero),
+        "weight": WEIGHT.T[:, :, None, None],
+    }
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("other", "scores")]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, 1, 1])
+        for name, channels in (("other", 3), ("scores", 5))
+    ]
     graph = helper.make_graph(
         nodes,
         "as it is",

@@ -32,23 +32,24 @@ def files(python, tmp_path_factory):
     return folder
 
 
-def case(files, out, framework, name, output, **change):
+def case(files, out, framework, name, dtype=None, **source):
     """What `as_it_is.py` is asked."""
-    layout, dtype = Path(name).stem.split("-")
-    dtype = change.pop("dtype", dtype)
-    source = {"format": FORMATS[framework], "layout": layout, **({"output": output} if output else {}), **change}
+    layout, file_dtype = Path(name).stem.split("-")
+    source, dtype = {"format": FORMATS[framework], "layout": layout, **source}, dtype or file_dtype
     return {"path": str(files / name), "framework": framework, "source": source, "dtype": dtype, "out": str(out)}
 
 
 @pytest.fixture(scope="module")
 def tried(outcomes, files, tmp_path_factory):
-    """What became of each file; TensorFlow names a TFLite file's outputs `StatefulPartitionedCall_1:N`."""
+    """What became of each file; TensorFlow names a TFLite file's outputs `Identity` and `Identity_1`."""
     out, told = tmp_path_factory.mktemp("out"), {}
-    for framework, output in (("onnxruntime", "scores"), ("tflite", "StatefulPartitionedCall_1:1")):
-        asked = {name: case(files, out / name, framework, name, output) for which, name in FILES if which == framework}
+    for framework, output in (("onnxruntime", "scores"), ("tflite", "Identity_1")):
+        asked = {
+            name: case(files, out / name, framework, name, output=output) for which, name in FILES if which == framework
+        }
         if framework == "onnxruntime":
             for bad, (change, _) in BAD.items():
-                asked[bad] = case(files, out / bad, framework, "NHWC-uint8.onnx", None, **change)
+                asked[bad] = case(files, out / bad, framework, "NHWC-uint8.onnx", **change)
         told.update(outcomes(framework, HERE / "as_it_is.py", asked))
     return told
 

@@ -85,6 +85,11 @@ def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
         ("pytorch_state_dict", "shared", r"source\.format: 'shared' is unknown"),
         ("efficientnet_lite", "efficientnet_light", r"did you mean 'efficientnet_lite'"),
         ("mean: 127.5", "mean: [0.485, 0.456, 0.406]", r"input\.mean: .* multiply both by 255 \(mean: \[123\.675, "),
+        (
+            "mean: 127.5",
+            "mean: 0, dtype: int8",
+            r"input\.dtype: int8: .* beyond -128 to 127; for pixels - 128 write mean",
+        ),
         ("[1, 2, 3]", "0", r"input\.scale: 0: pixels are divided by it"),
         ("size: 192", "size: 0", r"input\.size: 0 is not valid\. Right would be: pixels, or \[height, width\]"),
         ("path: models/mine.bin", "url: 'http://127.0.0.1/mine.bin'", r"source\.from\[0\]: .* with a checksum"),

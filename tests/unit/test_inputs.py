@@ -51,6 +51,7 @@ def test_uint8_goes_in_as_it_is(layout, axes, order):
     ("kind", "change", "expected"),
     [
         ("int8", {"mean": [128] * 3, "scale": [1] * 3}, PIXELS.astype(int) - 128),
+        ("int8", {"mean": [127.5] * 3, "scale": [1] * 3}, np.rint(PIXELS - 127.5).clip(-128, 127)),
         ("int16", {"mean": [127.5] * 3, "scale": [0.0039] * 3}, np.rint((PIXELS - 127.5) / 0.0039)),
     ],
 )

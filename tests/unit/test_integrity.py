@@ -76,7 +76,7 @@ def test_a_model_as_it_was_fetched(tmp_path, key):
         with pytest.raises(DliflowError, match=message):
             stage.run(reading)
     adopting = argparse.Namespace(
-        **{"framework": "tflite", "precision": "int8", "calibration": None, "adopt": path},
+        **{"framework": "tflite", "precision": "int8", "calibration": None, "adopt": path, "ends": {}},
         **{"fetched": tmp_path / "files.json", "out": tmp_path / "out.json"},
     )
     with pytest.raises(DliflowError, match=message):

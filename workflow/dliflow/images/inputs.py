@@ -49,8 +49,8 @@ def converted(entry: dict[str, Any]) -> dict[str, Any]:
 def make(pixels: np.ndarray, entry: dict[str, Any], out: Optional[np.ndarray] = None) -> np.ndarray:
     """Pixels, uint8 (n, height, width, 3), to the model's input, C-contiguous (n, *shape) of its dtype.
 
-    Float32 is `(pixels - mean) / scale`, computed in float32; int8 and int16 are that, rounded to the nearest number;
-    uint8 are the pixels. `out` is filled and returned where it is given.
+    Float32 is `(pixels - mean) / scale`, computed in float32; int8 and int16 are that, rounded to the nearest number
+    that they have; uint8 are the pixels. `out` is filled and returned where it is given.
     """
     if out is None:
         out = np.empty((len(pixels), *shape(entry)), dtype(entry))
@@ -62,15 +62,15 @@ def make(pixels: np.ndarray, entry: dict[str, Any], out: Optional[np.ndarray] = 
         return out
     each = (3, 1, 1) if entry["layout"] == "NCHW" else (3,)
     mean, scale = (np.array(entry[key], np.float32).reshape(each) for key in ("mean", "scale"))
-    whole = out.dtype != np.float32
-    scratch = np.empty(out.shape[1:], np.float32) if whole else None
+    limits = None if out.dtype == np.float32 else np.iinfo(out.dtype)
+    scratch = None if limits is None else np.empty(out.shape[1:], np.float32)
     for source, target in zip(ordered, out):  # image by image, in the processor's cache
         values = target if scratch is None else scratch
         values[...] = source
         values -= mean
         values /= scale
-        if whole:
-            np.rint(values, out=target, casting="unsafe")
+        if limits is not None:
+            target[...] = np.clip(np.rint(values), limits.min, limits.max)
     return out
 
 

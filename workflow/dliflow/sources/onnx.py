@@ -117,10 +117,6 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
 
     path, layout = network.path, network.source["layout"]
     providers = ["CPUExecutionProvider"]
-    try:
-        session = onnxruntime.InferenceSession(network.model.SerializeToString(), providers=providers)
-    except Exception as error:  # it has no common class for what a file can make it raise
-        raise DliflowError(f"{path}: ONNX Runtime cannot open the model: {error}") from error
     graph = network.model.graph
     weights = {item.name for item in graph.initializer}
     described = next(value for value in graph.input if value.name not in weights)
@@ -129,6 +125,10 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     file_shape = [dim.dim_value for dim in kind.shape.dim]  # 0 for a symbol
     one = batch.shape[1:]
     form.check_input(file_shape, one if layout == "NCHW" else (one[2], *one[:2]), layout)
+    try:
+        session = onnxruntime.InferenceSession(network.model.SerializeToString(), providers=providers)
+    except Exception as error:  # it has no common class for what a file can make it raise
+        raise DliflowError(f"{path}: ONNX Runtime cannot open the model: {error}") from error
     size = file_shape[0] or len(batch)
     scores_of_parts = [session.run(None, {described.name: part})[0] for part in batches.parts(batch, size)]
     scores = np.concatenate(scores_of_parts)[: len(batch)]

@@ -283,7 +283,7 @@ def _completed_input(taken: dict[str, Any], layout: str, origin: str) -> dict[st
         ends = [
             (pixel - mean) / scale for mean, scale in zip(channels["mean"], channels["scale"]) for pixel in (0, 255)
         ]
-        if min(ends) < limits.min - 0.5 or max(ends) > limits.max + 0.5:
+        if min(ends) < limits.min - 1 or max(ends) > limits.max + 1:
             raise DliflowError(
                 f"{origin}: input.dtype: {taken['dtype']}: (pixel - mean) / scale goes from {min(ends):g} to "
                 f"{max(ends):g}, beyond {limits.min} to {limits.max}; for pixels - 128 write mean: 128, scale: 1"

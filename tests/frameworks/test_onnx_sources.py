@@ -1,0 +1,62 @@
+"""ONNX files as people have them: the interchange graph gives the file's scores, or the real reason is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cases import answer
+
+HERE = Path(__file__).parent
+GOOD = {
+    "half.onnx": {},
+    "inside.onnx": {},  # float16 between two casts
+    "pixels.onnx": {"layout": "NHWC"},
+    "class.onnx": {"output": "scores"},
+}
+BAD = [
+    ("class.onnx", {}, "the output 'class' comes from ArgMax: it tells classes, not scores; set source.output: scores"),
+    ("double.onnx", {}, "the model's input is float64; images come as float32, uint8, int8 or int16"),
+    ("two.onnx", {"input": "images"}, "beside 'images' the model needs values of share"),
+    ("pixels.onnx", {"layout": "NCHW"}, "the model's input is (any, 64, 64, 3): set input.layout: NHWC"),
+]
+BAD_NAMES = [f"{index}-{name}" for index, (name, *_) in enumerate(BAD)]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """A folder with a folder for each case."""
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def tried(python, outcomes, out, tmp_path_factory):
+    """What `source.py` finds of each file."""
+    folder = tmp_path_factory.mktemp("files")
+    python("onnxruntime", HERE / "make_onnx.py", folder)
+
+    def asked(case, name, source):
+        dtype = "uint8" if name == "pixels.onnx" else "float32"
+        source = {"format": "onnx", **source}
+        return {"path": str(folder / name), "source": source, "out": str(out / case), "dtype": dtype}
+
+    cases = {name: asked(name, name, source) for name, source in GOOD.items()}
+    cases.update({case: asked(case, *bad[:2]) for case, bad in zip(BAD_NAMES, BAD)})
+    return outcomes("onnxruntime", HERE / "source.py", cases)
+
+
+@pytest.fixture(scope="module")
+def compared(outcomes, tried, out):
+    """Whether ONNX Runtime gives the same scores from the interchange graphs."""
+    return outcomes("onnxruntime", HERE / "compare.py", {name: {"out": str(out / name)} for name in GOOD})
+
+
+@pytest.mark.parametrize("name", list(GOOD))
+def test_the_interchange_graph_gives_the_scores_of_the_source(tried, compared, name):
+    assert answer(tried[name]) == {"count": 16, "shape": [5, 16], "dtype": "float32", "ran": False}
+    assert answer(compared[name]) == {"same": True}
+
+
+@pytest.mark.parametrize(("case", "message"), [(name, bad[2]) for name, bad in zip(BAD_NAMES, BAD)], ids=BAD_NAMES)
+def test_the_real_reason_is_told(tried, case, message):
+    assert message in answer(tried[case])["error"]
