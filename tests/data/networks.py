@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 CLASSES = 16
 SHAPE = (3, 64, 64)
@@ -163,9 +164,151 @@ def shufflenet():
     return nn.Sequential(conv(3, 16, 3, 2), *units, *last)
 
 
+class Apply(nn.Module):
+    """A function of the image and of the layers that it uses."""
+
+    def __init__(self, function, *layers):
+        super().__init__()
+        self.function, self.layers = function, nn.ModuleList(layers)
+
+    def forward(self, x):
+        return self.function(x, *self.layers)
+
+
+class Tokens(nn.Module):
+    """Patches of 16 pixels, behind a class token, with their positions."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.patches = nn.Conv2d(SHAPE[0], width, 16, 16)
+        self.token = nn.Parameter(torch.randn(1, 1, width))
+        self.positions = nn.Parameter(torch.randn(1, 17, width))
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        return torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.positions
+
+
+class Heads(nn.Module):
+    """Attention with queries, keys and values from one linear layer."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads, self.inside, self.outside = heads, nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x):
+        parted = self.inside(x).reshape(*x.shape[:2], 3, self.heads, -1)
+        q, k, v = parted.permute(2, 0, 3, 1, 4).unbind(0)
+        x = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return self.outside(x.flatten(2))
+
+
+def transformer():
+    """Class token, both ways to write attention, both kinds of GELU, layer normalisation."""
+    torch_own = nn.MultiheadAttention(32, 4, batch_first=True)
+    attend = Apply(
+        lambda x, norm, own: own(norm(x), norm(x), norm(x), need_weights=False)[0], nn.LayerNorm(32), torch_own
+    )
+    blocks = [
+        *(Residual(attend), Residual(nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 32)))),
+        *(Residual(Heads(32, 4)), Residual(nn.Sequential(nn.Linear(32, 64), nn.GELU("tanh"), nn.Linear(64, 32)))),
+    ]
+    return nn.Sequential(Tokens(32), *blocks, Apply(lambda x: x[:, 0]), nn.LayerNorm(32), nn.Linear(32, CLASSES))
+
+
+class Windows(nn.Module):
+    """Swin's attention inside of shifted windows of an NHWC image, by cosine, with a bias and a mask."""
+
+    def __init__(self, width, heads=2, side=4, shift=0):
+        super().__init__()
+        self.heads, self.side, self.shift = heads, side, shift
+        self.inside, self.outside = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.scale = nn.Parameter(torch.rand(heads, 1, 1))
+        self.bias = nn.Parameter(torch.randn(1, heads, side**2, side**2))
+        self.mask = nn.Parameter(torch.randn(16, 1, side**2, side**2))
+
+    def forward(self, x):
+        (n, h, w, c), side = x.shape, self.side
+        x = torch.roll(x, (-self.shift, -self.shift), (1, 2))
+        x = x.view(n, h // side, side, w // side, side, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, side**2, c)
+        q, k, v = self.inside(x).reshape(x.shape[0], side**2, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        products = functional.normalize(q, dim=-1) @ functional.normalize(k, dim=-1).transpose(-2, -1)
+        products = products * torch.clamp(self.scale, max=4.6).exp() + self.bias
+        products = (products.view(n, 16, *products.shape[1:]) + self.mask).view(products.shape)
+        x = self.outside((products.softmax(-1) @ v).transpose(1, 2).reshape(x.shape))
+        x = x.view(n, h // side, w // side, side, side, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h, w, c)
+        return torch.roll(x, (self.shift, self.shift), (1, 2))
+
+
+def swin():
+    """Windows folded into the batch, and every second row and column put beside each other."""
+    nhwc, nchw = Apply(lambda x: x.permute(0, 2, 3, 1)), Apply(lambda x: x.permute(0, 3, 1, 2))
+    merge = Apply(lambda x: torch.cat([x[:, i::2, j::2] for j in range(2) for i in range(2)], -1))
+    blocks = [Residual(nn.Sequential(nn.LayerNorm(16), Windows(16, shift=shift))) for shift in (0, 2)]
+    smaller = [merge, nn.Linear(64, 32, bias=False), nn.LayerNorm(32)]
+    return nn.Sequential(nn.Conv2d(3, 16, 4, 4), nhwc, *blocks, *smaller, nchw, head(32))
+
+
+def convnext():
+    """Layer normalisation and linear layers over the channels, scaled branches, a norm behind the pooling."""
+    nhwc, nchw = Apply(lambda x: x.permute(0, 2, 3, 1)), Apply(lambda x: x.permute(0, 3, 1, 2))
+    depthwise = nn.Conv2d(16, 16, 7, padding=3, groups=16)
+    mlp = [nn.LayerNorm(16, eps=1e-6), nn.Linear(16, 64), nn.GELU(), nn.Linear(64, 16), Scale(16)]
+    last = [nn.AdaptiveAvgPool2d(1), nhwc, nn.LayerNorm(16), nchw, nn.Flatten(), nn.Linear(16, CLASSES)]
+    return nn.Sequential(nn.Conv2d(3, 16, 4, 4), Residual(nn.Sequential(depthwise, nhwc, *mlp, nchw)), *last)
+
+
+class Scale(nn.Module):
+    """A factor for each channel."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.factor = nn.Parameter(torch.randn(channels))
+
+    def forward(self, x):
+        return x * self.factor
+
+
+def normalized():
+    """Normalisation by groups and images, and rarer activations."""
+    layers = [nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.GroupNorm(4, 16), nn.Mish()]
+    layers += [nn.Conv2d(16, 16, 3, 2, 1), nn.InstanceNorm2d(16, affine=True), nn.PReLU(16)]
+    return nn.Sequential(*layers, nn.Conv2d(16, 32, 3, 2, 1), nn.ELU(), nn.Conv2d(32, 32, 1), nn.Tanh(), head(32))
+
+
+def parts():
+    """Split, slices, chosen channels, resizing, reflection, lengths of vectors, powers, Einsum, a mixing of tokens."""
+
+    def turned(x):
+        a, b, c = torch.split(x, [4, 8, 4], 1)
+        return torch.cat([b * torch.sigmoid(b), c.abs(), a], 1)[:, :, 1:-1, ::2]
+
+    def resized(x):
+        small = functional.avg_pool2d(x, 2)
+        large = functional.interpolate(small, scale_factor=2, mode="bilinear")
+        return functional.interpolate(x, scale_factor=2) + functional.interpolate(large, scale_factor=2)
+
+    mixed = Apply(lambda x, mix: mix(torch.einsum("nchw,ndhw->ncd", x, x)).amax(2), nn.Linear(16, 16))
+    chosen = Apply(lambda x: functional.normalize(x[:, [3, 1, 0, 2, 15, 9, 9, 4]], dim=1))
+    powers = Apply(lambda x: (x.pow(2) + 0.1).pow(0.75))
+    layers = [nn.Conv2d(3, 16, 3, 2, 1), Apply(turned), nn.Conv2d(16, 16, (1, 1)), nn.AdaptiveAvgPool2d((15, 16))]
+    layers += [
+        nn.ZeroPad2d((0, 0, 1, 0)),
+        Apply(resized),
+        chosen,
+        nn.ReflectionPad2d(1),
+        nn.Conv2d(8, 16, 3, 2),
+        powers,
+    ]
+    return nn.Sequential(*layers, mixed, nn.Linear(16, CLASSES))
+
+
 NETWORKS = {
     function.__name__: function
-    for function in (mobilenet_v2, mobilenet_v3, resnet18, vgg, inception, shufflenet, gated)
+    for function in (
+        *(mobilenet_v2, mobilenet_v3, resnet18, vgg, inception, shufflenet, gated),
+        *(transformer, swin, convnext, normalized, parts),
+    )
 }
 
 

@@ -87,6 +87,22 @@ MODELS = {
         node("LogSoftmax", ["linear"], ["unused"]),
         node("Softmax", ["linear"], ["y"], axis=1),
     ),
+    "padded": (  # a pooling of what depends on the batch size alone, and says that it is not padded
+        *(13, "N"),
+        *(node("Shape", ["x"], ["shape"]), node("ConstantOfShape", ["shape"], ["zeros"])),
+        *(
+            node("AveragePool", ["zeros"], ["none"], kernel_shape=[9, 9], auto_pad="NOTSET"),
+            node("Add", ["x", "none"], ["z"]),
+        ),
+        *(node("Conv", ["z", "weight"], ["conv"]), node("GlobalAveragePool", ["conv"], ["pool"])),
+        node("Flatten", ["pool"], ["y"]),
+    ),
+    "summed": (
+        *(13, 1),
+        node("Conv", ["x", "weight"], ["conv"]),
+        node("ReduceMean", ["conv"], ["mean"], axes=[0, 2, 3]),
+        node("Unsqueeze", ["mean", "axes"], ["y"]),
+    ),
 }
 """Opset, batch size and nodes of each."""
 
@@ -123,6 +139,16 @@ def settled(name: str, folder: Path) -> dict:
     }
 
 
+def written(name: str, folder: Path) -> str:
+    """What is said of one of the models at export."""
+    opset, size, *nodes = MODELS[name]
+    try:
+        form.write(model_of(nodes, opset, size), SHAPE, "NCHW", folder)
+    except DliflowError as error:
+        return str(error)
+    return ""
+
+
 def refusal(*nodes) -> str:
     """What is said of nodes that are not in the form."""
     try:
@@ -133,7 +159,9 @@ def refusal(*nodes) -> str:
 
 
 if __name__ == "__main__":
-    found = {name: settled(name, Path(sys.argv[1])) for name in MODELS}
+    out = Path(sys.argv[1])
+    found = {name: settled(name, out) for name in ("opset9", "opset13", "attention", "fixed")}
+    found.update({name: written(name, out) for name in ("padded", "summed")})
     conv = ("Conv", ["x", "weight"], ["y"], "named")
     found["refused"] = [
         refusal(node(*conv, auto_pad="SAME_UPPER")),

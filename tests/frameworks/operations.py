@@ -102,6 +102,7 @@ def reduce(function):
 REFERENCE = {
     "Abs": np.abs,
     "Add": np.add,
+    "Clip": lambda x, *, low, high: np.clip(x, low, high),
     "Concat": lambda *values, axis: np.concatenate(values, axis),
     "Conv": conv,
     "Dense": lambda x, weight, bias=0.0: x @ weight.T + bias,
@@ -335,6 +336,8 @@ NETWORKS = {
     "constant_first": after(POSITIVE, ("Div", {}, np.array(2.0), 1)),
     "broadcast_value": after(("ReduceMax", {"axes": (2,), "keepdims": True}), ("Sub", {}, 0, 1)),
     "broadcast": after(("ReduceMax", {"axes": (2,), "keepdims": True}), ("Broadcast", {"shape": (-1, 4, 6, 6)}, 1)),
+    "clip": after(("Clip", {"low": -0.3, "high": 0.4})),
+    "clip_above": after(("Clip", {"low": None, "high": 0.0})),
     "elu": after(("Elu", {"alpha": 1.0})),
     "elu_steep": after(("Elu", {"alpha": 1.5})),
     "gelu_tanh": after(("Gelu", {"approximate": "tanh"})),

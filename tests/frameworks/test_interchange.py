@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
-def test_older_opsets_constants_aliases_and_dead_ends_are_settled(python, tmp_path):
-    found = json.loads(python("onnxruntime", HERE / "interchange_form.py", tmp_path).splitlines()[-1])
+@pytest.fixture(scope="module")
+def found(python, tmp_path_factory):
+    """What `interchange_form.py` prints."""
+    folder = tmp_path_factory.mktemp("form")
+    return json.loads(python("onnxruntime", HERE / "interchange_form.py", folder).splitlines()[-1])
+
+
+def test_older_opsets_constants_aliases_and_dead_ends_are_settled(found):
     assert found["opset9"]["file"] == ["Conv", "Clip", "MaxPool", "ReduceMean", "Mul"]
-    assert found["opset9"]["read"] == ["Conv", "Clip", "MaxPool", "GlobalAveragePool", "Reshape", "Mul"]
+    assert found["opset9"]["read"] == ["Conv", "Clip", "MaxPool", "ReduceMean", "Mul"]
     assert found["opset13"]["file"] == ["Conv", "GlobalAveragePool", "Reshape"]
     assert max(found[name]["moved"] for name in ("opset9", "opset13")) < 1e-5
     *refused, taken = found["refused"]
@@ -19,3 +27,25 @@ def test_older_opsets_constants_aliases_and_dead_ends_are_settled(python, tmp_pa
         *("the model's Conv", "the model's Relu", "the model's Identity"),
     ]
     assert taken == ""
+
+
+def test_sizes_that_are_computed_and_class_tokens_are_settled(found):
+    found = found["attention"]
+    assert found["file"] == [
+        *("Conv", "Reshape", "Transpose", "Pad", "Add", "Transpose", "MatMul", "Softmax", "MatMul"),
+        *("Div", "Erf", "Add", "Mul", "Mul", "Gather"),
+    ]
+    assert found["read"] == [
+        *("Conv", "Reshape", "Transpose", "Pad", "Add", "Transpose", "MatMul", "Softmax", "MatMul"),
+        *("Gelu", "Slice", "Reshape"),
+    ]
+    assert found["moved"] < 1e-5
+
+
+def test_files_of_one_image_take_batches(found):
+    assert found["fixed"]["moved"] < 1e-5
+    assert found["fixed"]["read"] == [
+        *("Conv", "Slice", "Slice", "Concat", "Reshape", "Resize", "ReduceSum", "Reshape", "Mul", "AveragePool"),
+        *("Reshape", "Dense", "Softmax"),
+    ]
+    assert found["padded"] == "" and "batch size is fixed to 1" in found["summed"]

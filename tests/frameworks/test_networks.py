@@ -46,7 +46,8 @@ def names() -> list[str]:
     """The networks' names, without importing torch."""
     tree = ast.parse(SCRIPT.read_text())
     table = next(node for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "NETWORKS")
-    return [name.id for name in table.value.generators[0].iter.elts]
+    rows = table.value.generators[0].iter.elts
+    return [name.id for row in rows for name in row.value.elts]
 
 
 def records(project, name: str) -> dict[tuple[str, str], str]:

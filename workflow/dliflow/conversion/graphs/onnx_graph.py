@@ -89,6 +89,30 @@ def _reader(name: str, calibration: np.ndarray):
     return Reader()
 
 
+def bound_tanh(source: Path, out: Path) -> None:
+    """Write the graph with everything that a Tanh takes between -20 and 20, where its float32 result is -1 or 1.
+
+    OpenCV 5.0.0 divides an infinity by another above 44, which is inside the tanh form of GELU beyond 10.
+    """
+    import onnx
+
+    model = onnx.load(source)
+    graph = model.graph
+    nodes = []
+    for node in graph.node:
+        if node.op_type == "Tanh":
+            bounded = f"{node.output[0]}_bounded"
+            nodes.append(onnx.helper.make_node("Clip", [node.input[0], "tanh_low", "tanh_high"], [bounded], bounded))
+            node.input[0] = bounded
+        nodes.append(node)
+    if len(nodes) > len(graph.node):
+        for name, bound in (("tanh_low", -20), ("tanh_high", 20)):
+            graph.initializer.append(onnx.numpy_helper.from_array(np.float32(bound), name))
+        del graph.node[:]
+        graph.node.extend(nodes)
+    onnx.save(model, out)
+
+
 def halve_weights(source: Path, out: Path) -> None:
     """Write the graph with its weights in half precision; all arithmetic stays in float32.
 

@@ -109,12 +109,18 @@ def _average_pool(tf, x, *, kernel, strides, pads):
 def _clip(tf, x, *, low, high):
     if low == 0 and high in (6, None):  # these two are fused into the operation before
         return tf.nn.relu6(x) if high else tf.nn.relu(x)
+    if low is None and high == 0:
+        return _negative_part(tf, x)
     x = x if low is None else tf.maximum(x, low)
     return x if high is None else tf.minimum(x, high)
 
 
+def _negative_part(tf, x):
+    return -tf.nn.relu(-x)  # TFLite's INT8 of `minimum` with 0 gives nothing but zeros
+
+
 def _elu(tf, x, *, alpha):
-    return tf.nn.elu(x) if alpha == 1 else tf.nn.relu(x) + alpha * tf.nn.elu(tf.minimum(x, 0))
+    return tf.nn.elu(x) if alpha == 1 else tf.nn.relu(x) + alpha * tf.nn.elu(_negative_part(tf, x))
 
 
 def _hard_sigmoid(tf, x, *, alpha, beta):
