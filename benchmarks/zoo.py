@@ -359,7 +359,7 @@ def main() -> None:
         for _ in pool.map(fill, args.network):
             pass
     print(f"\n{(perf_counter() - start) / 60:.0f} minutes\n")
-    print(matrix({network: results[network] for network in args.network}, args.precision))
+    print(matrix({network: results[network] for network in args.network if network in results}, args.precision))
 
 
 if __name__ == "__main__":
