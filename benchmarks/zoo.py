@@ -43,7 +43,7 @@ STAGES = CHECKOUT / "tests/frameworks/stages.py"  # runs stages in one process, 
 CONFIG = yaml_files.mapping(CHECKOUT / "config/config.yaml")
 FROM_ONNX = "pytorch:onnx"  # built of the graph, as networks are that bring no program
 COLUMNS = (*CONFIG["frameworks"], FROM_ONNX)
-ENVIRONMENT = {"torchvision": CHECKOUT / "benchmarks/zoo.yaml", "keras": CHECKOUT / "envs/tensorflow.yaml"}
+ENVIRONMENT = {"torchvision": CHECKOUT / "envs/torch_libraries.yaml", "keras": CHECKOUT / "envs/tensorflow.yaml"}
 NETWORKS = {
     "torchvision": (
         "alexnet vgg11_bn resnet18 resnext50_32x4d wide_resnet50_2 squeezenet1_1 densenet121 inception_v3 googlenet "

@@ -23,6 +23,7 @@ import numpy as np
 
 from dliflow.files import payload, sha256, write_json
 from dliflow.images import inputs
+from dliflow.libraries.shared import torchvision_package
 
 SEED = 0
 IMAGES, CALIBRATION = 6, 16
@@ -52,12 +53,7 @@ def torchvision(name: str, rng: np.random.Generator, folder: Path) -> tuple[dict
     """A network of torchvision as an exported program; its entry, and its scores of the images."""
     import torch
 
-    # PyPI's wheel brings operators for CUDA's torch alone; no classifier needs them, but these two have to be known.
-    operators = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        operators.define(f"{operator}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
-    from torchvision import models
-
+    models = torchvision_package.torchvision().models
     torch.manual_seed(SEED)
     plain = {"googlenet": {"aux_logits": False, "init_weights": False}}
     plain["inception_v3"] = plain["googlenet"]
