@@ -60,7 +60,7 @@ def quality(framework, precision="fp32", status="ok", reason=None, change=None):
         low, middle, high = change
         row.update(baseline=f"{framework}-default-fp32", top1_change=middle, mcnemar_p=0.5, agreement=0.95)
         row.update(top1_change_ci_low=low, top1_change_ci_high=high)
-        row.update(images_needed=accuracy_table.images_needed(middle, low, high, 20))
+        row.update(images_needed=accuracy_table.Loss(middle, low, high, 20).images_needed)
     return row
 
 

@@ -24,7 +24,7 @@ class Study:
     def __init__(self, folder, reference="pytorch", classes=4):
         self.folder = folder
         self.models = {"m": {"format": FORMATS[reference], "classes": classes, "published": None}}
-        self.plan = {"parity": [], "accuracy": []}
+        self.plan = {"parity": [], "accuracy": [], "agreement": []}
 
     def row(self, stage, name, reason=None):
         framework, variant, precision = name.split("-")
