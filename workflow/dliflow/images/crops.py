@@ -15,21 +15,23 @@ Box = tuple[int, int, int, int]  # left, top, width, height
 FRAGMENT = re.compile(r"#xywh=(\d+),(\d+),(\d+),(\d+)$")
 
 
-def squares(width: int, height: int, grids: Iterable[int], smallest: int) -> Iterator[Box]:
-    """Squares that lie edge to edge over the middle of an image, those of one grid after the other.
+def squares(width: int, height: int, sides: Iterable[float], smallest: int) -> Iterator[Box]:
+    """Squares that cover an image from edge to edge, as few of each size as do so; they overlap evenly.
 
     Args:
-        grids: into how many squares the short side is divided, for each grid.
+        sides: of the squares, each a share of the image's short side.
         smallest: pixels of a side; smaller ones are left out.
     """
-    for parts in grids:
-        side = min(width, height) // parts
-        if side < smallest:
-            continue
-        columns, rows = width // side, height // side
-        left, top = (width - columns * side) // 2, (height - rows * side) // 2
-        for row in range(rows):
-            yield from ((left + column * side, top + row * side, side, side) for column in range(columns))
+    for side in dict.fromkeys(int(min(width, height) * share) for share in sides):
+        if side >= smallest:
+            for top in _spread(height, side):
+                yield from ((left, top, side, side) for left in _spread(width, side))
+
+
+def _spread(length: int, side: int) -> list[int]:
+    """Where squares begin that cover a length."""
+    gaps = -(-length // side) - 1
+    return [(length - side) * place // gaps for place in range(gaps + 1)] if gaps else [0]
 
 
 def named(file: str, box: Box) -> str:

@@ -55,15 +55,15 @@ def _cropped(folder: Path, names: list[str], entry: dict[str, Any]) -> list[str]
 
     def of(name: str) -> list[str]:
         width, height = decode(folder / name).size
-        return [crops.named(name, box) for box in crops.squares(width, height, entry["grids"], entry["smallest"])]
+        return [crops.named(name, box) for box in crops.squares(width, height, entry["sides"], entry["smallest"])]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         squares = list(pool.map(of, names))
     print(f"squares of {sum(map(bool, squares)):,} of {len(names):,} images", flush=True)
     if not any(squares):
         raise DliflowError(
-            f"{folder}: crops.smallest: {entry['smallest']}: no image has squares of so many pixels in grids of "
-            f"{entry['grids']}; make it smaller"
+            f"{folder}: crops.smallest: {entry['smallest']}: no image has squares of so many pixels with sides "
+            f"of {entry['sides']}; make it smaller"
         )
     return [name for of_image in squares for name in of_image]
 
