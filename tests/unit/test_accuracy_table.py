@@ -54,12 +54,14 @@ class Study:
 
     def add_unlabelled(self, name, changed, photographs=1000, each=1, status="ok"):
         """What it made of images without labels: of so many photographs so many parts, so many of another class."""
-        path, identity = self.row("agreement", name)
+        path, _ = self.row("agreement", name)
         self.plan["agreement"][-1]["dataset"] = "many"
         if status == "failed":
             return  # the job left no record
         count = photographs * each
-        lines = [f"{number // each}.png#{number},{number // each},,{int(number < changed)},0.5" for number in range(count)]
+        lines = [
+            f"{number // each}.png#{number},{number // each},,{int(number < changed)},0.5" for number in range(count)
+        ]
         path.with_suffix(".csv").write_text("\n".join(["file,sha256,label,class1,score1", *lines]) + "\n")
         figures = {"images": count, "top1_right": None, "top5_right": None, "peak_rss_mib": 1.0}
         figures |= {"predictions": f"{name}.csv", "predictions_sha256": sha256(path.with_suffix(".csv"))}

@@ -83,7 +83,7 @@ def test_where_nothing_tells_how_alike_images_are_each_photograph_counts_once():
 
 
 def test_the_interval_of_what_is_alike_covers():
-    """Photographs differ in the share of their parts that change; an interval of all parts alone would be too narrow."""
+    """Photographs differ in the share of their parts that change; an interval of all parts would be too narrow."""
     rng = np.random.default_rng(0)
     hits = naive = 0
     for _ in range(400):

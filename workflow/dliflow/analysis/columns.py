@@ -209,8 +209,9 @@ ACCURACY = (
         "verdict",
         TEXT,
         "",
-        "whether the interval of `top1_change` shows a loss of more than the 1 % that the methodology accepts, this or "
-        "`loss_bound` none of more, or neither; `cannot tell` also where the baseline itself is no better than guessing",
+        "whether the interval of `top1_change` shows a loss of more than the 1 % that the methodology accepts, this "
+        "or `loss_bound` none of more, or neither; `cannot tell` also where the baseline itself is no better than "
+        "guessing",
         UNCOMPARED,
     ),
     Column("max_abs_score_diff", NUMBER, "score", "from `parity.csv`", "empty there"),
@@ -233,9 +234,9 @@ ACCURACY = (
         "images_needed",
         WHOLE,
         "count",
-        "about so many labelled images would tell whether more than the accepted 1 % is lost, should `top1_change` stay "
-        "what it is; rounded up to two digits. Where `unlabelled_agreement` is known, neither the change nor the spread "
-        "is taken to be larger than what changes its class",
+        "about so many labelled images would tell whether more than the accepted 1 % is lost, should `top1_change` "
+        "stay what it is; rounded up to two digits. Where `unlabelled_agreement` is known, neither the change nor the "
+        "spread is taken to be larger than what changes its class",
         "no `baseline`, it is told already, or even very many would hardly tell",
     ),
     RECORD,

@@ -58,7 +58,7 @@ def share_interval(successes: float, trials: float, confidence: float = 0.95) ->
 
 
 def trials_needed(share: float, bound: float, confidence: float = 0.95) -> Optional[float]:
-    """Of how many trials Wilson's interval of a share ends at a bound above it; None where the share is not below it."""
+    """Of how many trials Wilson's interval of a share ends at a bound above it; None where it is not above."""
     z2 = quantile(confidence) ** 2
     return z2 * bound * (1 - bound) / (bound - share) ** 2 if share < bound else None
 

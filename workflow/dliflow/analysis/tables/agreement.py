@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,14 +17,6 @@ from dliflow.analysis import baselines, stats
 from dliflow.analysis.baselines import Key
 from dliflow.analysis.tables import shared
 from dliflow.records import record
-
-
-class Seen(NamedTuple):
-    """What a configuration made of the images without labels."""
-
-    predictions: Optional[pd.DataFrame]
-    reason: str
-    """Why there are none."""
 
 
 class Changes(NamedTuple):
@@ -46,16 +38,18 @@ def columns(rows: shared.Rows, compared: Mapping[Key, Key]) -> dict[Key, dict[st
         rows: of the plan, `agreement`.
         compared: for each configuration its baseline.
     """
-    seen = {shared.values(row): _seen(row) for row in rows}
+    seen, missing = _evaluated(rows)
     columns: dict[Key, dict[str, Any]] = {}
     changes: dict[str, dict[Key, Changes]] = {}
     for row in rows:
         key = shared.values(row)
         if key in compared:
-            reason = _unfit(seen, key, compared[key])
+            base = compared[key]
+            absent = next((f"{baselines.name(each)} {missing[each]}" for each in (key, base) if each in missing), None)
+            reason = absent or baselines.differing(seen[key], seen[base])
             columns[key] = {"unlabelled_dataset": row["dataset"], "unlabelled_reason": reason}
             if reason is None:
-                changes.setdefault(row["model"], {})[key] = _changes(seen[key], seen[compared[key]])
+                changes.setdefault(row["model"], {})[key] = _changes(seen[key], seen[base])
     for of_model in changes.values():
         alike = _alike(list(of_model.values()))
         for key, change in of_model.items():
@@ -63,25 +57,22 @@ def columns(rows: shared.Rows, compared: Mapping[Key, Key]) -> dict[Key, dict[st
     return columns
 
 
-def _seen(planned: shared.Row) -> Seen:
-    outcome = record.outcome(planned)
-    figures = shared.figures(outcome)
-    if not figures:
-        return Seen(None, f"{outcome['status']}: {outcome['reason']}")
-    return Seen(baselines.predictions(Path(planned["record"]).with_name(figures["predictions"])), "")
+def _evaluated(rows: shared.Rows) -> tuple[dict[Key, pd.DataFrame], dict[Key, str]]:
+    """What each configuration made of the images, and of the others why nothing is known."""
+    seen, missing = {}, {}
+    for planned in rows:
+        key, outcome = shared.values(planned), record.outcome(planned)
+        figures = shared.figures(outcome)
+        if figures:
+            seen[key] = baselines.predictions(Path(planned["record"]).with_name(figures["predictions"]))
+        else:
+            missing[key] = f"{outcome['status']}: {outcome['reason']}"
+    return seen, missing
 
 
-def _unfit(seen: Mapping[Key, Seen], key: Key, base: Key) -> Optional[str]:
-    """Why the two cannot be compared; None where they can."""
-    for each in (key, base):
-        if seen[each].predictions is None:
-            return f"{baselines.name(each)} {seen[each].reason}"
-    return baselines.differing(seen[key].predictions, seen[base].predictions)
-
-
-def _changes(mine: Seen, base: Seen) -> Changes:
-    changed = mine.predictions["class1"] != base.predictions["class1"]
-    return Changes(changed.to_numpy(), pd.factorize(mine.predictions["sha256"])[0])
+def _changes(predictions: pd.DataFrame, base: pd.DataFrame) -> Changes:
+    changed = predictions["class1"] != base["class1"]
+    return Changes(changed.to_numpy(), pd.factorize(predictions["sha256"])[0])
 
 
 def _alike(changes: list[Changes]) -> float:
