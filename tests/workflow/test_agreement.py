@@ -1,4 +1,4 @@
-"""Images without labels, on the real workflow: evaluated by the same stage, again only if they must be, or not at all."""
+"""Images without labels, on the real workflow: evaluated by the same stage, only when they must be, or not at all."""
 
 from __future__ import annotations
 
