@@ -307,7 +307,8 @@ def test_images_without_labels_say_beside_a_compressed_winner_what_it_loses_at_m
     doubt = "whether it loses more than 1% of top-1 cannot be told with 20 images with and 500 "
     for shown in (text.partition('id="plots"')[0], " ".join(short.split())):
         assert (f"{doubt}{told}" in shown) if told else ("cannot be told" not in shown)
-    assert f"at most {units.at_most(changed[1])} lost" in text
+    assert (f"at most {units.at_most(changed[1])} lost" in text) is (told is None)
+    assert f'<td class="n">{units.at_most(changed[1])}</td>' in text
     assert "500 images of many, worth some 250 independent ones" in text
 
 

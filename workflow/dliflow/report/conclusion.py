@@ -31,7 +31,7 @@ class Cost(NamedTuple):
     warning: str = ""
     """What makes the figures of quality doubtful, such as a top-1 no better than chance."""
     bound: str = ""
-    """How much of top-1 images without labels leave to lose; empty where there are none."""
+    """How much of top-1 is lost at most, by images without labels; empty where there are none, or `doubt` says it."""
 
     @property
     def clean(self) -> bool:
@@ -175,8 +175,9 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
             name = f"{row['framework']}-{row['variant']}-{row['precision']}"
             known = (*(row[name] for name in EVALUATED), name) in references
             cost = Cost(row["top1"], "is the baseline" if known else "no baseline", "", False)
-        bound = "" if row["loss_bound"] is None else f"at most {units.at_most(row['loss_bound'])} lost"
-        cost = cost._replace(doubt=quality_doubt(row), warning=row["warnings"] or "", bound=bound)
+        doubt, bound = quality_doubt(row), row["loss_bound"]
+        most = "" if doubt or bound is None else f"at most {units.at_most(bound)} lost"
+        cost = cost._replace(doubt=doubt, warning=row["warnings"] or "", bound=most)
         if cost_of.get(key(row, CONFIGURATION), cost).top1 is None:
             cost_of[key(row, CONFIGURATION)] = cost
         cost_of.setdefault(key(row, CONFIGURATION), cost)
