@@ -57,7 +57,7 @@ def study(plan: dict[str, Any], rng: np.random.Generator) -> None:
     """
     for row in plan["parity"]:
         write(row["record"], "parity", identified(row), parity())
-    for row in plan["accuracy"]:
+    for row in (*plan["accuracy"], *plan["agreement"]):
         write(row["record"], "accuracy", identified(row), accuracy(Path(row["record"]), row["precision"]))
     batch_sizes = list(dict.fromkeys(row["batch_size"] for row in plan["sweep"]))
     for row in {row["record"]: row for row in plan["sweep"]}.values():

@@ -47,11 +47,12 @@ def point(framework, batch_size, medians, precision="fp32", status="ok", reason=
     return row | columns, sessions or [{**row, "group": 1, "record": "results/sweep/none.json"}]
 
 
-def quality(framework, precision="fp32", status="ok", reason=None, change=None):
+def quality(framework, precision="fp32", status="ok", reason=None, change=None, changed=None):
     """A row of accuracy.csv.
 
     Args:
         change: of top-1, with its interval: low, middle, high.
+        changed: which share of images without labels gets another class, and at most.
     """
     row = {**CPU, "dataset": "few", "framework": framework, "precision": precision, "status": status, "reason": reason}
     if status == "ok":
@@ -60,7 +61,13 @@ def quality(framework, precision="fp32", status="ok", reason=None, change=None):
         low, middle, high = change
         row.update(baseline=f"{framework}-default-fp32", top1_change=middle, mcnemar_p=0.5, agreement=0.95)
         row.update(top1_change_ci_low=low, top1_change_ci_high=high)
-        row.update(images_needed=accuracy_table.images_needed(middle, low, high, 20))
+        if changed is not None:
+            share, bound = changed
+            row.update(unlabelled_dataset="many", unlabelled_images=500, unlabelled_effective=250.0)
+            row.update(unlabelled_agreement=1 - share, loss_bound=bound)
+            row.update(unlabelled_agreement_ci_low=1 - bound, unlabelled_agreement_ci_high=1.0)
+        loss = accuracy_table.Loss.of(row)
+        row.update(images_needed=loss.images_needed, unlabelled_needed=loss.unlabelled_needed, verdict=loss.verdict)
     return row
 
 

@@ -24,7 +24,7 @@ class Study:
     def __init__(self, folder, reference="pytorch", classes=4):
         self.folder = folder
         self.models = {"m": {"format": FORMATS[reference], "classes": classes, "published": None}}
-        self.plan = {"parity": [], "accuracy": []}
+        self.plan = {"parity": [], "accuracy": [], "agreement": []}
 
     def row(self, stage, name, reason=None):
         framework, variant, precision = name.split("-")
@@ -40,7 +40,7 @@ class Study:
         known = {"framework_version": "1", "threads": "default", "options": {}, **extra}
         record = {
             "schema": SCHEMA_VERSION,
-            "stage": stage,
+            "stage": "accuracy" if stage == "agreement" else stage,
             "status": status,
             "reason": reason,
             "identity": {**identity, **known},
@@ -51,6 +51,23 @@ class Study:
         record["process_ms"] = 1.0
         path.write_text(json.dumps(record))
         return path
+
+    def add_unlabelled(self, name, changed, photographs=1000, each=1, status="ok"):
+        """What it made of images without labels: of so many photographs so many parts, so many of another class."""
+        path, _ = self.row("agreement", name)
+        self.plan["agreement"][-1]["dataset"] = "many"
+        if status == "failed":
+            return  # the job left no record
+        count = photographs * each
+        lines = [
+            f"{number // each}.png#{number},{number // each},,{int(number < changed)},0.5" for number in range(count)
+        ]
+        path.with_suffix(".csv").write_text("\n".join(["file,sha256,label,class1,score1", *lines]) + "\n")
+        figures = {"images": count, "top1_right": None, "top5_right": None, "peak_rss_mib": 1.0}
+        figures |= {"predictions": f"{name}.csv", "predictions_sha256": sha256(path.with_suffix(".csv"))}
+        self.plan["agreement"].pop()
+        self.record("agreement", name, figures, dataset="many", list_sha256="x")
+        self.plan["agreement"][-1]["dataset"] = "many"
 
     def add(self, name, given, labels=(0, 1, 2, 3) * 2, files=IMAGES, contents=None, parity="ok"):
         """A configuration that gave these classes to these images."""
@@ -218,3 +235,66 @@ def test_no_verdict_against_a_baseline_that_guesses(tmp_path):
     study.add("pytorch-default-fp32", [9] * 8)
     study.add("opencv-default-fp32", [9] * 8)
     assert study.table()["opencv-default-fp32"]["verdict"] == "cannot tell: the baseline looks like chance"
+
+
+@pytest.fixture
+def unlabelled(study):
+    """FP32 on eight labelled images, which tell nothing of 1 %, and on a thousand without labels."""
+    study.add("pytorch-default-fp32", RIGHT)
+    study.add_unlabelled("pytorch-default-fp32", 0)
+    study.add("pytorch-default-int8", RIGHT)
+    return study
+
+
+def test_images_without_labels_show_that_hardly_anything_is_lost(unlabelled):
+    unlabelled.add_unlabelled("pytorch-default-int8", 2)
+    found = unlabelled.table()["pytorch-default-int8"]
+    assert (found["unlabelled_dataset"], found["unlabelled_images"]) == ("many", 1000)
+    assert (found["unlabelled_effective"], found["unlabelled_agreement"]) == (1000, 0.998)
+    assert found["loss_bound"] == pytest.approx(1 - found["unlabelled_agreement_ci_low"])
+    assert 0.002 < found["loss_bound"] < 0.01
+    assert found["verdict"] == "loses no more than 1%"
+    assert not {"images_needed", "unlabelled_needed", "unlabelled_reason"} & set(found)
+
+
+def test_where_they_do_not_tell_it_is_said_what_is_known_and_how_many_would(unlabelled):
+    unlabelled.add_unlabelled("pytorch-default-int8", 6)
+    found = unlabelled.table()["pytorch-default-int8"]
+    assert found["verdict"] == "cannot tell with 8 labelled and 1000 unlabelled images; loses no more than 1.4%"
+    # The interval of 0.6 % ends at 1 % with 3.84 · 0.01 · 0.99 / 0.004² images.
+    assert found["unlabelled_needed"] == 2400
+    # And 0.6 % that could be won or lost spread by 1 % with 3.84 · 0.006 / 0.01² images.
+    assert found["images_needed"] == 240
+
+
+def test_where_more_change_than_may_be_lost_labels_alone_can_tell(unlabelled):
+    unlabelled.add_unlabelled("pytorch-default-int8", 80)
+    found = unlabelled.table()["pytorch-default-int8"]
+    assert found["verdict"].endswith("loses no more than 9.9%")
+    assert "unlabelled_needed" not in found
+    assert found["images_needed"] == 3100  # 3.84 · 0.08 / 0.01²
+
+
+def test_parts_of_the_same_photographs_are_worth_less(study):
+    for name, changed in (("pytorch-default-fp32", 0), ("pytorch-default-int8", 50)):
+        study.add(name, RIGHT)
+        study.add_unlabelled(name, changed, photographs=100, each=10)  # five photographs change as a whole
+    found = study.table()["pytorch-default-int8"]
+    assert found["unlabelled_effective"] == pytest.approx(100)
+    assert found["loss_bound"] > 0.1
+
+
+def test_labels_that_show_a_loss_have_the_last_word():
+    loss = accuracy.Loss(-0.05, -0.06, -0.04, 20, bound=0.02, changed=0.01, unlabelled=9, effective=9)
+    assert loss.verdict == "loses more than 1%"
+
+
+@pytest.mark.parametrize("broken", ["pytorch-default-fp32", "pytorch-default-int8"])
+def test_without_an_evaluation_the_reason_stands_there_and_labels_tell_what_they_can(study, broken):
+    for name in ("pytorch-default-fp32", "pytorch-default-int8"):
+        study.add(name, RIGHT)
+        study.add_unlabelled(name, 0, status="failed" if name == broken else "ok")
+    found = study.table()["pytorch-default-int8"]
+    assert found["unlabelled_reason"].startswith(f"{broken} failed: ")
+    assert (found["status"], found["verdict"]) == ("ok", "cannot tell with 8 images")
+    assert "loss_bound" not in found

@@ -102,13 +102,13 @@ def test_files_that_are_left_out_are_counted_and_told(folder, tmp_path, capsys):
     assert dataset.left_out(folder) == {".heic": 2, ".csv": 1, ".txt": 1, "no suffix": 1}
     assert dataset.left_out(folder, folder / "labels.csv") == {".heic": 2, ".txt": 1, "no suffix": 1}
     arguments = {"folder": folder, "labels": {"from": "none"}, "labels_path": None, "classes": 1, "names": None}
-    images.run(argparse.Namespace(**arguments, patterns=None, out=tmp_path / "list.csv"))
+    images.run(argparse.Namespace(**arguments, crops=None, patterns=None, out=tmp_path / "list.csv"))
     printed = capsys.readouterr().out
     assert (
         "6 images are taken; 5 other files are left out by their suffix (2 .heic, 1 .csv, 1 .txt, 1 no suffix)"
         in printed
     )
-    images.run(argparse.Namespace(**arguments, patterns=["*.jfif"], out=tmp_path / "list.csv"))
+    images.run(argparse.Namespace(**arguments, crops=None, patterns=["*.jfif"], out=tmp_path / "list.csv"))
     assert "left out" not in capsys.readouterr().out
 
 

@@ -291,6 +291,29 @@ def test_without_rounds_the_highest_fps_rests_on_the_sweep(tmp_path):
     assert best.batch.fastest.standing.latency.interval is not None
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ((0.002, 0.009), None),
+        ((0.005, 0.014), "without labels, only that it is no more than 1.4 %; some 200 or 3,100 without labels would"),
+        ((0.08, 0.0901), "without labels, only that it is no more than 9.0 %; some 1,700 would, should the change"),
+    ],
+)
+def test_images_without_labels_say_beside_a_compressed_winner_what_it_loses_at_most(tmp_path, changed, told):
+    (tmp_path / "tables").mkdir()
+    points = [point("a", 1, [1.0, 1.01], "int8"), point("b", 1, [2.0, 2.1])]
+    accuracy = [quality("a", "int8", change=(-0.09, 0.0, 0.09), changed=changed), quality("a"), quality("b")]
+    (batch,) = only(tables_of(points, accuracy, tmp_path / "tables")).batches
+    assert (batch.alternative is None) is (told is None)
+    text, short = run_report(tmp_path)
+    doubt = "whether it loses more than 1% of top-1 cannot be told with 20 images with and 500 "
+    for shown in (text.partition('id="plots"')[0], " ".join(short.split())):
+        assert (f"{doubt}{told}" in shown) if told else ("cannot be told" not in shown)
+    assert (f"at most {units.at_most(changed[1])} lost" in text) is (told is None)
+    assert f'<td class="n">{units.at_most(changed[1])}</td>' in text
+    assert "500 images of many, worth some 250 independent ones" in text
+
+
 def test_a_compressed_winner_whose_quality_is_not_known_says_so_beside_its_name(tmp_path):
     (tmp_path / "tables").mkdir()
     points = [point("a", 1, [1.0, 1.01], "int8"), point("b", 1, [2.0, 2.1])]

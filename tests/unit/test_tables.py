@@ -29,6 +29,7 @@ STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"], "precisions": ["fp32", "int8"]},
     **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
+    "agreement": {"dataset": "many"},
 }
 MODELS = {
     "m": {
@@ -37,7 +38,7 @@ MODELS = {
     }
 }
 # Columns that are empty where all went well.
-OF_WHAT_WENT_WRONG = {"reason", "warnings"}
+OF_WHAT_WENT_WRONG = {"reason", "warnings", "unlabelled_reason"}
 
 
 @pytest.fixture
@@ -433,8 +434,9 @@ def test_each_burst_of_rounds_has_a_row_with_its_own_batch_size(study):
     ],
 )
 def test_how_many_images_would_tell(change, low, high, needed):
-    assert accuracy.images_needed(change, low, high, 20) == needed
-    assert accuracy.undecided(low, high) == ("cannot tell" in accuracy.verdict(low, high, 20))
+    loss = accuracy.Loss(change, low, high, 20)
+    assert loss.images_needed == needed
+    assert loss.undecided == ("cannot tell" in loss.verdict)
 
 
 def imported(path: Path) -> set[str]:

@@ -1,4 +1,5 @@
-# Quality: agreement with the reference on one batch, then top-1 and top-5 on the labelled images.
+# Quality: parity with the reference on one batch, then top-1 and top-5 on the labelled images, and on images without
+# labels the classes that are to be the same as FP32's.
 
 
 # Compare the scores of a converted model with the reference's.
@@ -26,12 +27,12 @@ rule parity:
         there("parity", "--out {output:q}")
 
 
-# Top-1 and top-5 of a converted model.
+# Top-1 and top-5 of a converted model; on images without labels the classes that it gives them.
 rule accuracy:
     input:
         environment=lambda w: needs_environment(w.framework),
         converted=converted_of,
-        array=lambda w: STUDY.array(w.model),
+        array=lambda w: STUDY.array(w.model, w.dataset),
         images=paths.EVALUATION_IMAGES,
     output:
         paths.ACCURACY,

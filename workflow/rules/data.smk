@@ -91,16 +91,16 @@ rule subset:
         timeout_s=600,
     params:
         code=code("stages.subset"),
-        options=lambda w: options.subset(STUDY, w.subset),
+        options=lambda w: options.subset(STUDY, w.dataset, w.subset),
     shell:
         here("subset", "--images {input.images:q} --out {output.images:q} --manifest {output.manifest:q}")
 
 
-# Choose calibration images that are no evaluation images.
+# Choose calibration images that are no evaluation images, labelled or not.
 rule calibration_images:
     input:
         candidates=paths.IMAGES.format(dataset=CONFIG["calibration"]["dataset"]),
-        evaluation=paths.EVALUATION_IMAGES.format(dataset=CONFIG["dataset"]),
+        evaluation=[paths.EVALUATION_IMAGES.format(dataset=name) for name in plan.evaluated(CONFIG)],
     output:
         paths.CALIBRATION_IMAGES,
     log:

@@ -8,6 +8,7 @@ rule tables:
         whole("tables"),
         parity=plan.records(PLAN, "parity"),
         accuracy=plan.records(PLAN, "accuracy"),
+        agreement=plan.records(PLAN, "agreement"),
         sweep=plan.records(PLAN, "sweep"),
         compare=plan.records(PLAN, "compare"),
     output:

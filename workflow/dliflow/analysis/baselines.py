@@ -63,11 +63,13 @@ def choose(key: Key, reference: str, unfit: Callable[[Key], Optional[str]]) -> C
 def predictions(path: Path) -> pd.DataFrame:
     """The images that an accuracy job evaluated (`file`, `sha256`, `label`) and the class that each got, `class1`.
 
+    A label that there is not is NA.
+
     Args:
         path: the CSV beside the job's record, by whose checksum it was verified (`record.outcome`).
     """
-    kinds: Any = {"file": str, "sha256": str, "label": int, "class1": int}
-    table = pd.read_csv(path, usecols=list(kinds), dtype=kinds, keep_default_na=False)
+    kinds: Any = {"file": str, "sha256": str, "label": "Int64", "class1": int}
+    table = pd.read_csv(path, usecols=list(kinds), dtype=kinds, keep_default_na=False, na_values={"label": [""]})
     return table.sort_values(IMAGE, kind="stable", ignore_index=True)
 
 

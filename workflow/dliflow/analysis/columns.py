@@ -156,6 +156,7 @@ PARITY = (
 )
 
 UNEVALUATED, UNCOMPARED = "nothing was evaluated", "no `baseline`"
+UNBOUNDED = "no `unlabelled_dataset`, or `unlabelled_reason` tells why"
 ACCURACY = (
     MODEL,
     Column("dataset", TEXT, "", "name of the file in `config/datasets`", "never"),
@@ -208,8 +209,9 @@ ACCURACY = (
         "verdict",
         TEXT,
         "",
-        "whether the interval of `top1_change` shows a loss of more than the 1 % that the methodology accepts, none of "
-        "more, or neither; `cannot tell` also where the baseline itself is no better than guessing",
+        "whether the interval of `top1_change` shows a loss of more than the 1 % that the methodology accepts, this "
+        "or `loss_bound` none of more, or neither; `cannot tell` also where the baseline itself is no better than "
+        "guessing",
         UNCOMPARED,
     ),
     Column("max_abs_score_diff", NUMBER, "score", "from `parity.csv`", "empty there"),
@@ -232,11 +234,58 @@ ACCURACY = (
         "images_needed",
         WHOLE,
         "count",
-        "about so many images would tell whether more than the accepted 1 % is lost, should `top1_change` stay what it "
-        "is; rounded up to two digits",
-        "no `baseline`, `images` tell it already, or even very many would hardly",
+        "about so many labelled images would tell whether more than the accepted 1 % is lost, should `top1_change` "
+        "stay what it is; rounded up to two digits. Where `unlabelled_agreement` is known, neither the change nor the "
+        "spread is taken to be larger than what changes its class",
+        "no `baseline`, it is told already, or even very many would hardly tell",
     ),
     RECORD,
+    Column(
+        "unlabelled_dataset",
+        TEXT,
+        "",
+        "name of the file in `config/datasets` whose images need no labels (`agreement.dataset`)",
+        "no `baseline`, or there is no such dataset in the study",
+    ),
+    Column("unlabelled_images", WHOLE, "count", "images of it that this row and its baseline were run on", UNBOUNDED),
+    Column(
+        "unlabelled_effective",
+        NUMBER,
+        "count",
+        "how many independent images they are worth: crops of one photograph are alike",
+        UNBOUNDED,
+    ),
+    Column(
+        "unlabelled_agreement",
+        NUMBER,
+        "share",
+        "`unlabelled_images` of the same top-1 class as the baseline's, right or wrong",
+        UNBOUNDED,
+    ),
+    *ends("unlabelled_agreement", "share", "Wilson's interval of it, of `unlabelled_effective` images", UNBOUNDED),
+    Column(
+        "loss_bound",
+        NUMBER,
+        "share",
+        "1 − `unlabelled_agreement_ci_low`: so much of top-1 is lost at most, since only where the class changes can "
+        "anything be lost",
+        UNBOUNDED,
+    ),
+    Column(
+        "unlabelled_reason",
+        TEXT,
+        "",
+        "why there is no agreement on images without labels",
+        "there is, or `unlabelled_dataset` is empty",
+    ),
+    Column(
+        "unlabelled_needed",
+        WHOLE,
+        "count",
+        "about so many images without labels would tell that no more than the accepted 1 % is lost, should the same "
+        "share of them change its class; rounded up to two digits",
+        "no `loss_bound`, it is told already, or so many change their class that only labels can tell",
+    ),
 )
 
 UNMEASURED = "nothing was measured"

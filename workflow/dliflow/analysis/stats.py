@@ -40,12 +40,62 @@ def percentile(sessions: Sequence[np.ndarray], percent: float) -> Optional[float
     return pooled(sessions, percent)
 
 
-def share_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share (E. B. Wilson, JASA 22, 1927), right for few images and shares near 1."""
-    from scipy import stats
+def quantile(confidence: float) -> float:
+    """How many standard deviations about its middle hold so much of a normal distribution."""
+    return float(special.ndtri((1 + confidence) / 2))
 
-    interval = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+
+def share_interval(successes: float, trials: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a share (E. B. Wilson, JASA 22, 1927), right for few images and shares near 1.
+
+    Neither number must be whole, which SciPy asks for: of images that depend on each other there are `effective` ones.
+    """
+    z2 = quantile(confidence) ** 2
+    share = successes / trials
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = float(np.sqrt(z2 * share * (1 - share) / trials + (z2 / (2 * trials)) ** 2)) / (1 + z2 / trials)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def trials_needed(share: float, bound: float, confidence: float = 0.95) -> Optional[float]:
+    """Of how many trials Wilson's interval of a share ends at a bound above it; None where it is not above."""
+    z2 = quantile(confidence) ** 2
+    return z2 * bound * (1 - bound) / (bound - share) ** 2 if share < bound else None
+
+
+def intraclass(outcomes: np.ndarray, clusters: np.ndarray) -> float:
+    """How alike the outcomes inside of clusters are: 0 as alike as any two, 1 the same. The analysis of variance's
+    estimator (A. Donner, Int. Stat. Rev. 54, 1986), its mean squares pooled over several outcomes of the same images.
+
+    Args:
+        outcomes: bool (outcomes, images).
+        clusters: int (images,), from 0 without a gap: which one each image is of.
+
+    Returns:
+        Between 0 and 1; 1 too where nothing tells, as when no outcome differs from another.
+    """
+    sizes = np.bincount(clusters)
+    images, count = len(clusters), len(sizes)
+    if count in (1, images):
+        return 1.0
+    shares = np.array([np.bincount(clusters, outcome) / sizes for outcome in outcomes])
+    means = outcomes.mean(axis=1, keepdims=True)
+    between = float((sizes * (shares - means) ** 2).sum()) / (count - 1)
+    within = float((sizes * shares * (1 - shares)).sum()) / (images - count)
+    usual = (images - float((sizes**2).sum()) / images) / (count - 1)  # size of a cluster
+    spread = between + (usual - 1) * within
+    return float(np.clip((between - within) / spread, 0, 1)) if spread else 1.0
+
+
+def effective(clusters: np.ndarray, alike: float) -> float:
+    """How many independent images are as telling as these (L. Kish, Survey Sampling, 1965: the design effect).
+
+    Args:
+        clusters: as `intraclass` takes them.
+        alike: what it returns.
+    """
+    sizes = np.bincount(clusters)
+    return len(clusters) / (1 + (float((sizes**2).sum()) / len(clusters) - 1) * alike)
 
 
 def paired_change_interval(won: int, lost: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -61,7 +111,7 @@ def paired_change_interval(won: int, lost: int, trials: int, confidence: float =
     gained, given = (won + 1) / (trials + 2), (lost + 1) / (trials + 2)
     difference = gained - given
     spread = np.sqrt((gained + given - difference**2) / (trials + 2))
-    half = special.ndtri((1 + confidence) / 2) * spread
+    half = quantile(confidence) * spread
     return max(-1.0, float(difference - half)), min(1.0, float(difference + half))
 
 

@@ -17,6 +17,7 @@ from typing import Any, Optional
 
 from dliflow.errors import DliflowError
 from dliflow.files import digest, replacing, sha256
+from dliflow.images import crops
 from dliflow.wording import listed
 
 FIELDS = ("file", "label", "sha256")
@@ -165,12 +166,17 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 def rows(folder: Path, names: list[str], labels: list[Optional[int]]) -> list[dict[str, Any]]:
     """Rows of an image list; paths below the working directory become relative to it.
 
+    Args:
+        names: paths in the folder, or parts of images as `crops` names them.
+
     Raises:
         DliflowError: naming all images that cannot be read.
     """
     here = os.getcwd()
     base = os.path.relpath(folder) if str(folder.resolve()).startswith(here + os.sep) else str(folder)
     files = [os.path.join(base, name) for name in names]
+    whole = [crops.split(file)[0] for file in files]
+    distinct = list(dict.fromkeys(whole))
     problems: list[str] = []
 
     def checksum(file: str) -> str:
@@ -182,7 +188,7 @@ def rows(folder: Path, names: list[str], labels: list[Optional[int]]) -> list[di
 
     # Reading and hashing go without the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = list(pool.map(checksum, files))
+        digests = dict(zip(distinct, pool.map(checksum, distinct)))
     if problems:
-        raise DliflowError(f"{len(problems)} of {len(files)} images cannot be read:{listed(sorted(problems))}")
-    return [dict(zip(FIELDS, values)) for values in zip(files, labels, digests)]
+        raise DliflowError(f"{len(problems)} of {len(distinct)} images cannot be read:{listed(sorted(problems))}")
+    return [dict(zip(FIELDS, values)) for values in zip(files, labels, map(digests.__getitem__, whole))]

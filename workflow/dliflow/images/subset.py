@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from dliflow.images import crops
+
 Rows = list[dict[str, Any]]
 
 
@@ -18,10 +20,16 @@ def _draw(*parts: Any) -> str:
     return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()
 
 
+def _contents(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What an image is, wherever it lies; the parts of a photograph are drawn one by one."""
+    _, box = crops.split(row["file"])
+    return (row["sha256"],) if box is None else (row["sha256"], *box)
+
+
 def order(rows: Rows, seed: int) -> Rows:
     """The rows of an image list in the order in which they are chosen; their own order does not matter."""
     classes: dict[Any, Rows] = {}
-    for row in sorted(rows, key=lambda row: (_draw(seed, row["sha256"]), row["file"])):
+    for row in sorted(rows, key=lambda row: (_draw(seed, *_contents(row)), row["file"])):
         classes.setdefault(row["label"], []).append(row)
     ranked = [(rank, label, row) for label, group in classes.items() for rank, row in enumerate(group)]
     ranked.sort(key=lambda item: (item[0], _draw(seed, item[0], item[1])))

@@ -30,6 +30,8 @@ class Cost(NamedTuple):
     """Why it is not known whether a compressed model keeps its quality, and what would tell; empty where it is."""
     warning: str = ""
     """What makes the figures of quality doubtful, such as a top-1 no better than chance."""
+    bound: str = ""
+    """How much of top-1 is lost at most, by images without labels; empty where there are none, or `doubt` says it."""
 
     @property
     def clean(self) -> bool:
@@ -173,7 +175,9 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
             name = f"{row['framework']}-{row['variant']}-{row['precision']}"
             known = (*(row[name] for name in EVALUATED), name) in references
             cost = Cost(row["top1"], "is the baseline" if known else "no baseline", "", False)
-        cost = cost._replace(doubt=quality_doubt(row), warning=row["warnings"] or "")
+        doubt, bound = quality_doubt(row), row["loss_bound"]
+        most = "" if doubt or bound is None else f"at most {units.at_most(bound)} lost"
+        cost = cost._replace(doubt=doubt, warning=row["warnings"] or "", bound=most)
         if cost_of.get(key(row, CONFIGURATION), cost).top1 is None:
             cost_of[key(row, CONFIGURATION)] = cost
         cost_of.setdefault(key(row, CONFIGURATION), cost)
@@ -182,16 +186,20 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
 
 def quality_doubt(row: Row) -> str:
     """Of a compressed model: that its images do not tell whether it loses too much of top-1, and what would."""
-    change, low, high = (row[name] for name in ("top1_change", "top1_change_ci_low", "top1_change_ci_high"))
-    if row["precision"] == "fp32" or row["status"] != "ok" or None in (change, low, high):
+    if row["precision"] == "fp32" or row["status"] != "ok" or row["top1_change"] is None:
         return ""
-    if not quality.undecided(low, high):
+    loss = quality.Loss.of(row)
+    if not loss.undecided:
         return ""
-    limit = f"{quality.ACCEPTED_LOSS:.0%}"
-    doubt = f"whether it loses more than {limit} of top-1 cannot be told with {row['images']} images"
-    if row["images_needed"] is None:
+    seen = f"{loss.images:,} images"
+    if loss.bound is not None:
+        seen += f" with and {loss.unlabelled:,} without labels, only that it is no more than {units.at_most(loss.most)}"
+    doubt = f"whether it loses more than {quality.ACCEPTED_LOSS:.0%} of top-1 cannot be told with {seen}"
+    needed = {"": row["images_needed"], " without labels": row["unlabelled_needed"]}
+    enough = " or ".join(f"{number:,}{kind}" for kind, number in needed.items() if number is not None)
+    if not enough:
         return f"{doubt}; many more would tell"
-    return f"{doubt}; some {row['images_needed']:,} would, should the change stay what it is"
+    return f"{doubt}; some {enough} would, should the change stay what it is"
 
 
 class Known(NamedTuple):

@@ -57,6 +57,7 @@ def environment() -> jinja2.Environment:
     jinja.filters.update(
         significant=units.significant,
         percent=units.percent,
+        at_most=units.at_most,
         points=units.points,
         scientific=units.scientific,
         mebibytes=units.mebibytes,

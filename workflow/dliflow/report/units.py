@@ -74,6 +74,11 @@ def bare_percent(share: Number) -> str:
     return EMPTY if share is None else f"{share * 100:.1f}"
 
 
+def at_most(share: Number) -> str:
+    """An upper bound of a share in percent, rounded up."""
+    return EMPTY if share is None else f"{math.ceil(share * 1000) / 10:.1f} %"
+
+
 def points(change: Number) -> str:
     """A change of a share in percentage points, always with its sign."""
     if change is None:

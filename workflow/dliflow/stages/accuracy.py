@@ -1,4 +1,4 @@
-"""Top-1 and top-5 of a converted model on a labelled dataset; the predictions of each image are kept."""
+"""The predictions of a converted model for each image, and its top-1 and top-5 where the images have labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import csv
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -32,7 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     feed.array_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the record")
     parser.add_argument("--dataset", required=True)
-    parser.add_argument("--images", type=Path, required=True, help="image list with labels")
+    parser.add_argument("--images", type=Path, required=True, help="image list")
+    parser.add_argument("--unlabelled", action="store_true", help="labels are neither needed nor looked at")
     parser.add_argument("--label-offset", type=int, required=True, help="index of class 0 among the scores")
     parser.add_argument("--batch-size", type=int, required=True)
 
@@ -95,7 +96,8 @@ def predict_all(args: argparse.Namespace, opened: session.Opened, journal: Journ
     if first:
         print(f"goes on where it stopped: {first:,} of {images:,} images are done", flush=True)
     variant = "" if args.variant == "default" else f" {args.variant}"
-    report = progress.meter(f"accuracy {args.model} {args.framework}{variant} {args.precision}", images, first)
+    what = "agreement" if args.unlabelled else "accuracy"
+    report = progress.meter(f"{what} {args.model} {args.framework}{variant} {args.precision}", images, first)
     batches = evaluate(
         lambda batch: session.checked_predict(opened, batch, args.scores),
         args.array,
@@ -118,7 +120,9 @@ def run(args: argparse.Namespace) -> None:
     count = inputs.count(args.array)
     if len(rows) != count:
         raise DliflowError(f"{args.images} lists {len(rows)} images, {args.array} holds {count}")
-    if any(row["label"] is None for row in rows):
+    if args.unlabelled:
+        rows = [{**row, "label": None} for row in rows]
+    elif any(row["label"] is None for row in rows):
         raise DliflowError(f"{args.images}: there are no labels; accuracy needs a labelled dataset")
     extra = {"dataset": args.dataset, "list_sha256": sha256(args.images)}
     if read_json(args.array)["list_sha256"] != extra["list_sha256"]:
@@ -136,6 +140,19 @@ def run(args: argparse.Namespace) -> None:
         session.write_skip(args.out, "accuracy", session.described(args), skip, extra)
 
 
+def _right(classes: np.ndarray, labels: Optional[np.ndarray]) -> dict[str, Optional[int]]:
+    """How many images are right; None where that is not known.
+
+    Args:
+        classes: (images, kept), best first.
+        labels: (images,), or None.
+    """
+    if labels is None:
+        return {"top1_right": None, "top5_right": None}
+    right = classes == labels[:, None]
+    return {"top1_right": int(right[:, 0].sum()), "top5_right": int(right.any(1).sum())}
+
+
 def write(
     args: argparse.Namespace,
     opened: session.Opened,
@@ -150,9 +167,7 @@ def write(
         predicted: the `predictions` of all of them.
         extra: what the record's identity holds beside the configuration.
     """
-    labels = np.array([row["label"] for row in rows])
     classes = predicted["class"] - args.label_offset
-    right = classes == labels[:, None]
     table = payload(args.out, ".csv")
     with replacing(table) as scratch, open(scratch, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -166,8 +181,7 @@ def write(
         {**opened.identity, **extra},
         figures={
             "images": len(rows),
-            "top1_right": int(right[:, 0].sum()),
-            "top5_right": int(right.any(1).sum()),
+            **_right(classes, None if args.unlabelled else np.array([row["label"] for row in rows])),
             "predictions": table.name,
             "predictions_sha256": sha256(table),
             "peak_rss_mib": process.peak_rss_mib(),

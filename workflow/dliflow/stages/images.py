@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from dliflow import progress
-from dliflow.images import dataset, labels
+from dliflow.errors import DliflowError
+from dliflow.images import crops, dataset, labels
+from dliflow.images.preprocess import decode
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels-path", type=Path, help="the rule's file or folder")
     parser.add_argument("--classes", type=int, required=True, help="labels must be below this")
     parser.add_argument("--names", type=Path, help="file with what the classes are called in folders and labels")
+    parser.add_argument("--crops", type=json.loads, help="JSON: which squares of the images are listed in their place")
     parser.add_argument("--out", type=Path, required=True)
 
 
@@ -34,8 +39,37 @@ def run(args: argparse.Namespace) -> None:
     called = args.names.read_text(encoding="utf-8-sig").splitlines() if args.names else []
     classes = labels.Classes(args.classes, called)
     classes_of_images = labels.of_images(names, args.labels, args.labels_path, classes)
+    if args.crops is not None:
+        class_of = dict(zip(names, classes_of_images))
+        names = _cropped(args.folder, names, args.crops)
+        classes_of_images = [class_of[crops.split(name)[0]] for name in names]
     dataset.write(args.out, dataset.rows(args.folder, names, classes_of_images))
     print(f"{len(names):,} images, {len(set(classes_of_images) - {None}):,} classes", flush=True)
+
+
+def _cropped(folder: Path, names: list[str], entry: dict[str, Any]) -> list[str]:
+    """The names of the squares of these images.
+
+    Args:
+        entry: `crops` of the dataset's entry.
+
+    Raises:
+        DliflowError: when an image cannot be read, or all are too small.
+    """
+
+    def of(name: str) -> list[str]:
+        width, height = decode(folder / name).size
+        return [crops.named(name, box) for box in crops.squares(width, height, entry["sides"], entry["smallest"])]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        squares = list(pool.map(of, names))
+    print(f"squares of {sum(map(bool, squares)):,} of {len(names):,} images", flush=True)
+    if not any(squares):
+        raise DliflowError(
+            f"{folder}: crops.smallest: {entry['smallest']}: no image has squares of so many pixels with sides "
+            f"of {entry['sides']}; make it smaller"
+        )
+    return [name for of_image in squares for name in of_image]
 
 
 def _tell_left_out(folder: Path, taken: int, labels_path: Optional[Path]) -> None:

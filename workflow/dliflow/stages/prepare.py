@@ -12,15 +12,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import PIL
+from PIL import Image
 
 from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.files import digest, payload, sha256, write_json
-from dliflow.images import dataset, inputs
+from dliflow.images import crops, dataset, inputs
 from dliflow.images.preprocess import decode, preprocess
 from dliflow.records.journal import Journal
 from dliflow.study import source_code
@@ -65,6 +66,13 @@ def allocate(path: Path, shape: tuple[int, ...]) -> int:
     return np.load(path, mmap_mode="r").offset
 
 
+def _part(image: Image.Image, box: Optional[crops.Box]) -> Image.Image:
+    if box is None:
+        return image
+    left, top, width, height = box
+    return image.crop((left, top, left + width, top + height))
+
+
 def decoded(
     rows: list[dict[str, Any]], indices: Iterable[int], geometry: dict[str, Any], descriptor: int, offset: int
 ) -> Iterator[tuple[int, Union[np.uint64, DliflowError]]]:
@@ -76,9 +84,9 @@ def decoded(
     cores = len(os.sched_getaffinity(0))
 
     def one(index: int) -> Union[np.uint64, DliflowError]:
-        file = rows[index]["file"]
+        file, box = crops.split(rows[index]["file"])
         try:
-            image = preprocess(decode(Path(file)), geometry)
+            image = preprocess(_part(decode(Path(file)), box), geometry)
             if hashlib.sha256(Path(file).read_bytes()).hexdigest() != rows[index]["sha256"]:
                 raise DliflowError(f"{file}: was changed or damaged after the images had been listed")
         except DliflowError as error:

@@ -173,6 +173,8 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
+    if config["agreement"]["dataset"] == config["dataset"]:
+        yield f"agreement.dataset: '{config['dataset']}' is the study's dataset; name one of other images, or null"
 
 
 def study(config: dict[str, Any], origin: str) -> dict[str, Any]:

@@ -48,13 +48,16 @@ def images(study: Study, dataset: str) -> str:
         labels=entry["labels"],
         labels_path=study.labels_path(dataset),
         names=study.names_file(dataset),
+        crops=entry["crops"],
         classes=min(map(len, study.classes.values())),
     )
 
 
-def subset(study: Study, subset: str) -> str:
+def subset(study: Study, dataset: str, subset: str) -> str:
     """Of `subset`: `evaluation` or `performance`."""
-    accuracy, latency = study.config["accuracy"], study.config["latency"]
+    accuracy, agreement, latency = (study.config[key] for key in ("accuracy", "agreement", "latency"))
+    if dataset == agreement["dataset"]:
+        return text(at_most=agreement["images"], seed=agreement["seed"])
     size = {"exactly": accuracy["images"]} if subset == "evaluation" else {"at_most": latency["images"]}
     return text(**size, seed=accuracy["seed"])
 
@@ -62,10 +65,9 @@ def subset(study: Study, subset: str) -> str:
 def calibration(study: Study) -> str:
     """Of `calibration`."""
     chosen = study.config["calibration"]
-    evaluation = paths.EVALUATION_IMAGES.format(dataset=study.config["dataset"])
     return text(
         candidates=paths.IMAGES.format(dataset=chosen["dataset"]),
-        evaluation=evaluation,
+        evaluation=[paths.EVALUATION_IMAGES.format(dataset=name) for name in plan.evaluated(study.config)],
         count=chosen["images"],
         seed=chosen["seed"],
     )
@@ -155,12 +157,13 @@ def parity(study: Study, configuration: Configuration) -> str:
 
 
 def accuracy(study: Study, configuration: Configuration, dataset: str) -> str:
-    """Of `accuracy`."""
+    """Of `accuracy`, on the study's labelled images or on those of `agreement`."""
     model = configuration.model
     return text(
         **_session(study, configuration),
-        **_images(study, model, study.array(model)),
+        **_images(study, model, study.array(model, dataset)),
         dataset=dataset,
+        unlabelled=dataset != study.config["dataset"],
         images=paths.EVALUATION_IMAGES.format(dataset=dataset),
         label_offset=study.models[model]["label_offset"],
         batch_size=study.batch_size(model) or study.config["accuracy"]["batch_size"],

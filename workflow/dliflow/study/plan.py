@@ -23,6 +23,7 @@ ANCHOR = "anchor"  # the name of its environment
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
+PERFORMANCE = (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY)
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
 READY = 10**9
 
@@ -40,6 +41,7 @@ def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict
         "latency": latency,
         "compare": {"leaders": config["compare"]["leaders"]},
         "calibration": {"dataset": config["calibration"]["dataset"]},
+        "agreement": {"dataset": config["agreement"]["dataset"]},
         "fetched_labels": sorted(fetched_labels),
     }
 
@@ -87,10 +89,10 @@ def build(
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
-    `parity`, `accuracy`, `sweep` and `compare` each hold rows with the identity, the declared reason (or None), the
-    `record` that answers for it and the outputs that it `needs`, in the order in which they are made: exactly those
-    that jobs make for it, since the failure of another one must not count. The rows of one configuration's batch sizes
-    share the record of each group.
+    `parity`, `accuracy`, `agreement`, `sweep` and `compare` each hold rows with the identity, the declared reason (or
+    None), the `record` that answers for it and the outputs that it `needs`, in the order in which they are made:
+    exactly those that jobs make for it, since the failure of another one must not count. The rows of one
+    configuration's batch sizes share the record of each group. `agreement` is empty where no dataset is named for it.
 
     Args:
         config: what `deciding` tells of a checked config.
@@ -99,39 +101,39 @@ def build(
         digest: for a framework the digest of its environment, which stands in paths.
     """
     dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
-    parity, accuracy, sweep = [], [], []
+    unlabelled = config["agreement"]["dataset"]
+    parity, accuracy, agreement, sweep = [], [], [], []
     for configuration in configurations(config, models):
         model, framework, precision = (configuration[key] for key in ("model", "framework", "precision"))
         as_it_is = models[model]["precision"] is not None
         converter = framework if as_it_is else conversion.converter(framework, precision)
         row = {**configuration, "environment": digest(framework), "converter": digest(converter)}
         home, exporter = (ask(models[model]["format"]) for ask in (sources.home, sources.exporter))
-        inputs = [paths.MODEL_FILES.format(model=model), *_listed(config, dataset)]
-        evaluation, performance = (
-            [listed.format(dataset=dataset), array.format(dataset=dataset, spec=models[model]["spec"])]
-            for listed, array in (
-                (paths.EVALUATION_IMAGES, paths.ARRAY),
-                (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY),
-            )
-        )
+        files, spec = paths.MODEL_FILES.format(model=model), models[model]["spec"]
         interchange = [
             environment(exporter),
             paths.INTERCHANGE.format(model=model),
             environment(converter),
         ]
-        calibration = _calibration(config, models[model]["spec"]) if row["precision"] == "int8" else []
+        calibration = _calibration(config, spec) if row["precision"] == "int8" else []
         converted = [
             *([] if as_it_is else [*interchange, *calibration]),
             environment(framework),
             paths.CONVERTED.format(**row),
         ]
         fixed = models[model]["batch_size"]
-        quality, speed = (_made([*inputs, *subset, *converted]) for subset in (evaluation, performance))
+        quality = _made([files, *_evaluated(config, dataset, spec), *converted])
+        performance = [listed.format(dataset=dataset, spec=spec) for listed in PERFORMANCE]
+        speed = _made([files, *_listed(config, dataset), *performance, *converted])
         record = paths.PARITY.format(**row)
         reference = paths.REFERENCE.format(model=model)
         parity.append({**row, "record": record, "needs": _made([*quality, environment(home), reference, record])})
         record = paths.ACCURACY.format(**row, dataset=dataset)
         accuracy.append({**row, "dataset": dataset, "record": record, "needs": [*quality, record]})
+        if unlabelled is not None:
+            record = paths.ACCURACY.format(**row, dataset=unlabelled)
+            needs = _made([files, *_evaluated(config, unlabelled, spec), *converted, record])
+            agreement.append({**row, "dataset": unlabelled, "record": record, "needs": needs})
         fits = batch_sizes(config, models[model])
         for batch_size in config["latency"]["batch_sizes"]:
             other = f"the model's file takes batches of {fixed} only (source.batch_size)"
@@ -149,7 +151,7 @@ def build(
                 record = paths.SWEEP.format(**point)
                 sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
     compare = list(comparisons(sweep, parity)) if config["compare"]["leaders"] else []
-    return {"parity": parity, "accuracy": accuracy, "sweep": sweep, "compare": compare}
+    return {"parity": parity, "accuracy": accuracy, "agreement": agreement, "sweep": sweep, "compare": compare}
 
 
 def batch_sizes(config: dict[str, Any], model: dict[str, Any]) -> list[int]:
@@ -173,11 +175,22 @@ def _listed(config: dict[str, Any], dataset: str) -> list[str]:
     return [path.format(dataset=dataset) for path in (paths.DATASET_FILES, *labels, paths.IMAGES)]
 
 
+def _evaluated(config: dict[str, Any], dataset: str, spec: str) -> list[str]:
+    """What the pixels of a dataset's evaluation images need, and they."""
+    made = (paths.EVALUATION_IMAGES, paths.ARRAY)
+    return [*_listed(config, dataset), *(output.format(dataset=dataset, spec=spec) for output in made)]
+
+
+def evaluated(config: dict[str, Any]) -> list[str]:
+    """The datasets on which quality is looked at, none of whose images may be a calibration image."""
+    return [name for name in (config["dataset"], config["agreement"]["dataset"]) if name is not None]
+
+
 def _calibration(config: dict[str, Any], spec: str) -> list[str]:
     """What the calibration images of an input spec need, and their pixels."""
+    lists = [[*_listed(config, name), paths.EVALUATION_IMAGES.format(dataset=name)] for name in evaluated(config)]
     return [
-        *_listed(config, config["dataset"]),
-        paths.EVALUATION_IMAGES.format(dataset=config["dataset"]),
+        *(output for needed in lists for output in needed),
         *_listed(config, config["calibration"]["dataset"]),
         paths.CALIBRATION_IMAGES,
         paths.CALIBRATION_ARRAY.format(spec=spec),

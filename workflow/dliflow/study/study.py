@@ -30,7 +30,7 @@ class Study:
     Attributes:
         config: as `config.study` checks it, defaults filled in.
         models: the registry entry of each model, completed.
-        datasets: those of the dataset and of the calibration images.
+        datasets: those of the dataset, of the calibration images and of those without labels.
         classes: the class names of each model.
         listings: for each dataset that is a folder of the user's a digest of what is in it, so that a new or replaced
             image is seen.
@@ -60,11 +60,13 @@ class Study:
         config["models"] = list(models)
         calibration = config["calibration"]["dataset"]
         named = {"dataset": config["dataset"], "calibration.dataset": calibration}
+        if config["agreement"]["dataset"] is not None:
+            named["agreement.dataset"] = config["agreement"]["dataset"]
         entries = configuration.datasets(DATASETS, named, origin)
         classes = {
             name: configuration.class_names(Path(entry["classes"]), entry["file"]) for name, entry in models.items()
         }
-        needed = {config["dataset"], *([calibration] if "int8" in config["precisions"] else [])}
+        needed = {*plan.evaluated(config), *([calibration] if "int8" in config["precisions"] else [])}
         configuration.together(_checks(models, {name: entries[name] for name in needed}))
         listings = {
             name: datasets.listing(folder, entries[name]["images"])
@@ -157,9 +159,9 @@ class Study:
         """Whether a conversion needs calibration images."""
         return precision == "int8" and not self.as_it_is(model)
 
-    def array(self, model: str) -> str:
-        """The manifest of the pixels that a model's quality is measured on."""
-        return paths.ARRAY.format(dataset=self.config["dataset"], spec=self.specs[model])
+    def array(self, model: str, dataset: Optional[str] = None) -> str:
+        """The manifest of the pixels that a model's quality is measured on: of the study's dataset, or another."""
+        return paths.ARRAY.format(dataset=dataset or self.config["dataset"], spec=self.specs[model])
 
     def performance_array(self, model: str) -> str:
         """The manifest of the pixels that a model's requests are made of."""

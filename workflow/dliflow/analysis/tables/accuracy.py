@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import pandas as pd
 
 from dliflow import sources
 from dliflow.analysis import baselines, chance, stats
-from dliflow.analysis.tables import shared
+from dliflow.analysis.tables import agreement, shared
 from dliflow.records import record
 
 ACCEPTED_LOSS = 0.01  # of top-1, by compression; the bound that the methodology sets
@@ -39,9 +39,20 @@ def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, models: dict[str,
             evaluated[key] = baselines.predictions(Path(planned["record"]).with_name(figures["predictions"]))
         table.append(row)
     states = {shared.values(row): row["status"] for row in table}
+    compared = {}
     for row in table:
         if row["status"] == "ok":
-            row.update(_change(row, evaluated, states, models[row["model"]]))
+            choice = _baseline(row, evaluated, states, models[row["model"]])
+            row["baseline_reason"] = choice.reason
+            if choice.key is not None:
+                compared[shared.values(row)] = choice.key
+    bounds = agreement.columns(study_plan["agreement"], compared)
+    for row in table:
+        key = shared.values(row)
+        if key in compared:
+            row.update(bounds.get(key, {}))
+            row.update(_change(evaluated[key], evaluated[compared[key]]), baseline=baselines.name(compared[key]))
+            row.update(_judged(row, evaluated[compared[key]], models[row["model"]]["classes"]))
     return table
 
 
@@ -63,10 +74,10 @@ def _shares(figures: dict[str, Any], classes: int) -> dict[str, Any]:
     return shares
 
 
-def _change(
+def _baseline(
     row: shared.Row, evaluated: dict[tuple, pd.DataFrame], states: dict[tuple, str], model: dict[str, Any]
-) -> dict[str, Any]:
-    """The columns that compare a good row with its baseline, or why there is none.
+) -> baselines.Choice:
+    """What a good row is compared with.
 
     Args:
         evaluated: the predictions of all rows that are well.
@@ -79,49 +90,120 @@ def _change(
             return baselines.differing(predictions, evaluated[key])
         return states.get(key, "is not in the study").replace("skipped", "was skipped")
 
-    key, reason = baselines.choose(shared.values(row), sources.load(model["format"]).FRAMEWORK, unfit)
-    if key is None:
-        return {"baseline_reason": reason}
-    base = evaluated[key]
+    return baselines.choose(shared.values(row), sources.load(model["format"]).FRAMEWORK, unfit)
+
+
+def _change(predictions: pd.DataFrame, base: pd.DataFrame) -> dict[str, Any]:
+    """The columns that compare two configurations on the labelled images, which are the same."""
     right, base_right = predictions["class1"] == predictions["label"], base["class1"] == base["label"]
     lost, won, images = int((base_right & ~right).sum()), int((right & ~base_right).sum()), len(predictions)
-    change = (won - lost) / images
     low, high = stats.paired_change_interval(won, lost, images)
-    guessing = chance.warning(int(base_right.sum()), images, model["classes"])
     return {
-        "baseline": baselines.name(key),
-        "baseline_reason": reason,
-        "top1_change": change,
+        "top1_change": (won - lost) / images,
         "top1_change_ci_low": low,
         "top1_change_ci_high": high,
         "mcnemar_p": stats.mcnemar_p(won, lost),
         "agreement": float((predictions["class1"] == base["class1"]).mean()),
-        "verdict": "cannot tell: the baseline looks like chance" if guessing else verdict(low, high, images),
-        "images_needed": images_needed(change, low, high, images),
     }
 
 
-def undecided(low: float, high: float) -> bool:
-    """Whether the interval of a change does not tell if more of top-1 is lost than the methodology accepts."""
-    return low < -ACCEPTED_LOSS <= high
+def _judged(row: shared.Row, base: pd.DataFrame, classes: int) -> dict[str, Any]:
+    """The verdict, and how many images would tell where these do not."""
+    loss = Loss.of(row)
+    guessing = chance.warning(int((base["class1"] == base["label"]).sum()), len(base), classes)
+    return {
+        "verdict": "cannot tell: the baseline looks like chance" if guessing else loss.verdict,
+        "images_needed": loss.images_needed,
+        "unlabelled_needed": loss.unlabelled_needed,
+    }
 
 
-def verdict(low: float, high: float, images: int) -> str:
-    """Whether the loss of top-1 exceeds what the methodology accepts, as far as the interval of the change tells."""
-    if undecided(low, high):
-        return f"cannot tell with {images} images"
-    return f"loses {'more' if high < -ACCEPTED_LOSS else 'no more'} than {ACCEPTED_LOSS:.0%}"
+class Loss(NamedTuple):
+    """What is known of a loss of top-1: from labelled images its interval, from others a bound."""
+
+    change: float
+    low: float
+    """Of the interval of the change."""
+    high: float
+    images: int
+    """With labels."""
+    bound: Optional[float] = None
+    """Share of images whose class changes, at most; None where it was not looked at."""
+    changed: float = 0.0
+    """The share that was seen."""
+    unlabelled: int = 0
+    """Images without labels."""
+    effective: float = 0.0
+    """How many independent ones these are worth."""
+
+    @classmethod
+    def of(cls, row: shared.Row) -> Loss:
+        """From a row of accuracy.csv that has a baseline."""
+        labelled = (row["top1_change"], row["top1_change_ci_low"], row["top1_change_ci_high"], row["images"])
+        if row.get("loss_bound") is None:
+            return cls(*labelled)
+        changed = 1 - row["unlabelled_agreement"]
+        return cls(*labelled, row["loss_bound"], changed, row["unlabelled_images"], row["unlabelled_effective"])
+
+    @property
+    def more(self) -> bool:
+        """Whether more of top-1 is lost than the methodology accepts."""
+        return self.high < -ACCEPTED_LOSS
+
+    @property
+    def undecided(self) -> bool:
+        """Whether neither kind of images tells if more is lost than that."""
+        bounded = self.bound is not None and self.bound <= ACCEPTED_LOSS
+        return not bounded and self.low < -ACCEPTED_LOSS <= self.high
+
+    @property
+    def most(self) -> float:
+        """So much of top-1 is lost at most."""
+        return min(max(0.0, -self.low), 1.0 if self.bound is None else self.bound)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the loss exceeds what is accepted, as far as the images tell."""
+        if not self.undecided:
+            return f"loses {'more' if self.more else 'no more'} than {ACCEPTED_LOSS:.0%}"
+        if self.bound is None:
+            return f"cannot tell with {self.images} images"
+        return (
+            f"cannot tell with {self.images} labelled and {self.unlabelled} unlabelled images; loses no more than "
+            f"{math.ceil(self.most * 1000) / 10:.1f}%"
+        )
+
+    @property
+    def images_needed(self) -> Optional[int]:
+        """How many labelled images would tell, should the change stay what it is.
+
+        An interval narrows with the root of their number. Where it is known how many classes change, the change is not
+        taken to be larger than that, and the interval, which rests on images that are right on one side only, is not
+        taken to be wider than if all of these were. None where it is told already, and where the change lies so near
+        to the accepted loss that hardly any number would tell.
+        """
+        change, spread = self.change, ((self.high - self.low) / 2) ** 2 * self.images
+        if self.bound is not None:
+            change = min(max(change, -self.bound), self.bound)
+            spread = min(spread, stats.quantile(0.95) ** 2 * max(self.changed, 1 / self.effective))
+        margin = abs(change + ACCEPTED_LOSS)
+        if not self.undecided or margin < ACCEPTED_LOSS / 10:
+            return None
+        return rounded_up(spread / margin**2)
+
+    @property
+    def unlabelled_needed(self) -> Optional[int]:
+        """How many images without labels would tell, should the same share of them change its class.
+
+        None where it is told already, and where more change it than may be lost: then labels alone can tell.
+        """
+        if not self.undecided or self.bound is None:
+            return None
+        needed = stats.trials_needed(self.changed, ACCEPTED_LOSS)
+        return None if needed is None else rounded_up(needed * self.unlabelled / self.effective)
 
 
-def images_needed(change: float, low: float, high: float, images: int) -> Optional[int]:
-    """How many images would tell whether too much of top-1 is lost, should the change stay what it is.
-
-    An interval narrows with the root of their number. Rounded up to two digits; None where the interval tells already,
-    and where the change lies so near to the accepted loss that hardly any number would tell.
-    """
-    margin = abs(change + ACCEPTED_LOSS)
-    if not undecided(low, high) or margin < ACCEPTED_LOSS / 10:
-        return None
-    needed = images * ((high - low) / 2 / margin) ** 2
-    step = 10 ** max(0, math.floor(math.log10(needed)) - 1)
-    return math.ceil(needed / step) * step
+def rounded_up(number: float) -> int:
+    """To two digits."""
+    step = 10 ** max(0, math.floor(math.log10(number)) - 1)
+    return math.ceil(number / step) * step
