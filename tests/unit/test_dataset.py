@@ -117,7 +117,7 @@ def test_class_names_as_windows_writes_them(folder, tmp_path):
     arguments = {"folder": folder, "patterns": ["class/**/*.*"], "labels_path": None, "classes": 2}
     out, names = tmp_path / "list.csv", tmp_path / "names.txt"
     (folder / "class/readme.txt").unlink()
-    images.run(argparse.Namespace(**arguments, labels={"from": "folder"}, names=names, out=out))
+    images.run(argparse.Namespace(**arguments, crops=None, labels={"from": "folder"}, names=names, out=out))
     assert [row["label"] for row in dataset.read(out)] == [0, 1]
 
 
