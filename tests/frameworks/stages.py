@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 
@@ -15,6 +16,7 @@ def run(argv: list[str]) -> dict:
     """As its own process would: the exit status, and what it tells on standard error."""
     with contextlib.redirect_stderr(io.StringIO()) as errors:
         status = main(argv)
+    gc.collect()  # a network of gigabytes would stay beside that of the next stage
     return {"status": status, "errors": errors.getvalue()}
 
 
