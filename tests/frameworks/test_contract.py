@@ -31,7 +31,7 @@ BATCH_EFFECT = {"fp32": 1e-3, "fp16": 1e-3, "bf16": 2.0, "int8": 2.0}
 def found(study, outcomes):
     """What the contract's script tells of a case; one process for each framework and number of threads."""
     told = {}
-    (array,) = (study.folder / "results/data").glob("*/*px-*.json")
+    (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
     entry = config.model(ROOT / "config/models", "efficientnet_lite0", "test", "test")["input"]
 
     def asked(framework, variant, precision, count):
