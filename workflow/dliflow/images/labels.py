@@ -194,7 +194,7 @@ def only_listed(names: list[str], rule: dict[str, Any], path: Path) -> list[str]
 
 
 @dataclass
-class _Told:
+class _File:
     """What a file of labels says.
 
     Attributes:
@@ -214,60 +214,60 @@ class _Told:
     otherwise: dict[str, str] = field(default_factory=dict)
 
 
-def _told(path: Path, images: label_files.Names, rule: dict[str, Any], classes: Classes) -> _Told:
+def _read(path: Path, images: label_files.Names, rule: dict[str, Any], classes: Classes) -> _File:
     """A file of labels, read to its end, whatever is wrong with it."""
-    told = _Told()
+    file = _File()
     for line, text, label in label_files.pairs(path, rule):
         alike = images.called(text)
         name = alike[0] if alike else text
-        if name in told.lines:
-            told.again.append(f"line {line}: {text} is named again (label {label}), after line {told.lines[name]}")
+        if name in file.lines:
+            file.again.append(f"line {line}: {text} is named again (label {label}), after line {file.lines[name]}")
             continue
-        told.lines[name] = line
+        file.lines[name] = line
         if not alike:
-            told.absent[text] = line
+            file.absent[text] = line
         elif len(alike) > 1:
-            told.wrong.append(f"line {line}: {text}: could be {len(alike)} images, {some(alike)}")
+            file.wrong.append(f"line {line}: {text}: could be {len(alike)} images, {some(alike)}")
         elif composed(name) != composed(text):
-            told.otherwise[name] = text
+            file.otherwise[name] = text
         try:
-            told.labels[name] = _number(_label_in_cell(label, rule), rule, classes)
+            file.labels[name] = _number(_label_in_cell(label, rule), rule, classes)
         except LookupError as error:
             reason = f"label {error.args[0]}" if label else "there is no label"
-            told.wrong.append(f"line {line}: {text or 'no file'}: {reason}")
-    return told
+            file.wrong.append(f"line {line}: {text or 'no file'}: {reason}")
+    return file
 
 
-def _complaints(told: _Told, names: list[str], images: label_files.Names, classes: Classes) -> Iterator[str]:
+def _complaints(file: _File, names: list[str], images: label_files.Names, classes: Classes) -> Iterator[str]:
     """What does not fit together in a file of labels and the images of a dataset."""
-    if told.wrong:
-        yield f"{len(told.wrong)} lines are wrong:{listed(told.wrong)}\n{classes.called()}"
-    if told.again:
-        yield f"{len(told.again)} lines name a file again; is this two files in one?{listed(told.again)}"
-    without = [name for name in names if name not in told.lines]
+    if file.wrong:
+        yield f"{len(file.wrong)} lines are wrong:{listed(file.wrong)}\n{classes.called()}"
+    if file.again:
+        yield f"{len(file.again)} lines name a file again; is this two files in one?{listed(file.again)}"
+    without = [name for name in names if name not in file.lines]
     if without:
-        held = some(list(told.lines)) or "nothing"
+        held = some(list(file.lines)) or "nothing"
         yield f"there is no label for {len(without)} of {len(names)} images; it names {held}:{listed(without)}"
-    if told.absent:
-        root = images.root_of(list(told.absent))
+    if file.absent:
+        root = images.root_of(list(file.absent))
         question = f"\nThey all begin with {root}: is this the dataset's folder? Then set labels.root" if root else ""
         yield (
-            f"names {len(told.absent)} images that are not among the dataset's; is the dataset complete, and do "
+            f"names {len(file.absent)} images that are not among the dataset's; is the dataset complete, and do "
             "`images` and the paths in the file fit together?"
-            f"{listed([f'line {line}: {text}' for text, line in told.absent.items()])}{question}"
+            f"{listed([f'line {line}: {text}' for text, line in file.absent.items()])}{question}"
         )
 
 
 def _in_file(path: Path, names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
     """Labels from a file of them, each of whose lines names an image."""
     images = label_files.Names(names, rule.get("root", ""))
-    told = _told(path, images, rule, classes)
-    complaints = [f"{path}: {complaint}" for complaint in _complaints(told, names, images, classes)]
+    file = _read(path, images, rule, classes)
+    complaints = [f"{path}: {complaint}" for complaint in _complaints(file, names, images, classes)]
     if complaints:
         raise DliflowError("\n".join(complaints))
-    for name, text in list(told.otherwise.items())[:1]:
-        progress.say(f"{path}: names {len(told.otherwise):,} images in other words; '{text}' is taken for '{name}'")
-    places, labels = [f"line {told.lines[name]}: {name}" for name in names], [told.labels[name] for name in names]
+    for name, text in list(file.otherwise.items())[:1]:
+        progress.say(f"{path}: names {len(file.otherwise):,} images in other words; '{text}' is taken for '{name}'")
+    places, labels = [f"line {file.lines[name]}: {name}" for name in names], [file.labels[name] for name in names]
     _check(f"{path}: ", places, labels, classes.count)
     return labels
 

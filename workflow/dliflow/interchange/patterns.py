@@ -63,8 +63,8 @@ class Network:
 
     def gelus(self) -> list[Gelu]:
         """All of them."""
-        found = (self._gelu(node) for node in self.graph.node if node.op_type == "Erf")
-        return [gelu for gelu in found if gelu]
+        all_of_erf = (self._gelu(node) for node in self.graph.node if node.op_type == "Erf")
+        return [gelu for gelu in all_of_erf if gelu]
 
     def _gelu(self, erf) -> Optional[Gelu]:
         x = self.scaled(self.makers.get(erf.input[0]), 0.5**0.5)

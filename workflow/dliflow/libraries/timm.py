@@ -47,14 +47,14 @@ def _on_the_hub(config: Any) -> tuple[dict[str, Any], list[str]]:
     file = config.hf_hub_filename or "model.safetensors"
     address = huggingface_hub.hf_hub_url(config.hf_hub_id, file)
     try:
-        told = huggingface_hub.get_hf_file_metadata(address, timeout=10)
+        metadata = huggingface_hub.get_hf_file_metadata(address, timeout=10)
     except Exception as error:  # not reached, or there is no such file: its classes are many
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())
         return {"url": address}, [f"the weights' checksum, which the Hub tells and which was not reached ({reason})"]
-    if not re.fullmatch(r"[0-9a-f]{64}", told.etag or ""):
+    if not re.fullmatch(r"[0-9a-f]{64}", metadata.etag or ""):
         return {"url": address}, ["the weights' checksum: the Hub has none for this file"]
-    pinned = huggingface_hub.hf_hub_url(config.hf_hub_id, file, revision=told.commit_hash)
-    return {"url": pinned, "sha256": told.etag, **({"bytes": told.size} if told.size else {})}, []
+    pinned = huggingface_hub.hf_hub_url(config.hf_hub_id, file, revision=metadata.commit_hash)
+    return {"url": pinned, "sha256": metadata.etag, **({"bytes": metadata.size} if metadata.size else {})}, []
 
 
 def _classes(config: Any) -> tuple[Any, list[str]]:

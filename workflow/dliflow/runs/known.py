@@ -51,17 +51,17 @@ def _environment(library: str, folder: str) -> str:
         folder: of the environments, as the config names it.
     """
     file = known.environment_file(library)
-    made = Path(environments.folder(file, folder), "environment.json")
-    if not made.exists():
+    marker = Path(environments.folder(file, folder), "environment.json")
+    if not marker.exists():
         _say(f"Making the environment of {file}, in which {library} is asked for its networks ...")
         try:
-            _run(sys.executable, "environment", "--file", str(file), "--out", str(made))
+            _run(sys.executable, "environment", "--file", str(file), "--out", str(marker))
         except DliflowError as error:
             raise DliflowError(
                 f"{library}: is asked for its networks in an environment of its own, which could not be made; "
                 f"models of your own need none (docs/add-a-model.md)\n{error}"
             ) from None
-    return str(made.with_name("bin") / "python")
+    return str(marker.with_name("bin") / "python")
 
 
 def ask(library: str, networks: Sequence[str], folder: str, every: bool = False) -> dict[str, Any]:

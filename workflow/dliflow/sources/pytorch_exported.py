@@ -65,7 +65,7 @@ _TREES = ("in_spec", "out_spec")
 _NAMED = "collections.namedtuple"
 _TREE_TYPES = {"builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict", None}
 
-predict = export_torch.predict
+predict, export = export_torch.predict, export_torch.export
 
 
 class _Refused(Exception):
@@ -186,8 +186,3 @@ def load(path: Path, source: dict):
         raise DliflowError(f"{path}: no file of torch.export.save, or cut off: {text}") from error
     program._guards_code = []  # from the file, and evaluated as Python
     return export_torch.one_output(program.module(check_guards=False), source.get("output"))
-
-
-def export(network, shape: tuple[int, ...], out: Path) -> int:
-    """Export the program anew, for any batch size."""
-    return export_torch.write(export_torch.program(network, shape), shape, out)

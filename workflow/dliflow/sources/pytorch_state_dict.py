@@ -23,7 +23,7 @@ REQUIRED = ("architecture",)
 
 COMPILED = "_orig_mod."  # what torch.compile writes into names, wherever a compiled part stands
 
-predict = export_torch.predict
+predict, export = export_torch.predict, export_torch.export
 
 
 def load(path: Path, source: dict):
@@ -95,8 +95,3 @@ def _weights(tensors: Iterator[tuple[str, Any]], network, wanted: Optional[str],
         )
     prefix = (fitting or prefixes or [""])[0]
     return {name[len(prefix) :]: value for name, value in given.items() if name.startswith(prefix)}
-
-
-def export(network, shape: tuple[int, ...], out: Path) -> int:
-    """Export once with torch.export, and that program to ONNX; both take any batch size."""
-    return export_torch.write(export_torch.program(network, shape), shape, out)

@@ -12,15 +12,10 @@ FRAMEWORK = "pytorch"
 ENVIRONMENT = timm.ENVIRONMENT
 LAYOUT = "NCHW"
 
-predict = export_torch.predict
+predict, export = export_torch.predict, export_torch.export
 
 
 def load(path: Path, source: dict):
     """The network with its weights, which are read as data only."""
     sources.only_nchw(source)
     return library_network.load(timm, path, source)
-
-
-def export(network, shape: tuple[int, ...], out: Path) -> int:
-    """Export once with torch.export, and that program to ONNX; the program needs no timm any more."""
-    return export_torch.write(export_torch.program(network, shape), shape, out)

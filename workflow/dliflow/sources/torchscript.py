@@ -55,4 +55,4 @@ def export(network, shape: tuple[int, ...], out: Path) -> int:
         ) from error
     # The translation has its batch size fixed; its module has not. Its outputs are in order, and may have no names.
     module = export_torch.one_output(converted.module(check_guards=False), str(position))
-    return export_torch.write(export_torch.program(module, shape), shape, out)
+    return export_torch.export(module, shape, out)

@@ -177,8 +177,8 @@ def _listed(config: dict[str, Any], dataset: str) -> list[str]:
 
 def _evaluated(config: dict[str, Any], dataset: str, spec: str) -> list[str]:
     """What the pixels of a dataset's evaluation images need, and they."""
-    made = (paths.EVALUATION_IMAGES, paths.ARRAY)
-    return [*_listed(config, dataset), *(output.format(dataset=dataset, spec=spec) for output in made)]
+    patterns = (paths.EVALUATION_IMAGES, paths.ARRAY)
+    return [*_listed(config, dataset), *(output.format(dataset=dataset, spec=spec) for output in patterns)]
 
 
 def evaluated(config: dict[str, Any]) -> list[str]:

@@ -118,3 +118,11 @@ def write(exported, shape: tuple[int, ...], out: Path) -> int:
         torch.onnx.export, copy.deepcopy(exported), dynamo=True, opset_version=18, external_data=False, verbose=False
     ).model_proto
     return form.write(model, shape, "NCHW", out)
+
+
+def export(network, shape: tuple[int, ...], out: Path) -> int:
+    """Export once with torch.export, and that program to ONNX; both take any batch size, and need no library any more.
+
+    The arguments are those of a source format's `export`.
+    """
+    return write(program(network, shape), shape, out)

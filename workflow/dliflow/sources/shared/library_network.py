@@ -26,5 +26,5 @@ def load(library: ModuleType, path: Path, source: dict[str, Any]) -> Any:
     try:
         return library.build(name, path)
     except Exception as error:  # libraries raise whatever their layers and readers raise
-        reason = " ".join(str(error).split())[:500]
+        reason = " ".join(str(error).split())
         raise DliflowError(f"{path}: {source['format']} cannot make {name} of it: {reason or repr(error)}") from error
