@@ -41,7 +41,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Optional, Protocol
+from typing import Any, NamedTuple, Optional, Protocol
 
 import numpy as np
 
@@ -59,6 +59,11 @@ class Option:
         meaning: what the option does, for messages.
         minimum, maximum: bounds of a number.
         choices: the values that are taken; () for all.
+        tried: the values worth trying on a machine, when launch parameters are looked for; those that the machine
+            cannot have are left out. None where it is not tried.
+        arithmetic: whether another value may change scores, so that quality has to be looked at again.
+        code: the line that sets it in a user's own program, with `{value}` for the value as Python writes it. The
+            names in it are those of the framework's file in `deployment/`.
     """
 
     type: type
@@ -67,6 +72,21 @@ class Option:
     minimum: Optional[float] = None
     maximum: Optional[float] = None
     choices: tuple[Any, ...] = ()
+    tried: Optional[Callable[[Processors], Iterable[Any]]] = None
+    arithmetic: bool = False
+    code: str = ""
+
+
+class Processors(NamedTuple):
+    """What of a machine decides which values are worth trying: processors that a process may use."""
+
+    cores: int
+    cpus: int
+    """Hardware threads: with SMT more than the cores."""
+    flags: frozenset[str]
+    """Those of `facts.TELLING_FLAGS` that the CPU has."""
+    hybrid: bool
+    """Whether there are cores of two kinds."""
 
 
 class Session(Protocol):
