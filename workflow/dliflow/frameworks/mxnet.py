@@ -11,16 +11,39 @@ import ctypes
 import json
 from pathlib import Path
 
-from dliflow.frameworks import Option, take_options
+from dliflow.frameworks import Option, counts, take_options
 
 VARIANTS = ("imperative", "hybrid")
 MODEL = "model"  # how the names of its files begin; MXNet adds the rest
 SYMBOL, PARAMETERS = f"{MODEL}-symbol.json", f"{MODEL}-0000.params"
+THREADS = Option(
+    int,
+    None,
+    "threads of OpenMP and OpenBLAS; the default is one for each core",
+    minimum=1,
+    tried=lambda machine: [count for count in counts(machine.cpus) if count != machine.cores],
+    code=(
+        'os.environ["OMP_NUM_THREADS"] = "{value}"\n'
+        'os.environ["MXNET_OMP_MAX_THREADS"] = "{value}"\n'
+        'os.environ["OPENBLAS_NUM_THREADS"] = "{value}"'
+    ),
+)
 OPTIONS = {
     "backend": Option(
-        str, None, "MKLDNN fuses the hybrid variant's FP32 operators into oneDNN's, as INT8's are", choices=("MKLDNN",)
-    )
+        str,
+        None,
+        "MKLDNN fuses the hybrid variant's FP32 operators into oneDNN's, as INT8's are",
+        choices=("MKLDNN",),
+        tried=lambda machine: ["MKLDNN"],
+        arithmetic=True,
+        code="symbol = symbol.get_backend_symbol({value})",
+    ),
 }
+
+
+def valid(settings, processors, *, precision, variant, batch_size):
+    """What is about symbols does nothing to operators that run one by one."""
+    return "backend" not in settings or (variant, precision) == ("hybrid", "fp32")
 
 
 def version():

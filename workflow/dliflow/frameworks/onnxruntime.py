@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dliflow.frameworks import Option, take_options
+from dliflow.frameworks import Option, counts, take_options
 from dliflow.machine import facts
 
 MODEL = "model.onnx"
+THREADS = Option(
+    int,
+    None,
+    "intra-op threads; the default, one for each core, binds each of them to its core, a number does not",
+    minimum=1,
+    tried=lambda machine: counts(machine.cpus),
+    code="options.intra_op_num_threads = {value}",
+)
 OPTIONS: dict[str, Option] = {}
 
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dliflow.frameworks import Option, take_options
+from dliflow.frameworks import Option, counts, take_options
 
 MODEL = "model.onnx"
+THREADS = Option(
+    int,
+    None,
+    "threads of the whole process; the default is one for each hardware thread",
+    minimum=1,
+    tried=lambda machine: counts(machine.cpus)[:-1],
+    code="cv2.setNumThreads({value})",
+)
 OPTIONS: dict[str, Option] = {}
 
 

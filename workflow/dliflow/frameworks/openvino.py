@@ -9,11 +9,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from dliflow.errors import Skip
-from dliflow.frameworks import Option, take_options
+from dliflow.frameworks import Option, counts, take_options
 from dliflow.frameworks.shared import openvino_package
 
 MODEL = "model.xml"
-OPTIONS = {"streams": Option(int, 1, "requests that the plugin can work on at once", minimum=1)}
+THREADS = Option(
+    int,
+    None,
+    "threads of all streams together; the default is one for each core, of the fast kind where there are two",
+    minimum=1,
+    tried=lambda machine: counts(machine.cores)[:-1],
+    code='properties["INFERENCE_NUM_THREADS"] = {value}',
+)
+OPTIONS = {
+    "streams": Option(
+        int,
+        1,
+        "requests that the plugin can work on at once",
+        minimum=1,
+        tried=lambda machine: counts(machine.cores)[1:],
+        code='properties["NUM_STREAMS"] = {value}',
+    )
+}
 
 
 def version():

@@ -8,10 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from dliflow.errors import Skip
-from dliflow.frameworks import Option, take_options
+from dliflow.frameworks import Option, counts, take_options
 from dliflow.machine import facts
 
 MODEL = "model.pt2"
+THREADS = Option(
+    int,
+    None,
+    "intra-op threads; the default is one for each core",
+    minimum=1,
+    tried=lambda machine: [count for count in counts(machine.cpus) if count != machine.cores],
+    code="torch.set_num_threads({value})",
+)
 OPTIONS: dict[str, Option] = {}
 
 

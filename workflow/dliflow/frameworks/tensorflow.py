@@ -9,11 +9,30 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dliflow.frameworks import Option, take_options
+from dliflow.frameworks import Option, counts, take_options
 from dliflow.machine import facts
 
 MODEL = "saved_model"
-OPTIONS = {"onednn": Option(bool, None, "turns oneDNN's kernels on or off; TensorFlow's own choice depends on the CPU")}
+# Where the CPU has one of these, oneDNN's kernels are TensorFlow's own choice (its release notes, 2.9).
+NEURAL = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
+THREADS = Option(
+    int,
+    None,
+    "intra-op threads; the default is one for each hardware thread",
+    minimum=1,
+    tried=lambda machine: counts(machine.cpus)[:-1],
+    code="tf.config.threading.set_intra_op_parallelism_threads({value})",
+)
+OPTIONS = {
+    "onednn": Option(
+        bool,
+        None,
+        "turns oneDNN's kernels on or off; TensorFlow's own choice depends on the CPU",
+        tried=lambda machine: [not machine.flags & NEURAL],
+        arithmetic=True,
+        code='os.environ["TF_ENABLE_ONEDNN_OPTS"] = str(int({value}))',
+    ),
+}
 
 
 def version():

@@ -11,10 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from dliflow.files import read_json
-from dliflow.frameworks import Option, take_options
+from dliflow.frameworks import Option, counts, take_options
 
 MODEL = "model.tflite"
 ENDS = "ends.json"  # beside a file that runs as it is: which of its inputs and outputs are meant
+THREADS = Option(
+    int,
+    None,
+    "threads of the interpreter; the default is one",
+    minimum=1,
+    tried=lambda machine: counts(machine.cpus)[1:],
+    code='arguments["num_threads"] = {value}',
+)
 OPTIONS: dict[str, Option] = {}
 
 
