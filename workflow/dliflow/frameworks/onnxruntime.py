@@ -17,6 +17,7 @@ THREADS = Option(
     code="options.intra_op_num_threads = {value}",
 )
 OPTIONS: dict[str, Option] = {}
+CONCURRENT = "threads"  # a session takes calls from any number of them
 
 
 def version():

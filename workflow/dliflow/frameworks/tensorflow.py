@@ -33,6 +33,7 @@ OPTIONS = {
         code='os.environ["TF_ENABLE_ONEDNN_OPTS"] = str(int({value}))',
     ),
 }
+CONCURRENT = "threads"  # as TensorFlow Serving calls a model
 
 
 def version():

@@ -24,6 +24,7 @@ THREADS = Option(
     code='arguments["num_threads"] = {value}',
 )
 OPTIONS: dict[str, Option] = {}
+CONCURRENT = "sessions"  # an interpreter is of one thread
 
 
 def version():
