@@ -73,8 +73,6 @@ def run(args: argparse.Namespace) -> None:
         session.write_skip(args.out, "sweep", description, Skip(broken[0].reason), extra)
         return
     identity = {**description.identity, **extra, "batch_sizes": args.batch_sizes}
-    if args.in_flight:
-        identity["in_flight"] = args.in_flight
     if groups:
         identity["framework_version"] = groups[-1]["members"][NAME]["identity"]["framework_version"]
     figures = {"groups": groups, "broken": [one._asdict() for one in broken], **feed.chosen(args), "key": key}
