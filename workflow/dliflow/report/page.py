@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from dliflow.analysis.rows import grouped
-from dliflow.report import canvas, comparison, machines, names, times, units
+from dliflow.report import canvas, comparison, machines, names, throughput, times, units
 from dliflow.report.conclusion import Setting, doubts
 from dliflow.report.missing import Missing
 from dliflow.report.read import Tables
@@ -26,6 +26,7 @@ SECTIONS = {
     "accuracy": "Accuracy",
     "performance": "Performance",
     "rounds": "Rounds",
+    "throughput": "Throughput",
     "parity": "Parity",
     "missing": "What is missing",
     "time": "Time",
@@ -40,6 +41,7 @@ PLOTS = {
     "tradeoff": "Accuracy against latency",
     "comparison": "Measured together, in rounds",
     "machine": "The machine's speed over the study",
+    "throughput": "Images per second with several requests in flight",  # stands in the section of that name
 }
 THEMED = {canvas.INK: "ink", canvas.MUTED: "muted", canvas.GRID: "grid", canvas.FAINT: "faint", canvas.PAPER: "paper"}
 
@@ -131,9 +133,11 @@ def render(
         "settings": settings,
         "doubts": [doubt for kind in doubts(settings, tables.accuracy) for doubt in kind],
         "compared": comparison.blocks(tables),
+        "loaded": throughput.blocks(tables.throughput),
+        "throughput_plot": figures.get(PLOTS["throughput"]),
         "failed": [item for item in missing if item.status == "failed"],
         "skipped": [item for item in missing if item.status != "failed"],
-        "figures": figures,
+        "figures": {heading: svg for heading, svg in figures.items() if heading != PLOTS["throughput"]},
         "shares": times.shares(jobs),
         "total": sum(job.seconds for job in jobs),
         "run": run,
