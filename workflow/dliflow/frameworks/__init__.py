@@ -39,7 +39,8 @@ nothing is registered. Names of the converted files are constants here (`MODEL =
     imported, so that a configuration that is skipped costs no time.
 
 `environment(threads: int | None, options: dict) -> dict[str, str]` (optional)
-    Environment variables to be set before the framework is imported. It is asked on other machines too.
+    Environment variables to be set before the framework is imported, or, those that only count then, when the
+    process starts (`variables.AT_START`). It is asked on other machines too.
 
 The framework's own package is imported inside these functions only.
 """
