@@ -36,6 +36,7 @@ OPTIONS = {
         choices=("MKLDNN",),
         tried=lambda machine: ["MKLDNN"],
         arithmetic=True,
+        another_way=True,
         code="symbol = symbol.get_backend_symbol({value})",
     ),
     "static": Option(

@@ -75,7 +75,8 @@ OPTIONS = {
         str,
         None,
         "processors of each thread but the first, counted from 1, such as 2;3,4; needs a number of threads",
-        tried=lambda machine: [";".join(str(number) for number in range(2, machine.cpus + 1))],
+        # Without SMT this is what the default does.
+        tried=lambda machine: [";".join(map(str, range(2, machine.cpus + 1)))] if machine.cpus > machine.cores else [],
         code='options.add_session_config_entry("session.intra_op_thread_affinities", {value})',
     ),
     "io_binding": Option(

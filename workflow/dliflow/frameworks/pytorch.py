@@ -30,6 +30,7 @@ OPTIONS = {
         "torch.compile, with frozen weights, when the model is first run: minutes, and a C++ compiler is needed",
         tried=lambda machine: [True],
         arithmetic=True,
+        another_way=True,
         code='model = torch.compile(model, options={"freezing": True})',
     ),
     "channels_last": Option(

@@ -46,6 +46,7 @@ OPTIONS = {
         "XLA compiles the whole model when it is first run",
         tried=lambda machine: [True],
         arithmetic=True,
+        another_way=True,
         code="function = tf.function(function, jit_compile=True)",
     ),
 }
