@@ -59,9 +59,14 @@ class Lanes:
         self.pool = ThreadPoolExecutor(len(predicts))  # kept: frameworks have state for each thread that calls them
         self.gate = threading.Barrier(len(predicts))
 
-    def once(self, batch: np.ndarray) -> list[np.ndarray]:
-        """The scores of a request of each lane, all at the same time."""
-        return list(self.pool.map(lambda predict: np.array(predict(batch)), self.predicts))
+    def once(self, batches: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The scores of a request of each lane, all at the same time, over which batches rotate."""
+        places = range(len(self.predicts))
+        return list(self.pool.map(lambda place: self._scores(place, batches[place % len(batches)]), places))
+
+    def _scores(self, lane: int, batch: np.ndarray) -> np.ndarray:
+        self.gate.wait()
+        return np.array(self.predicts[lane](batch))
 
     def burst(
         self, batches: Sequence[np.ndarray], *, requests: int, limit_s: float, clock: Clock = time.perf_counter_ns
@@ -123,14 +128,14 @@ class Queued:
     def __init__(self, queue: Queue, slots: int):
         self.queue, self.slots = queue, slots
 
-    def once(self, batch: np.ndarray) -> list[np.ndarray]:
-        """The scores of as many requests as there are slots, all at the same time."""
-        scores: list[np.ndarray] = []
-        for _ in range(self.slots):
+    def once(self, batches: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The scores of as many requests as there are slots, as of `Lanes.once`."""
+        scores: dict[int, np.ndarray] = {}
+        for place in range(self.slots):
             self.queue.free()
-            self.queue.start(batch, scores.append)
+            self.queue.start(batches[place % len(batches)], partial(scores.__setitem__, place))
         self.queue.wait()
-        return scores
+        return [scores[place] for place in range(self.slots)]
 
     def burst(
         self, batches: Sequence[np.ndarray], *, requests: int, limit_s: float, clock: Clock = time.perf_counter_ns

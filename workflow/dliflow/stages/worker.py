@@ -114,7 +114,7 @@ class Loaded(Held):
         try:
             self.loaded = load.opened(self.imported, self.args.mode, batch_size, in_flight)
             begun = time.perf_counter()
-            self._check(self.loaded.lanes.once(batches[0]), batch_size)
+            self._check(self.loaded.lanes.once(batches), batch_size)
         except Skip as skip:
             return {"skip": str(skip)}
         first_request_ms = (time.perf_counter() - begun) * 1e3
@@ -143,10 +143,11 @@ class Loaded(Held):
             begin_ns: not before this time of the clock.
         """
         first = next(self.turns)
+        batches = self.batches[first:] + self.batches[:first]
         time.sleep(max(0, begin_ns - time.perf_counter_ns()) / 1e9)
         with self._counted():
-            lanes = self.loaded.lanes.burst(self.batches[first:] + self.batches[:first], **bounds)
-        self._check(self.loaded.lanes.once(self.batches[first]), len(self.batches[first]))
+            lanes = self.loaded.lanes.burst(batches, **bounds)
+        self._check(self.loaded.lanes.once(batches), len(batches[0]))
         return load.figures(lanes)
 
     def _check(self, scores: Iterable[np.ndarray], batch_size: int) -> None:
