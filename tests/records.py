@@ -189,7 +189,7 @@ def loaded(session: dict[str, Any], in_flight: int) -> dict[str, Any]:
         lane = Times((ended - takes).tolist(), ended.tolist())
         figures = {key: {"measured": value} for key, value in load.figures([lane] * in_flight).items()}
         rounds.append({"order": round_["order"], **figures})
-    return {**session, "opened": {"measured": opened}, "rounds": rounds}
+    return {**session, "opened": {"measured": opened}, "rounds": rounds, "anchor_threads": min(in_flight, 2)}
 
 
 def compared(

@@ -52,6 +52,7 @@ def test_images_per_second_and_latencies_are_those_of_the_records(study):
         assert request_ms < row["latency_p50_ms"] < 1.3 * request_ms
         assert row["latency_p50_ms"] < row["latency_p90_ms"] < row["latency_p99_ms"]
         assert (row["status"], row["groups"], row["sessions"]) == ("ok", 3, 6)
+        assert row["warnings"] == ""
         assert row["requests"] == 6 * 2 * number * (records.REQUESTS - 1)  # the first of each lane is before the window
 
 

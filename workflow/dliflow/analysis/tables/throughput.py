@@ -169,14 +169,25 @@ def _figures(
         "anchor_ms": surroundings.anchor_ms(one.session for one in sessions),
         "anchor_threads": threads,
         "reference_anchor_ms": math.exp(reference[threads]),
-        "warnings": "; ".join(doubts.of_load([_seen(one) for one in sessions])),
+        "warnings": "; ".join(doubts.of_load(_seen(sessions))),
     }
 
 
-def _seen(one: Session) -> doubts.Seen:
-    figures = one.of["figures"]
-    durations = doubts.durations(one.session, one.name)
-    return doubts.Seen(one.opened, durations, one.group, one.of["machine"]["usable_cpus"], figures["distinct_asked"])
+def _seen(sessions: Sequence[Session]) -> list[doubts.Seen]:
+    """What doubts ask of them; sessions with other numbers in flight, whose anchor has other threads, are left out."""
+    groups = {id(one.group): {**one.group, "sessions": []} for one in sessions}
+    for one in sessions:
+        groups[id(one.group)]["sessions"].append(one.session)
+    return [
+        doubts.Seen(
+            one.opened,
+            doubts.durations(one.session, one.name),
+            groups[id(one.group)],
+            one.of["machine"]["usable_cpus"],
+            one.of["figures"]["distinct_asked"],
+        )
+        for one in sessions
+    ]
 
 
 def _good(table: shared.Rows) -> shared.Rows:
