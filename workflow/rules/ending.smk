@@ -45,7 +45,7 @@ def in_this_run(rule):
 
 def check_launch():
     """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
-    measures = any(job.rule.name in ("sweep", "compare") for job in workflow.dag.needrun_jobs())
+    measures = any(job.rule.name in ("sweep", "compare", "profile_one") for job in workflow.dag.needrun_jobs())
     if workflow.local_exec and measures:
         checked(launch.check, CONFIG["launch"])
 
@@ -114,6 +114,8 @@ onstart:
 
 
 onsuccess:
+    if in_this_run("profile"):
+        terminal.last(f"\n{Path(paths.PROFILES).read_text(encoding='utf-8').rstrip()}")
     if in_this_run("report"):
         terminal.last(f"\n{Path(paths.SUMMARY).read_text(encoding='utf-8').rstrip()}")
 

@@ -11,6 +11,7 @@ rule tables:
         agreement=plan.records(PLAN, "agreement"),
         sweep=plan.records(PLAN, "sweep"),
         compare=plan.records(PLAN, "compare"),
+        profile=plan.records(PLAN, "profile"),
     output:
         paths.TABLES.values(),
         mark=paths.MARKS["tables"],

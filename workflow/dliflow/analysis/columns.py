@@ -611,6 +611,57 @@ ROUNDS = (
     Column("started_at", TEXT, "ISO 8601, UTC", "when the session was opened", "never"),
 )
 
+UNPROFILED = "nothing was profiled"
+PROFILE = (
+    *RUN,
+    NODE,
+    BATCH_SIZE,
+    STATUS,
+    REASON,
+    Column("type", TEXT, "", "what the operator does, as the framework calls it", UNPROFILED),
+    Column("kind", TEXT, "", "the same in whatever precision: `Conv` for `QLinearConv` and `FusedConv`", UNPROFILED),
+    Column(
+        "name",
+        TEXT,
+        "",
+        "the node in the framework's own graph",
+        "nothing was profiled, or the profiler tells of kinds only",
+    ),
+    Column(
+        "kernel",
+        TEXT,
+        "",
+        "what computed it, as the framework tells: OpenVINO's `exec_type`, ONNX Runtime's provider and first input's "
+        "type, PyTorch's operator inside it that took longest",
+        "nothing was profiled, or it is not told",
+    ),
+    Column("int8", YES_NO, "", "whether it computed on integers of 8 bits", "nothing was profiled, or it is not told"),
+    Column("calls", WHOLE, "count", "in a request", UNPROFILED),
+    Column("median_us", NUMBER, "µs", "all of its calls in a request: median over the requests", UNPROFILED),
+    Column("share", NUMBER, "share", "of the time of all operators, over all requests", UNPROFILED),
+    Column("operators_ms", NUMBER, "ms", "all operators of a request: median over the requests", UNPROFILED),
+    Column("profiled_ms", NUMBER, "ms", "a request with the profiler on: median", UNPROFILED),
+    Column(
+        "latency_ms",
+        NUMBER,
+        "ms",
+        "a request without it, in the same process and in turns with these: median. For the latency of a configuration "
+        "see performance.csv",
+        UNPROFILED,
+    ),
+    Column(
+        "coverage",
+        NUMBER,
+        "ratio",
+        "`operators_ms` / `latency_ms`: what is missing to 1 goes by outside of the operators; above 1 the profiler "
+        "itself costs time, or operators ran side by side",
+        UNPROFILED,
+    ),
+    Column("requests", WHOLE, "count", "requests with the profiler on, after the warm-up", UNPROFILED),
+    Column("profiler", TEXT, "", "what told", UNPROFILED),
+    RECORD,
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "parity": PARITY,
     "accuracy": ACCURACY,
@@ -618,6 +669,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "measurements": MEASUREMENTS,
     "comparison": COMPARISON,
     "rounds": ROUNDS,
+    "profile": PROFILE,
 }
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -92,9 +93,16 @@ class Imported:
         Raises:
             Skip: when this machine cannot run it.
         """
-        configuration = self.description.configuration
         started = time.perf_counter()
-        session = self.framework.load(
+        session = self.loaded(self.framework.load, batch_size)
+        load_ms = (time.perf_counter() - started) * 1e3
+        in_effect = {"threads_in_effect": session.threads, "batch_size": batch_size}
+        return Opened(session.predict, {**self.identity, **in_effect}, load_ms)
+
+    def loaded(self, load: Callable[..., Any], batch_size: int) -> Any:
+        """What a framework's `load`, or a function that takes the same, makes of the converted model."""
+        configuration = self.description.configuration
+        return load(
             self.folder,
             precision=configuration.precision,
             variant=configuration.variant,
@@ -103,9 +111,6 @@ class Imported:
             threads=self.description.threads,
             options=self.description.options,
         )
-        load_ms = (time.perf_counter() - started) * 1e3
-        in_effect = {"threads_in_effect": session.threads, "batch_size": batch_size}
-        return Opened(session.predict, {**self.identity, **in_effect}, load_ms)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from dliflow.analysis.rows import grouped
-from dliflow.report import canvas, comparison, machines, names, times, units
+from dliflow.report import canvas, comparison, machines, names, operators, times, units
 from dliflow.report.conclusion import Setting, doubts
 from dliflow.report.missing import Missing
 from dliflow.report.read import Tables
@@ -26,6 +26,7 @@ SECTIONS = {
     "accuracy": "Accuracy",
     "performance": "Performance",
     "rounds": "Rounds",
+    "operators": "Where the time goes",
     "parity": "Parity",
     "missing": "What is missing",
     "time": "Time",
@@ -88,6 +89,7 @@ def environment() -> jinja2.Environment:
     jinja.globals.update(
         interval=units.interval,
         count=names.count,
+        whole=operators.whole,
         bare_percent=units.bare_percent,
         points=units.points,
         ratio=units.ratio,
@@ -131,6 +133,8 @@ def render(
         "settings": settings,
         "doubts": [doubt for kind in doubts(settings, tables.accuracy) for doubt in kind],
         "compared": comparison.blocks(tables),
+        "profiles": operators.profiles(tables.profile),
+        "beside": operators.beside(tables.profile),
         "failed": [item for item in missing if item.status == "failed"],
         "skipped": [item for item in missing if item.status != "failed"],
         "figures": figures,

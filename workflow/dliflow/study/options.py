@@ -15,6 +15,8 @@ from dliflow.study.arguments import text
 from dliflow.study.study import Study
 
 BURST_REQUESTS = 1000  # of a burst that ends by time, at most
+# With the profiler and without: a median of some dozens of requests each, of few where one takes seconds.
+PROFILE = {"rounds": 5, "burst_requests": 10, "burst_limit": 0.5}
 
 
 def _fetched_part(source: dict[str, Any]) -> dict[str, Any]:
@@ -241,6 +243,21 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
         **_feed(study, model),
         budget=settings["budget_s"],
         **{key: settings[key] for key in ("leaders", "width", "groups", "sessions", "seed")},
+    )
+
+
+def profile(study: Study, configuration: Configuration, node: str, batch_size: int) -> str:
+    """Of `profile`."""
+    latency = study.config["latency"]
+    return text(
+        **_session(study, configuration),
+        **_feed(study, configuration.model),
+        **PROFILE,
+        node=node,
+        batch_size=batch_size,
+        launch=study.config["launch"],
+        warmup_requests=latency["warmup_requests"],
+        warmup_limit=latency["warmup_limit_s"],
     )
 
 

@@ -45,6 +45,10 @@ SWEEP = (
     "-{environment}/group{group}.json"
 )
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
+PROFILE = (
+    f"{RESULTS}/profile/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}"
+    "/batch{batch_size}.json"
+)
 SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
 PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
 INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
@@ -52,7 +56,7 @@ INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of 
 # What is derived from the records.
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
-    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds")
+    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "profile")
 }
 PLOTS = f"{RESULTS}/plots"
 PLOT_FILES = [
@@ -62,6 +66,7 @@ PLOT_FILES = [
 ]
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
+PROFILES = f"{RESULTS}/profile/summary.txt"  # what the profiles say, for the terminal
 RUN = f"{RESULTS}/logs/run.json"
 # Written by the rules' own jobs only, and last: without them what lies beside them is that of an unfinished study.
 MARKS = {

@@ -42,6 +42,7 @@ def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict
         "compare": {"leaders": config["compare"]["leaders"]},
         "calibration": {"dataset": config["calibration"]["dataset"]},
         "agreement": {"dataset": config["agreement"]["dataset"]},
+        "profile": config["profile"],
         "fetched_labels": sorted(fetched_labels),
     }
 
@@ -89,9 +90,9 @@ def build(
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
-    `parity`, `accuracy`, `agreement`, `sweep` and `compare` each hold rows with the identity, the declared reason (or
-    None), the `record` that answers for it and the outputs that it `needs`, in the order in which they are made:
-    exactly those that jobs make for it, since the failure of another one must not count. The rows of one
+    `parity`, `accuracy`, `agreement`, `sweep`, `compare` and `profile` each hold rows with the identity, the declared
+    reason (or None), the `record` that answers for it and the outputs that it `needs`, in the order in which they are
+    made: exactly those that jobs make for it, since the failure of another one must not count. The rows of one
     configuration's batch sizes share the record of each group. `agreement` is empty where no dataset is named for it.
 
     Args:
@@ -102,7 +103,7 @@ def build(
     """
     dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
     unlabelled = config["agreement"]["dataset"]
-    parity, accuracy, agreement, sweep = [], [], [], []
+    parity, accuracy, agreement, sweep, profile = [], [], [], [], []
     for configuration in configurations(config, models):
         model, framework, precision = (configuration[key] for key in ("model", "framework", "precision"))
         as_it_is = models[model]["precision"] is not None
@@ -134,6 +135,11 @@ def build(
             record = paths.ACCURACY.format(**row, dataset=unlabelled)
             needs = _made([files, *_evaluated(config, unlabelled, spec), *converted, record])
             agreement.append({**row, "dataset": unlabelled, "record": record, "needs": needs})
+        for batch_size in profiled(config, configuration):
+            unfit = None if fixed in (None, batch_size) else f"the model's file takes batches of {fixed} only"
+            point = {**row, "reason": row["reason"] or unfit, "node": config["node"], "batch_size": batch_size}
+            record = paths.PROFILE.format(**point)
+            profile.append({**point, "record": record, "needs": [*speed, record]})
         fits = batch_sizes(config, models[model])
         for batch_size in config["latency"]["batch_sizes"]:
             other = f"the model's file takes batches of {fixed} only (source.batch_size)"
@@ -151,7 +157,24 @@ def build(
                 record = paths.SWEEP.format(**point)
                 sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
     compare = list(comparisons(sweep, parity)) if config["compare"]["leaders"] else []
-    return {"parity": parity, "accuracy": accuracy, "agreement": agreement, "sweep": sweep, "compare": compare}
+    return {
+        "parity": parity,
+        "accuracy": accuracy,
+        "agreement": agreement,
+        "sweep": sweep,
+        "compare": compare,
+        "profile": profile,
+    }
+
+
+def profiled(config: dict[str, Any], configuration: dict[str, Any]) -> list[int]:
+    """The batch sizes at which a configuration is to be profiled.
+
+    Args:
+        config: its `profile` names rows: what an entry does not name is all that the study has.
+    """
+    asking = (entry for entry in config["profile"] if all(entry[key] in (None, configuration[key]) for key in IDENTITY))
+    return list(dict.fromkeys(entry["batch_size"] for entry in asking))
 
 
 def batch_sizes(config: dict[str, Any], model: dict[str, Any]) -> list[int]:
