@@ -300,6 +300,13 @@ PEAK_RSS = Column(
     "nothing was measured, or not told by the system",
 )
 MODEL_BYTES = Column("model_bytes", WHOLE, "bytes", "the converted model's files", UNMEASURED)
+ENERGY = Column(
+    "energy_mj",
+    NUMBER,
+    "mJ",
+    "what the processor packages (RAPL) took for a request, with all else that ran there and what they take when idle",
+    "nothing was measured, or the machine does not tell (`./dliflow doctor`)",
+)
 FPS = Column("fps", NUMBER, "images/s", "`batch_size` / `latency_p50_ms` · 1000", UNMEASURED)
 
 
@@ -384,6 +391,7 @@ PERFORMANCE = (
         UNMEASURED,
     ),
     *several("groups sessions", WHOLE, "count", "processes, and openings of the model, behind the figures", UNMEASURED),
+    over_sessions(ENERGY, "median over the sessions"),
 )
 
 SILENT = "no figures"  # of a session that left none
@@ -471,6 +479,7 @@ MEASUREMENTS = (
         "median of a configuration's groups, report and terminal call it doubtful and nothing the fastest",
         "no figures, or not told by the system",
     ),
+    replace(ENERGY, empty="no figures, or the machine does not tell"),
 )
 
 UNRUN = "it did not run"

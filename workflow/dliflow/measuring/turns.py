@@ -127,11 +127,12 @@ def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.
     for _ in range(pace.rounds):
         turns = list(sizes)
         order.shuffle(turns)
-        latency = {}
+        bursts = {}
         for name in turns:
-            latency[name] = running.members[name].ask({"burst": pace.burst}, pace.burst_limit_s)["latency_ns"]
+            bursts[name] = running.members[name].ask({"burst": pace.burst}, pace.burst_limit_s)
             anchored.append(_anchor(running, threads, pace))
-        rounds.append({"order": turns, "latency_ns": latency})
+        of_members = {key: {name: burst[key] for name, burst in bursts.items()} for key in ("latency_ns", "energy_uj")}
+        rounds.append({"order": turns, **of_members})
     for name in sizes:
         opened[name].update(running.members[name].ask({"close": {}}, pace.hang_s))
     return {

@@ -16,7 +16,7 @@ from typing import Any, Optional
 import numpy as np
 
 from dliflow.errors import Skip
-from dliflow.machine import disturbance, launch, process
+from dliflow.machine import disturbance, energy, launch, process
 from dliflow.measuring import feed, measure, metrics, session, warmup, workers
 
 
@@ -65,11 +65,12 @@ class Held:
         assert self.opened is not None
         first = next(self.turns)  # bursts begin at different batches, or short ones would see the same few always
         session.checked_predict(self.opened, self.batches[first - 1], self.args.scores)
-        before = disturbance.process_counters()
+        before, energy_before = disturbance.process_counters(), energy.read()
         samples = measure.run(self.opened.predict, self.batches[first:] + self.batches[:first], **bounds)
+        energy_uj = energy.between(energy_before, energy.read())
         for counter, value in disturbance.process_counters().items():
             self.counters[counter] += value - before[counter]
-        return {"latency_ns": samples.latency_ns}
+        return {"latency_ns": samples.latency_ns, "energy_uj": energy_uj}
 
     def close(self) -> dict[str, Any]:
         """Give the session's memory back, and tell what happened."""
