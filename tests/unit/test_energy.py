@@ -15,7 +15,7 @@ from dliflow.stages import worker
 
 @pytest.fixture
 def powercap(tmp_path, monkeypatch):
-    """Two packages at 100 and 200 µJ, one with a part, and a counter of the whole machine; all begin anew at 1000 µJ."""
+    """Two packages at 100 and 200 µJ, a part of one, the whole machine; each counter begins anew at 1000 µJ."""
     monkeypatch.setattr(energy, "POWERCAP", tmp_path)
     for zone, name, value in (
         ("intel-rapl:0", "package-0", 100),

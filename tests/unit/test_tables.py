@@ -30,6 +30,9 @@ STUDY = {
     **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "agreement": {"dataset": "many"},
+    "profile": [
+        {"framework": "onnxruntime", "batch_size": 4, **dict.fromkeys(("model", "variant", "precision", "device"))}
+    ],
 }
 MODELS = {
     "m": {
