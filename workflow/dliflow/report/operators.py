@@ -21,8 +21,13 @@ class Kind(NamedTuple):
     kernel: Optional[str]
     int8: Optional[bool]
     calls: int
-    ms: float
+    us: float
     share: float
+
+    @property
+    def ms(self) -> float:
+        """What they take in a request."""
+        return self.us / 1e3
 
 
 class Profile(NamedTuple):
@@ -78,13 +83,8 @@ def profiles(rows: Rows) -> list[Profile]:
 
 def _profile(rows: Rows) -> Profile:
     kinds = [
-        Kind(
-            *key,
-            calls=sum(row["calls"] for row in alike),
-            ms=sum(row["median_us"] for row in alike) / 1e3,
-            share=sum(row["share"] for row in alike),
-        )
-        for key, alike in grouped(rows, ("type", "kernel", "int8")).items()
+        Kind(kind, kernel, int8, *(sum(row[name] for row in alike) for name in ("calls", "median_us", "share")))
+        for (kind, kernel, int8), alike in grouped(rows, ("type", "kernel", "int8")).items()
     ]
     nodes = [row for row in rows if row["name"]]
     return Profile(rows[0], sorted(kinds, key=lambda kind: -kind.share), nodes[:NODES])
