@@ -66,7 +66,7 @@ PLOT_FILES = [
 ]
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
-PROFILES = f"{RESULTS}/profile/summary.txt"  # what the profiles say, for the terminal
+PROFILES = f"{RESULTS}/report/profiles.txt"  # what the profiles say, for the terminal
 RUN = f"{RESULTS}/logs/run.json"
 # Written by the rules' own jobs only, and last: without them what lies beside them is that of an unfinished study.
 MARKS = {
