@@ -611,6 +611,24 @@ ROUNDS = (
     Column("started_at", TEXT, "ISO 8601, UTC", "when the session was opened", "never"),
 )
 
+DISTRIBUTIONS = (
+    *(MODEL, FRAMEWORK, VARIANT, PRECISION, DEVICE),
+    *MEASURED_AT,
+    Column("requests", WHOLE, "count", "measured requests in all sessions", "never"),
+    Column("low_ms", NUMBER, "ms", "the shortest request, where the first bin begins", "never"),
+    Column("bin_ms", NUMBER, "ms", "width of a bin", "never"),
+    Column("counts", TEXT, "", "requests in each bin, whole numbers with spaces between them", "never"),
+    Column(
+        "beyond",
+        WHOLE,
+        "count",
+        "requests longer than the last bin, which ends at the longest one, or six interquartile ranges above the upper "
+        "quartile",
+        "never",
+    ),
+    Column("latency_max_ms", NUMBER, "ms", "the longest request", "never"),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "parity": PARITY,
     "accuracy": ACCURACY,
@@ -618,6 +636,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "measurements": MEASUREMENTS,
     "comparison": COMPARISON,
     "rounds": ROUNDS,
+    "distributions": DISTRIBUTIONS,
 }
 
 

@@ -52,8 +52,9 @@ INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of 
 # What is derived from the records.
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
-    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds")
+    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "distributions")
 }
+ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images
 PLOTS = f"{RESULTS}/plots"
 PLOT_FILES = [
     f"{PLOTS}/{name}.{kind}"
@@ -70,7 +71,7 @@ MARKS = {
     "report": f"{RESULTS}/report/complete.json",
 }
 # By rule what people read.
-PAGES = {"tables": list(TABLES.values()), "plots": PLOT_FILES, "report": [REPORT, SUMMARY]}
+PAGES = {"tables": [*TABLES.values(), ABOUT], "plots": PLOT_FILES, "report": [REPORT, SUMMARY]}
 UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 
 
