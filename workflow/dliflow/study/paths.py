@@ -63,6 +63,11 @@ PLOT_FILES = [
 ]
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
+SUMMARY_DATA = f"{RESULTS}/report/summary.json"
+# The files to deploy of a row of performance.csv.
+DEPLOY = (
+    f"{RESULTS}/deploy/{{model}}-{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}-batch{{batch_size}}"
+)
 RUN = f"{RESULTS}/logs/run.json"
 # Written by the rules' own jobs only, and last: without them what lies beside them is that of an unfinished study.
 MARKS = {
@@ -71,7 +76,11 @@ MARKS = {
     "report": f"{RESULTS}/report/complete.json",
 }
 # By rule what people read.
-PAGES = {"tables": [*TABLES.values(), ABOUT], "plots": PLOT_FILES, "report": [REPORT, SUMMARY]}
+PAGES = {
+    "tables": [*TABLES.values(), ABOUT],
+    "plots": PLOT_FILES,
+    "report": [REPORT, SUMMARY, SUMMARY_DATA],
+}
 UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 
 
