@@ -8,7 +8,7 @@ from pathlib import Path
 from dliflow.errors import DliflowError
 from dliflow.files import write_text
 from dliflow.records import marks, notes
-from dliflow.report import conclusion, missing, names, page, read, summary, times
+from dliflow.report import answer, conclusion, missing, names, page, read, summary, times
 from dliflow.study import paths
 
 
@@ -38,8 +38,20 @@ def run(args: argparse.Namespace) -> None:
     this_run = times.this_run(jobs, notes.run(args.run))
     models = dict.fromkeys(row["model"] for row in (*tables.performance, *tables.accuracy))
     title = args.title or f"Inference of {', '.join(models) or 'no model'}"
-    figures = page.plots(args.plots)
-    write_text(args.out, page.render(title, tables, settings, gaps, figures, jobs, this_run))
+    answers = answer.summary(tables, answer.answers(answer.recommendations(tables), None), settings, None, title)
+    sources = page.Sources(
+        tables=tables,
+        about=read.about(args.tables),
+        records=read.records(args.tables),
+        summary=answers,
+        settings=settings,
+        missing=gaps,
+        figures=page.plots(args.plots),
+        jobs=jobs,
+        run=this_run,
+        out=args.out,
+    )
+    write_text(args.out, page.render(title, sources))
     text = summary.render(settings, gaps, tables.accuracy, jobs, this_run, str(args.out))
     write_text(args.out.with_name("summary.txt"), text)
     if args.mark is not None:

@@ -270,7 +270,11 @@ def _about(study: Study) -> dict[str, Any]:
     registered = {"models": study.models, "datasets": study.datasets}
     return {"config": config} | {
         kind: {
-            name: {"title": entry["title"], "licence": entry["licence"], "from": entry["source"]["from"]}
+            name: {
+                "title": entry.get("title", name),
+                "licence": entry.get("licence", "not stated"),
+                "from": entry["source"]["from"],
+            }
             for name, entry in entries.items()
         }
         for kind, entries in registered.items()
