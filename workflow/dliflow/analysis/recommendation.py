@@ -44,7 +44,7 @@ class Bounds(NamedTuple):
         return self.high < math.inf
 
 
-NOTHING_KNOWN, ANY_SHARE, NONE_LOST = Bounds(0.0, math.inf), Bounds(0.0, 1.0), Bounds(0.0, 0.0)
+NOTHING_KNOWN, NOT_COMPARED, NONE_LOST = Bounds(0.0, math.inf), Bounds(0.0, 1.0), Bounds(0.0, 0.0)
 
 
 class Quality(NamedTuple):
@@ -75,11 +75,11 @@ def quality(row: Optional[Row]) -> Quality:
     nothing but what images show, where of all else it has to be shown how little it loses.
     """
     if row is None or row["status"] != "ok":
-        return Quality(None, ANY_SHARE, ANY_SHARE)
+        return Quality(None, NOT_COMPARED, NOT_COMPARED)
     exact = row["precision"] == "fp32"
     blind = (row["verdict"] or "").startswith("cannot tell: the baseline")
     if row["top1_change"] is None or blind:
-        return Quality(row, *[NONE_LOST if exact and not blind else ANY_SHARE] * 2)
+        return Quality(row, *[NONE_LOST if exact and not blind else NOT_COMPARED] * 2)
     loss, low = Loss.of(row), max(0.0, -row["top1_change_ci_high"])
     agreement = row["unlabelled_agreement_ci_low"], row["unlabelled_agreement_ci_high"]
     if agreement[0] is None:

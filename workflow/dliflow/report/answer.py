@@ -20,11 +20,13 @@ from dliflow.analysis.recommendation import (
     LOSS,
     MACHINE,
     MEMORY,
+    NOT_COMPARED,
     QUESTIONS,
     Bounds,
     Candidate,
     Goal,
     Outcome,
+    Quality,
     Recommendation,
     Steps,
 )
@@ -35,10 +37,11 @@ from dliflow.report.read import Tables
 from dliflow.study import paths
 from dliflow.version import __version__
 
+OBJECTIVES = {LATENCY: "lowest latency", FPS: "highest FPS", MEMORY: "smallest memory"}
 VERSION = 1  # of the file's form; the schema says when it rises
 IDENTITY = ("model", "framework", "variant", "precision", "device", "node", "scenario", "parameters", "batch_size")
-LOST, CHANGED = "of top-1 is lost", "of images get another class"
-BUSY = "the machine was too busy to tell: see what is doubtful"
+CHANCE = "its top-1 looks like chance"
+BUSY = "the machine was too busy to tell"
 # Every question with whatever loss of top-1, and within what the methodology accepts.
 ALL = {**QUESTIONS, **{f"{name}_within": goal._replace(loss=ACCEPTED_LOSS) for name, goal in QUESTIONS.items()}}
 
@@ -54,6 +57,11 @@ class Answer(NamedTuple):
     def setting(self) -> Row:
         """Any of its rows."""
         return self.of.of.first_row
+
+    @property
+    def name(self) -> str:
+        """As a setting is called."""
+        return names.setting(self.setting)
 
     def candidate(self, place: int) -> Candidate:
         """By its place."""
@@ -77,8 +85,8 @@ def answers(of_study: dict[tuple, Recommendation], goal: Optional[Goal]) -> list
 
 
 def called(candidate: Candidate) -> str:
-    """`onnxruntime int8, batch size 1`."""
-    return f"{names.configuration(candidate.row)}, batch size {candidate.size}"
+    """`onnxruntime int8 at batch size 1`."""
+    return f"{names.configuration(candidate.row)} at batch size {candidate.size}"
 
 
 def latency(candidate: Candidate) -> str:
@@ -104,6 +112,11 @@ def memory(candidate: Candidate) -> str:
 FIGURES = {LATENCY: latency, FPS: fps, MEMORY: memory}
 
 
+def percent(share: float) -> str:
+    """A bound that somebody set: `1 %`, `0.5 %`."""
+    return f"{100 * share:g} %"
+
+
 def between(bounds: Bounds) -> str:
     """`up to 19.9 %`, `5.0 to 19.9 %`."""
     high = units.at_most(bounds.high)
@@ -111,25 +124,34 @@ def between(bounds: Bounds) -> str:
 
 
 def cost(candidate: Candidate) -> str:
-    """What it costs in top-1."""
-    quality = candidate.quality
-    if quality.row is None:
+    """What a candidate costs in top-1, and where images cannot tell whether that is too much, which would."""
+    of, loss = candidate.quality.row, candidate.quality.loss
+    if of is None:
         return "what it costs in top-1 is not known: it has no accuracy"
-    if candidate.row["precision"] == "fp32":
-        return "no loss of top-1 shown" if not quality.loss.low else f"top-1: {between(quality.loss)} lost"
-    change = quality.row["top1_change"]
-    if change is None:
-        return "what it costs in top-1 is not known: it has nothing to be compared with"
-    interval = units.interval(quality.row["top1_change_ci_low"], quality.row["top1_change_ci_high"], units.points)
-    return f"top-1 {units.points(change)} pp {interval}; {between(quality.loss)} lost"
+    if candidate.quality.chance:
+        return CHANCE
+    if loss == NOT_COMPARED:
+        return "what it costs in top-1 is not known: it is compared with nothing that is well"
+    if not loss.high:
+        return "no loss of top-1 shown"
+    if loss.low > ACCEPTED_LOSS or loss.high <= ACCEPTED_LOSS:
+        return f"it loses {between(loss)} of top-1"
+    return f"images cannot tell what {of['precision']} costs: {between(loss)} of top-1{_which_would(of)}"
+
+
+def _which_would(of: Row) -> str:
+    enough = {"with labels": of["images_needed"], "without": of["unlabelled_needed"]}
+    needed = " or ".join(f"{number:,} {kind}" for kind, number in enough.items() if number is not None)
+    return f"; some {needed} would tell if it is over {percent(ACCEPTED_LOSS)}" if needed else ""
 
 
 def doubts(candidate: Candidate) -> dict[str, Optional[str]]:
     """By what may be bounded, why it is not known whether the candidate keeps a bound, and what would tell."""
+    quality = candidate.quality
     return {
         LATENCY: _latency_doubt(candidate),
-        LOSS: _quality_doubt(candidate, candidate.quality.loss, LOST),
-        DISAGREEMENT: _quality_doubt(candidate, candidate.quality.disagreement, CHANGED),
+        LOSS: None if quality.loss.low == quality.within(LOSS).high else cost(candidate),
+        DISAGREEMENT: _disagreement_doubt(quality),
     }
 
 
@@ -137,33 +159,19 @@ def _latency_doubt(candidate: Candidate) -> str:
     if candidate.busy:
         return BUSY
     if candidate.standing.latency.interval is None:
-        return "one session gives no interval; raise latency.groups"
+        return "one session gives no interval of its latency; raise latency.groups"
     return f"its latency, {latency(candidate)}, is not known better; raise latency.groups"
 
 
-def _quality_doubt(candidate: Candidate, bounds: Bounds, what: str) -> Optional[str]:
-    if candidate.quality.chance:
-        return candidate.quality.chance
-    if bounds.low == bounds.high:
+def _disagreement_doubt(quality: Quality) -> Optional[str]:
+    if quality.chance:
+        return CHANCE
+    if quality.disagreement == NOT_COMPARED or quality.row is None:
+        return "how often its class is another one is not known"
+    if quality.disagreement.low == quality.disagreement.high:
         return None
-    of = candidate.quality.row
-    if of is None or of["top1_change"] is None:
-        return cost(candidate)
-    if bounds.high == 1 and of["verdict"].startswith("cannot tell: the baseline"):
-        return "what it is compared with looks like chance"
-    seen, needed = images(of, what)
-    return f"{seen} tell only: {between(bounds)} {what}{needed}"
-
-
-def images(of: Row, what: str) -> tuple[str, str]:
-    """`20 images with labels and 520 without`, and `; some 300 with labels would tell whether more than 1 % is`."""
-    with_labels, without = f"{of['images']:,} images with labels", of["unlabelled_images"]
-    if what == CHANGED:
-        return (with_labels, "") if without is None else (f"{without:,} images", "")
-    enough = {"with labels": of["images_needed"], "without": of["unlabelled_needed"]}
-    needed = " or ".join(f"{number:,} {kind}" for kind, number in enough.items() if number is not None)
-    seen = with_labels if without is None else f"{with_labels} and {without:,} without"
-    return seen, f"; some {needed} would tell whether it is more than {ACCEPTED_LOSS:.0%}" if needed else ""
+    images = quality.row["unlabelled_images"] or quality.row["images"]
+    return f"{images:,} images tell only that {between(quality.disagreement)} of them get another class"
 
 
 # As data.
@@ -277,7 +285,7 @@ def data(answer: Answer, counts: dict[str, int]) -> dict[str, Any]:
     questions = {name: listed.outcome(outcome) for name, outcome in answer.outcomes.items()}
     return {
         **dict(zip(SETTING, key(answer.setting, SETTING))),
-        "name": names.setting(answer.setting),
+        "name": answer.name,
         "counts": counts,
         "doubtful": answer.of.busy,
         "batch_sizes": list(of.of.sizes),
@@ -287,11 +295,17 @@ def data(answer: Answer, counts: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def summary(tables: Tables, found: Sequence[Answer], settings, goal: Optional[Goal], title: str) -> dict[str, Any]:
+def summary(
+    tables: Tables,
+    concluded: Sequence[Answer],
+    settings: Sequence[conclusion.Setting],
+    goal: Optional[Goal],
+    title: str,
+) -> dict[str, Any]:
     """`summary.json`, as `workflow/schemas/summary.schema.json` describes it.
 
     Args:
-        found: the answers of the settings that have figures.
+        concluded: the answers of the settings that have figures.
         settings: the conclusion of every setting.
     """
     counts = {setting.name: setting.counts for setting in settings}
@@ -306,12 +320,12 @@ def summary(tables: Tables, found: Sequence[Answer], settings, goal: Optional[Go
             "doubts": {"quality": quality, "machine": machine},
             "words": {
                 "answers": {"yes": "yes", "no": "no", "unknown": "cannot be told"},
-                "objectives": {LATENCY: "lowest latency", FPS: "highest FPS", MEMORY: "smallest memory"},
+                "objectives": OBJECTIVES,
                 "why": {MACHINE: BUSY},
             },
             "machines": [one._asdict() | {"facts": dict(one.facts)} for one in machines.machines(tables.measurements)],
             "framework_versions": machines.versions(tables),
             "without_figures": [one.name for one in settings if one.ranking is None],
-            "answers": [data(one, counts[names.setting(one.setting)]) for one in found],
+            "answers": [data(one, counts[one.name]) for one in concluded],
         }
     )
