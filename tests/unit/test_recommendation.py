@@ -53,10 +53,12 @@ def told(recommendation, **goal):
 
 def table(recommendation, objective=LATENCY, size=None, kind=LOSS):
     """Steps in short: by share, for each budget the answer and who is recommended."""
-    return {
-        steps.share: [(one.budget_ms, one.outcome.answer, name(recommendation, one.outcome.best)) for one in steps.by_budget]
-        for steps in recommendation.tables[(objective, size, kind)]
-    }  # fmt: skip
+    short = {}
+    for steps in recommendation.tables[(objective, size, kind)]:
+        short[steps.share] = [
+            (one.budget_ms, one.outcome.answer, name(recommendation, one.outcome.best)) for one in steps.by_budget
+        ]
+    return short
 
 
 def test_one_configuration_has_the_ends_of_its_interval_for_steps(tmp_path):
@@ -139,7 +141,7 @@ def test_what_looks_like_chance_is_never_the_answer_but_named(tmp_path):
 
 
 def test_ties_are_those_of_the_rounds_and_keep_the_constraints_too(tmp_path):
-    points = [point(each, 1, [1.0, 1.1], "int8") for each in "abc"] + [point("d", 1, [1.05, 3.0])]
+    points = [point(each, 1, [1.0, 1.1], "int8") for each in "abc"] + [point("d", 1, [0.9, 3.0])]
     rounds = in_rounds(1, {called("a", "int8"): 1.0, called("b", "int8"): 1.001, called("c", "int8"): 1.2})
     accuracy = [quality("a", "int8", change=SURE), quality("b", "int8", change=VAGUE)]
     accuracy += [quality("c", "int8", change=SURE), quality("d")]
@@ -218,8 +220,9 @@ def random_study(seed, folder):
     points, accuracy = [], []
     for framework, precision in itertools.product("abcd", ("fp32", "int8")):
         for size in (1, 2):
-            middle = rng.uniform(1, 4)
-            points.append(point(framework, size, [middle, middle * rng.uniform(1.0, 1.5)], precision, peak_rss_mib=rng.uniform(50, 90)))  # fmt: skip
+            middle, peak = rng.uniform(1, 4), rng.uniform(50, 90)
+            medians = [middle, middle * rng.uniform(1.0, 1.5)]
+            points.append(point(framework, size, medians, precision, peak_rss_mib=peak))
         low, high = sorted(rng.uniform(-0.2, 0.05, 2))
         change = (low, (low + high) / 2, high)
         accuracy.append(quality(framework, precision, change=None if precision == "fp32" else change))
@@ -229,13 +232,14 @@ def random_study(seed, folder):
 
 def directly(one, objective, size, kind, budget, share):
     """The decision for one constraint, without steps."""
-    candidates = [
-        (place, each) for place, each in enumerate(one.candidates) if size in (None, each.size)
-    ]  # fmt: skip
+    candidates = [(place, each) for place, each in enumerate(one.candidates) if size in (None, each.size)]
 
     def best(end):
-        kept = [place for place, each in candidates
-                if getattr(each.latency, end) <= budget and getattr(getattr(each.quality, kind), end) <= share]  # fmt: skip
+        kept = [
+            place
+            for place, each in candidates
+            if getattr(each.latency, end) <= budget and getattr(getattr(each.quality, kind), end) <= share
+        ]
         if objective == MEMORY:
             return min(kept, key=lambda place: one.candidates[place].row["peak_rss_mib"], default=None)
         firsts = [next((place for place in kept if one.candidates[place].size == each), None) for each in (1, 2)]
@@ -268,9 +272,7 @@ def test_steps_hold_the_decision_for_every_constraint_and_only_improve_with_what
         shares = around(end for each in one.candidates for end in getattr(each.quality, kind))
         seen = {}
         for (i, budget), (j, share) in itertools.product(enumerate(budgets[::3]), enumerate(shares)):
-            outcome = recommending.lookup(
-                steps, None if budget == math.inf else budget, None if share == math.inf else share
-            )
+            outcome = recommending.lookup(steps, *(None if each == math.inf else each for each in (budget, share)))
             expected = directly(one, objective, size, kind, budget, share)
             assert (outcome.answer, outcome.best, outcome.perhaps) == expected, (objective, size, kind, budget, share)
             seen[i, j] = [NO, UNKNOWN, YES].index(outcome.answer)
