@@ -134,7 +134,7 @@ def test_what_looks_like_chance_is_never_the_answer_but_named(tmp_path):
     one = of(tables_of(points, accuracy, tmp_path))
     for objective in (LATENCY, FPS, MEMORY):
         assert told(one, objective=objective) == (YES, "a-fp32:1", "a-int8:1")
-    assert [row["precision"] for row in recommending.recommended(one)] == ["fp32"]
+    assert [each.row["precision"] for each in recommending.recommended(one)] == ["fp32"]
     one = of(tables_of(points, [row | CHANCE for row in accuracy], tmp_path))
     assert told(one) == (UNKNOWN, "a-int8:1", None)
     assert recommending.recommended(one) == []
@@ -172,7 +172,7 @@ def test_nothing_measured_has_no_answer(tmp_path):
     assert answer.recommendations(failed) == {}
     without_memory = of(tables_of([point("a", 1, [1.0, 1.1])], [quality("a")], tmp_path))
     assert without_memory.answer(Goal(objective=MEMORY)) is None
-    assert [row["framework"] for row in recommending.recommended(without_memory)] == ["a"]
+    assert [each.row["framework"] for each in recommending.recommended(without_memory)] == ["a"]
 
 
 def test_on_a_machine_too_busy_nobody_is_the_fastest_but_memory_is_told(tmp_path):
@@ -294,5 +294,5 @@ def test_recommended_are_the_goals_and_each_question_s_with_and_without_loss(tmp
     points += [point("a", 2, [1.5, 1.6], "int8", peak_rss_mib=9.5), point("a", 2, [5.0, 5.3], peak_rss_mib=20.5)]
     one = of(tables_of(points, [quality("a", "int8", change=VAGUE), quality("a")], tmp_path))
     goal = Goal(latency_ms=6, batch_size=2, loss=0.01)
-    rows = [(row["precision"], row["batch_size"]) for row in recommending.recommended(one, goal)]
+    rows = [(each.row["precision"], each.row["batch_size"]) for each in recommending.recommended(one, goal)]
     assert rows == [("fp32", 2), ("int8", 1), ("int8", 2), ("fp32", 1)]

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+from dliflow import frameworks
 from dliflow.analysis import recommendation
 from dliflow.analysis.columns import SETTING
 from dliflow.analysis.ranking import Figure
 from dliflow.analysis.recommendation import (
+    ASKED,
     DISAGREEMENT,
     FPS,
     LATENCY,
@@ -21,7 +24,7 @@ from dliflow.analysis.recommendation import (
     MACHINE,
     MEMORY,
     NOT_COMPARED,
-    QUESTIONS,
+    THROUGHPUT,
     Bounds,
     Candidate,
     Goal,
@@ -33,17 +36,20 @@ from dliflow.analysis.recommendation import (
 from dliflow.analysis.rows import Row, key
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
 from dliflow.report import conclusion, machines, names, units
-from dliflow.report.read import Tables
+from dliflow.report.read import POINT, Tables
 from dliflow.study import paths
 from dliflow.version import __version__
 
-OBJECTIVES = {LATENCY: "lowest latency", FPS: "highest FPS", MEMORY: "smallest memory"}
+OBJECTIVES = {
+    LATENCY: "lowest latency",
+    FPS: "highest FPS",
+    THROUGHPUT: "highest throughput",
+    MEMORY: "smallest memory",
+}
 VERSION = 1  # of the file's form; the schema says when it rises
 IDENTITY = ("model", "framework", "variant", "precision", "device", "node", "scenario", "parameters", "batch_size")
 CHANCE = "its top-1 looks like chance"
 BUSY = "the machine was too busy to tell"
-# Every question with whatever loss of top-1, and within what the methodology accepts.
-ALL = {**QUESTIONS, **{f"{name}_within": goal._replace(loss=ACCEPTED_LOSS) for name, goal in QUESTIONS.items()}}
 
 
 class Answer(NamedTuple):
@@ -51,7 +57,7 @@ class Answer(NamedTuple):
 
     of: Recommendation
     outcomes: dict[str, Optional[Outcome]]
-    """By the names of `ALL`, and `goal`; None where nothing was measured that could tell."""
+    """By the names of `ASKED`, and `goal`; None where nothing was measured that could tell."""
 
     @property
     def setting(self) -> Row:
@@ -71,13 +77,13 @@ class Answer(NamedTuple):
 def recommendations(tables: Tables) -> dict[tuple, Recommendation]:
     """Of a study, by the values of `SETTING`."""
     return recommendation.recommendations(
-        tables.performance, tables.accuracy, tables.measurements, tables.comparison, tables.rounds
+        tables.performance, tables.accuracy, tables.measurements, tables.comparison, tables.rounds, []
     )
 
 
 def answers(of_study: dict[tuple, Recommendation], goal: Optional[Goal]) -> list[Answer]:
     """To every question, for each setting that has figures."""
-    asked = ALL if goal is None else {"goal": goal, **ALL}
+    asked = ASKED if goal is None else {"goal": goal, **ASKED}
     return [Answer(of, {name: of.answer(each) for name, each in asked.items()}) for of in of_study.values()]
 
 
@@ -85,8 +91,9 @@ def answers(of_study: dict[tuple, Recommendation], goal: Optional[Goal]) -> list
 
 
 def called(candidate: Candidate) -> str:
-    """`onnxruntime int8 at batch size 1`."""
-    return f"{names.configuration(candidate.row)} at batch size {candidate.size}"
+    """`onnxruntime int8 at batch size 1`, and how many requests are in flight where that is said."""
+    load = f", {candidate.in_flight} in flight" if candidate.in_flight else ""
+    return f"{names.configuration(candidate.row)} at batch size {candidate.size}{load}"
 
 
 def latency(candidate: Candidate) -> str:
@@ -96,9 +103,9 @@ def latency(candidate: Candidate) -> str:
 
 
 def fps(candidate: Candidate) -> str:
-    """`338 FPS [316, 362]`."""
-    value, _, interval = units.figure(candidate.standing.fps).partition(" ")
-    return f"{value} FPS {interval}".rstrip()
+    """`338 FPS [316, 362]`; with several requests in flight, images/s."""
+    value, _, interval = units.figure(candidate.rate).partition(" ")
+    return f"{value} {'images/s' if candidate.in_flight else 'FPS'} {interval}".rstrip()
 
 
 def memory(candidate: Candidate) -> str:
@@ -109,7 +116,7 @@ def memory(candidate: Candidate) -> str:
     return f"{high} MiB" if low == high else f"{high} MiB ({low} to {high})"
 
 
-FIGURES = {LATENCY: latency, FPS: fps, MEMORY: memory}
+FIGURES = {LATENCY: latency, FPS: fps, THROUGHPUT: fps, MEMORY: memory}
 
 
 def percent(share: float) -> str:
@@ -191,27 +198,38 @@ def _ends(name: str, figure: Figure, unit: str = "") -> dict[str, Optional[float
     return {f"{name}{unit}": figure.value, f"{name}_ci_low{unit}": low, f"{name}_ci_high{unit}": high}
 
 
-def row(candidate: Candidate) -> dict[str, Any]:
-    """A recommended row, or one that stands beside it."""
+def row(candidate: Candidate, recommended_for: Sequence[str]) -> dict[str, Any]:
+    """A recommended row, or one that stands beside it.
+
+    Args:
+        recommended_for: what it is the answer to.
+    """
     of, quality = candidate.row, candidate.quality
     shares = ("top1", "top1_ci_low", "top1_ci_high", "top1_change", "top1_change_ci_low", "top1_change_ci_high")
     known: Row = quality.row or {}
+    chosen = launch_settings(of)
     return {
         **{name: of[name] for name in IDENTITY},
-        "id": "-".join(["row", *(str(of[name]) for name in IDENTITY)]),
+        "id": "-".join(
+            ["row", *(str(of[name]) for name in IDENTITY), *([str(candidate.in_flight)] if candidate.in_flight else [])]
+        ),
         "name": names.configuration(of),
         "api": "python",
         "framework_version": of["framework_version"],
-        "settings": json.loads(of.get("settings") or "{}"),
+        "settings": chosen,
         "threads": of["threads"],
         "threads_in_effect": of["threads_in_effect"],
         "launch": of["launch"],
-        "deploy": paths.DEPLOY.format(**of),
+        "code": frameworks.code(of["framework"], chosen) if chosen else [],
+        "in_flight": candidate.in_flight,
+        "recommended_for": list(recommended_for),
+        "deploy": str(Path(paths.DEPLOYED.format(**of)).parent),
         **_ends("latency", candidate.standing.latency, "_ms"),
-        **_ends("fps", candidate.standing.fps),
+        "latency_p99_ms": of["latency_p99_ms"],
+        **_ends("fps", candidate.rate),
         "peak_rss_mib": candidate.memory and candidate.memory.high,
         "peak_rss_least_mib": candidate.memory and candidate.memory.low,
-        "model_bytes": of["model_bytes"],
+        "model_bytes": of.get("model_bytes"),
         **{f"{name}_share": known.get(name) for name in shares},
         "baseline": known.get("baseline"),
         "loss_low_share": quality.loss.low,
@@ -223,16 +241,26 @@ def row(candidate: Candidate) -> dict[str, Any]:
         "chance": quality.chance or None,
         "warnings": of["warnings"],
         "accuracy_record": known.get("record"),
-        "text": {**{name: show(candidate) for name, show in FIGURES.items()}, "cost": cost(candidate)},
+        "text": {
+            **{name: show(candidate) for name, show in (("latency", latency), ("fps", fps), ("memory", memory))},
+            "cost": cost(candidate),
+        },
         "doubts": doubts(candidate),
     }
+
+
+def launch_settings(of: Row) -> dict[str, Any]:
+    """The launch parameters of a row that differ from its framework's defaults."""
+    threads = {} if of["threads"] in (None, "default") else {"threads": int(of["threads"])}
+    return {**threads, **json.loads(of.get("settings") or "{}")}
 
 
 class Listed:
     """Outcomes and the rows that they name, each once, by their numbers in `summary.json`."""
 
-    def __init__(self, candidates: Sequence[Candidate]):
-        self.candidates = candidates
+    def __init__(self, of: Recommendation, goal: Optional[Goal]):
+        self.of = of
+        self.recommended = {key(one.row, POINT): one.asked for one in recommendation.recommended(of, goal)}
         self.rows: dict[int, int] = {}
         self.outcomes: dict[Outcome, int] = {}
 
@@ -259,7 +287,11 @@ class Listed:
     def data(self) -> dict[str, list[dict[str, Any]]]:
         """Both lists."""
         outcomes = [self._outcome(one) for one in self.outcomes]
-        return {"outcomes": outcomes, "rows": [row(self.candidates[place]) for place in self.rows]}
+        return {"outcomes": outcomes, "rows": [self._row(self.of.candidates[place]) for place in self.rows]}
+
+    def _row(self, one: Candidate) -> dict[str, Any]:
+        deployed = self.of.deployed(one)
+        return row(one, self.recommended.get(key(deployed.row, POINT), []) if deployed else [])
 
     def _outcome(self, one: Outcome) -> dict[str, Any]:
         return {
@@ -275,9 +307,9 @@ class Listed:
         }
 
 
-def data(answer: Answer, counts: dict[str, int]) -> dict[str, Any]:
+def data(answer: Answer, counts: dict[str, int], goal: Optional[Goal]) -> dict[str, Any]:
     """All of a setting."""
-    listed, of = Listed(answer.of.candidates), answer.of
+    listed, of = Listed(answer.of, goal), answer.of
     asked = [
         {"objective": objective, "batch_size": size, "quality": kind, "steps": listed.table(steps)}
         for (objective, size, kind), steps in of.tables.items()
@@ -326,6 +358,6 @@ def summary(
             "machines": [one._asdict() | {"facts": dict(one.facts)} for one in machines.machines(tables.measurements)],
             "framework_versions": machines.versions(tables),
             "without_figures": [one.name for one in settings if one.ranking is None],
-            "answers": [data(one, counts[one.name]) for one in concluded],
+            "answers": [data(one, counts[one.name], goal) for one in concluded],
         }
     )

@@ -16,7 +16,8 @@ from dliflow.report.answer import FIGURES, OBJECTIVES, Answer, called, cost, dou
 from dliflow.report.conclusion import Setting
 from dliflow.report.missing import Missing
 
-COLUMNS, LINES, INDENT = 100, 30, 19
+COLUMNS, LINES = 100, 30
+GOAL = "Your goal"
 
 
 def short(text: str, width: int = COLUMNS) -> str:
@@ -143,16 +144,16 @@ def joined(clauses: Sequence[str]) -> list[str]:
     return ["; ".join(clauses)] if clauses else []
 
 
-def to_question(answer: Answer, name: str, whole: bool = True) -> list[str]:
+def to_question(answer: Answer, name: str, whole: bool) -> list[str]:
     """The answer to one of the questions, and what it costs; the whole names whom it is not told apart from, and what
-    loses no more than the methodology accepts.
+    loses no more than the methodology accepts. Nothing where nothing was measured that could tell.
     """
     outcome, within = answer.outcomes[name], answer.outcomes[f"{name}_within"]
     if outcome is None:
-        return ["not measured"]
+        return []
     costs = [] if outcome.best is None else [cost(answer.candidate(outcome.best))]
     if not whole:
-        return [short(line, COLUMNS - INDENT) for line in (headline(answer, outcome), *costs)]
+        return [headline(answer, outcome), *costs]
     lines = [headline(answer, outcome), *joined(beside(answer, outcome)), *better(answer, outcome), *costs]
     if within is not None and within.best != outcome.best:
         safe = f"losing {percent(ACCEPTED_LOSS)} at most: {headline(answer, within)}"
@@ -160,19 +161,24 @@ def to_question(answer: Answer, name: str, whole: bool = True) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def block(heading: str, lines: Sequence[str]) -> list[str]:
-    """A heading, and beside it what belongs to it."""
-    shown = [part for line in lines for part in textwrap.wrap(line, COLUMNS - INDENT)]
-    return [f"  {name:<{INDENT - 2}}{line}" for name, line in zip_longest([heading], shown, fillvalue="")]
-
-
-def answered(answer: Answer, goal: Optional[Goal], whole: bool = True) -> list[str]:
-    """The answers of a setting: to the goal, then to every question."""
-    lines = [] if goal is None else block("Your goal", [constraint(goal), *to_goal(answer, goal)])
+def answered(answer: Answer, goal: Optional[Goal], whole: bool) -> list[str]:
+    """The answers of a setting: to the goal, then to every question; if not whole, a line for each answer and cost."""
+    blocks = {} if goal is None else {GOAL: [constraint(goal), *to_goal(answer, goal)]}
     for name, of_question in QUESTIONS.items():
         heading = OBJECTIVES[of_question.asked[0]]
-        lines += block(heading[0].upper() + heading[1:], to_question(answer, name, whole))
-    return lines
+        lines = to_question(answer, name, whole)
+        blocks |= {heading[0].upper() + heading[1:]: lines} if lines else {}
+    width = max(map(len, blocks)) + 2
+    shown = []
+    for heading, lines in blocks.items():
+        fit = [part for line in lines for part in fitting(line, COLUMNS - width - 2, whole or heading == GOAL)]
+        shown += [f"  {name:<{width}}{line}" for name, line in zip_longest([heading], fit, fillvalue="")]
+    return shown
+
+
+def fitting(text: str, width: int, whole: bool) -> list[str]:
+    """As lines of at most so many columns; if not whole, as one."""
+    return textwrap.wrap(text, width) if whole else [short(text, width)]
 
 
 def cautions(setting: Setting) -> list[str]:
