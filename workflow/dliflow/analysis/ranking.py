@@ -210,10 +210,15 @@ class Standing(NamedTuple):
         return self.latency.inverse.times(self.row["batch_size"] * 1e3)
 
 
+def interval(low: Optional[float], high: Optional[float]) -> Optional[tuple[float, float]]:
+    """Of a table's cells, which are empty together."""
+    return None if low is None or high is None else (low, high)
+
+
 def sweep(row: Row) -> Figure:
     """The latency at the reference state of what had no part in rounds, ms."""
-    low, high = row["latency_reference_ci_low_ms"], row["latency_reference_ci_high_ms"]
-    return Figure(row["latency_reference_ms"], None if low is None or high is None else (low, high))
+    ends = row["latency_reference_ci_low_ms"], row["latency_reference_ci_high_ms"]
+    return Figure(row["latency_reference_ms"], interval(*ends))
 
 
 def reference(rows: Rows) -> dict[int, float]:
@@ -322,9 +327,13 @@ class Ranking(NamedTuple):
             return compared.more(one.name for one in level) if compared else None
         return self.between.more(map(self._member, sizes)) if self.between and sizes else None
 
-    def beside(self, one: Standing, other: Standing) -> Beside:
-        """The latency of one over that of another, whatever their batch sizes."""
-        together = self._together(one, other)
+    def beside(self, one: Standing, other: Standing, rounds: bool = True) -> Beside:
+        """The latency of one over that of another, whatever their batch sizes.
+
+        Args:
+            rounds: whether both are of those that may have taken turns.
+        """
+        together = self._together(one, other) if rounds else None
         return Beside(together or one.latency.over(other.latency), together is not None)
 
     def _end(self, weights: Mapping[int, float]) -> Best:

@@ -1,10 +1,11 @@
 """What to deploy under which constraints: one answer for each question, and for every constraint a reader can set.
 
-A candidate is a configuration at a batch size. A constraint is a latency budget and an accepted loss of top-1, or an
-accepted share of images whose class changes. Each holds for a candidate for certain, certainly not, or neither:
-where an interval straddles the bound, where images cannot tell what a conversion costs, or where the machine was too
-busy. So the answer is `yes` with the best of those that keep all constraints for certain, `unknown` where there is none
-but others may keep them, and `no` where none can. Who is better, and what cannot be told apart, says `ranking` alone.
+A candidate is a configuration at a batch size; for throughput, with a number of requests in flight, too. A constraint
+is a latency budget and an accepted loss of top-1, or an accepted share of images whose class changes. Each holds for a
+candidate for certain, certainly not, or neither: where an interval straddles the bound, where images cannot tell what a
+conversion costs, or where the machine was too busy. So the answer is `yes` with the best of those that keep all
+constraints for certain, `unknown` where there is none but others may keep them, and `no` where none can. Who is better,
+and what cannot be told apart, says `ranking` alone.
 
 The answer changes only where a bound passes an end of some interval. So all answers are a table of steps, computed
 here, in which whoever shows them looks them up: with a bound, the last step that begins at or below it; without one,
@@ -19,16 +20,17 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis import ranking, stats, strain
-from dliflow.analysis.columns import CONFIGURATION
-from dliflow.analysis.ranking import SLOWER, TIE, UNDECIDED, More, Ranking, Standing
-from dliflow.analysis.rows import Row, Rows, key
+from dliflow.analysis import doubts, ranking, stats, strain
+from dliflow.analysis.columns import CONFIGURATION, POINT
+from dliflow.analysis.ranking import SLOWER, TIE, UNDECIDED, Figure, More, Ranking, Standing, interval
+from dliflow.analysis.rows import Row, Rows, grouped, key
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS, Loss
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
-LATENCY, FPS, MEMORY = "latency", "fps", "memory"  # what may be asked for
-OBJECTIVES = (LATENCY, FPS, MEMORY)
+LATENCY, FPS, THROUGHPUT, MEMORY = "latency", "fps", "throughput", "memory"  # what may be asked for
+OBJECTIVES = (LATENCY, FPS, THROUGHPUT, MEMORY)
 LOSS, DISAGREEMENT = "loss", "disagreement"  # by what quality may be bounded
+PLACE = ("model", "device", "node")  # what rows of performance and of throughput have in common
 MACHINE = "machine"  # why an answer is not known, beside LATENCY and LOSS or DISAGREEMENT
 
 
@@ -44,7 +46,7 @@ class Bounds(NamedTuple):
         return self.high < math.inf
 
 
-NOTHING_KNOWN, ANY_SHARE, NONE_LOST = Bounds(0.0, math.inf), Bounds(0.0, 1.0), Bounds(0.0, 0.0)
+NOTHING_KNOWN, NOT_COMPARED, NONE_LOST = Bounds(0.0, math.inf), Bounds(0.0, 1.0), Bounds(0.0, 0.0)
 
 
 class Quality(NamedTuple):
@@ -75,11 +77,11 @@ def quality(row: Optional[Row]) -> Quality:
     nothing but what images show, where of all else it has to be shown how little it loses.
     """
     if row is None or row["status"] != "ok":
-        return Quality(None, ANY_SHARE, ANY_SHARE)
+        return Quality(None, NOT_COMPARED, NOT_COMPARED)
     exact = row["precision"] == "fp32"
     blind = (row["verdict"] or "").startswith("cannot tell: the baseline")
     if row["top1_change"] is None or blind:
-        return Quality(row, *[NONE_LOST if exact and not blind else ANY_SHARE] * 2)
+        return Quality(row, *[NONE_LOST if exact and not blind else NOT_COMPARED] * 2)
     loss, low = Loss.of(row), max(0.0, -row["top1_change_ci_high"])
     agreement = row["unlabelled_agreement_ci_low"], row["unlabelled_agreement_ci_high"]
     if agreement[0] is None:
@@ -89,11 +91,12 @@ def quality(row: Optional[Row]) -> Quality:
 
 
 class Candidate(NamedTuple):
-    """A configuration at a batch size."""
+    """A configuration at a batch size, with one request after another or with several in flight."""
 
     standing: Standing
+    """With several in flight the latency is their mean under that load, and the verdict is empty."""
     position: int
-    """In the ranking of its batch size."""
+    """In the ranking of its batch size; with several in flight, among them."""
     quality: Quality
     memory: Optional[Bounds]
     """The peak of its processes, MiB: the least and the largest of the sessions; None where nothing tells."""
@@ -102,8 +105,18 @@ class Candidate(NamedTuple):
 
     @property
     def row(self) -> Row:
-        """Of performance.csv."""
+        """Of performance.csv; with several in flight of throughput.csv."""
         return self.standing.row
+
+    @property
+    def in_flight(self) -> Optional[int]:
+        """Requests at a time; None where they come one after another."""
+        return self.row.get("in_flight")
+
+    @property
+    def rate(self) -> Figure:
+        """Images per second."""
+        return self.standing.fps.times(self.in_flight or 1)
 
     @property
     def size(self) -> int:
@@ -178,8 +191,14 @@ class Goal(NamedTuple):
         return self.loss if self.disagreement is None else self.disagreement
 
 
-QUESTIONS = {f"{name}": Goal(objective=objective) for name, objective in
-             (("lowest_latency", LATENCY), ("highest_fps", FPS), ("smallest_memory", MEMORY))}  # fmt: skip
+QUESTIONS = {
+    "lowest_latency": Goal(objective=LATENCY),
+    "highest_fps": Goal(objective=FPS),
+    "highest_throughput": Goal(objective=THROUGHPUT),
+    "smallest_memory": Goal(objective=MEMORY),
+}
+# Every question with whatever loss of top-1, and within what the methodology accepts.
+ASKED = {**QUESTIONS, **{f"{name}_within": goal._replace(loss=ACCEPTED_LOSS) for name, goal in QUESTIONS.items()}}
 
 
 class Contest:
@@ -192,24 +211,30 @@ class Contest:
     def __init__(self, candidates: Sequence[Candidate], objective: str, size: Optional[int], of: Ranking, busy: bool):
         self.candidates, self.objective, self.of = candidates, objective, of
         self.withheld = busy and objective != MEMORY
-        chosen = [place for place, one in enumerate(candidates) if size in (None, one.size)]
-        measured = [place for place in chosen if objective != MEMORY or candidates[place].memory is not None]
-        self.order = sorted(measured, key=self._key)
+        chosen = [place for place, one in enumerate(candidates) if size in (None, one.size) and self._takes(one)]
+        self.order = sorted(chosen, key=self._key)
         self._verdicts: dict[tuple[int, int], str] = {}
         self._decided: dict[tuple, Outcome] = {}
 
+    def _takes(self, one: Candidate) -> bool:
+        if self.objective == THROUGHPUT:
+            return one.in_flight is not None
+        return one.in_flight is None and (self.objective != MEMORY or one.memory is not None)
+
     def _key(self, place: int) -> tuple:
         one = self.candidates[place]
-        latency, first = one.standing.latency.value, self.of.sizes[one.size][0].latency.value
-        time = max(latency, first) / self._images(one.size)
+        latency = one.standing.latency.value
         if self.objective == MEMORY:
             assert one.memory is not None
             return one.memory.high, latency, place
-        return time, one.size, one.position
+        if self.objective == THROUGHPUT:
+            return 1 / one.rate.value, one.position
+        first = self.of.sizes[one.size][0].latency.value
+        return max(latency, first) / self._images(one), one.size, one.position
 
-    def _images(self, size: int) -> int:
+    def _images(self, one: Candidate) -> int:
         """By how many a latency is divided."""
-        return size if self.objective == FPS else 1
+        return 1 if self.objective == LATENCY else one.size * (one.in_flight or 1)
 
     def verdict(self, place: int, best: int) -> str:
         """On a candidate beside the best one: TIE, UNDECIDED or SLOWER, which here stands for worse, too."""
@@ -221,8 +246,8 @@ class Contest:
         if self.objective == MEMORY:
             assert one.memory is not None and best.memory is not None
             return SLOWER if one.memory.low > best.memory.high else UNDECIDED
-        weight = self._images(best.size) / self._images(one.size)
-        return self.of.beside(one.standing, best.standing).verdict(weight)
+        weight = self._images(best) / self._images(one)
+        return self.of.beside(one.standing, best.standing, rounds=self.objective != THROUGHPUT).verdict(weight)
 
     def best(self, among: frozenset[int]) -> Optional[int]:
         """The first of these."""
@@ -330,9 +355,14 @@ class Recommendation:
         return {asked: steps(contest, asked[2]) for asked, contest in self._contests()}
 
     def _contests(self) -> Iterator[tuple[Asked, Contest]]:
-        sizes = {size: any(one.busy for one in self.candidates if one.size == size) for size in self.of.sizes}
         for objective in OBJECTIVES:
-            for size, busy in ((None, self.busy), *sizes.items()):
+            loaded = objective == THROUGHPUT
+            those = [one for one in self.candidates if (one.in_flight is not None) == loaded]
+            sizes = {
+                size: any(one.busy for one in those if one.size == size) for size in sorted({one.size for one in those})
+            }
+            every = any(sizes.values()) if loaded else self.busy
+            for size, busy in ((None, every), *sizes.items()):
                 contest = Contest(self.candidates, objective, size, self.of, busy)
                 if contest.order:
                     yield from (((objective, size, kind), contest) for kind in (LOSS, DISAGREEMENT))
@@ -342,21 +372,52 @@ class Recommendation:
         table = self.tables.get(goal.asked)
         return None if table is None else lookup(table, goal.latency_ms, goal.accepted)
 
+    def deployed(self, one: Candidate) -> Optional[Candidate]:
+        """The candidate whose files are deployed: itself, or what it is with one request after another."""
+        if one.in_flight is None:
+            return one
+        same = (*CONFIGURATION, "node", "parameters", "batch_size")
+        alone = (other for other in self.candidates if other.in_flight is None)
+        return next((other for other in alone if key(other.row, same) == key(one.row, same)), None)
+
+
+class Recommended(NamedTuple):
+    """A row that is recommended."""
+
+    row: Row
+    """Of performance.csv."""
+    asked: list[str]
+    """What it is the answer to: `goal`, or of ASKED."""
+
+
+def recommended(of: Recommendation, goal: Optional[Goal] = None) -> list[Recommended]:
+    """The rows that are recommended, each once: for the goal, then for each question, with whatever loss and within
+    what the methodology accepts. None of them is no better than guessing.
+    """
+    asked_of: dict[tuple, Recommended] = {}
+    for name, asked in {**({"goal": goal} if goal else {}), **ASKED}.items():
+        outcome = of.answer(asked)
+        best = None if outcome is None or outcome.best is None else of.deployed(of.candidates[outcome.best])
+        if best is not None and not best.quality.chance:
+            asked_of.setdefault(key(best.row, POINT), Recommended(best.row, [])).asked.append(name)
+    return list(asked_of.values())
+
 
 def recommendations(
-    performance: Rows, accuracy: Rows, measurements: Rows, pairs: Rows, rounds: Rows
+    performance: Rows, accuracy: Rows, measurements: Rows, pairs: Rows, rounds: Rows, throughput: Rows
 ) -> dict[tuple, Recommendation]:
     """Of a study, by the values of `SETTING`; a setting without figures has none.
 
     Args:
-        performance, accuracy, measurements, pairs, rounds: the rows of performance.csv, accuracy.csv, measurements.csv,
-            comparison.csv and rounds.csv.
+        performance, accuracy, measurements, pairs, rounds, throughput: the rows of performance.csv, accuracy.csv,
+            measurements.csv, comparison.csv, rounds.csv and throughput.csv.
     """
     strains = strain.Strains.of(measurements, rounds)
-    quality_of: dict[tuple, Row] = {}
+    quality_of: dict[tuple, Quality] = {}
     for row in accuracy:
         if row["status"] == "ok":
-            quality_of.setdefault(key(row, CONFIGURATION), row)
+            quality_of.setdefault(key(row, CONFIGURATION), quality(row))
+    loaded = grouped((row for row in throughput if row["status"] == "ok" and row["images_per_s"]), PLACE)
     result = {}
     for setting, of in ranking.rankings(performance, pairs, rounds).items():
         busy = {size: any(one.doubtful for one in of_size) for size, of_size in strains.of_ranking(of).items()}
@@ -364,15 +425,30 @@ def recommendations(
             Candidate(
                 one,
                 position,
-                quality(quality_of.get(key(one.row, CONFIGURATION))),
+                quality_of.get(key(one.row, CONFIGURATION), quality(None)),
                 memory(one.row, strains.measurements_of(one.row)),
                 busy[size],
             )
             for size, standings in of.sizes.items()
             for position, one in enumerate(standings)
         ]
+        for position, row in enumerate(loaded.get(key(of.first_row, PLACE), [])):
+            known = quality_of.get(key(row, CONFIGURATION), quality(None))
+            doubtful = doubts.DOUBTFUL in (row["warnings"] or "")
+            candidates.append(Candidate(under_load(row), position, known, None, doubtful))
         result[setting] = Recommendation(of, candidates, any(busy.values()))
     return result
+
+
+def under_load(row: Row) -> Standing:
+    """What is quoted of a row of throughput.csv.
+
+    So many requests are always in flight. So what each takes in the mean is their number over how many end in a second
+    (J. D. C. Little, Operations Research 9, 1961), with the same uncertainty.
+    """
+    rate = Figure(row["images_per_s"], interval(row["images_per_s_ci_low"], row["images_per_s_ci_high"]))
+    latency = rate.inverse.times(row["in_flight"] * row["batch_size"] * 1e3)
+    return Standing(row, "", latency, Figure(math.nan), rounds=False)
 
 
 def memory(row: Row, measurements: Rows) -> Optional[Bounds]:
@@ -381,14 +457,3 @@ def memory(row: Row, measurements: Rows) -> Optional[Bounds]:
         return None
     peaks = [one["peak_rss_mib"] for one in measurements if one["peak_rss_mib"] is not None]
     return Bounds(min(peaks, default=row["peak_rss_mib"]), row["peak_rss_mib"])
-
-
-def recommended(of: Recommendation, goal: Optional[Goal] = None) -> list[Row]:
-    """The rows of performance.csv that are recommended, each once: for the goal, then for each question, with whatever
-    loss and within what the methodology accepts. None of them is no better than guessing.
-    """
-    goals = [*([goal] if goal else []), *QUESTIONS.values()]
-    goals += [one._replace(loss=ACCEPTED_LOSS) for one in QUESTIONS.values()]
-    outcomes = [outcome for outcome in map(of.answer, goals) if outcome is not None]
-    best = dict.fromkeys(one.best for one in outcomes if one.best is not None)
-    return [of.candidates[place].row for place in best if not of.candidates[place].quality.chance]

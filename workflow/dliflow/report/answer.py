@@ -8,39 +8,48 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+from dliflow import frameworks
 from dliflow.analysis import recommendation
 from dliflow.analysis.columns import SETTING
 from dliflow.analysis.ranking import Figure
 from dliflow.analysis.recommendation import (
+    ASKED,
     DISAGREEMENT,
     FPS,
     LATENCY,
     LOSS,
     MACHINE,
     MEMORY,
-    QUESTIONS,
+    NOT_COMPARED,
+    THROUGHPUT,
     Bounds,
     Candidate,
     Goal,
     Outcome,
+    Quality,
     Recommendation,
     Steps,
 )
 from dliflow.analysis.rows import Row, key
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
 from dliflow.report import conclusion, machines, names, units
-from dliflow.report.read import Tables
+from dliflow.report.read import POINT, Tables
 from dliflow.study import paths
 from dliflow.version import __version__
 
+OBJECTIVES = {
+    LATENCY: "lowest latency",
+    FPS: "highest FPS",
+    THROUGHPUT: "highest throughput",
+    MEMORY: "smallest memory",
+}
 VERSION = 1  # of the file's form; the schema says when it rises
 IDENTITY = ("model", "framework", "variant", "precision", "device", "node", "scenario", "parameters", "batch_size")
-LOST, CHANGED = "of top-1 is lost", "of images get another class"
-BUSY = "the machine was too busy to tell: see what is doubtful"
-# Every question with whatever loss of top-1, and within what the methodology accepts.
-ALL = {**QUESTIONS, **{f"{name}_within": goal._replace(loss=ACCEPTED_LOSS) for name, goal in QUESTIONS.items()}}
+CHANCE = "its top-1 looks like chance"
+BUSY = "the machine was too busy to tell"
 
 
 class Answer(NamedTuple):
@@ -48,12 +57,17 @@ class Answer(NamedTuple):
 
     of: Recommendation
     outcomes: dict[str, Optional[Outcome]]
-    """By the names of `ALL`, and `goal`; None where nothing was measured that could tell."""
+    """By the names of `ASKED`, and `goal`; None where nothing was measured that could tell."""
 
     @property
     def setting(self) -> Row:
         """Any of its rows."""
         return self.of.of.first_row
+
+    @property
+    def name(self) -> str:
+        """As a setting is called."""
+        return names.setting(self.setting)
 
     def candidate(self, place: int) -> Candidate:
         """By its place."""
@@ -63,13 +77,13 @@ class Answer(NamedTuple):
 def recommendations(tables: Tables) -> dict[tuple, Recommendation]:
     """Of a study, by the values of `SETTING`."""
     return recommendation.recommendations(
-        tables.performance, tables.accuracy, tables.measurements, tables.comparison, tables.rounds
+        tables.performance, tables.accuracy, tables.measurements, tables.comparison, tables.rounds, []
     )
 
 
 def answers(of_study: dict[tuple, Recommendation], goal: Optional[Goal]) -> list[Answer]:
     """To every question, for each setting that has figures."""
-    asked = ALL if goal is None else {"goal": goal, **ALL}
+    asked = ASKED if goal is None else {"goal": goal, **ASKED}
     return [Answer(of, {name: of.answer(each) for name, each in asked.items()}) for of in of_study.values()]
 
 
@@ -77,8 +91,9 @@ def answers(of_study: dict[tuple, Recommendation], goal: Optional[Goal]) -> list
 
 
 def called(candidate: Candidate) -> str:
-    """`onnxruntime int8, batch size 1`."""
-    return f"{names.configuration(candidate.row)}, batch size {candidate.size}"
+    """`onnxruntime int8 at batch size 1`, and how many requests are in flight where that is said."""
+    load = f", {candidate.in_flight} in flight" if candidate.in_flight else ""
+    return f"{names.configuration(candidate.row)} at batch size {candidate.size}{load}"
 
 
 def latency(candidate: Candidate) -> str:
@@ -88,9 +103,9 @@ def latency(candidate: Candidate) -> str:
 
 
 def fps(candidate: Candidate) -> str:
-    """`338 FPS [316, 362]`."""
-    value, _, interval = units.figure(candidate.standing.fps).partition(" ")
-    return f"{value} FPS {interval}".rstrip()
+    """`338 FPS [316, 362]`; with several requests in flight, images/s."""
+    value, _, interval = units.figure(candidate.rate).partition(" ")
+    return f"{value} {'images/s' if candidate.in_flight else 'FPS'} {interval}".rstrip()
 
 
 def memory(candidate: Candidate) -> str:
@@ -101,7 +116,12 @@ def memory(candidate: Candidate) -> str:
     return f"{high} MiB" if low == high else f"{high} MiB ({low} to {high})"
 
 
-FIGURES = {LATENCY: latency, FPS: fps, MEMORY: memory}
+FIGURES = {LATENCY: latency, FPS: fps, THROUGHPUT: fps, MEMORY: memory}
+
+
+def percent(share: float) -> str:
+    """A bound that somebody set: `1 %`, `0.5 %`."""
+    return f"{100 * share:g} %"
 
 
 def between(bounds: Bounds) -> str:
@@ -111,25 +131,34 @@ def between(bounds: Bounds) -> str:
 
 
 def cost(candidate: Candidate) -> str:
-    """What it costs in top-1."""
-    quality = candidate.quality
-    if quality.row is None:
+    """What a candidate costs in top-1, and where images cannot tell whether that is too much, which would."""
+    of, loss = candidate.quality.row, candidate.quality.loss
+    if of is None:
         return "what it costs in top-1 is not known: it has no accuracy"
-    if candidate.row["precision"] == "fp32":
-        return "no loss of top-1 shown" if not quality.loss.low else f"top-1: {between(quality.loss)} lost"
-    change = quality.row["top1_change"]
-    if change is None:
-        return "what it costs in top-1 is not known: it has nothing to be compared with"
-    interval = units.interval(quality.row["top1_change_ci_low"], quality.row["top1_change_ci_high"], units.points)
-    return f"top-1 {units.points(change)} pp {interval}; {between(quality.loss)} lost"
+    if candidate.quality.chance:
+        return CHANCE
+    if loss == NOT_COMPARED:
+        return "what it costs in top-1 is not known: it is compared with nothing that is well"
+    if not loss.high:
+        return "no loss of top-1 shown"
+    if loss.low > ACCEPTED_LOSS or loss.high <= ACCEPTED_LOSS:
+        return f"it loses {between(loss)} of top-1"
+    return f"images cannot tell what {of['precision']} costs: {between(loss)} of top-1{_which_would(of)}"
+
+
+def _which_would(of: Row) -> str:
+    enough = {"with labels": of["images_needed"], "without": of["unlabelled_needed"]}
+    needed = " or ".join(f"{number:,} {kind}" for kind, number in enough.items() if number is not None)
+    return f"; some {needed} would tell if it is over {percent(ACCEPTED_LOSS)}" if needed else ""
 
 
 def doubts(candidate: Candidate) -> dict[str, Optional[str]]:
     """By what may be bounded, why it is not known whether the candidate keeps a bound, and what would tell."""
+    quality = candidate.quality
     return {
         LATENCY: _latency_doubt(candidate),
-        LOSS: _quality_doubt(candidate, candidate.quality.loss, LOST),
-        DISAGREEMENT: _quality_doubt(candidate, candidate.quality.disagreement, CHANGED),
+        LOSS: None if quality.loss.low == quality.within(LOSS).high else cost(candidate),
+        DISAGREEMENT: _disagreement_doubt(quality),
     }
 
 
@@ -137,33 +166,19 @@ def _latency_doubt(candidate: Candidate) -> str:
     if candidate.busy:
         return BUSY
     if candidate.standing.latency.interval is None:
-        return "one session gives no interval; raise latency.groups"
+        return "one session gives no interval of its latency; raise latency.groups"
     return f"its latency, {latency(candidate)}, is not known better; raise latency.groups"
 
 
-def _quality_doubt(candidate: Candidate, bounds: Bounds, what: str) -> Optional[str]:
-    if candidate.quality.chance:
-        return candidate.quality.chance
-    if bounds.low == bounds.high:
+def _disagreement_doubt(quality: Quality) -> Optional[str]:
+    if quality.chance:
+        return CHANCE
+    if quality.disagreement == NOT_COMPARED or quality.row is None:
+        return "how often its class is another one is not known"
+    if quality.disagreement.low == quality.disagreement.high:
         return None
-    of = candidate.quality.row
-    if of is None or of["top1_change"] is None:
-        return cost(candidate)
-    if bounds.high == 1 and of["verdict"].startswith("cannot tell: the baseline"):
-        return "what it is compared with looks like chance"
-    seen, needed = images(of, what)
-    return f"{seen} tell only: {between(bounds)} {what}{needed}"
-
-
-def images(of: Row, what: str) -> tuple[str, str]:
-    """`20 images with labels and 520 without`, and `; some 300 with labels would tell whether more than 1 % is`."""
-    with_labels, without = f"{of['images']:,} images with labels", of["unlabelled_images"]
-    if what == CHANGED:
-        return (with_labels, "") if without is None else (f"{without:,} images", "")
-    enough = {"with labels": of["images_needed"], "without": of["unlabelled_needed"]}
-    needed = " or ".join(f"{number:,} {kind}" for kind, number in enough.items() if number is not None)
-    seen = with_labels if without is None else f"{with_labels} and {without:,} without"
-    return seen, f"; some {needed} would tell whether it is more than {ACCEPTED_LOSS:.0%}" if needed else ""
+    images = quality.row["unlabelled_images"] or quality.row["images"]
+    return f"{images:,} images tell only that {between(quality.disagreement)} of them get another class"
 
 
 # As data.
@@ -183,27 +198,38 @@ def _ends(name: str, figure: Figure, unit: str = "") -> dict[str, Optional[float
     return {f"{name}{unit}": figure.value, f"{name}_ci_low{unit}": low, f"{name}_ci_high{unit}": high}
 
 
-def row(candidate: Candidate) -> dict[str, Any]:
-    """A recommended row, or one that stands beside it."""
+def row(candidate: Candidate, recommended_for: Sequence[str]) -> dict[str, Any]:
+    """A recommended row, or one that stands beside it.
+
+    Args:
+        recommended_for: what it is the answer to.
+    """
     of, quality = candidate.row, candidate.quality
     shares = ("top1", "top1_ci_low", "top1_ci_high", "top1_change", "top1_change_ci_low", "top1_change_ci_high")
     known: Row = quality.row or {}
+    chosen = launch_settings(of)
     return {
         **{name: of[name] for name in IDENTITY},
-        "id": "-".join(["row", *(str(of[name]) for name in IDENTITY)]),
+        "id": "-".join(
+            ["row", *(str(of[name]) for name in IDENTITY), *([str(candidate.in_flight)] if candidate.in_flight else [])]
+        ),
         "name": names.configuration(of),
         "api": "python",
         "framework_version": of["framework_version"],
-        "settings": json.loads(of.get("settings") or "{}"),
+        "settings": chosen,
         "threads": of["threads"],
         "threads_in_effect": of["threads_in_effect"],
         "launch": of["launch"],
-        "deploy": paths.DEPLOY.format(**of),
+        "code": frameworks.code(of["framework"], chosen) if chosen else [],
+        "in_flight": candidate.in_flight,
+        "recommended_for": list(recommended_for),
+        "deploy": str(Path(paths.DEPLOYED.format(**of)).parent),
         **_ends("latency", candidate.standing.latency, "_ms"),
-        **_ends("fps", candidate.standing.fps),
+        "latency_p99_ms": of["latency_p99_ms"],
+        **_ends("fps", candidate.rate),
         "peak_rss_mib": candidate.memory and candidate.memory.high,
         "peak_rss_least_mib": candidate.memory and candidate.memory.low,
-        "model_bytes": of["model_bytes"],
+        "model_bytes": of.get("model_bytes"),
         **{f"{name}_share": known.get(name) for name in shares},
         "baseline": known.get("baseline"),
         "loss_low_share": quality.loss.low,
@@ -215,16 +241,26 @@ def row(candidate: Candidate) -> dict[str, Any]:
         "chance": quality.chance or None,
         "warnings": of["warnings"],
         "accuracy_record": known.get("record"),
-        "text": {**{name: show(candidate) for name, show in FIGURES.items()}, "cost": cost(candidate)},
+        "text": {
+            **{name: show(candidate) for name, show in (("latency", latency), ("fps", fps), ("memory", memory))},
+            "cost": cost(candidate),
+        },
         "doubts": doubts(candidate),
     }
+
+
+def launch_settings(of: Row) -> dict[str, Any]:
+    """The launch parameters of a row that differ from its framework's defaults."""
+    threads = {} if of["threads"] in (None, "default") else {"threads": int(of["threads"])}
+    return {**threads, **json.loads(of.get("settings") or "{}")}
 
 
 class Listed:
     """Outcomes and the rows that they name, each once, by their numbers in `summary.json`."""
 
-    def __init__(self, candidates: Sequence[Candidate]):
-        self.candidates = candidates
+    def __init__(self, of: Recommendation, goal: Optional[Goal]):
+        self.of = of
+        self.recommended = {key(one.row, POINT): one.asked for one in recommendation.recommended(of, goal)}
         self.rows: dict[int, int] = {}
         self.outcomes: dict[Outcome, int] = {}
 
@@ -251,7 +287,11 @@ class Listed:
     def data(self) -> dict[str, list[dict[str, Any]]]:
         """Both lists."""
         outcomes = [self._outcome(one) for one in self.outcomes]
-        return {"outcomes": outcomes, "rows": [row(self.candidates[place]) for place in self.rows]}
+        return {"outcomes": outcomes, "rows": [self._row(self.of.candidates[place]) for place in self.rows]}
+
+    def _row(self, one: Candidate) -> dict[str, Any]:
+        deployed = self.of.deployed(one)
+        return row(one, self.recommended.get(key(deployed.row, POINT), []) if deployed else [])
 
     def _outcome(self, one: Outcome) -> dict[str, Any]:
         return {
@@ -267,9 +307,9 @@ class Listed:
         }
 
 
-def data(answer: Answer, counts: dict[str, int]) -> dict[str, Any]:
+def data(answer: Answer, counts: dict[str, int], goal: Optional[Goal]) -> dict[str, Any]:
     """All of a setting."""
-    listed, of = Listed(answer.of.candidates), answer.of
+    listed, of = Listed(answer.of, goal), answer.of
     asked = [
         {"objective": objective, "batch_size": size, "quality": kind, "steps": listed.table(steps)}
         for (objective, size, kind), steps in of.tables.items()
@@ -277,7 +317,7 @@ def data(answer: Answer, counts: dict[str, int]) -> dict[str, Any]:
     questions = {name: listed.outcome(outcome) for name, outcome in answer.outcomes.items()}
     return {
         **dict(zip(SETTING, key(answer.setting, SETTING))),
-        "name": names.setting(answer.setting),
+        "name": answer.name,
         "counts": counts,
         "doubtful": answer.of.busy,
         "batch_sizes": list(of.of.sizes),
@@ -287,11 +327,17 @@ def data(answer: Answer, counts: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def summary(tables: Tables, found: Sequence[Answer], settings, goal: Optional[Goal], title: str) -> dict[str, Any]:
+def summary(
+    tables: Tables,
+    concluded: Sequence[Answer],
+    settings: Sequence[conclusion.Setting],
+    goal: Optional[Goal],
+    title: str,
+) -> dict[str, Any]:
     """`summary.json`, as `workflow/schemas/summary.schema.json` describes it.
 
     Args:
-        found: the answers of the settings that have figures.
+        concluded: the answers of the settings that have figures.
         settings: the conclusion of every setting.
     """
     counts = {setting.name: setting.counts for setting in settings}
@@ -306,12 +352,12 @@ def summary(tables: Tables, found: Sequence[Answer], settings, goal: Optional[Go
             "doubts": {"quality": quality, "machine": machine},
             "words": {
                 "answers": {"yes": "yes", "no": "no", "unknown": "cannot be told"},
-                "objectives": {LATENCY: "lowest latency", FPS: "highest FPS", MEMORY: "smallest memory"},
+                "objectives": OBJECTIVES,
                 "why": {MACHINE: BUSY},
             },
             "machines": [one._asdict() | {"facts": dict(one.facts)} for one in machines.machines(tables.measurements)],
             "framework_versions": machines.versions(tables),
             "without_figures": [one.name for one in settings if one.ranking is None],
-            "answers": [data(one, counts[names.setting(one.setting)]) for one in found],
+            "answers": [data(one, counts[one.name], goal) for one in concluded],
         }
     )

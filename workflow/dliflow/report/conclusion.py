@@ -268,7 +268,7 @@ def batch(size: int, of_setting: Ranking, study: Known, strains: Sequence[Strain
     )
 
 
-def doubts(settings: list[Setting], accuracy: Rows) -> tuple[list[str], list[str]]:
+def doubts(settings: Sequence[Setting], accuracy: Rows) -> tuple[list[str], list[str]]:
     """What must be read before any figure: warnings of the quality table, and of a machine too busy to measure on."""
     warned = grouped([row for row in accuracy if row["warnings"]], ("model", "warnings"))
     quality = [
