@@ -143,6 +143,8 @@ class Sources(NamedTuple):
     """`about.json` beside the tables."""
     summary: dict[str, Any]
     """`summary.json`: what to deploy, for every constraint."""
+    goal: str
+    """The config's goal, in words; empty where none is set."""
     records: dict[str, str]
     """Digests of the records behind the tables, by path; empty where the study is not finished."""
     settings: list[Setting]

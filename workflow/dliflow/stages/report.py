@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
         tables=tables,
         about=read.about(args.tables),
         summary=data,
+        goal=summary.constraint(args.goal) if args.goal else "",
         records=read.records(args.tables),
         settings=settings,
         missing=gaps,

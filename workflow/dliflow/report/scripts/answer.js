@@ -8,11 +8,12 @@ function step(steps, start, bound) {
   return steps.findLast((each) => bound === null || (each[start] !== null && each[start] <= bound));
 }
 
-/** The outcome for what the form asks. */
+/** The outcome for what the form asks; undefined where nothing was measured that could tell. */
 function outcome(answers, asked) {
-  const { steps } = answers.tables.find((table) => table.objective === asked.objective
-    && table.batch_size === asked.batch_size && table.quality === asked.quality);
-  const { by_latency } = step(steps, "from_share", asked.share);
+  const table = answers.tables.find((each) => each.objective === asked.objective
+    && each.batch_size === asked.batch_size && each.quality === asked.quality);
+  if (table === undefined) return undefined;
+  const { by_latency } = step(table.steps, "from_share", asked.share);
   return answers.outcomes[step(by_latency, "from_ms", asked.latency_ms).outcome];
 }
 
@@ -29,23 +30,17 @@ function card(answers, index) {
 }
 
 /** Names of rows, each a link to its figures. */
-function named(rows) {
-  return rows.flatMap((row, index) => [index ? ", " : "", element("a", { href: `#${encodeURIComponent(row.id)}` }, `${row.name}, batch size ${row.batch_size}`),
-    ` (${row.text.latency})`]);
+function named(answers, indices) {
+  return indices.flatMap((index, place) => {
+    const row = answers.rows[index], name = `${row.name}, batch size ${row.batch_size}`;
+    return [place ? ", " : "", element("a", { href: `#${encodeURIComponent(row.id)}` }, name), ` (${row.text.latency})`];
+  });
 }
 
-function show() {
-  const index = Number(new FormData(ASK).get("setting") ?? 0), answers = PAGE.summary.answers[index];
-  const found = outcome(answers, asked()), rows = (list) => list.map((each) => answers.rows[each]);
-  const place = document.getElementById("outcome"), about = found.perhaps ?? found.row;
-  const why = found.why.map((name) => about === null || name === "machine" ? PAGE.summary.words.why[name] : answers.rows[about].doubts[name]).filter(Boolean);
-  const words = PAGE.summary.words, heading = element("p", { class: `verdict ${found.answer}` }, element("strong", {}, SAID[found.answer]), ` ${words.objectives[found.objective]}`);
-  place.replaceChildren(heading);
-  if (found.row !== null) place.append(card(index, found.row));
-  if (found.ties.length) place.append(element("p", {}, "No difference shown to: ", ...named(rows(found.ties)), "."));
-  if (found.undecided.length) place.append(element("p", {}, "Not told apart from: ", ...named(rows(found.undecided)), "."));
-  if (found.perhaps !== null) place.append(element("p", { class: "doubt" }, "Perhaps better, if it keeps what you ask: ", ...named(rows([found.perhaps])), "."));
-  for (const text of why) place.append(element("p", { class: "small doubt" }, `⚠ ${text}.`));
+/** Why it is not known, in the words of the study. */
+function reasons(answers, found) {
+  const about = found.perhaps ?? found.row, doubts = about === null ? {} : answers.rows[about].doubts;
+  return found.why.map((name) => PAGE.summary.words.why[name] ?? doubts[name]).filter(Boolean);
 }
 
 const SAID = {
@@ -54,9 +49,26 @@ const SAID = {
   unknown: "It cannot be told; the best that may keep it:",
 };
 
+function answered() {
+  const index = Number(new FormData(ASK).get("setting") ?? 0), answers = PAGE.summary.answers[index];
+  const found = outcome(answers, asked()), place = document.getElementById("outcome");
+  const line = (words, rows, kind = "") => rows.length && place.append(element("p", { class: kind }, words, ...named(answers, rows), "."));
+  if (found === undefined) {
+    place.replaceChildren(element("p", { class: "verdict" }, "Nothing was measured that could tell."));
+    return;
+  }
+  place.replaceChildren(element("p", { class: `verdict ${found.answer}` },
+    element("strong", {}, SAID[found.answer]), ` ${PAGE.summary.words.objectives[found.objective]}`));
+  if (found.row !== null) place.append(card(index, found.row));
+  line("No difference shown to: ", found.ties);
+  line("Not told apart from: ", found.undecided);
+  line("Better, if it keeps what you ask, which is not known: ", found.perhaps === null ? [] : [found.perhaps], "doubt");
+  for (const text of reasons(answers, found)) place.append(element("p", { class: "small doubt" }, `⚠ ${text}`));
+}
+
 if (ASK) {
   ASK.hidden = false;
-  ASK.addEventListener("input", show);
+  ASK.addEventListener("input", answered);
   ASK.addEventListener("submit", (event) => event.preventDefault());
-  show();
+  answered();
 }
