@@ -10,6 +10,7 @@ rule tables:
         accuracy=plan.records(PLAN, "accuracy"),
         agreement=plan.records(PLAN, "agreement"),
         sweep=plan.records(PLAN, "sweep"),
+        throughput=plan.records(PLAN, "throughput"),
         compare=plan.records(PLAN, "compare"),
     output:
         paths.TABLES.values(),

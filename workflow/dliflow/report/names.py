@@ -38,9 +38,14 @@ def member(text: str) -> str:
     return f"{name}{f' of {version}' if version else ''}{f' (batch size {size})' if size else ''}"
 
 
+def place(row: dict[str, Any]) -> str:
+    """Model, device and node."""
+    return " · ".join([row["model"], row["device"], row["node"]])
+
+
 def setting(row: dict[str, Any]) -> str:
-    """Model, device and node; the scenario where it is not latency."""
-    words = [row["model"], row["device"], row["node"]]
+    """The same, with the scenario where it is not latency."""
+    words = [place(row)]
     if row.get("scenario") not in (None, "latency"):
         words.append(row["scenario"])
     return " · ".join(words)

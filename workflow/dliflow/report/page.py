@@ -17,9 +17,10 @@ import yaml
 from markupsafe import Markup
 
 from dliflow.analysis.rows import Rows, grouped
-from dliflow.report import canvas, charts, comparison, distribution, machines, names, points, times, units
+from dliflow.report import canvas, charts, comparison, distribution, machines, names, points, throughput, times, units
 from dliflow.report.conclusion import EVALUATED, Setting, doubts
 from dliflow.report.listings import accuracy, parity, performance, rounds
+from dliflow.report.listings import throughput as throughput_list
 from dliflow.report.listings import versions as version_list
 from dliflow.report.missing import Missing
 from dliflow.report.origins import origins
@@ -38,6 +39,7 @@ SECTIONS = {
     "accuracy": "Quality",
     "performance": "Performance",
     "rounds": "Rounds",
+    "throughput": "Throughput",
     "parity": "Parity",
     "missing": "What is missing",
     "time": "Time",
@@ -53,9 +55,10 @@ PLOTS = {
     "tradeoff": "Accuracy against latency",
     "comparison": "Measured together, in rounds",
     "machine": "The machine's speed over the study",
+    "throughput": "Images per second with several requests in flight",
 }
 # Of these there is an interactive one: with scripts, on a screen, the picture is for screen readers only.
-TWINS = ("ranking", "fps", "tradeoff")
+TWINS = ("ranking", "fps", "tradeoff", "throughput")
 LARGEST = 1_000_000  # bytes of a picture in the page; a larger one is left to its file
 # In this order: what the others use comes first.
 SCRIPTS = ("data", "filter", "tables", "charts", "answer")
@@ -177,6 +180,7 @@ def render(title: str, of: Sources) -> str:
         "effort": times.effort(tables.measurements),
         "machines": machines.machines(tables.measurements),
         "csv": {name: link(path) for name, path in paths.TABLES.items()},
+        "loaded": throughput.blocks(tables.throughput),
         "details": distribution.details(tables),
         "charts": charts.charts(tables, rows),
         "filters": filters(rows["points"]),
@@ -188,6 +192,7 @@ def render(title: str, of: Sources) -> str:
             "accuracy": accuracy.listing(tables.accuracy, link),
             "parity": parity.listing(tables.parity, link),
             "rounds": rounds.listing(comparison.blocks(tables), link),
+            "throughput": throughput_list.listing(tables.throughput, link),
             "versions": version_list.listing(versions, of.about),
         },
     }

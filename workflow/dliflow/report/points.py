@@ -56,7 +56,7 @@ def drawn_as(row: Row, looks: dict[tuple, canvas.Look]) -> Row:
     return {
         "anchor": names.anchor(row),
         "name": names.configuration(row),
-        "setting": names.setting(row),
+        "setting": names.place(row),
         "model": row["model"],
         "framework": row["framework"],
         "precision": row["precision"],
@@ -92,7 +92,7 @@ def tuned(tables: Tables) -> Rows:
 def load(tables: Tables) -> Rows:
     """Throughput with several requests in flight."""
     looks = canvas.looks(tables)
-    good = [row for row in getattr(tables, "throughput", []) if row["status"] == "ok"]
+    good = [row for row in tables.throughput if row["status"] == "ok"]
     return [
         drawn_as(row, looks)
         | {"in_flight": row["in_flight"], "images_per_s": row["images_per_s"], "knee": row["knee"]}

@@ -33,6 +33,7 @@ class Tables(NamedTuple):
     comparison: Rows
     rounds: Rows
     distributions: Rows
+    throughput: Rows
 
 
 def _value(column: columns.Column, text: str) -> Any:

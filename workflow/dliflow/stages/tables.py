@@ -18,6 +18,7 @@ from dliflow.analysis.tables import (
     performance,
     rounds,
     shared,
+    throughput,
 )
 from dliflow.errors import DliflowError
 from dliflow.files import replacing, write_json
@@ -55,6 +56,7 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
         "comparison": comparison.rows(study_plan, parity_rows),
         "rounds": rounds.rows(study_plan),
         "distributions": distributions.rows(measured),
+        "throughput": throughput.rows(study_plan, parity_rows, measured),
     }
 
 
@@ -77,7 +79,9 @@ def run(args: argparse.Namespace) -> None:
     about = {"dliflow": version.__version__, "environments": environments, **args.about}
     write_json(args.out / Path(paths.ABOUT).name, about)
     if args.mark is not None:
-        rows = (row for name in ("parity", "accuracy", "measurements", "comparison") for row in tables[name])
+        rows = (
+            row for name in ("parity", "accuracy", "measurements", "comparison", "throughput") for row in tables[name]
+        )
         reasons = dict.fromkeys(row["reason"] for row in rows if row["status"] == "failed")
         if reasons:
             raise DliflowError("\n".join(reasons))

@@ -112,9 +112,9 @@ def letter(index: int) -> str:
 
 def kind(row: Row) -> dict[str, Any]:
     """What a row is filtered by; what it does not have, it is not filtered by."""
-    setting = names.setting(row) if row.get("node") else names.listed([row["model"], row["device"]])
-    found = {"setting": setting, "model": row["model"], "framework": row["framework"], "precision": row["precision"]}
-    return found | ({"batch": row["batch_size"]} if row.get("batch_size") else {})
+    known = {"model": row["model"], "framework": row["framework"], "precision": row["precision"]}
+    known |= {"setting": names.place(row)} if row.get("node") else {}
+    return known | ({"batch": row["batch_size"]} if row.get("batch_size") else {})
 
 
 def cell(table: str, row: Row, name: str, show: Any = units.significant, ends: str = "", **more: Any) -> Cell:
