@@ -25,6 +25,7 @@ STUDY = {
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "agreement": {"dataset": None},
     "profile": [],
+    "throughput": {"in_flight": [], "batch_sizes": [1], "groups": 1, "p99_ms": None},
 }
 MODELS = {
     "m": {

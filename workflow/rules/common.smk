@@ -47,6 +47,7 @@ wildcard_constraints:
 os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
+MEASUREMENTS = ("sweep", "throughput", "compare")  # rules
 # The stages that measure a configuration, and what tells them of the anchor.
 MEASURED_BY = ("stages.sweep", "stages.worker", "stages.anchor")
 WITH_ANCHOR = "--anchor {input.anchor:q} --anchor-python {params.anchor_python:q}"

@@ -9,8 +9,18 @@ nothing is registered. Names of the converted files are constants here (`MODEL =
 `VARIANTS: tuple[str, ...]` (optional; default `("default",)`)
     Ways of running the same converted model that deserve rows of their own.
 
+`THREADS: Option`
+    The number of compute threads: which ones are worth trying, and the line that sets it.
+
 `OPTIONS: dict[str, Option]`
     The options of the config's `options.<framework>`, by name; `{}` for none. They are checked before anything runs.
+    Threads and options together are the framework's *space*; *settings* are what differs from its defaults.
+
+`TOGETHER: tuple[tuple[str, ...], ...]` (optional)
+    Parameters of the space that bear on each other, so that changing several of them at once is worth trying.
+
+`valid(settings, processors, *, precision, variant, batch_size) -> bool` (optional)
+    Whether settings make sense there. It drops those without effect, and those that only make sense with another.
 
 `version() -> str`
     The version of the framework that is installed; it imports the framework, and the time it takes is `import_ms`.
@@ -28,8 +38,17 @@ nothing is registered. Names of the converted files are constants here (`MODEL =
     None, or the reason why this machine cannot do it, or this variant cannot: asked there before the framework is
     imported, so that a configuration that is skipped costs no time.
 
+`CONCURRENT: str` (optional; default `"processes"`)
+    How its users have several requests in flight at a time: `"threads"` call one session, `"sessions"`: threads with a
+    session each, `"processes"`: each on processors of its own, where a framework has no better.
+
+`concurrent(model: Path, *, precision, variant, device, batch_size, threads, options, in_flight) -> Queue` (optional)
+    In place of it, where the framework has a queue of requests itself: one with so many slots, loaded as its users
+    load it for throughput.
+
 `environment(threads: int | None, options: dict) -> dict[str, str]` (optional)
-    Environment variables to be set before the framework is imported.
+    Environment variables to be set before the framework is imported, or, those that only count then, when the
+    process starts (`variables.AT_START`). It is asked on other machines too.
 
 The framework's own package is imported inside these functions only.
 """
@@ -37,15 +56,17 @@ The framework's own package is imported inside these functions only.
 from __future__ import annotations
 
 import importlib
+import itertools
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import Any, Optional, Protocol
 
 import numpy as np
 
 from dliflow.errors import DliflowError
+from dliflow.machine.facts import Processors
 
 
 @dataclass(frozen=True)
@@ -62,8 +83,10 @@ class Option:
         tried: the values worth trying on a machine, when launch parameters are looked for; those that the machine
             cannot have are left out. None where it is not tried.
         arithmetic: whether another value may change scores, so that quality has to be looked at again.
-        code: the line that sets it in a user's own program, with `{value}` for the value as Python writes it. The
-            names in it are those of the framework's file in `deployment/`.
+        another_way: whether people would call it another way of running the framework, as a variant is; see
+            docs/launch-parameters.md.
+        code: the lines that set it in a user's own program, with `{value}` for the value as Python writes it and
+            `{text}` for its text alone. The names in it are those of the framework's file in `deployment/`.
     """
 
     type: type
@@ -74,19 +97,8 @@ class Option:
     choices: tuple[Any, ...] = ()
     tried: Optional[Callable[[Processors], Iterable[Any]]] = None
     arithmetic: bool = False
+    another_way: bool = False
     code: str = ""
-
-
-class Processors(NamedTuple):
-    """What of a machine decides which values are worth trying: processors that a process may use."""
-
-    cores: int
-    cpus: int
-    """Hardware threads: with SMT more than the cores."""
-    flags: frozenset[str]
-    """Those of `facts.TELLING_FLAGS` that the CPU has."""
-    hybrid: bool
-    """Whether there are cores of two kinds."""
 
 
 class Session(Protocol):
@@ -101,6 +113,26 @@ class Session(Protocol):
         A model that runs as it is gets the dtype and layout of its entry; its scores are float32 all the same.
         The scores lie in host memory when it returns. This call is what is timed.
         """
+
+
+class Queue(Protocol):
+    """A loaded model of which several requests are in flight at a time, one in each slot."""
+
+    threads: Optional[int]
+    """Compute threads in effect, of all slots together; None where the framework has no say."""
+
+    def free(self) -> int:
+        """Wait until a slot is free, and tell which."""
+
+    def start(self, batch: np.ndarray, done: Callable[[np.ndarray], None]) -> None:
+        """Begin a request in the slot that `free` has told of, and return.
+
+        `done` is called once with the scores, float32 (batch, scores) of the caller's own in host memory; in another
+        thread, and before the slot is free again.
+        """
+
+    def wait(self) -> None:
+        """Until all slots are free; raises what went wrong in one."""
 
 
 def names() -> list[str]:
@@ -118,6 +150,12 @@ def load(name: str) -> ModuleType:
 def variants(name: str) -> tuple[str, ...]:
     """The variants of a framework."""
     return getattr(load(name), "VARIANTS", ("default",))
+
+
+def concurrency(name: str) -> str:
+    """How several requests of a framework are in flight at a time: `queue`, `threads`, `sessions` or `processes`."""
+    module = load(name)
+    return "queue" if hasattr(module, "concurrent") else getattr(module, "CONCURRENT", "processes")
 
 
 def options(name: str) -> dict[str, Option]:
@@ -181,3 +219,76 @@ def take_options(framework: str, given: dict[str, Any]) -> dict[str, Any]:
     if problems:
         raise DliflowError("\n".join(problems))
     return {**{key: option.default for key, option in options(framework).items()}, **given}
+
+
+def space(name: str) -> dict[str, Option]:
+    """Everything that can be set in a framework, by name: `threads`, and its options."""
+    return {"threads": load(name).THREADS, **options(name)}
+
+
+def settings(name: str, threads: Optional[int], given: dict[str, Any]) -> dict[str, Any]:
+    """What of threads and options differs from the framework's defaults, in the order of its space.
+
+    Args:
+        given: the config's `options.<framework>`.
+    """
+    asked = {"threads": threads, **take_options(name, given)}
+    return {key: asked[key] for key, parameter in space(name).items() if asked[key] != parameter.default}
+
+
+def code(name: str, chosen: dict[str, Any]) -> list[str]:
+    """The lines that make settings in a user's own program, in the order of the space."""
+    lines = []
+    for key, parameter in space(name).items():
+        if key in chosen:
+            text = parameter.code.replace("{value}", repr(chosen[key])).replace("{text}", str(chosen[key]))
+            lines += text.splitlines()
+    return lines
+
+
+def values(name: str, processors: Processors) -> dict[str, list[Any]]:
+    """The values that are worth trying on a machine, beside the default, for each parameter that has some."""
+    every = {
+        key: [value for value in parameter.tried(processors) if value != parameter.default]
+        for key, parameter in space(name).items()
+        if parameter.tried is not None
+    }
+    return {key: tried for key, tried in every.items() if tried}
+
+
+def valid(
+    name: str, chosen: dict[str, Any], precision: str, variant: str, batch_size: int, processors: Processors
+) -> bool:
+    """Whether settings make sense for a configuration, on a machine."""
+    if (chosen.get("threads") or 0) > processors.cpus:
+        return False
+    rule = getattr(load(name), "valid", None)
+    return rule is None or rule(chosen, processors, precision=precision, variant=variant, batch_size=batch_size)
+
+
+def candidates(
+    name: str, precision: str, variant: str, batch_size: int, processors: Processors
+) -> list[dict[str, Any]]:
+    """All settings worth trying: the defaults (`{}`), then one parameter changed, then those that go together.
+
+    The order is that of the space, so that who takes the first ones only has changed each parameter alone.
+    """
+    tried = values(name, processors)
+    groups = [
+        keys
+        for together in getattr(load(name), "TOGETHER", ())
+        for size in range(2, len(together) + 1)
+        for keys in itertools.combinations([key for key in tried if key in together], size)
+    ]
+    every: list[dict[str, Any]] = [{}]
+    for keys in sorted([*((key,) for key in tried), *groups], key=len):
+        for chosen in itertools.product(*(tried[key] for key in keys)):
+            one = dict(zip(keys, chosen))
+            if one not in every and valid(name, one, precision, variant, batch_size, processors):
+                every.append(one)
+    return every
+
+
+def counts(most: int) -> list[int]:
+    """Numbers of threads worth trying, up to so many: powers of two, and that number itself."""
+    return sorted({most, *(1 << power for power in range(most.bit_length()) if 1 << power <= most)})

@@ -11,16 +11,50 @@ import ctypes
 import json
 from pathlib import Path
 
-from dliflow.frameworks import Option, take_options
+from dliflow.frameworks import Option, counts, take_options
 
 VARIANTS = ("imperative", "hybrid")
 MODEL = "model"  # how the names of its files begin; MXNet adds the rest
 SYMBOL, PARAMETERS = f"{MODEL}-symbol.json", f"{MODEL}-0000.params"
+THREADS = Option(
+    int,
+    None,
+    "threads of OpenMP and OpenBLAS; the default is one for each core",
+    minimum=1,
+    tried=lambda machine: [count for count in counts(machine.cpus) if count != machine.cores],
+    code=(
+        'os.environ["OMP_NUM_THREADS"] = "{value}"\n'
+        'os.environ["MXNET_OMP_MAX_THREADS"] = "{value}"\n'
+        'os.environ["OPENBLAS_NUM_THREADS"] = "{value}"'
+    ),
+)
 OPTIONS = {
     "backend": Option(
-        str, None, "MKLDNN fuses the hybrid variant's FP32 operators into oneDNN's, as INT8's are", choices=("MKLDNN",)
-    )
+        str,
+        None,
+        "MKLDNN fuses the hybrid variant's FP32 operators into oneDNN's, as INT8's are",
+        choices=("MKLDNN",),
+        tried=lambda machine: ["MKLDNN"],
+        arithmetic=True,
+        another_way=True,
+        code="symbol = symbol.get_backend_symbol({value})",
+    ),
+    "static": Option(
+        bool,
+        True,
+        "the hybrid variant keeps the memory of its operators from request to request",
+        tried=lambda machine: [False],
+        code="network.hybridize(static_alloc={value}, static_shape={value})",
+    ),
 }
+TOGETHER = (("threads", "backend"), ("backend", "static"))
+
+
+def valid(settings, processors, *, precision, variant, batch_size):
+    """Options are about the hybrid variant; INT8 is fused already."""
+    if "backend" in settings and precision != "fp32":
+        return False
+    return variant == "hybrid" or not settings.keys() & {"backend", "static"}
 
 
 def version():
@@ -69,17 +103,17 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     """Open symbol and parameters; the threads are those of `environment`."""
     import mxnet as mx
 
-    backend = take_options("mxnet", options)["backend"]
+    options = take_options("mxnet", options)
     if variant == "imperative":
         network = imperative(mx, model)
     else:
         symbol = mx.sym.load(str(model / SYMBOL))
-        if backend and precision == "fp32":
-            symbol = symbol.get_backend_symbol(backend)
+        if options["backend"] and precision == "fp32":
+            symbol = symbol.get_backend_symbol(options["backend"])
         network = mx.gluon.SymbolBlock(symbol, mx.sym.Variable("data", dtype="float32"))
         saved = {"cast_dtype": True, "dtype_source": "saved"}
         network.collect_params().load(str(model / PARAMETERS), ctx=mx.cpu(), **saved)
-        network.hybridize(static_alloc=True, static_shape=True)
+        network.hybridize(static_alloc=options["static"], static_shape=options["static"])
     return MxNet(mx, network, ctypes.CDLL("libgomp.so.1").omp_get_max_threads())  # MXNet itself does not tell
 
 

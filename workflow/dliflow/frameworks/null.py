@@ -10,6 +10,7 @@ from dliflow.files import read_json
 from dliflow.frameworks import Option, take_options
 
 CLASSES_FILE = "classes.json"
+THREADS = Option(int, None, "means nothing here: nothing is computed", minimum=1)
 OPTIONS: dict[str, Option] = {}
 
 

@@ -9,11 +9,91 @@ from __future__ import annotations
 from pathlib import Path
 
 from dliflow.errors import Skip
-from dliflow.frameworks import Option, take_options
+from dliflow.frameworks import Option, counts, take_options
 from dliflow.frameworks.shared import openvino_package
 
 MODEL = "model.xml"
-OPTIONS = {"streams": Option(int, 1, "requests that the plugin can work on at once", minimum=1)}
+THREADS = Option(
+    int,
+    None,
+    "threads of all streams together; the default is one for each core, of the fast kind where there are two",
+    minimum=1,
+    tried=lambda machine: counts(machine.cores)[:-1],
+    code='properties["INFERENCE_NUM_THREADS"] = {value}',
+)
+OPTIONS = {
+    "hint": Option(
+        str,
+        "LATENCY",
+        "what the plugin chooses by where nothing else is said: LATENCY takes no second hardware threads of cores, and "
+        "no slow cores; THROUGHPUT takes all",
+        choices=("LATENCY", "THROUGHPUT"),
+        tried=lambda machine: ["THROUGHPUT"],
+        code='properties["PERFORMANCE_HINT"] = {value}',
+    ),
+    "streams": Option(
+        int,
+        1,
+        "requests that the plugin can work on at once",
+        minimum=1,
+        tried=lambda machine: counts(machine.cores)[1:],
+        code='properties["NUM_STREAMS"] = {value}',
+    ),
+    "hyper_threading": Option(
+        bool,
+        None,
+        "whether both hardware threads of a core are taken",
+        tried=lambda machine: [True] if machine.cpus > machine.cores else [],
+        code='properties["ENABLE_HYPER_THREADING"] = {value}',
+    ),
+    "pinning": Option(
+        bool,
+        None,
+        "whether each thread stays on its core",
+        tried=lambda machine: [True, False] if machine.cores > 1 else [],
+        code='properties["ENABLE_CPU_PINNING"] = {value}',
+    ),
+    "core_type": Option(
+        str,
+        None,
+        "of which kind the cores are that are taken, where there are two",
+        choices=("ANY_CORE", "PCORE_ONLY", "ECORE_ONLY"),
+        tried=lambda machine: ["ANY_CORE", "PCORE_ONLY", "ECORE_ONLY"] if machine.hybrid else [],
+        code='properties["SCHEDULING_CORE_TYPE"] = {value}',
+    ),
+    "preset_input": Option(
+        bool,
+        False,
+        "the batch is copied into the request's own input, instead of being read where it lies",
+        tried=lambda machine: [True],
+        code="request.input_tensors[0].data[:] = batch\nscores = request.infer()[0]",
+    ),
+    "shared_outputs": Option(
+        bool,
+        False,
+        "the scores stay in the request's own memory, which the next one writes to, instead of being copied out",
+        tried=lambda machine: [True],
+        code="scores = request.infer({0: batch}, share_inputs=True, share_outputs=True)[0]",
+    ),
+}
+TOGETHER = (
+    ("threads", "hint", "streams"),
+    ("threads", "pinning"),
+    ("hint", "core_type"),
+    ("hyper_threading", "pinning"),
+    ("preset_input", "shared_outputs"),
+)
+
+
+def valid(settings, processors, *, precision, variant, batch_size):
+    """Streams share the threads; THROUGHPUT is another choice only where there is more to choose."""
+    threads = settings.get("threads") or processors.cores
+    more = processors.cpus > processors.cores or processors.hybrid or "streams" in settings
+    return not (
+        settings.get("streams", 1) > threads
+        or (settings.get("hint") == "THROUGHPUT" and not more)
+        or (settings.get("hint") == "THROUGHPUT" and "hyper_threading" in settings)
+    )
 
 
 def version():
@@ -33,20 +113,76 @@ def supports(precision, device):
 class OpenVino:
     """A compiled model with one inference request."""
 
-    def __init__(self, compiled):
+    def __init__(self, compiled, share_outputs: bool):
+        self.compiled = compiled
         self.request = compiled.create_infer_request()
+        self.share_outputs = share_outputs
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
     def predict(self, batch):
         """One synchronous request; the input is read in place."""
-        return self.request.infer({0: batch}, share_inputs=True)[0]
+        return self.request.infer({0: batch}, share_inputs=True, share_outputs=self.share_outputs)[0]
+
+
+class Preset(OpenVino):
+    """A compiled model whose request keeps its input."""
+
+    def __init__(self, compiled, share_outputs: bool):
+        super().__init__(compiled, share_outputs)
+        self.input = self.request.input_tensors[0].data
+
+    def predict(self, batch):
+        """Copy the batch in, and make a synchronous request."""
+        self.input[:] = batch
+        return self.request.infer(share_outputs=self.share_outputs)[0]
+
+
+class OpenVinoQueue:
+    """A compiled model's `AsyncInferQueue`."""
+
+    def __init__(self, compiled, requests: int):
+        self.queue = openvino_package.imported().AsyncInferQueue(compiled, requests)
+        self.queue.set_callback(lambda request, done: done(request.get_output_tensor().data.copy()))
+        self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
+
+    def free(self):
+        """The request that is free next."""
+        return self.queue.get_idle_request_id()
+
+    def start(self, batch, done):
+        """One asynchronous request; the input is read in place, the scores are copied in the callback."""
+        self.queue.start_async({0: batch}, done, share_inputs=True)
+
+    def wait(self):
+        """For all of them."""
+        self.queue.wait_all()
 
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Compile for the latency of single requests at exactly this batch size."""
-    openvino = openvino_package.imported()
     options = take_options("openvino", options)
-    core = openvino.Core()
+    hints = {"PERFORMANCE_HINT": options["hint"], "NUM_STREAMS": options["streams"]}
+    session = Preset if options["preset_input"] else OpenVino
+    return session(compiled(model, precision, batch_size, threads, options, hints), options["shared_outputs"])
+
+
+def concurrent(model: Path, *, precision, variant, device, batch_size, threads, options, in_flight):
+    """Compile for throughput, with as many streams as the plugin takes for so many requests.
+
+    Hint and streams are others where the options name them; how input and scores lie is of single requests only.
+    """
+    hints = {
+        "PERFORMANCE_HINT": options.get("hint", "THROUGHPUT"),
+        "PERFORMANCE_HINT_NUM_REQUESTS": in_flight,
+        "NUM_STREAMS": options.get("streams"),
+    }
+    taken = take_options("openvino", options)
+    return OpenVinoQueue(compiled(model, precision, batch_size, threads, taken, hints), in_flight)
+
+
+def compiled(model: Path, precision, batch_size, threads, options, hints):
+    """The network, compiled for exactly this batch size."""
+    core = openvino_package.imported().Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise Skip("this CPU has no bf16 instructions (AVX512-BF16 or AMX)")
     network = core.read_model(str(model / MODEL))
@@ -55,9 +191,11 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     network.reshape(shape)
     properties = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": str(options["streams"]),
+        **hints,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_HYPER_THREADING": options["hyper_threading"],
+        "ENABLE_CPU_PINNING": options["pinning"],
+        "SCHEDULING_CORE_TYPE": options["core_type"],
     }
-    if threads:
-        properties["INFERENCE_NUM_THREADS"] = str(threads)
-    return OpenVino(core.compile_model(network, "CPU", properties))
+    named = {name: value for name, value in properties.items() if value is not None}
+    return core.compile_model(network, "CPU", named)

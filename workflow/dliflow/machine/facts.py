@@ -7,9 +7,9 @@ import platform
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from dliflow.machine import system
+from dliflow.machine import cpulist, system
 
 # Flags that decide which kernels a framework picks.
 TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
@@ -22,13 +22,51 @@ def cpu_info() -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
+def cores() -> list[list[int]]:
+    """The processors that this process may use, by core: with SMT a core has several. In rising order."""
+    by_core: dict[str, list[int]] = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        siblings = system.read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        by_core.setdefault(siblings or str(cpu), []).append(cpu)
+    return list(by_core.values())
+
+
 def physical_cores() -> int:
     """Cores, not hardware threads, among the processors this process may use."""
-    cores = set()
-    for cpu in os.sched_getaffinity(0):
-        siblings = system.read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        cores.add(siblings or str(cpu))
-    return len(cores)
+    return len(cores())
+
+
+class Processors(NamedTuple):
+    """What of a machine decides which launch parameters are worth trying: the processors that a process may use."""
+
+    cores: int
+    cpus: int
+    """Hardware threads: with SMT more than the cores."""
+    flags: frozenset[str]
+    """Those of `TELLING_FLAGS` that the CPU has."""
+    hybrid: bool
+    """Whether there are cores of two kinds."""
+
+
+def processors() -> Processors:
+    """Those that this process may use now, after `launch.apply`."""
+    flags = frozenset(TELLING_FLAGS) & _flags()
+    return Processors(physical_cores(), len(os.sched_getaffinity(0)), flags, _hybrid())
+
+
+def _flags() -> set[str]:
+    """What the CPU's instructions are called in /proc/cpuinfo."""
+    cpu = cpu_info()
+    return set(cpu.get("flags", cpu.get("Features", "")).split())
+
+
+def _hybrid() -> bool:
+    """Whether usable processors are of two kinds, as the kernel tells: Intel's two sets, or ARM's capacities."""
+    usable = os.sched_getaffinity(0)
+    sets = [system.read(f"/sys/devices/cpu_{kind}/cpus") for kind in ("core", "atom")]
+    if all(sets):
+        return all(usable & set(cpulist.parse(text)) for text in sets if text)
+    return len({system.read(f"/sys/devices/system/cpu/cpu{cpu}/cpu_capacity") for cpu in usable}) > 1
 
 
 def _caches() -> dict[str, str]:
@@ -124,8 +162,7 @@ def memory_limit() -> str | None:
 
 def describe() -> dict[str, Any]:
     """CPU, memory, limits, kernel and settings that decide speed; what cannot be read is None or empty."""
-    cpu = cpu_info()
-    flags = set(cpu.get("flags", cpu.get("Features", "")).split())
+    cpu, flags = cpu_info(), _flags()
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     processors, memory = Path("/sys/devices/system/cpu"), memory_info()
     return {
@@ -163,6 +200,4 @@ def describe() -> dict[str, Any]:
 
 def has_bf16() -> bool:
     """Whether the CPU has instructions for bf16 (AVX512-BF16, AMX, or ARM's)."""
-    cpu = cpu_info()
-    flags = set(cpu.get("flags", cpu.get("Features", "")).split())
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+    return bool(_flags() & {"avx512_bf16", "amx_bf16", "bf16"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -93,24 +92,33 @@ class Imported:
         Raises:
             Skip: when this machine cannot run it.
         """
-        started = time.perf_counter()
-        session = self.loaded(self.framework.load, batch_size)
-        load_ms = (time.perf_counter() - started) * 1e3
+        session, load_ms = self._timed(self.framework.load, batch_size=batch_size)
         in_effect = {"threads_in_effect": session.threads, "batch_size": batch_size}
         return Opened(session.predict, {**self.identity, **in_effect}, load_ms)
 
-    def loaded(self, load: Callable[..., Any], batch_size: int) -> Any:
-        """What a framework's `load`, or a function that takes the same, makes of the converted model."""
+    def queue(self, batch_size: int, in_flight: int) -> tuple[frameworks.Queue, float]:
+        """The framework's own queue of so many slots, and what loading it took, ms; errors as of `open`."""
+        queue, load_ms = self._timed(self.framework.concurrent, batch_size=batch_size, in_flight=in_flight)
+        return queue, load_ms
+
+    def loaded(self, load: Callable[..., Any], **how: int) -> Any:
+        """What a framework's `load`, or another function that takes the same, makes of the converted model."""
         configuration = self.description.configuration
         return load(
             self.folder,
             precision=configuration.precision,
             variant=configuration.variant,
             device=configuration.device,
-            batch_size=batch_size,
             threads=self.description.threads,
             options=self.description.options,
+            **how,
         )
+
+    def _timed(self, load: Callable[..., Any], **how: int) -> tuple[Any, float]:
+        """The same, and how long it took, ms."""
+        started = time.perf_counter()
+        loaded = self.loaded(load, **how)
+        return loaded, (time.perf_counter() - started) * 1e3
 
 
 @dataclass
@@ -120,6 +128,13 @@ class Opened:
     predict: Any
     identity: dict[str, Any]
     load_ms: float
+
+
+def set_variables(description: Description) -> None:
+    """Set the variables that the framework's file asks for, as `variables.enter` does: this process may begin anew."""
+    framework = frameworks.load(description.configuration.framework)
+    if hasattr(framework, "environment"):
+        variables.enter(framework.environment(description.threads, description.options))
 
 
 def import_model(description: Description) -> Imported:
@@ -140,8 +155,7 @@ def import_model(description: Description) -> Imported:
         reason = framework.unavailable(configuration.precision, configuration.device, configuration.variant)
         if reason is not None:
             raise Skip(reason)
-    if hasattr(framework, "environment"):
-        os.environ.update(framework.environment(description.threads, description.options))
+    set_variables(description)
     started = time.perf_counter()
     version = framework.version()
     import_ms = (time.perf_counter() - started) * 1e3

@@ -16,6 +16,7 @@ from dliflow.frameworks import Option, take_options
 
 NAME = __name__.rpartition(".")[2]
 WEIGHTS = "weights.npy"
+THREADS = Option(int, None, "means nothing here: it has one", minimum=1)
 OPTIONS = {
     "fault": Option(str, "", "how it fails, and under which conditions: `segv at 2 of sweep`"),
     "skip": Option(str, "", "the reason of a skip"),
