@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import nested
@@ -211,3 +213,22 @@ def test_another_process_s_time_is_seen_and_one_s_own_is_not():
     beside = disturbance.between(before, disturbance.snapshot())
     assert beside["others_cpu_s"] > 0.2
     assert beside["own_cpu_s"] < 0.2
+
+
+def test_time_of_a_helper_s_own_children_is_its_own():
+    """A worker whose requests run in processes of their own is not disturbed by these."""
+    burn = "import time; end = time.process_time() + 0.2\nwhile time.process_time() < end: pass"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {burn!r}]); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as helper:
+        assert helper.stdout.readline() == "\n"
+        assert disturbance.snapshot([helper.pid])["helpers_s"] >= 0.15
+        helper.communicate("\n")
+
+
+def test_warnings_under_load_are_those_that_still_mean_something():
+    loaded = seen(beside(others_cpu_s=0.5), threads_in_effect=8, counters={"major_faults": 7})
+    told = doubts.of_load([loaded])
+    assert any("other processes took 25%" in one for one in told) and any("read from disk" in one for one in told)
+    assert not any("threads shared" in one for one in told)  # more requests than cores are what was asked for

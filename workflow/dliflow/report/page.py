@@ -17,8 +17,19 @@ import yaml
 from markupsafe import Markup
 
 from dliflow.analysis.rows import Rows, grouped
-from dliflow.report import canvas, charts, comparison, distribution, machines, names, operators, points, throughput
-from dliflow.report import times, units
+from dliflow.report import (
+    canvas,
+    charts,
+    comparison,
+    distribution,
+    machines,
+    names,
+    operators,
+    points,
+    throughput,
+    times,
+    units,
+)
 from dliflow.report.conclusion import EVALUATED, Setting, doubts
 from dliflow.report.listings import accuracy, parity, performance, rounds
 from dliflow.report.listings import throughput as throughput_list
