@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from study_rows import CPU, tables_of
+from study_rows import CPU
 
 from dliflow.analysis.tables import profile
 from dliflow.report import operators, page
@@ -83,9 +83,13 @@ def test_the_terminal_shows_each_profile_and_why_there_is_none():
     assert "mxnet fp32, batch size 1: it has no profiler" in text
 
 
-def test_the_page_has_a_section_only_where_something_was_profiled(tmp_path):
-    tables = tables_of([], [], tmp_path / "with", profile=[*FP32, *INT8])
-    html = page.render("x", tables, [], [], {}, [], None)
+def test_the_page_has_a_section_only_where_something_was_profiled():
+    def section(rows):
+        of = {"profiles": operators.profiles(rows), "beside": operators.beside(rows)}
+        return page.environment().get_template("partials/operators.html.j2").render(of).strip()
+
+    html = section([*FP32, *INT8])
     assert 'id="operators"' in html and "INT8 is slower: its operators take 16.0 ms" in html
     assert html.count('<span class="bar"') == 2 + 3 + 3 + 4  # kinds, then single operators
-    assert 'id="operators"' not in page.render("x", tables_of([], [], tmp_path / "without"), [], [], {}, [], None)
+    assert section([]) == ""
+    assert "operators" in page.SECTIONS

@@ -50,7 +50,7 @@ def profiled(imported: session.Imported, profiler: Any, args: argparse.Namespace
     Raises:
         DliflowError: when the profiler told of no operator at all.
     """
-    plain, watched = imported.open(args.batch_size), imported.loaded(profiler.profile, args.batch_size)
+    plain, watched = imported.open(args.batch_size), imported.loaded(profiler.profile, batch_size=args.batch_size)
     batches = feed.batches(feed.images(args), args.batch_size, args.distinct)
     for one in (plain, watched):
         metrics.check_scores(one.predict(batches[0]), args.batch_size, args.scores)
