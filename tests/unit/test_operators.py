@@ -41,6 +41,8 @@ def test_rows_hold_medians_shares_and_what_they_add_up_to():
 
 def test_the_kind_of_an_operator_is_the_same_in_each_precision():
     called = {"ConvolutionInt8": "Convolution", "QLinearConv": "Conv", "FusedConv": "Conv", "MatMulInteger": "MatMul"}
+    called |= {"QGemm": "Gemm", "_sg_mkldnn_conv": "Convolution", "FullyConnectedQuantizedLegacy": "FullyConnected"}
+    called |= {"aten::conv2d": "convolution", "onednn::convolution": "convolution"}
     assert {name: profile.kind(name) for name in called} == called
     for name in ("Quantize", "QuantizeLinear", "DequantizeLinear", "Pooling"):
         assert profile.kind(name) == name

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dliflow.frameworks import openvino as framework
-from dliflow.frameworks.shared import openvino_package
+from dliflow.frameworks import take_options
 from dliflow.profiling import Operator, Request
 
 PROFILER = "OpenVINO's performance counters (PERF_COUNT)"
@@ -37,18 +37,11 @@ class Profiled:
         return self.seen
 
 
-def profile(model: Path, *, batch_size, **asked):
-    """The loaded model compiled once more, with the settings that it tells itself."""
-    core = openvino_package.imported().Core()
-    loaded = framework.load(model, batch_size=batch_size, **asked).request.get_compiled_model()
-    settable = core.get_property("CPU", "SUPPORTED_PROPERTIES")
-    settings = {name: loaded.get_property(name) for name in loaded.get_property("SUPPORTED_PROPERTIES")
-                if settable.get(name) == "RW"}  # fmt: skip
-    network = core.read_model(str(model / framework.MODEL))
-    shape = network.input(0).partial_shape
-    shape[0] = batch_size
-    network.reshape(shape)
-    return Profiled(core.compile_model(network, "CPU", {**settings, "PERF_COUNT": True}))
+def profile(model: Path, *, precision, variant, device, batch_size, threads, options):
+    """The model compiled as for single requests, and with counters."""
+    taken = take_options("openvino", options)
+    counted = {"PERFORMANCE_HINT": taken["hint"], "NUM_STREAMS": taken["streams"], "PERF_COUNT": True}
+    return Profiled(framework.compiled(model, precision, batch_size, threads, taken, counted))
 
 
 def operators(counters: Iterable[Any]) -> list[Operator]:

@@ -10,8 +10,12 @@ import numpy as np
 from dliflow.analysis.tables import shared
 from dliflow.records import record
 
-# What frameworks add to the name of an operator when it computes on integers, or is fused with what follows.
-IN_ANOTHER_WAY = re.compile(r"^(QLinear|Quantized|Fused)|(Int8|Integer)$")
+# What frameworks add to the name of an operator when it computes on integers or is fused with others; and what has
+# another name altogether then.
+IN_ANOTHER_WAY = re.compile(
+    r"^(aten::|onednn::|QLinear|Q(?=[A-Z])|Fused|_sg_mkldnn_|_contrib_quantized_)|(Int8|Integer|QuantizedLegacy)$"
+)
+SAME = {"conv": "Convolution", "fully_connected": "FullyConnected", "conv2d": "convolution", "linear": "matmul"}
 
 
 def rows(study_plan: dict[str, Any]) -> shared.Rows:
@@ -70,4 +74,5 @@ def operators(row: shared.Row, figures: dict[str, Any]) -> shared.Rows:
 
 def kind(operator: str) -> str:
     """What an operator does, in whatever precision: `Conv` for `QLinearConv` and `FusedConv`."""
-    return IN_ANOTHER_WAY.sub("", operator)
+    name = IN_ANOTHER_WAY.sub("", operator)
+    return SAME.get(name, name)
