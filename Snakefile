@@ -16,6 +16,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/convert.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/profile.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -25,6 +25,7 @@ TOGETHER = {
     "tests/frameworks/test_libraries.py": "libraries",
     "tests/frameworks/test_networks.py": "networks",
     "tests/frameworks/test_operations.py": "operations",
+    "tests/frameworks/test_profiles.py": "study",
     "tests/frameworks/test_sources.py": "sources",
     "tests/frameworks/test_tensorflow_sources.py": "TensorFlow's sources",
     "tests/workflow/test_known_networks.py": "known networks",

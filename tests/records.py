@@ -62,6 +62,8 @@ def study(plan: dict[str, Any], rng: np.random.Generator) -> None:
     for row in (*plan["accuracy"], *plan["agreement"]):
         write(row["record"], "accuracy", identified(row), accuracy(Path(row["record"]), row["precision"]))
     batch_sizes = list(dict.fromkeys(row["batch_size"] for row in plan["sweep"]))
+    for row in plan["profile"]:
+        write(row["record"], "profile", identified(row), profiled(row["precision"]))
     for row in {row["record"]: row for row in plan["sweep"]}.values():
         sweep(row, batch_sizes, rng)
     numbers = list(dict.fromkeys(row["in_flight"] for row in plan["throughput"]))
@@ -107,6 +109,17 @@ def parity() -> dict[str, Any]:
     """Figures of a parity record."""
     differences = {"max_abs_score_diff": 1e-4, "max_rel_score_diff": 1e-5, "score_distance": 1e-4, "agreement": 1.0}
     return {**differences, "images": 8, "tolerance": 1e-3, "distance_bound": 1e-2, "agreement_bound": 0.9}
+
+
+def profiled(precision: str) -> dict[str, Any]:
+    """Figures of a profile: two requests of 5 ms, in which a convolution takes 3 ms and an addition 1 ms."""
+    numbers = {"kernel": precision, "int8": precision == "int8"}
+    operators = [
+        {"type": "Conv", "name": "first", **numbers, "calls": 1, "us": [2900.0, 3100.0]},
+        {"type": "Add", "name": "last", **numbers, "calls": 2, "us": [1100.0, 900.0]},
+    ]
+    whole = {"latency_ns": [[4_900_000], [5_100_000]], "profiled_us": [5500.0, 5500.0], "profiler": "a profiler"}
+    return {**whole, "operators": operators, **FED}
 
 
 def accuracy(record: Path, precision: str) -> dict[str, Any]:
@@ -261,6 +274,7 @@ def groups(
             for name, opened in session["opened"].items():
                 opened |= {**OPENED, "batch_size": (sizes or {}).get(name, opened["batch_size"])}
             for round_ in session["rounds"]:
+                round_["energy_uj"] = dict.fromkeys(round_["latency_ns"], 1000 * REQUESTS)
                 for name, (level, *_) in round_["latency_ns"].items():
                     noise = np.exp(rng.normal(0, 0.02, REQUESTS))
                     round_["latency_ns"][name] = (level * noise).astype(int).tolist()

@@ -29,7 +29,7 @@ class FakeWorker:
         if kind == "open":
             opened = {"batch_size": request["open"]["batch_size"], "threads_in_effect": 1}
             return {"skip": self.skip} if self.skip else opened
-        return {"latency_ns": [len(self.log)]} if kind == "burst" else {"peak_rss_mib": 1.0}
+        return {"latency_ns": [len(self.log)], "energy_uj": None} if kind == "burst" else {"peak_rss_mib": 1.0}
 
 
 def group_of(log, *names, **skips):
@@ -184,7 +184,7 @@ print(json.dumps({"identity": {}}), flush=True)
 for line in sys.stdin:
     ((call, values),) = json.loads(line).items()
     opened = {"batch_size": values.get("batch_size"), "threads_in_effect": 1}
-    answer = {"open": opened, "burst": {"latency_ns": [7]}, "close": {}}[call]
+    answer = {"open": opened, "burst": {"latency_ns": [7], "energy_uj": 5}, "close": {}}[call]
     if values.get("batch_size") == 2:
         os.abort()
     if values.get("batch_size") == 4:

@@ -45,7 +45,7 @@ def in_this_run(rule):
 
 def check_launch():
     """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
-    measures = any(job.rule.name in plan.MEASURING for job in workflow.dag.needrun_jobs())
+    measures = any(job.rule.name in (*plan.MEASURING, "profile_one") for job in workflow.dag.needrun_jobs())
     if workflow.local_exec and measures:
         checked(launch.check, CONFIG["launch"])
 
@@ -77,7 +77,8 @@ def remember(failed):
 
 def finished():
     """Whether tables, plots and report could be made of what there is."""
-    command = [sys.executable, "-m", "dliflow", "finish", "--unfinished", paths.UNFINISHED, "--"]
+    given = ["--unfinished", paths.UNFINISHED, "--report", options.report(STUDY)]
+    command = [sys.executable, "-m", "dliflow", "finish", *given, "--"]
     environment = {**os.environ, "PYTHONPATH": "workflow"}
     try:
         return subprocess.run([*command, *shlex.split(options.tables(STUDY))], env=environment).returncode == 0
@@ -114,6 +115,8 @@ onstart:
 
 
 onsuccess:
+    if in_this_run("profile"):
+        terminal.last(f"\n{Path(paths.PROFILES).read_text(encoding='utf-8').rstrip()}")
     if in_this_run("report"):
         terminal.last(f"\n{Path(paths.SUMMARY).read_text(encoding='utf-8').rstrip()}")
 

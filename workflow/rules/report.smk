@@ -12,8 +12,10 @@ rule tables:
         sweep=plan.records(PLAN, "sweep"),
         throughput=plan.records(PLAN, "throughput"),
         compare=plan.records(PLAN, "compare"),
+        profile=plan.records(PLAN, "profile"),
     output:
         paths.TABLES.values(),
+        paths.ABOUT,
         mark=paths.MARKS["tables"],
     log:
         paths.log(f"{paths.RESULTS}/tables"),
@@ -51,18 +53,19 @@ rule plots:
         here("plots", "--mark {output.mark:q}")
 
 
-# Write the report and the summary for the terminal.
+# Write the report, and the summary for the terminal and as data.
 rule report:
     input:
         whole("report"),
         parts=sorted(
             str(path) for kind in ("j2", "css", "js") for path in Path("workflow/dliflow/report").rglob(f"*.{kind}")
         ),
-        tables=paths.TABLES.values(),
+        tables=[*paths.TABLES.values(), paths.ABOUT],
         plots=paths.PLOT_FILES,
     output:
         paths.REPORT,
         paths.SUMMARY,
+        paths.SUMMARY_DATA,
         mark=paths.MARKS["report"],
     log:
         paths.log(paths.REPORT),
@@ -73,6 +76,6 @@ rule report:
         timeout_s=3600,
     params:
         code=code("stages.report"),
-        options="",
+        options=options.report(STUDY),
     shell:
         here("report", "--mark {output.mark:q}")

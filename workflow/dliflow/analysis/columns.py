@@ -302,6 +302,13 @@ PEAK_RSS = Column(
     "nothing was measured, or not told by the system",
 )
 MODEL_BYTES = Column("model_bytes", WHOLE, "bytes", "the converted model's files", UNMEASURED)
+ENERGY = Column(
+    "energy_mj",
+    NUMBER,
+    "mJ",
+    "what the processor packages (RAPL) took for a request, with all else that ran there and what they take when idle",
+    "nothing was measured, or the machine does not tell (`./dliflow doctor`)",
+)
 FPS = Column("fps", NUMBER, "images/s", "`batch_size` / `latency_p50_ms` · 1000", UNMEASURED)
 
 
@@ -386,6 +393,7 @@ PERFORMANCE = (
         UNMEASURED,
     ),
     *several("groups sessions", WHOLE, "count", "processes, and openings of the model, behind the figures", UNMEASURED),
+    over_sessions(ENERGY, "median over the sessions"),
 )
 
 SILENT = "no figures"  # of a session that left none
@@ -473,6 +481,7 @@ MEASUREMENTS = (
         "median of a configuration's groups, report and terminal call it doubtful and nothing the fastest",
         "no figures, or not told by the system",
     ),
+    replace(ENERGY, empty="no figures, or the machine does not tell"),
 )
 
 UNRUN = "it did not run"
@@ -613,6 +622,75 @@ ROUNDS = (
     Column("started_at", TEXT, "ISO 8601, UTC", "when the session was opened", "never"),
 )
 
+UNPROFILED = "nothing was profiled"
+PROFILE = (
+    *RUN,
+    NODE,
+    BATCH_SIZE,
+    STATUS,
+    REASON,
+    Column("type", TEXT, "", "what the operator does, as the framework calls it", UNPROFILED),
+    Column("kind", TEXT, "", "the same in whatever precision: `Conv` for `QLinearConv` and `FusedConv`", UNPROFILED),
+    Column(
+        "name",
+        TEXT,
+        "",
+        "the node in the framework's own graph",
+        "nothing was profiled, or the profiler tells of kinds only",
+    ),
+    Column(
+        "kernel",
+        TEXT,
+        "",
+        "what computed it, as the framework tells: OpenVINO's `exec_type`, ONNX Runtime's provider and first input's "
+        "type, PyTorch's operator inside it that took longest",
+        "nothing was profiled, or it is not told",
+    ),
+    Column("int8", YES_NO, "", "whether it computed on integers of 8 bits", "nothing was profiled, or it is not told"),
+    Column("calls", WHOLE, "count", "in a request", UNPROFILED),
+    Column("median_us", NUMBER, "µs", "all of its calls in a request: median over the requests", UNPROFILED),
+    Column("share", NUMBER, "share", "of the time of all operators, over all requests", UNPROFILED),
+    Column("operators_ms", NUMBER, "ms", "all operators of a request: median over the requests", UNPROFILED),
+    Column("profiled_ms", NUMBER, "ms", "a request with the profiler on: median", UNPROFILED),
+    Column(
+        "latency_ms",
+        NUMBER,
+        "ms",
+        "a request without it, in the same process and in turns with these: median. For the latency of a configuration "
+        "see performance.csv",
+        UNPROFILED,
+    ),
+    Column(
+        "coverage",
+        NUMBER,
+        "ratio",
+        "`operators_ms` / `latency_ms`: what is missing to 1 goes by outside of the operators; above 1 the profiler "
+        "itself costs time, or operators ran side by side",
+        UNPROFILED,
+    ),
+    Column("requests", WHOLE, "count", "requests with the profiler on, after the warm-up", UNPROFILED),
+    Column("profiler", TEXT, "", "what told", UNPROFILED),
+    RECORD,
+)
+
+DISTRIBUTIONS = (
+    *(MODEL, FRAMEWORK, VARIANT, PRECISION, DEVICE),
+    *MEASURED_AT,
+    Column("requests", WHOLE, "count", "measured requests in all sessions", "never"),
+    Column("low_ms", NUMBER, "ms", "the shortest request, where the first bin begins", "never"),
+    Column("bin_ms", NUMBER, "ms", "width of a bin", "never"),
+    Column("counts", TEXT, "", "requests in each bin, whole numbers with spaces between them", "never"),
+    Column(
+        "beyond",
+        WHOLE,
+        "count",
+        "requests longer than the last bin, which ends at the longest one, or six interquartile ranges above the upper "
+        "quartile",
+        "never",
+    ),
+    Column("latency_max_ms", NUMBER, "ms", "the longest request", "never"),
+)
+
 BUDGETED = "no `p99_budget_ms`, or no `latency_p99_ms` in an `ok` row"
 THROUGHPUT = (
     *RUN,
@@ -708,6 +786,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "measurements": MEASUREMENTS,
     "comparison": COMPARISON,
     "rounds": ROUNDS,
+    "profile": PROFILE,
+    "distributions": DISTRIBUTIONS,
     "throughput": THROUGHPUT,
 }
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from dliflow.commands import CHECKOUT
-from dliflow.machine import disturbance, facts
+from dliflow.machine import disturbance, energy, facts
 from dliflow.study import config, prerequisites
 
 LISTENING_S = 2.0
@@ -175,6 +175,7 @@ def run(args: argparse.Namespace) -> int:
     cores, usable = machine["physical_cores"], machine["usable_cpus"]
     print(f"Machine: {machine['cpu']}, {cores} cores, {usable} processors usable, Linux {machine['kernel']}")
     print(f"Frameworks: {', '.join(study['frameworks'])}")
+    print(f"Energy of a request: {energy.told()}")
     print(f"Packages come from {prerequisites.index()[0]}")
     missing = prerequisites.missing(study, CHECKOUT)
     printed("Missing, and what needs it", "nothing", missing)

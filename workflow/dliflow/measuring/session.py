@@ -101,11 +101,10 @@ class Imported:
         queue, load_ms = self._timed(self.framework.concurrent, batch_size=batch_size, in_flight=in_flight)
         return queue, load_ms
 
-    def _timed(self, load: Callable[..., Any], **how: int) -> tuple[Any, float]:
-        """What a function of the framework's makes of the converted model, and how long it took, ms."""
+    def loaded(self, load: Callable[..., Any], **how: int) -> Any:
+        """What a framework's `load`, or another function that takes the same, makes of the converted model."""
         configuration = self.description.configuration
-        started = time.perf_counter()
-        loaded = load(
+        return load(
             self.folder,
             precision=configuration.precision,
             variant=configuration.variant,
@@ -114,6 +113,11 @@ class Imported:
             options=self.description.options,
             **how,
         )
+
+    def _timed(self, load: Callable[..., Any], **how: int) -> tuple[Any, float]:
+        """The same, and how long it took, ms."""
+        started = time.perf_counter()
+        loaded = self.loaded(load, **how)
         return loaded, (time.perf_counter() - started) * 1e3
 
 

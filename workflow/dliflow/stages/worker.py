@@ -23,7 +23,7 @@ from typing import Any, Optional
 import numpy as np
 
 from dliflow.errors import Skip
-from dliflow.machine import disturbance, facts, launch, process
+from dliflow.machine import disturbance, energy, facts, launch, process
 from dliflow.measuring import feed, load, measure, metrics, session, warmup, workers
 
 START_NS = 5_000_000  # from telling processes to begin a burst until they do, all at the same time
@@ -84,8 +84,10 @@ class Held:
         first = next(self.turns)  # bursts begin at different batches, or short ones would see the same few always
         session.checked_predict(self.opened, self.batches[first - 1], self.args.scores)
         with self._counted():
+            before = energy.read()
             samples = measure.run(self.opened.predict, self.batches[first:] + self.batches[:first], **bounds)
-        return {"latency_ns": samples.latency_ns}
+            energy_uj = energy.between(before, energy.read())
+        return {"latency_ns": samples.latency_ns, "energy_uj": energy_uj}
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:

@@ -99,6 +99,9 @@ def _fill_defaults(value: Any, described: dict[str, Any]) -> None:
                 value.setdefault(key, copy.deepcopy(entry["default"]))
             if key in value:
                 _fill_defaults(value[key], entry)
+    elif isinstance(value, list):
+        for item in value:
+            _fill_defaults(item, described.get("items", {}))
 
 
 def validated(value: Any, schema_name: str, origin: str) -> Any:
@@ -173,8 +176,26 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
+    goal, sizes = config["goal"], config["latency"]["batch_sizes"]
+    if goal["loss"] is not None and goal["disagreement"] is not None:
+        yield "goal.disagreement: goal.loss is set, too, and one of them bounds quality; set the other one to null"
+    if goal["batch_size"] not in (None, *sizes):
+        known_sizes = ", ".join(map(str, sizes))
+        yield f"goal.batch_size: {goal['batch_size']} is not measured; latency.batch_sizes has {known_sizes}"
     if config["agreement"]["dataset"] == config["dataset"]:
         yield f"agreement.dataset: '{config['dataset']}' is the study's dataset; name one of other images, or null"
+    yield from _misfit_profiles(config)
+
+
+def _misfit_profiles(config: dict[str, Any]) -> Iterator[str]:
+    """Entries of `profile` that name what the study does not have."""
+    models = [known.plain(name) for name in config["models"]]
+    for index, entry in enumerate(config["profile"]):
+        of_study = {"framework": config["frameworks"], "precision": config["precisions"], "device": config["devices"]}
+        variants = frameworks.variants(entry["framework"]) if entry["framework"] in frameworks.names() else ()
+        for key, names in {**of_study, "model": models, "variant": variants}.items():
+            if entry[key] not in (None, *names):
+                yield f"profile[{index}].{key}: '{entry[key]}' is not of this study{suggestion(entry[key], names)}"
 
 
 def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
@@ -184,6 +205,8 @@ def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
         DliflowError: with one line for each problem.
     """
     config = validated(config, "config", origin)
+    for entry in config["profile"]:
+        entry["model"] = entry["model"] and known.plain(entry["model"])
     _raise(origin, _misfits(config))
     return config
 

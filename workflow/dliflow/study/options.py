@@ -15,6 +15,8 @@ from dliflow.study.arguments import text
 from dliflow.study.study import Study
 
 BURST_REQUESTS = 1000  # of a burst that ends by time, at most
+# With the profiler and without: a median of some dozens of requests each, of few where one takes seconds.
+PROFILE = {"rounds": 5, "burst_requests": 10, "burst_limit": 0.5}
 LANE_REQUESTS = 20_000  # of each lane of one with several requests in flight
 
 
@@ -263,13 +265,59 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
     )
 
 
+def profile(study: Study, configuration: Configuration, node: str, batch_size: int) -> str:
+    """Of `profile`."""
+    latency = study.config["latency"]
+    return text(
+        **_session(study, configuration),
+        **_feed(study, configuration.model),
+        **PROFILE,
+        node=node,
+        batch_size=batch_size,
+        launch=study.config["launch"],
+        warmup_requests=latency["warmup_requests"],
+        warmup_limit=latency["warmup_limit_s"],
+    )
+
+
 def interpreter(study: Study, framework: str) -> str:
     """The Python of a framework's environment; with conda the file that tells it."""
     return paths.INTERPRETER.format(framework=framework) if study.conda else study.python(framework)
+
+
+def report(study: Study) -> str:
+    """Of `report`."""
+    goal = {key: value for key, value in study.config["goal"].items() if value is not None}
+    return text(goal=goal or None)
 
 
 def tables(study: Study) -> str:
     """Of `tables`: all that rows are made from beside the records."""
     names = (*study.used_frameworks, plan.ANCHOR)
     markers = {name: [study.environment(name), study.digest(name)] for name in names}
-    return text(study=study.deciding, models=study.described, environments=markers)
+    return text(study=study.deciding, models=study.described, environments=markers, about=_about(study))
+
+
+def _about(study: Study) -> dict[str, Any]:
+    """What the page tells of a study, beside what was measured: its config, and where models and images come from.
+
+    Time bounds and the place of the environments are left out: what decides no result must not make anything anew.
+    """
+
+    def part(settings: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in settings.items() if key not in ("timeout_s", "hang_s")}
+
+    config = {key: part(value) if isinstance(value, dict) else value for key, value in study.config.items()}
+    del config["environments"]
+    registered = {"models": study.models, "datasets": study.datasets}
+    return {"config": config} | {
+        kind: {
+            name: {
+                "title": entry.get("title", name),
+                "licence": entry.get("licence", "not stated"),
+                "from": entry["source"]["from"],
+            }
+            for name, entry in entries.items()
+        }
+        for kind, entries in registered.items()
+    }

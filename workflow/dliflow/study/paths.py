@@ -46,6 +46,10 @@ SWEEP = (
 )
 THROUGHPUT = SWEEP.replace("/sweep/", "/throughput/")
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
+PROFILE = (
+    f"{RESULTS}/profile/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}"
+    "/batch{batch_size}.json"
+)
 SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
 PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
 INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
@@ -53,8 +57,12 @@ INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of 
 # What is derived from the records.
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
-    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "throughput")
+    for name in (
+        *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "throughput", "distributions"),
+        "profile",
+    )
 }
+ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images
 PLOTS = f"{RESULTS}/plots"
 PLOT_FILES = [
     f"{PLOTS}/{name}.{kind}"
@@ -63,7 +71,14 @@ PLOT_FILES = [
 ]
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
+PROFILES = f"{RESULTS}/report/profiles.txt"  # what the profiles say, for the terminal
+SUMMARY_DATA = f"{RESULTS}/report/summary.json"
 RUN = f"{RESULTS}/logs/run.json"
+# What is deployed: a folder for a row of performance.csv, whose manifest is tracked; which rows are recommended.
+DEPLOYED = (
+    f"{RESULTS}/deploy/{{model}}-{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}-batch{{batch_size}}"
+    "/manifest.json"
+)
 # Written by the rules' own jobs only, and last: without them what lies beside them is that of an unfinished study.
 MARKS = {
     "tables": f"{RESULTS}/tables/complete.json",
@@ -71,7 +86,11 @@ MARKS = {
     "report": f"{RESULTS}/report/complete.json",
 }
 # By rule what people read.
-PAGES = {"tables": list(TABLES.values()), "plots": PLOT_FILES, "report": [REPORT, SUMMARY]}
+PAGES = {
+    "tables": [*TABLES.values(), ABOUT],
+    "plots": PLOT_FILES,
+    "report": [REPORT, SUMMARY, SUMMARY_DATA],
+}
 UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 
 

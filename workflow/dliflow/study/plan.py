@@ -23,10 +23,11 @@ ANCHOR = "anchor"  # the name of its environment
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
-MEASURING = ("sweep", "throughput", "compare")  # rules that are alone on the machine
+MEASURING = ("sweep", "throughput", "compare", "profile")  # stages that are alone on the machine
 PERFORMANCE = (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY)
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
 READY = 10**9
+UNFIT = "the model's file takes batches of {} only (source.batch_size)"
 
 
 def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict
         "compare": {"leaders": config["compare"]["leaders"]},
         "calibration": {"dataset": config["calibration"]["dataset"]},
         "agreement": {"dataset": config["agreement"]["dataset"]},
+        "profile": config["profile"],
         "fetched_labels": sorted(fetched_labels),
     }
 
@@ -92,11 +94,12 @@ def build(
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
-    `parity`, `accuracy`, `agreement`, `sweep`, `throughput` and `compare` each hold rows with the identity, the
-    declared reason (or None), the `record` that answers for it and the outputs that it `needs`, in the order in which
-    they are made: exactly those that jobs make for it, since the failure of another one must not count. The rows of one
-    configuration's batch sizes share the record of each group, in `throughput` with those of its numbers of requests in
-    flight. `agreement` is empty where no dataset is named for it, `throughput` where no such number is.
+    `parity`, `accuracy`, `agreement`, `sweep`, `throughput`, `compare` and `profile` each hold rows with the identity,
+    the declared reason (or None), the `record` that answers for it and the outputs that it `needs`, in the order in
+    which they are made: exactly those that jobs make for it, since the failure of another one must not count. The rows
+    of one configuration's batch sizes share the record of each group, in `throughput` with those of its numbers of
+    requests in flight. `agreement` is empty where no dataset is named for it, `throughput` where no such number is,
+    `profile` where no row is.
 
     Args:
         config: what `deciding` tells of a checked config.
@@ -106,7 +109,7 @@ def build(
     """
     dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
     unlabelled = config["agreement"]["dataset"]
-    parity, accuracy, agreement, sweep, throughput = [], [], [], [], []
+    parity, accuracy, agreement, sweep, throughput, profile = [], [], [], [], [], []
     for configuration in configurations(config, models):
         model, framework, precision = (configuration[key] for key in ("model", "framework", "precision"))
         as_it_is = models[model]["precision"] is not None
@@ -147,9 +150,24 @@ def build(
             budget = {"p99_budget_ms": config["throughput"]["p99_ms"]}
             for number in config["throughput"]["in_flight"]:
                 throughput.append({**point, "in_flight": number, **budget, "record": record, "needs": needs})
+        for batch_size in profiled(config, configuration):
+            unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
+            point = {**row, "reason": row["reason"] or unfit, "node": config["node"], "batch_size": batch_size}
+            record = paths.PROFILE.format(**point)
+            profile.append({**point, "record": record, "needs": [*speed, record]})
     compare = list(comparisons(sweep, parity)) if config["compare"]["leaders"] else []
     quality_rows = {"parity": parity, "accuracy": accuracy, "agreement": agreement}
-    return {**quality_rows, "sweep": sweep, "throughput": throughput, "compare": compare}
+    return {**quality_rows, "sweep": sweep, "throughput": throughput, "compare": compare, "profile": profile}
+
+
+def profiled(config: dict[str, Any], configuration: dict[str, Any]) -> list[int]:
+    """The batch sizes at which a configuration is to be profiled.
+
+    Args:
+        config: its `profile` names rows: what an entry does not name is all that the study has.
+    """
+    asking = (entry for entry in config["profile"] if all(entry[key] in (None, configuration[key]) for key in IDENTITY))
+    return list(dict.fromkeys(entry["batch_size"] for entry in asking))
 
 
 def _points(
@@ -162,8 +180,7 @@ def _points(
         fixed: the only batch size that the model takes, if there is one.
     """
     for batch_size in config[scenario]["batch_sizes"]:
-        other = f"the model's file takes batches of {fixed} only (source.batch_size)"
-        unfit = None if fixed in (None, batch_size) else other
+        unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
         measured = {"node": config["node"], "scenario": scenario, "parameters": "default", "batch_size": batch_size}
         for group in range(1, config[scenario]["groups"] + 1):
             yield {**row, "reason": row["reason"] or unfit, **measured, "group": group}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
@@ -99,6 +99,7 @@ def _session(
         **{key: opened[key] for key in COPIED},
         **{key: opened["counters"][key] for key in COUNTERS},
         **{key: ready[key] for key in ("import_ms", "model_bytes")},
+        "energy_mj": energy_mj(session, name),
         "rounds": len(session["rounds"]),
         "warmup_requests": len(opened["warmup_ns"]),
         "warmup_ms": sum(opened["warmup_ns"]) / 1e6,
@@ -116,6 +117,12 @@ def _session(
     }
     seen = Seen(opened, latency_ns, group, usable_cpus, of["figures"]["distinct_asked"])
     return Session(whole, latency_ns / 1e6, seen)
+
+
+def energy_mj(session: dict[str, Any], name: str) -> Optional[float]:
+    """mJ that the machine took for a request, over all bursts of a session; None where it does not tell."""
+    taken = [round_.get("energy_uj", {}).get(name) for round_ in session["rounds"]]
+    return None if None in taken else sum(taken) / len(doubts.durations(session, name)) / 1e3
 
 
 def _durations(durations: np.ndarray, batch_size: int) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def _figures(sessions: Sequence[Session], batch_size: int, node: Node) -> dict[s
     reference_low, reference_high = estimate.reference_interval or (None, None)
     threads = session_rows[0]["anchor_threads"]
     peaks = [row["peak_rss_mib"] for row in session_rows if row["peak_rss_mib"] is not None]
+    energies = [row["energy_mj"] for row in session_rows if row["energy_mj"] is not None]
     return {
         **{name: session_rows[0].get(name) for name in OF_ALL},
         **{f"latency_p{percent}_ms": stats.percentile(durations, percent) for percent in (90, 95, 99)},
@@ -90,6 +91,7 @@ def _figures(sessions: Sequence[Session], batch_size: int, node: Node) -> dict[s
         "anchor_threads": threads,
         "reference_anchor_ms": math.exp(node.reference[threads]),
         "peak_rss_mib": max(peaks, default=None),
+        "energy_mj": float(np.median(energies)) if energies else None,
         "requests": sum(map(len, durations)),
         "groups": len({id(session.seen.group) for session in sessions}),
         "sessions": len(sessions),

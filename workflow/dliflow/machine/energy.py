@@ -1,0 +1,57 @@
+"""The energy that the machine's processors take, as RAPL counts it below /sys/class/powercap (Linux).
+
+Each package (socket) has a counter of µJ that begins anew at its range; documentation/power/powercap of the kernel. It
+counts all that runs on the package, and what an idle one takes. Since CVE-2020-8694 only root may read it, unless
+somebody allows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Optional
+
+from dliflow.machine import system
+
+POWERCAP = Path("/sys/class/powercap")
+COUNTER, RANGE = "energy_uj", "max_energy_range_uj"
+
+Reading = Mapping[str, int]
+"""µJ of each package's counter, by its folder."""
+
+
+def packages() -> list[Path]:
+    """Folders of the processors' packages: not those of their parts, and not of the whole machine (psys)."""
+    zones = sorted(POWERCAP.glob("intel-rapl:*"))  # AMD's have this name, too
+    return [zone for zone in zones if (system.read(str(zone / "name")) or "").startswith("package")]
+
+
+def read() -> Reading:
+    """All counters as they are now; none where one of them cannot be read, since half of a machine is no figure."""
+    readings = {str(zone): system.read(str(zone / COUNTER)) for zone in packages()}
+    counted = {zone: int(value) for zone, value in readings.items() if value}
+    return counted if len(counted) == len(readings) else {}
+
+
+def between(before: Reading, after: Reading) -> Optional[int]:
+    """µJ that all packages took from one reading to another, which is less than a counter's range later.
+
+    None where they cannot be read.
+    """
+    if not before or before.keys() != after.keys():
+        return None
+    taken = {zone: after[zone] - value for zone, value in before.items()}
+    begun_anew = [zone for zone, value in taken.items() if value < 0]
+    return sum(taken.values()) + sum(int(system.read(f"{zone}/{RANGE}") or 0) for zone in begun_anew)
+
+
+def told() -> str:
+    """Whether the energy of a request can be had here, by what, or else how."""
+    zones = packages()
+    if not zones:
+        return "cannot be had: the machine tells no counter (RAPL) in /sys/class/powercap; virtual machines have none"
+    if not read():
+        counters = " ".join(str(zone / COUNTER) for zone in zones)
+        allowed = f"until the next boot, sudo chmod a+r {counters}"
+        return f"cannot be had: its counters are for root alone (CVE-2020-8694); {allowed}"
+    return f"by RAPL, of {len(zones)} processor package{'s' if len(zones) > 1 else ''}: all that runs there counts"

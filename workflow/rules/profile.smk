@@ -1,0 +1,56 @@
+# Where the time goes: the framework's own profiler, for the rows that the config's `profile` names. A measurement, too.
+
+
+# Profile one configuration at one batch size.
+rule profile_one:
+    input:
+        environment=lambda w: needs_environment(w.framework),
+        converted=converted_of,
+        array=lambda w: STUDY.performance_array(w.model),
+    output:
+        paths.PROFILE,
+    log:
+        paths.log(paths.PROFILE),
+    conda:
+        "../../envs/{framework}.yaml"
+    resources:
+        timeout_s=CONFIG["latency"]["timeout_s"],
+        machine=1000,
+    params:
+        code=lambda w: code("stages.profile", f"frameworks.{w.framework}", f"profiling.{w.framework}"),
+        python=lambda w: STUDY.python(w.framework),
+        environment=VARIABLES,
+        options=lambda w: options.profile(STUDY, configuration_of(w), w.node, int(w.batch_size)),
+    shell:
+        there("profile", "--out {output:q}")
+
+
+def named_profiles(wildcards):
+    """Input function: the records of all rows that `profile` names."""
+    records = plan.records(PLAN, "profile")
+    if not records:
+        reasons = dict.fromkeys(row["reason"] for row in PLAN["profile"])
+        example = "profile=[{framework: openvino, precision: int8, batch_size: 1}]"
+        why = f"all that it names is skipped: {'; '.join(reasons)}" if reasons else "no row is named to be profiled"
+        raise refused(f"{ORIGIN}: profile: {why}. Name others there, or type --config '{example}'")
+    return records
+
+
+# All of them, and what they say: `snakemake --cores 1 profile`.
+rule profile:
+    input:
+        records=named_profiles,
+    output:
+        paths.PROFILES,
+    log:
+        paths.log(paths.PROFILES),
+    localrule: True
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=600,
+    params:
+        code=code("stages.operators"),
+        options="",
+    shell:
+        here("operators", "--records {input.records:q} --out {output:q}")
