@@ -42,8 +42,8 @@ class Bounds(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether they tell anything at all."""
-        return self.high < math.inf
+        """Whether there is but one value between them."""
+        return self.low == self.high
 
 
 NOTHING_KNOWN, NOT_COMPARED, NONE_LOST = Bounds(0.0, math.inf), Bounds(0.0, 1.0), Bounds(0.0, 0.0)

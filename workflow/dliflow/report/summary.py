@@ -12,8 +12,9 @@ from dliflow.analysis.recommendation import LATENCY, NO, QUESTIONS, UNKNOWN, YES
 from dliflow.analysis.rows import Rows
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
 from dliflow.report import conclusion, names, times, units
-from dliflow.report.answer import FIGURES, OBJECTIVES, Answer, called, cost, doubts, percent
+from dliflow.report.answer import FIGURES, OBJECTIVES, Answer, called, cost, doubts
 from dliflow.report.conclusion import Setting
+from dliflow.report.cost import percent
 from dliflow.report.missing import Missing
 
 COLUMNS, LINES = 100, 30
@@ -102,13 +103,13 @@ def distinct(others: Sequence[Candidate], best: Candidate) -> list[str]:
     return texts
 
 
-def better(answer: Answer, outcome: Outcome) -> list[str]:
+def better(answer: Answer, outcome: Outcome, accepted: float = ACCEPTED_LOSS) -> list[str]:
     """Who would be recommended if it were known to keep the constraints, or why it is not known of who is named."""
     place = outcome.best if outcome.perhaps is None else outcome.perhaps
     if place is None or not outcome.why:
         return []
     one = answer.candidate(place)
-    why = "; ".join(str(doubts(one)[reason]) for reason in outcome.why)
+    why = "; ".join(str(doubts(one, accepted)[reason]) for reason in outcome.why)
     if outcome.perhaps is None:
         return [why]
     return [f"perhaps better: {called(one)}, {FIGURES[outcome.objective](one)}, but {why}"]
@@ -119,8 +120,13 @@ def to_goal(answer: Answer, goal: Goal) -> list[str]:
     outcome = answer.outcomes["goal"]
     if outcome is None:
         return ["cannot be told: nothing was measured that could tell"]
+    accepted = ACCEPTED_LOSS if goal.loss is None else goal.loss
     certain = {YES: "yes: ", NO: "no: "}.get(outcome.answer, "")
-    lines = [f"{certain}{headline(answer, outcome, goal)}", *joined(beside(answer, outcome)), *better(answer, outcome)]
+    lines = [
+        f"{certain}{headline(answer, outcome, goal)}",
+        *joined(beside(answer, outcome)),
+        *better(answer, outcome, accepted),
+    ]
     if outcome.answer != YES:
         return [*lines, *relaxed(answer, goal)]
     assert outcome.best is not None
