@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -75,8 +76,7 @@ def test_the_data_answer_every_question_with_figure_interval_cost_and_files(tmp_
     assert Path(row["deploy"], "manifest.json") == Path(paths.DEPLOYED.format(**row))
     assert row["recommended_for"] == ["lowest_latency", "highest_fps", "smallest_memory"]
     within = outcomes[of["questions"]["lowest_latency_within"]]
-    names = ("goal", "lowest_latency_within", "highest_fps_within", "smallest_memory_within")
-    assert rows[within["row"]]["recommended_for"] == list(names)
+    assert {"goal", "lowest_latency_within"} <= set(rows[within["row"]]["recommended_for"])
     assert rows[within["perhaps"]] == row and within["why"] == ["loss"]
     assert outcomes[of["questions"]["goal"]] == within
     assert of["questions"]["highest_throughput"] is None
@@ -103,6 +103,15 @@ def test_who_looks_a_constraint_up_in_the_data_gets_what_was_decided(tmp_path):
                     assert {name: of["rows"][seen["row"]][name] for name in answer.IDENTITY} == {
                         name: row[name] for name in answer.IDENTITY
                     }
+
+
+def test_the_example_in_the_docs_runs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "results/report").mkdir(parents=True)
+    (tmp_path / "results/report/summary.json").write_text(json.dumps(data(study(tmp_path))))
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/answer.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})
+    assert capsys.readouterr().out == "yes a fp32\n"
 
 
 def test_without_figures_the_data_say_of_what_there_are_none(tmp_path):

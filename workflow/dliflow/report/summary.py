@@ -99,7 +99,7 @@ def distinct(others: Sequence[Candidate], best: Candidate) -> list[str]:
     for name, of_name in sizes.items():
         at = f"batch size{'s' if len(of_name) > 1 else ''} {names.listed(list(map(str, of_name)))}"
         same = name == names.configuration(best.row)
-        texts.append(at if same else name if of_name == [best.size] else f"{name} at {at}")
+        texts.append(name if of_name == [best.size] and not same else f"{'itself' if same else name} at {at}")
     return texts
 
 
