@@ -135,7 +135,22 @@ def pair_row(bursts: Sequence[Row], first: str, second: str, purpose: str, width
     }
 
 
-def tables_of(points, accuracy, folder: Path, comparison=(), rounds=()) -> read.Tables:
+def in_flight(framework, number, images_per_s, latency_ms, precision="fp32", status="ok", reason=None, **columns):
+    """A row of throughput.csv.
+
+    Args:
+        latency_ms: the 50th percentile; the 99th is twice that.
+    """
+    row = {**CPU, "scenario": "throughput", "framework": framework, "precision": precision, "parameters": "default"}
+    row.update(batch_size=1, in_flight=number, status=status, reason=reason, record="results/throughput/none.json")
+    if status == "ok":
+        row.update(mode="threads", images_per_s=images_per_s, latency_p50_ms=latency_ms, latency_p99_ms=2 * latency_ms)
+        row.update(images_per_s_ci_low=0.95 * images_per_s, images_per_s_ci_high=1.05 * images_per_s)
+        row.update(requests=600, sessions=6, groups=3, threads_in_effect=2, peak_rss_mib=300.0, knee=False)
+    return row | columns
+
+
+def tables_of(points, accuracy, folder: Path, comparison=(), rounds=(), throughput=()) -> read.Tables:
     """The tables, written and read again."""
     folder.mkdir(exist_ok=True)
     for name, rows in {
@@ -145,6 +160,7 @@ def tables_of(points, accuracy, folder: Path, comparison=(), rounds=()) -> read.
         "measurements": [session for _, sessions in points for session in sessions],
         "comparison": list(comparison),
         "rounds": list(rounds),
+        "throughput": list(throughput),
     }.items():
         shared.frame(rows, name).to_csv(folder / f"{name}.csv", index=False)
     return read.tables(folder)

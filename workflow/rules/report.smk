@@ -10,6 +10,7 @@ rule tables:
         accuracy=plan.records(PLAN, "accuracy"),
         agreement=plan.records(PLAN, "agreement"),
         sweep=plan.records(PLAN, "sweep"),
+        throughput=plan.records(PLAN, "throughput"),
         compare=plan.records(PLAN, "compare"),
     output:
         paths.TABLES.values(),
@@ -54,7 +55,9 @@ rule plots:
 rule report:
     input:
         whole("report"),
-        template="workflow/dliflow/report/template.html.j2",
+        parts=sorted(
+            str(path) for kind in ("j2", "css", "js") for path in Path("workflow/dliflow/report").rglob(f"*.{kind}")
+        ),
         tables=paths.TABLES.values(),
         plots=paths.PLOT_FILES,
     output:

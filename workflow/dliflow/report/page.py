@@ -1,21 +1,39 @@
-"""The page: everything in one file, no scripts, nothing from the network."""
+"""The page: everything in one file, nothing from the network."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import jinja2
 from markupsafe import Markup
 
 from dliflow.analysis.rows import grouped
-from dliflow.report import canvas, comparison, machines, names, times, units
+from dliflow.report import canvas, comparison, machines, names, throughput, times, units
 from dliflow.report.conclusion import Setting, doubts
 from dliflow.report.missing import Missing
 from dliflow.report.read import Tables
 
-TEMPLATE = Path(__file__).with_name("template.html.j2")
+HERE = Path(__file__).parent
+# Every section is a file of this name in partials/, in this order, and is given the same context. Where it comes out
+# empty, the page does not name it.
+SECTIONS = {
+    "doubtful": "Doubtful",
+    "conclusion": "Conclusion",
+    "failed": "What failed",
+    "plots": "Plots",
+    "accuracy": "Accuracy",
+    "performance": "Performance",
+    "rounds": "Rounds",
+    "throughput": "Throughput",
+    "parity": "Parity",
+    "missing": "What is missing",
+    "time": "Time",
+    "machines": "Machines and versions",
+    "method": "How it was measured",
+    "reading": "How to read it",
+}
 PLOTS = {
     "ranking": "All configurations in their order",
     "fps": "FPS over batch size",
@@ -23,6 +41,7 @@ PLOTS = {
     "tradeoff": "Accuracy against latency",
     "comparison": "Measured together, in rounds",
     "machine": "The machine's speed over the study",
+    "throughput": "Images per second with several requests in flight",  # stands in the section of that name
 }
 THEMED = {canvas.INK: "ink", canvas.MUTED: "muted", canvas.GRID: "grid", canvas.FAINT: "faint", canvas.PAPER: "paper"}
 
@@ -48,7 +67,7 @@ def plots(folder: Path) -> dict[str, Markup]:
 def environment() -> jinja2.Environment:
     """Jinja with everything from the tables escaped."""
     jinja = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
+        loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -79,6 +98,23 @@ def environment() -> jinja2.Environment:
     return jinja
 
 
+class Section(NamedTuple):
+    """A part of the page, below an anchor of its name."""
+
+    name: str
+    heading: str
+    html: Markup
+
+
+def sections(jinja: jinja2.Environment, context: dict[str, Any]) -> list[Section]:
+    """All that have something to say."""
+    every = [
+        Section(name, heading, Markup(jinja.get_template(f"partials/{name}.html.j2").render(context).strip()))
+        for name, heading in SECTIONS.items()
+    ]
+    return [section for section in every if section.html]
+
+
 def render(
     title: str,
     tables: Tables,
@@ -97,9 +133,11 @@ def render(
         "settings": settings,
         "doubts": [doubt for kind in doubts(settings, tables.accuracy) for doubt in kind],
         "compared": comparison.blocks(tables),
+        "loaded": throughput.blocks(tables.throughput),
+        "throughput_plot": figures.get(PLOTS["throughput"]),
         "failed": [item for item in missing if item.status == "failed"],
         "skipped": [item for item in missing if item.status != "failed"],
-        "figures": figures,
+        "figures": {heading: svg for heading, svg in figures.items() if heading != PLOTS["throughput"]},
         "shares": times.shares(jobs),
         "total": sum(job.seconds for job in jobs),
         "run": run,
@@ -107,4 +145,6 @@ def render(
         "machines": machines.machines(tables.measurements),
         "versions": machines.versions(tables),
     }
-    return environment().get_template(TEMPLATE.name).render(context)
+    jinja = environment()
+    css = Markup((HERE / "page.css").read_text("utf-8"))
+    return jinja.get_template("template.html.j2").render(title=title, css=css, sections=sections(jinja, context))

@@ -15,6 +15,7 @@ from dliflow.study.arguments import text
 from dliflow.study.study import Study
 
 BURST_REQUESTS = 1000  # of a burst that ends by time, at most
+LANE_REQUESTS = 20_000  # of each lane of one with several requests in flight
 
 
 def _fetched_part(source: dict[str, Any]) -> dict[str, Any]:
@@ -211,6 +212,24 @@ def sweep(study: Study, configuration: Configuration, node: str, group: int) -> 
         **_feed(study, configuration.model),
         seed=settings["seed"],
         batch_sizes=list(sizes),
+    )
+
+
+def throughput(study: Study, configuration: Configuration, node: str, group: int) -> str:
+    """Of `sweep`, with several requests in flight at a time."""
+    settings = study.config["throughput"]
+    sizes = plan.batch_sizes(study.deciding, study.described[configuration.model], "throughput")
+    return text(
+        **_session(study, configuration),
+        node=node,
+        scenario="throughput",
+        group=group,
+        origin=study.origin(configuration.model),
+        budget=settings["budget_s"],
+        **_pace(study, settings["rounds"], LANE_REQUESTS, settings["burst_s"]),
+        **_feed(study, configuration.model),
+        batch_sizes=sizes,
+        **{key: settings[key] for key in ("in_flight", "sessions", "seed")},
     )
 
 
