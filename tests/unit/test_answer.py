@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from project import ROOT
-from study_rows import point, quality, tables_of, whole
+from study_rows import in_flight, point, quality, tables_of, whole
 
 from dliflow.analysis.recommendation import Goal, lookup
 from dliflow.report import answer, conclusion, summary
@@ -114,6 +114,22 @@ def test_the_example_in_the_docs_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "yes a fp32\n"
 
 
+def test_several_requests_in_flight_have_a_question_of_their_own(tmp_path):
+    rows = [in_flight("a", 2, 400.0, 4.9)]
+    tables = tables_of([point("a", 1, [3.9, 4.1])], [quality("a")], tmp_path, throughput=rows)
+    (of,) = data(tables, Goal(objective="throughput", latency_ms=6))["answers"]
+    row = of["rows"][of["outcomes"][of["questions"]["highest_throughput"]]["row"]]
+    assert (row["in_flight"], row["fps"], row["fps_ci_low"], row["latency_ms"]) == (2, 400, 380, 5)
+    assert row["id"].endswith("-throughput-default-1-2")
+    assert row["recommended_for"] == next(one["recommended_for"] for one in of["rows"] if one["in_flight"] is None)
+    text = flat(terminal(tables, Goal(objective="throughput", latency_ms=6)))
+    assert (
+        "highest throughput, at most 6 ms yes: a fp32 at batch size 1, 2 in flight: 400 images/s [380, 420], in" in text
+    )
+    assert "Highest throughput a fp32 at batch size 1, 2 in flight: 400 images/s [380, 420] no loss of top-1" in text
+    assert "Highest throughput" not in terminal(study(tmp_path))
+
+
 def test_without_figures_the_data_say_of_what_there_are_none(tmp_path):
     failed = tables_of([point("a", 1, [], status="failed", reason="broke")], [quality("a")], tmp_path)
     whole_data = data(failed, Goal(latency_ms=1.0))
@@ -123,9 +139,11 @@ def test_without_figures_the_data_say_of_what_there_are_none(tmp_path):
 
 def test_launch_parameters_and_the_lines_that_set_them_stand_in_the_data(tmp_path):
     points = [point("onnxruntime", 1, [1.0, 1.1], threads="2")]
-    (of,) = data(tables_of(points, [quality("onnxruntime")], tmp_path))["answers"]
+    tables = tables_of(points, [quality("onnxruntime")], tmp_path)
+    (of,) = data(tables)["answers"]
     assert of["rows"][0]["settings"] == {"threads": 2}
     assert any("intra_op_num_threads = 2" in line for line in of["rows"][0]["code"])
+    assert "no loss of top-1 shown launched with threads=2" in flat(terminal(tables))
     (of,) = data(study(tmp_path))["answers"]
     assert (of["rows"][0]["settings"], of["rows"][0]["code"]) == ({}, [])
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from dliflow import frameworks
+from dliflow import frameworks, wording
 from dliflow.analysis import recommendation
 from dliflow.analysis.columns import SETTING
 from dliflow.analysis.ranking import Figure
@@ -74,7 +74,12 @@ class Answer(NamedTuple):
 def recommendations(tables: Tables) -> dict[tuple, Recommendation]:
     """Of a study, by the values of `SETTING`."""
     return recommendation.recommendations(
-        tables.performance, tables.accuracy, tables.measurements, tables.comparison, tables.rounds, []
+        tables.performance,
+        tables.accuracy,
+        tables.measurements,
+        tables.comparison,
+        tables.rounds,
+        tables.throughput,
     )
 
 
@@ -93,10 +98,16 @@ def called(candidate: Candidate) -> str:
     return f"{names.configuration(candidate.row)} at batch size {candidate.size}{load}"
 
 
+def launched(candidate: Candidate) -> str:
+    """`threads=2, streams=1`: the launch parameters that are not the framework's defaults; empty where all are."""
+    return wording.settings(launch_settings(candidate.row))
+
+
 def latency(candidate: Candidate) -> str:
-    """`2.95 ms [2.76, 3.16]`."""
+    """`2.95 ms [2.76, 3.16]`; with several requests in flight their mean."""
     value, _, interval = units.figure(candidate.standing.latency).partition(" ")
-    return f"{value} ms {interval}".rstrip()
+    mean = "in the mean " if candidate.in_flight else ""
+    return f"{mean}{value} ms {interval}".rstrip()
 
 
 def fps(candidate: Candidate) -> str:

@@ -12,7 +12,7 @@ from dliflow.analysis.recommendation import LATENCY, NO, QUESTIONS, UNKNOWN, YES
 from dliflow.analysis.rows import Rows
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
 from dliflow.report import conclusion, names, times, units
-from dliflow.report.answer import FIGURES, OBJECTIVES, Answer, called, cost, doubts
+from dliflow.report.answer import FIGURES, OBJECTIVES, Answer, called, cost, doubts, launched
 from dliflow.report.conclusion import Setting
 from dliflow.report.cost import percent
 from dliflow.report.missing import Missing
@@ -130,7 +130,7 @@ def to_goal(answer: Answer, goal: Goal) -> list[str]:
     if outcome.answer != YES:
         return [*lines, *relaxed(answer, goal)]
     assert outcome.best is not None
-    return [*lines, cost(answer.candidate(outcome.best))]
+    return [*lines, *priced(answer.candidate(outcome.best))]
 
 
 def relaxed(answer: Answer, goal: Goal) -> list[str]:
@@ -145,6 +145,11 @@ def relaxed(answer: Answer, goal: Goal) -> list[str]:
     return lines
 
 
+def priced(one: Candidate) -> list[str]:
+    """What it costs, and how it is launched where that is not the framework's default."""
+    return [cost(one), *([f"launched with {launched(one)}"] if launched(one) else [])]
+
+
 def joined(clauses: Sequence[str]) -> list[str]:
     """As one line, or none."""
     return ["; ".join(clauses)] if clauses else []
@@ -157,7 +162,7 @@ def to_question(answer: Answer, name: str, whole: bool) -> list[str]:
     outcome, within = answer.outcomes[name], answer.outcomes[f"{name}_within"]
     if outcome is None:
         return []
-    costs = [] if outcome.best is None else [cost(answer.candidate(outcome.best))]
+    costs = [] if outcome.best is None else priced(answer.candidate(outcome.best))
     if not whole:
         return [headline(answer, outcome), *costs]
     lines = [headline(answer, outcome), *joined(beside(answer, outcome)), *better(answer, outcome), *costs]
