@@ -20,7 +20,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis import doubts, ranking, stats, strain
+from dliflow.analysis import doubts, stats, strain
 from dliflow.analysis.columns import CONFIGURATION, POINT
 from dliflow.analysis.ranking import SLOWER, TIE, UNDECIDED, Figure, More, Ranking, Standing, interval
 from dliflow.analysis.rows import Row, Rows, grouped, key
@@ -404,13 +404,14 @@ def recommended(of: Recommendation, goal: Optional[Goal] = None) -> list[Recomme
 
 
 def recommendations(
-    performance: Rows, accuracy: Rows, measurements: Rows, pairs: Rows, rounds: Rows, throughput: Rows
+    rankings: Mapping[tuple, Ranking], accuracy: Rows, measurements: Rows, rounds: Rows, throughput: Rows
 ) -> dict[tuple, Recommendation]:
     """Of a study, by the values of `SETTING`; a setting without figures has none.
 
     Args:
-        performance, accuracy, measurements, pairs, rounds, throughput: the rows of performance.csv, accuracy.csv,
-            measurements.csv, comparison.csv, rounds.csv and throughput.csv.
+        rankings: of the study, by the same values.
+        accuracy, measurements, rounds, throughput: the rows of accuracy.csv, measurements.csv, rounds.csv and
+            throughput.csv.
     """
     strains = strain.Strains.of(measurements, rounds)
     quality_of: dict[tuple, Quality] = {}
@@ -419,7 +420,7 @@ def recommendations(
             quality_of.setdefault(key(row, CONFIGURATION), quality(row))
     loaded = grouped((row for row in throughput if row["status"] == "ok" and row["images_per_s"]), PLACE)
     result = {}
-    for setting, of in ranking.rankings(performance, pairs, rounds).items():
+    for setting, of in rankings.items():
         busy = {size: any(one.doubtful for one in of_size) for size, of_size in strains.of_ranking(of).items()}
         candidates = [
             Candidate(

@@ -23,6 +23,7 @@ from dliflow.analysis.recommendation import (
     LOSS,
     MACHINE,
     MEMORY,
+    QUESTIONS,
     THROUGHPUT,
     Candidate,
     Goal,
@@ -46,6 +47,13 @@ OBJECTIVES = {
 }
 VERSION = 1  # of the file's form; the schema says when it rises
 IDENTITY = ("model", "framework", "variant", "precision", "device", "node", "scenario", "parameters", "batch_size")
+WITHIN = f"losing {costs.percent(ACCEPTED_LOSS)} at most"
+# What a row is recommended for.
+REASONS = {
+    "goal": "your goal",
+    **{name: OBJECTIVES[goal.asked[0]] for name, goal in QUESTIONS.items()},
+    **{f"{name}_within": f"{OBJECTIVES[goal.asked[0]]}, {WITHIN}" for name, goal in QUESTIONS.items()},
+}
 BUSY = "the machine was too busy to tell"
 
 
@@ -71,15 +79,16 @@ class Answer(NamedTuple):
         return self.of.candidates[place]
 
 
-def recommendations(tables: Tables) -> dict[tuple, Recommendation]:
-    """Of a study, by the values of `SETTING`."""
+def recommendations(tables: Tables, settings: Sequence[conclusion.Setting] = ()) -> dict[tuple, Recommendation]:
+    """Of a study, by the values of `SETTING`.
+
+    Args:
+        settings: the conclusion, whose rankings are taken where it is known already.
+    """
+    known = [one.ranking for one in settings if one.ranking is not None]
+    rankings = {key(one.first_row, SETTING): one for one in known} if settings else conclusion.ranked(tables)
     return recommendation.recommendations(
-        tables.performance,
-        tables.accuracy,
-        tables.measurements,
-        tables.comparison,
-        tables.rounds,
-        tables.throughput,
+        rankings, tables.accuracy, tables.measurements, tables.rounds, tables.throughput
     )
 
 
@@ -326,6 +335,7 @@ def summary(
             "words": {
                 "answers": {"yes": "yes", "no": "no", "unknown": "cannot be told"},
                 "objectives": OBJECTIVES,
+                "asked": REASONS,
                 "why": {MACHINE: BUSY},
             },
             "machines": [one._asdict() | {"facts": dict(one.facts)} for one in machines.machines(tables.measurements)],

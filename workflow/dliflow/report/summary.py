@@ -12,7 +12,7 @@ from dliflow.analysis.recommendation import LATENCY, NO, QUESTIONS, UNKNOWN, YES
 from dliflow.analysis.rows import Rows
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
 from dliflow.report import conclusion, names, times, units
-from dliflow.report.answer import FIGURES, OBJECTIVES, Answer, called, cost, doubts, launched
+from dliflow.report.answer import FIGURES, OBJECTIVES, WITHIN, Answer, called, cost, doubts, launched
 from dliflow.report.conclusion import Setting
 from dliflow.report.cost import percent
 from dliflow.report.missing import Missing
@@ -167,7 +167,7 @@ def to_question(answer: Answer, name: str, whole: bool) -> list[str]:
         return [headline(answer, outcome), *costs]
     lines = [headline(answer, outcome), *joined(beside(answer, outcome)), *better(answer, outcome), *costs]
     if within is not None and within.best != outcome.best:
-        safe = f"losing {percent(ACCEPTED_LOSS)} at most: {headline(answer, within)}"
+        safe = f"{WITHIN}: {headline(answer, within)}"
         lines += joined([safe, *beside(answer, within)])
     return list(dict.fromkeys(lines))
 
