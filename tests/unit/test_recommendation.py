@@ -11,14 +11,13 @@ from study_rows import called, in_flight, in_rounds, point, quality, tables_of, 
 
 from dliflow.analysis import ranking
 from dliflow.analysis import recommendation as recommending
+from dliflow.analysis.quality import DISAGREEMENT, LOSS, NOT_COMPARED
+from dliflow.analysis.quality import quality as quality_of
 from dliflow.analysis.recommendation import (
-    DISAGREEMENT,
     FPS,
     LATENCY,
-    LOSS,
     MEMORY,
     NO,
-    NOT_COMPARED,
     THROUGHPUT,
     UNKNOWN,
     YES,
@@ -109,7 +108,7 @@ def test_where_images_cannot_tell_the_original_is_recommended_and_the_faster_one
 )
 def test_between_which_bounds_the_loss_lies(row, loss, disagreement, tmp_path):
     rows = tables_of([], [row] if row else [], tmp_path).accuracy
-    known = recommending.quality(rows[0] if rows else None)
+    known = quality_of(rows[0] if rows else None)
     assert known.loss == pytest.approx(loss)
     if row is None or row["precision"] != "fp32":
         assert known.disagreement == pytest.approx(disagreement)
@@ -120,12 +119,12 @@ def test_between_which_bounds_the_loss_lies(row, loss, disagreement, tmp_path):
 def test_of_the_change_against_a_baseline_at_chance_nothing_is_known(tmp_path):
     row = quality("a", "int8", change=SURE) | {"verdict": "cannot tell: the baseline looks like chance"}
     (read,) = tables_of([], [row], tmp_path).accuracy
-    assert recommending.quality(read).loss == NOT_COMPARED
+    assert quality_of(read).loss == NOT_COMPARED
 
 
 def test_without_images_that_need_no_labels_those_with_labels_tell_how_often_the_class_changes(tmp_path):
     (row,) = tables_of([], [quality("a", "int8", change=VAGUE)], tmp_path).accuracy
-    low, high = recommending.quality(row).disagreement
+    low, high = quality_of(row).disagreement
     assert 0 < low < 0.05 < high < 0.3  # one of 20
 
 

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple, Optional
 from dliflow import frameworks, wording
 from dliflow.analysis import recommendation
 from dliflow.analysis.columns import SETTING
+from dliflow.analysis.quality import DISAGREEMENT, LOSS
 from dliflow.analysis.ranking import Figure
 from dliflow.analysis.recommendation import (
     ASKED,
-    DISAGREEMENT,
     FPS,
     LATENCY,
-    LOSS,
     MACHINE,
     MEMORY,
     QUESTIONS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis import recommendation
 from dliflow.analysis.columns import COMPARED
+from dliflow.analysis.quality import quality as quality_of
 from dliflow.analysis.ranking import SLOWER, Best, More, Ranking, Standing, rankings
 from dliflow.analysis.rows import Rows, grouped, key
 from dliflow.analysis.strain import Strain, Strains
@@ -176,7 +176,7 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
             name = f"{row['framework']}-{row['variant']}-{row['precision']}"
             known = (*(row[name] for name in EVALUATED), name) in references
             cost = Cost(row["top1"], "is the baseline" if known else "no baseline", "", False)
-        quality, bound = recommendation.quality(row), row["loss_bound"]
+        quality, bound = quality_of(row), row["loss_bound"]
         compared = row["status"] == "ok" and row["top1_change"] is not None and not quality.chance
         doubt = in_words(quality) if compared and not decided(quality) else ""
         most = "" if doubt or bound is None else f"at most {units.at_most(bound)} lost"

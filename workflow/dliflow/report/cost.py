@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dliflow.analysis.recommendation import NOT_COMPARED, Bounds, Quality
+from dliflow.analysis.quality import NOT_COMPARED, Bounds, Quality
 from dliflow.analysis.rows import Row
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS, Loss
 from dliflow.report import units
