@@ -282,7 +282,7 @@ def test_the_highest_fps_is_that_of_the_rounds_and_names_what_is_not_told_apart(
     best = only(tables).highest_fps
     assert {best.batch.size, *(batch.size for batch in best.ties)} == {4, 8}
     _, _, told_of_fps = terminal(tables).partition("Highest FPS")
-    assert "no difference shown to batch size" in told_of_fps
+    assert "no difference shown to itself at batch size" in told_of_fps
 
 
 def test_who_is_fastest_at_a_batch_size_may_be_another_than_stood_for_it(tmp_path):
