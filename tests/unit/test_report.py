@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 
 import numpy as np
 import pytest
@@ -507,10 +508,12 @@ def test_page_escapes_what_comes_from_tables_and_needs_nothing_else(study, tmp_p
     plots.draw(study, tmp_path / "plots")
     (tmp_path / "run.json").write_text(json.dumps({"started": 0, "command": "snakemake <all>"}))
     text, short = run_report(tmp_path, "--title", "A & <B>")
-    assert "<script" not in text and "&lt;script&gt;" in text
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", text, re.DOTALL)
+    assert text.count("<script") == len(scripts) == 2 + len(page.SCRIPTS)  # with the data and the charts' library
+    assert "&lt;script&gt;" in text and "alert('x')" not in "".join(scripts[1:])
     assert "<title>A &amp; &lt;B&gt;</title>" in text
     assert "snakemake &lt;all&gt;" in text
-    assert text.count("<svg") == 6
+    assert text.count('<figure class="still') == 6
     for outside in ('src="http', 'href="http', "url(http", "@import"):
         assert outside not in text
     assert short.startswith("FAILED\n  beta fp32: convert: <script>")
@@ -628,6 +631,15 @@ def test_long_pauses_are_cut_out_of_the_machine_s_picture():
     x, cuts = pace.hours([0.0, 600.0, 40_000.0, 40_600.0])
     assert x == pytest.approx([0, 1 / 6, 1 / 6 + pace.LEFT, 1 / 3 + pace.LEFT])
     assert cuts == pytest.approx([1 / 6 + pace.LEFT / 2])
+
+
+def test_one_spike_does_not_flatten_the_machine_s_picture():
+    ends = np.tile([0.95, 1.1], (100, 1))
+    assert pace.limits(ends) == pytest.approx((0.8, 1.25))
+    ends[7, 1] = 40.0
+    assert pace.limits(ends)[1] < 1.5
+    ends[:50, 1] = 4.0  # half of the study: no spike
+    assert pace.limits(ends)[1] > 4
 
 
 def test_pictures_of_a_whole_study_are_light_and_within_their_paper(noisy, tmp_path):

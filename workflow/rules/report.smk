@@ -14,6 +14,7 @@ rule tables:
         compare=plan.records(PLAN, "compare"),
     output:
         paths.TABLES.values(),
+        paths.ABOUT,
         mark=paths.MARKS["tables"],
     log:
         paths.log(f"{paths.RESULTS}/tables"),
@@ -58,7 +59,7 @@ rule report:
         parts=sorted(
             str(path) for kind in ("j2", "css", "js") for path in Path("workflow/dliflow/report").rglob(f"*.{kind}")
         ),
-        tables=paths.TABLES.values(),
+        tables=[*paths.TABLES.values(), paths.ABOUT],
         plots=paths.PLOT_FILES,
     output:
         paths.REPORT,

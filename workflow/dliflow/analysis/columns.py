@@ -613,6 +613,24 @@ ROUNDS = (
     Column("started_at", TEXT, "ISO 8601, UTC", "when the session was opened", "never"),
 )
 
+DISTRIBUTIONS = (
+    *(MODEL, FRAMEWORK, VARIANT, PRECISION, DEVICE),
+    *MEASURED_AT,
+    Column("requests", WHOLE, "count", "measured requests in all sessions", "never"),
+    Column("low_ms", NUMBER, "ms", "the shortest request, where the first bin begins", "never"),
+    Column("bin_ms", NUMBER, "ms", "width of a bin", "never"),
+    Column("counts", TEXT, "", "requests in each bin, whole numbers with spaces between them", "never"),
+    Column(
+        "beyond",
+        WHOLE,
+        "count",
+        "requests longer than the last bin, which ends at the longest one, or six interquartile ranges above the upper "
+        "quartile",
+        "never",
+    ),
+    Column("latency_max_ms", NUMBER, "ms", "the longest request", "never"),
+)
+
 BUDGETED = "no `p99_budget_ms`, or no `latency_p99_ms` in an `ok` row"
 THROUGHPUT = (
     *RUN,
@@ -708,6 +726,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "measurements": MEASUREMENTS,
     "comparison": COMPARISON,
     "rounds": ROUNDS,
+    "distributions": DISTRIBUTIONS,
     "throughput": THROUGHPUT,
 }
 

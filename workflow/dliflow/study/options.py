@@ -278,4 +278,29 @@ def tables(study: Study) -> str:
     """Of `tables`: all that rows are made from beside the records."""
     names = (*study.used_frameworks, plan.ANCHOR)
     markers = {name: [study.environment(name), study.digest(name)] for name in names}
-    return text(study=study.deciding, models=study.described, environments=markers)
+    return text(study=study.deciding, models=study.described, environments=markers, about=_about(study))
+
+
+def _about(study: Study) -> dict[str, Any]:
+    """What the page tells of a study, beside what was measured: its config, and where models and images come from.
+
+    Time bounds and the place of the environments are left out: what decides no result must not make anything anew.
+    """
+
+    def part(settings: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in settings.items() if key not in ("timeout_s", "hang_s")}
+
+    config = {key: part(value) if isinstance(value, dict) else value for key, value in study.config.items()}
+    del config["environments"]
+    registered = {"models": study.models, "datasets": study.datasets}
+    return {"config": config} | {
+        kind: {
+            name: {
+                "title": entry.get("title", name),
+                "licence": entry.get("licence", "not stated"),
+                "from": entry["source"]["from"],
+            }
+            for name, entry in entries.items()
+        }
+        for kind, entries in registered.items()
+    }

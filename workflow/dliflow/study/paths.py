@@ -53,8 +53,11 @@ INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of 
 # What is derived from the records.
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
-    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "throughput")
+    for name in (
+        *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "throughput", "distributions"),
+    )
 }
+ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images
 PLOTS = f"{RESULTS}/plots"
 PLOT_FILES = [
     f"{PLOTS}/{name}.{kind}"
@@ -77,7 +80,11 @@ MARKS = {
     "report": f"{RESULTS}/report/complete.json",
 }
 # By rule what people read.
-PAGES = {"tables": list(TABLES.values()), "plots": PLOT_FILES, "report": [REPORT, SUMMARY, SUMMARY_DATA]}
+PAGES = {
+    "tables": [*TABLES.values(), ABOUT],
+    "plots": PLOT_FILES,
+    "report": [REPORT, SUMMARY, SUMMARY_DATA],
+}
 UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 
 
