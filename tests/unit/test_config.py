@@ -205,6 +205,28 @@ def test_how_much_is_measured_must_make_sense(changes, message):
         config.study({**MINIMAL, **changes}, "my.yaml")
 
 
+@pytest.mark.parametrize(
+    ("goal", "message"),
+    [
+        ({"latency_ms": 0}, r"goal\.latency_ms: 0: .* a number of milliseconds above 0, or null for any"),
+        ({"batch_size": 3}, r"goal\.batch_size: 3 is not measured; there are 1, 2, 4, 8"),
+        ({"loss": 1}, r"goal\.loss: 1: .* a share from 0 to below 1, such as 0\.01 for one percentage point"),
+        ({"loss": 0.01, "disagreement": 0.02}, r"goal\.disagreement: goal\.loss is set, too, .* set the other one to"),
+        ({"objective": "throughput"}, r"goal\.objective: throughput is not measured; set throughput\.in_flight"),
+        ({"objective": "speed"}, r"goal\.objective: 'speed' is not valid\. Right would be: latency, fps"),
+        ({"latency": 5}, r"goal: unknown key 'latency'; did you mean 'latency_ms'\?"),
+    ],
+)
+def test_a_goal_that_cannot_be_is_refused(goal, message):
+    with pytest.raises(DliflowError, match=rf"mine\.yaml: {message}"):
+        config.study({**MINIMAL, "goal": goal}, "mine.yaml")
+
+
+def test_a_goal_is_taken():
+    goal = {"latency_ms": 4.5, "batch_size": 4, "loss": None, "disagreement": 0.0, "objective": "memory"}
+    assert config.study({**MINIMAL, "goal": goal}, "mine.yaml")["goal"] == goal
+
+
 def test_few_requests_and_one_group_are_taken():
     config.study({**MINIMAL, "latency": {"mode": "fixed", "requests": 1, "groups": 1, "sessions": 1}}, "my.yaml")
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis.columns import COMPARED
+from dliflow.analysis.quality import quality as quality_of
 from dliflow.analysis.ranking import SLOWER, Best, More, Ranking, Standing, rankings
-from dliflow.analysis.rows import Row, Rows, grouped, key
+from dliflow.analysis.rows import Rows, grouped, key
 from dliflow.analysis.strain import Strain, Strains
-from dliflow.analysis.tables import accuracy as quality
 from dliflow.report import names, units
 from dliflow.report import strain as strain_in_words
 from dliflow.report.comparison import REFERENCES, Gain, Version, gains, versions
+from dliflow.report.cost import cost as in_words
+from dliflow.report.cost import decided
 from dliflow.report.read import CONFIGURATION, SETTING, Tables
 
 EVALUATED = ("model", "device", "dataset")
@@ -174,31 +176,15 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
             name = f"{row['framework']}-{row['variant']}-{row['precision']}"
             known = (*(row[name] for name in EVALUATED), name) in references
             cost = Cost(row["top1"], "is the baseline" if known else "no baseline", "", False)
-        doubt, bound = quality_doubt(row), row["loss_bound"]
+        quality, bound = quality_of(row), row["loss_bound"]
+        compared = row["status"] == "ok" and row["top1_change"] is not None and not quality.chance
+        doubt = in_words(quality) if compared and not decided(quality) else ""
         most = "" if doubt or bound is None else f"at most {units.at_most(bound)} lost"
         cost = cost._replace(doubt=doubt, warning=row["warnings"] or "", bound=most)
         if cost_of.get(key(row, CONFIGURATION), cost).top1 is None:
             cost_of[key(row, CONFIGURATION)] = cost
         cost_of.setdefault(key(row, CONFIGURATION), cost)
     return cost_of
-
-
-def quality_doubt(row: Row) -> str:
-    """Of a compressed model: that its images do not tell whether it loses too much of top-1, and what would."""
-    if row["precision"] == "fp32" or row["status"] != "ok" or row["top1_change"] is None:
-        return ""
-    loss = quality.Loss.of(row)
-    if not loss.undecided:
-        return ""
-    seen = f"{loss.images:,} images"
-    if loss.bound is not None:
-        seen += f" with and {loss.unlabelled:,} without labels, only that it is no more than {units.at_most(loss.most)}"
-    doubt = f"whether it loses more than {quality.ACCEPTED_LOSS:.0%} of top-1 cannot be told with {seen}"
-    needed = {"": row["images_needed"], " without labels": row["unlabelled_needed"]}
-    enough = " or ".join(f"{number:,}{kind}" for kind, number in needed.items() if number is not None)
-    if not enough:
-        return f"{doubt}; many more would tell"
-    return f"{doubt}; some {enough} would, should the change stay what it is"
 
 
 class Known(NamedTuple):
