@@ -17,6 +17,7 @@ include: "workflow/rules/convert.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/deploy.smk"
 
 
 # The whole study: every record, what people read, and the marks that say that all of it belongs together.
@@ -30,3 +31,4 @@ rule all:
         paths.SUMMARY,
         paths.TABLES.values(),
         paths.PLOT_FILES,
+        recommended,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from dliflow.configuration import Configuration
+from dliflow.fetching import locations
 from dliflow.images import inputs
 from dliflow.study import paths, plan
 from dliflow.study.arguments import text
@@ -242,6 +243,41 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
         budget=settings["budget_s"],
         **{key: settings[key] for key in ("leaders", "width", "groups", "sessions", "seed")},
     )
+
+
+def deploy(study: Study, configuration: Configuration, batch_size: int) -> str:
+    """Of `deploy`."""
+    model, config = configuration.model, study.config
+    entry = study.models[model]
+    met = {
+        "images of requests and of accuracy": config["dataset"],
+        "images of agreement": config["agreement"]["dataset"],
+    }
+    if study.calibrated(model, configuration.precision):
+        met["images that INT8 was calibrated with"] = config["calibration"]["dataset"]
+    return text(
+        **_session(study, configuration),
+        node=config["node"],
+        batch_size=batch_size,
+        input=_taken(study, model),
+        title=entry["title"],
+        layout=entry["input"]["layout"],
+        classes=entry["classes"],
+        label_offset=entry["label_offset"],
+        licences=[
+            _licence("the model", entry),
+            *(_licence(role, study.datasets[name]) for role, name in met.items() if name is not None),
+        ],
+        launch=config["launch"],
+        file=f"envs/{configuration.framework}.yaml",
+    )
+
+
+def _licence(role: str, entry: dict[str, Any]) -> str:
+    """The licence of a model or a dataset as its entry tells it. Paths of the user's are nobody else's business."""
+    public = [location for location in entry["source"]["from"] if "path" not in location]
+    place = f" ({locations.shown(public[0])})" if public else ""
+    return f"{role}, {entry['title']}{place}: {entry['licence']}"
 
 
 def interpreter(study: Study, framework: str) -> str:

@@ -63,6 +63,12 @@ PLOT_FILES = [
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
 RUN = f"{RESULTS}/logs/run.json"
+# What is deployed: a folder for a row of performance.csv, whose manifest is tracked; which rows are recommended.
+DEPLOYED = (
+    f"{RESULTS}/deploy/{{model}}-{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}-batch{{batch_size}}"
+    "/manifest.json"
+)
+RECOMMENDED = f"{RESULTS}/deploy/recommended.json"
 # Written by the rules' own jobs only, and last: without them what lies beside them is that of an unfinished study.
 MARKS = {
     "tables": f"{RESULTS}/tables/complete.json",

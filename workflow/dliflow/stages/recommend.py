@@ -1,0 +1,22 @@
+"""Tell which rows of a finished study are recommended, and so deployed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dliflow.deployment import choice
+from dliflow.files import write_json
+from dliflow.report import read
+from dliflow.study import paths
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--tables", type=Path, default=Path(paths.RESULTS, "tables"), help="folder of the CSV tables")
+    parser.add_argument("--out", type=Path, default=Path(paths.RECOMMENDED), help="JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the manifest of each such row's folder, and in what the row is best."""
+    write_json(args.out, choice.recommended(read.tables(args.tables)))
