@@ -7,17 +7,18 @@ prepares images and prints scores, with three blocks:
     Imports the framework.
 
 `load`
-    Opens the model in the folder `model`, for batches of `BATCH_SIZE`, as `load` of the framework's file does. The
-    lines of code that the framework declares for its settings (`lines`) work on names of this block.
+    Opens the model in the folder `model`, for batches of `BATCH_SIZE`, as `load` of the framework's file does.
 
 `predict`
     The body of `predict(batch)`: one request, as the session's `predict`.
 
 A template gets `precision`, `variant`, `batch_size`, `shape` (of one input), `files` (of the model, by their paths in
-its folder), `settings` (what differs from the framework's defaults) and `lines`. What `{{ }}` writes comes out as
-Python writes it, so that a text can only become a literal. `lines|about("net")` are the lines that begin with that
-name, `lines|without("net")` all others.
+its folder), `settings` (the value of each launch parameter) and `code`, which the framework's file declares for those
+that are not the default. What `{{ }}` writes comes out as Python writes it, so that a text can only become a literal.
 
-Environment variables are set by `predict.py.j2`, before anything else is imported. A framework without a template gets
-all files but the program.
+It tells in `objects` which of its names such code may mention, in the order in which it makes them:
+`code|about(objects, "net")` is the code that comes behind `net`. What mentions none of them, and environment variables,
+comes first, before anything is imported. What changes how a request is made, the template does itself.
+
+A framework without a template gets all files but the program.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import ast
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,6 @@ from dliflow.images import inputs
 
 FOLDER = Path(__file__).parent
 WIDTH = 120
-ENVIRONMENT = "os.environ["  # how a line of code begins that sets a variable
 
 
 class Code(str):
@@ -31,9 +30,9 @@ class Launch(NamedTuple):
     settings: dict[str, Any]
     """What differs from the framework's defaults, `threads` among it."""
     environment: dict[str, str]
-    """Variables that are set before anything is imported: those of the framework, then the config's."""
-    lines: list[str]
-    """Code of all other settings."""
+    """Variables, whatever the settings: those of the framework's file, then the config's."""
+    blocks: list[str]
+    """The code of each setting, as the framework declares it."""
 
 
 class Deployed(NamedTuple):
@@ -56,10 +55,11 @@ def launched(framework: str, settings: dict[str, Any], variables: Mapping[str, s
         settings: what differs from the framework's defaults.
         variables: the config's `launch.environment`.
     """
-    module, options = frameworks.load(framework), {key: settings[key] for key in settings if key != "threads"}
-    environment = module.environment(settings.get("threads"), options) if hasattr(module, "environment") else {}
-    lines = [line for line in frameworks.code(framework, settings) if not line.startswith(ENVIRONMENT)]
-    return Launch(settings, {**environment, **variables}, lines)
+    module = frameworks.load(framework)
+    environment = module.environment(None, {}) if hasattr(module, "environment") else {}
+    ordered = [key for key in frameworks.space(framework) if key in settings]
+    blocks = ["\n".join(frameworks.code(framework, {key: settings[key]})) for key in ordered]
+    return Launch(settings, {**environment, **variables}, [block for block in blocks if block])
 
 
 def literal(value: Any) -> Code:
@@ -81,18 +81,25 @@ def identifier(text: str) -> Code:
     return Code(text)
 
 
-def _names(line: str, name: str) -> bool:
-    return re.match(rf"{re.escape(name)}\b", line) is not None
+def _names(code: str) -> set[str]:
+    """The names that a piece of code mentions."""
+    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
 
 
-def about(lines: Sequence[Code], name: str) -> list[Code]:
-    """The lines of code that begin with a name."""
-    return [line for line in lines if _names(line, name)]
+def about(blocks: Sequence[Code], objects: Sequence[str], name: str = "") -> list[Code]:
+    """The pieces of code that come behind an object, since it is the last that they mention; without a name those that
+    come first, since they mention none.
+
+    Args:
+        objects: of a program, in the order in which it makes them.
+    """
+    last = {block: [each for each in objects if each in _names(block)][-1:] for block in blocks}
+    return [block for block in blocks if last[block] == ([name] if name else [])]
 
 
-def without(lines: Sequence[Code], name: str) -> list[Code]:
-    """All others."""
-    return [line for line in lines if not _names(line, name)]
+def lacks(blocks: Sequence[Code], module: str) -> bool:
+    """Whether a piece of code mentions a module that it does not import."""
+    return any(module in _names(block) and f"import {module}\n" not in block for block in blocks)
 
 
 def template(framework: str) -> Optional[Path]:
@@ -111,7 +118,7 @@ def _jinja() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    jinja.filters.update(comment=comment, identifier=identifier, about=about, without=without)
+    jinja.filters.update(comment=comment, identifier=identifier, about=about, lacks=lacks)
     return jinja
 
 
@@ -127,6 +134,7 @@ def render(deployed: Deployed, heading: str) -> Optional[str]:
         return None
     dtype = inputs.dtype(entry)
     limits = (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.name in ("int8", "int16") else None
+    defaults = {key: parameter.default for key, parameter in frameworks.space(configuration.framework).items()}
     context = {
         "heading": heading,
         "precision": configuration.precision,
@@ -134,9 +142,9 @@ def render(deployed: Deployed, heading: str) -> Optional[str]:
         "batch_size": deployed.batch_size,
         "scores": deployed.scores,
         "files": deployed.files,
-        "settings": launch.settings,
+        "settings": {**defaults, **launch.settings},
         "environment": launch.environment,
-        "lines": list(map(Code, launch.lines)),
+        "code": list(map(Code, launch.blocks)),
         "entry": entry,
         "shape": list(inputs.shape(entry)),
         "dtype": dtype.name,

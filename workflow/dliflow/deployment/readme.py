@@ -81,7 +81,7 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    code = [f"os.environ[{name!r}] = {value!r}" for name, value in deployed.launch.environment.items()]
+    variables = [f"os.environ[{name!r}] = {value!r}" for name, value in deployed.launch.environment.items()]
     return jinja.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=origin.title,
         name=names.configuration({**row, "framework": f"{framework} {row['framework_version']}"}),
@@ -100,6 +100,6 @@ def render(
         geometry=words.geometry(entry),
         layout=origin.layout if origin.layout != entry["layout"] else None,
         scores=deployed.scores,
-        code=[Code(line) for line in (*code, *deployed.launch.lines)],
+        code=[Code(block) for block in (*variables, *deployed.launch.blocks)],
         licences=origin.licences,
     )
