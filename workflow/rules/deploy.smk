@@ -37,7 +37,6 @@ rule deploy_row:
         converted=converted_of,
         classes=lambda w: STUDY.models[w.model]["classes"],
         templates=templates_of,
-        pins="envs/{framework}.yaml",
         tables=paths.TABLES.values(),
     output:
         paths.DEPLOYED,
@@ -50,6 +49,7 @@ rule deploy_row:
         timeout_s=600,
     params:
         code=lambda w: code("stages.deploy", f"frameworks.{w.framework}"),
+        pins=lambda w: STUDY.digest(w.framework),
         options=lambda w: options.deploy(STUDY, configuration_of(w), int(w.batch_size)),
     shell:
         here("deploy", *([] if CONDA else ["--environment {input.environment:q}"]), "--out {output:q}")

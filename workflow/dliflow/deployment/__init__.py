@@ -1,10 +1,10 @@
 """What is deployed of a study: a folder for a configuration, with its model and what runs it elsewhere.
 
 `<framework>.py.j2` is the program of a framework, `predict.py`, as a Jinja template; it extends `predict.py.j2`, which
-prepares images and prints scores, with three blocks:
+prepares images and prints scores, with these blocks:
 
 `imports`
-    Imports the framework.
+    Imports the framework; `standard`, if it is there, what else is needed of the standard library.
 
 `load`
     Opens the model in the folder `model`, for batches of `BATCH_SIZE`, as `load` of the framework's file does.
