@@ -77,7 +77,8 @@ def remember(failed):
 
 def finished():
     """Whether tables, plots and report could be made of what there is."""
-    command = [sys.executable, "-m", "dliflow", "finish", "--unfinished", paths.UNFINISHED, "--"]
+    given = ["--unfinished", paths.UNFINISHED, "--report", options.report(STUDY)]
+    command = [sys.executable, "-m", "dliflow", "finish", *given, "--"]
     environment = {**os.environ, "PYTHONPATH": "workflow"}
     try:
         return subprocess.run([*command, *shlex.split(options.tables(STUDY))], env=environment).returncode == 0

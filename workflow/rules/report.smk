@@ -50,7 +50,7 @@ rule plots:
         here("plots", "--mark {output.mark:q}")
 
 
-# Write the report and the summary for the terminal.
+# Write the report, and the summary for the terminal and as data.
 rule report:
     input:
         whole("report"),
@@ -60,6 +60,7 @@ rule report:
     output:
         paths.REPORT,
         paths.SUMMARY,
+        paths.SUMMARY_DATA,
         mark=paths.MARKS["report"],
     log:
         paths.log(paths.REPORT),
@@ -70,6 +71,6 @@ rule report:
         timeout_s=3600,
     params:
         code=code("stages.report"),
-        options="",
+        options=options.report(STUDY),
     shell:
         here("report", "--mark {output.mark:q}")

@@ -18,6 +18,7 @@ from dliflow.analysis.strain import BUSY
 # Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
 # spread between sessions that the interval already shows.
 OTHERS, STEAL, FREQUENCY, VAGUE = 0.05, 0.02, 1.10, 0.10
+DOUBTFUL = "DOUBTFUL: "  # before a warning of a machine too busy to measure on
 FAULT_NS, FAULTS = 500, 0.05  # what a page fault takes at least (trap, 4 KiB of zeros), and the share of a request
 
 
@@ -68,10 +69,10 @@ def _taken(groups: Sequence[dict[str, Any]], usable_cpus: int) -> list[str]:
     warnings = []
     others, steal = (surroundings.share(groups, usable_cpus, key) for key in ("others_cpu_s", "steal_s"))
     if others is not None and others > OTHERS:
-        mark = "DOUBTFUL: " if others > BUSY else ""
+        mark = DOUBTFUL if others > BUSY else ""
         warnings.append(f"{mark}other processes took {others:.0%} of the processors' time; stop them")
     if steal is not None and steal > STEAL:
-        mark = "DOUBTFUL: " if steal > BUSY else ""
+        mark = DOUBTFUL if steal > BUSY else ""
         warnings.append(
             f"{mark}the hypervisor gave {steal:.0%} of the processors' time to other machines; use another host"
         )

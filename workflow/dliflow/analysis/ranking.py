@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis import comparison, state
@@ -58,24 +60,33 @@ class More(NamedTuple):
     seconds: float
 
 
-class Comparison(NamedTuple):
-    """One comparison as its tables have it."""
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison as its tables have it.
+
+    Attributes:
+        groups: groups of rounds, as `figures.groups` of its record.
+        pairs: its rows of comparison.csv.
+        purpose: why its contenders took part: `leaders` or `batch size`.
+    """
 
     groups: list[dict[str, Any]]
-    """Groups of rounds, as `figures.groups` of its record."""
     pairs: Rows
-    """Its rows of comparison.csv."""
     purpose: str
-    """Why its contenders took part: `leaders` or `batch size`."""
 
-    @property
+    @cached_property
+    def _ratios(self) -> dict[tuple[str, str, float], Figure]:
+        """Those that were asked for: each takes some milliseconds."""
+        return {}
+
+    @cached_property
     def contenders(self) -> list[str]:
         """Those of which the best is looked for, in the order of the table."""
         pairs, members = [row for row in self.pairs if row["purpose"] == self.purpose], self.members
         names = dict.fromkeys(name for row in pairs for name in (row["first"], row["second"]))
         return [name for name in names if name in members]
 
-    @property
+    @cached_property
     def members(self) -> set[str]:
         """Those with a burst in more than half of the rounds, so that any two of them have rounds in common."""
         rounds = [round_ for group in self.groups for session in group["sessions"] for round_ in session["rounds"]]
@@ -103,8 +114,11 @@ class Comparison(NamedTuple):
 
     def ratio(self, first: str, second: str, confidence: Optional[float] = None) -> Figure:
         """Of the times of an image of two members, at that confidence where no other is given."""
-        ratio = comparison.ratio(self.groups, Pair(first, second, ""), confidence or self.confidence)
-        return Figure(ratio.ratio, ratio.interval)
+        asked = first, second, confidence or self.confidence
+        if asked not in self._ratios:
+            ratio = comparison.ratio(self.groups, Pair(first, second, ""), asked[2])
+            self._ratios[asked] = Figure(ratio.ratio, ratio.interval)
+        return self._ratios[asked]
 
     def best(self, among: Iterable[str]) -> str:
         """The one of the least time of an image: that no other beats, where there is such a one."""
@@ -196,10 +210,15 @@ class Standing(NamedTuple):
         return self.latency.inverse.times(self.row["batch_size"] * 1e3)
 
 
+def interval(low: Optional[float], high: Optional[float]) -> Optional[tuple[float, float]]:
+    """Of a table's cells, which are empty together."""
+    return None if low is None or high is None else (low, high)
+
+
 def sweep(row: Row) -> Figure:
     """The latency at the reference state of what had no part in rounds, ms."""
-    low, high = row["latency_reference_ci_low_ms"], row["latency_reference_ci_high_ms"]
-    return Figure(row["latency_reference_ms"], None if low is None or high is None else (low, high))
+    ends = row["latency_reference_ci_low_ms"], row["latency_reference_ci_high_ms"]
+    return Figure(row["latency_reference_ms"], interval(*ends))
 
 
 def reference(rows: Rows) -> dict[int, float]:
@@ -248,6 +267,18 @@ def verdict(ratio: Figure, rounds: bool) -> str:
     return SLOWER if ratio.above_1 else TIE if rounds else UNDECIDED
 
 
+class Beside(NamedTuple):
+    """Two latencies."""
+
+    ratio: Figure
+    rounds: bool
+    """Whether rounds tell it."""
+
+    def verdict(self, weight: float = 1.0) -> str:
+        """On the first where the second is the best, by their latencies or by them times weights of that ratio."""
+        return verdict(self.ratio.times(weight), self.rounds)
+
+
 class Best(NamedTuple):
     """The best batch size by one measure."""
 
@@ -286,20 +317,34 @@ class Ranking(NamedTuple):
 
     def more(self, size: int) -> Optional[More]:
         """What would tell apart those of a batch size that its rounds do not."""
-        level = [one.name for one in self.sizes[size] if one.rounds and one.verdict in (FASTEST, TIE)]
-        return self.compared[size].more(level) if size in self.compared else None
+        return self.more_of([one for one in self.sizes[size] if one.rounds and one.verdict in (FASTEST, TIE)])
+
+    def more_of(self, level: Sequence[Standing]) -> Optional[More]:
+        """What would tell these apart: the rounds of their batch size, or where they have several those between."""
+        sizes = sorted({one.row["batch_size"] for one in level})
+        if len(sizes) == 1:
+            compared = self.compared.get(sizes[0])
+            return compared.more(one.name for one in level) if compared else None
+        return self.between.more(map(self._member, sizes)) if self.between and sizes else None
+
+    def beside(self, one: Standing, other: Standing, rounds: bool = True) -> Beside:
+        """The latency of one over that of another, whatever their batch sizes.
+
+        Args:
+            rounds: whether both are of those that may have taken turns.
+        """
+        together = self._together(one, other) if rounds else None
+        return Beside(together or one.latency.over(other.latency), together is not None)
 
     def _end(self, weights: Mapping[int, float]) -> Best:
         """The batch size of the least latency times its weight."""
-        first = {size: standings[0].latency for size, standings in self.sizes.items()}
-        best = min(first, key=lambda size: first[size].value * weights[size])
+        first = {size: standings[0] for size, standings in self.sizes.items()}
+        best = min(first, key=lambda size: first[size].latency.value * weights[size])
         by_verdict: dict[str, list[int]] = {TIE: [], UNDECIDED: [], SLOWER: []}
         for size in first.keys() - {best}:
-            together = self._latencies_together(size, best)
-            ratio = (together or first[size].over(first[best])).times(weights[size] / weights[best])
-            by_verdict[verdict(ratio, together is not None)].append(size)
+            by_verdict[self.beside(first[size], first[best]).verdict(weights[size] / weights[best])].append(size)
         ties = sorted(by_verdict[TIE])
-        more = self.between.more(map(self._member, (best, *ties))) if self.between and ties else None
+        more = self.more_of([first[size] for size in (best, *ties)]) if ties else None
         return Best(best, ties, sorted(by_verdict[UNDECIDED]), more)
 
     def _member(self, size: int) -> str:
@@ -307,21 +352,27 @@ class Ranking(NamedTuple):
         contenders = self.between.contenders if self.between else []
         return next((name for name in contenders if name.endswith(f":{size}")), "")
 
-    def _beside(self, size: int) -> Optional[Figure]:
-        """The fastest's latency over that of who stood for its batch size; None where that is not known from rounds."""
-        fastest, member = self.sizes[size][0].name, candidate(self._member(size))
-        if fastest == member:
+    def _in_rounds(self, size: int, one: str, other: str) -> Optional[Figure]:
+        """The ratio of two configurations' latencies at a batch size; None where that is not known from rounds."""
+        if one == other:
             return Figure(1.0, (1.0, 1.0))
         compared = self.compared.get(size)
-        return compared.ratio(fastest, member) if compared and {fastest, member} <= compared.members else None
+        return compared.ratio(one, other) if compared and {one, other} <= compared.members else None
 
-    def _latencies_together(self, size: int, best: int) -> Optional[Figure]:
-        """The ratio of the latencies of two batch sizes' fastest; None where that was not measured together."""
-        beside, beside_best = self._beside(size), self._beside(best)
-        if self.between is None or beside is None or beside_best is None:
+    def _together(self, one: Standing, other: Standing) -> Optional[Figure]:
+        """The ratio of two latencies; None where that was not measured together."""
+        size, size_of_other = (each.row["batch_size"] for each in (one, other))
+        if size == size_of_other:
+            return self._in_rounds(size, one.name, other.name)
+        member, member_of_other = self._member(size), self._member(size_of_other)
+        if self.between is None or not member or not member_of_other:
             return None
-        ratio = self.between.ratio(self._member(size), self._member(best)).times(size / best)
-        return ratio.over(beside.inverse).over(beside_best)
+        beside = self._in_rounds(size, one.name, candidate(member))
+        beside_other = self._in_rounds(size_of_other, other.name, candidate(member_of_other))
+        if beside is None or beside_other is None:
+            return None
+        ratio = self.between.ratio(member, member_of_other).times(size / size_of_other)
+        return ratio.over(beside.inverse).over(beside_other)
 
 
 def candidate(member: str) -> str:

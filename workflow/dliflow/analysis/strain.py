@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-Rows = Sequence[dict[str, Any]]
+from dliflow.analysis.columns import POINT
+from dliflow.analysis.ranking import Comparison, Ranking
+from dliflow.analysis.rows import Row, Rows, grouped, key
 
 # From these on figures tell more of the machine than of what was measured on it, and nothing is called the fastest.
 BUSY = 0.25  # of the processors' time went to others: half a processor of two, by which results differ at least as much
@@ -78,3 +80,36 @@ def _strain(taken: Optional[float], rows: Rows, best: Best) -> Strain:
 def _median(values: Sequence[Optional[float]]) -> Optional[float]:
     known = [value for value in values if value is not None]
     return float(np.median(known)) if known else None
+
+
+class Strains(NamedTuple):
+    """Of a whole study."""
+
+    measurements: Mapping[tuple, Rows]
+    """By the values of `POINT`."""
+    bursts: Mapping[tuple, Rows]
+    """By record."""
+    best: Best
+
+    @classmethod
+    def of(cls, measurements: Rows, rounds: Rows) -> Strains:
+        """From the rows of measurements.csv and rounds.csv."""
+        best = best_states(measurements, rounds)
+        return cls(grouped(measurements, POINT), grouped(rounds, ("record",)), best)
+
+    def measurements_of(self, row: Row) -> Rows:
+        """The sessions behind a row of performance.csv."""
+        return self.measurements.get(key(row, POINT), [])
+
+    def of_ranking(self, ranking: Ranking) -> dict[Optional[int], list[Strain]]:
+        """By batch size that of each configuration and of the rounds; under None that of the rounds of batch sizes."""
+        strains: dict[Optional[int], list[Strain]] = {
+            size: [of_groups(self.measurements_of(one.row), self.best) for one in standings]
+            for size, standings in ranking.sizes.items()
+        }
+        for size, compared in ranking.compared.items():
+            strains[size].append(self._of_rounds(compared))
+        return strains | {None: [self._of_rounds(ranking.between)] if ranking.between else []}
+
+    def _of_rounds(self, compared: Comparison) -> Strain:
+        return of_rounds(compared.taken_share, self.bursts[(compared.pairs[0]["record"],)], self.best)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis import strain
 from dliflow.analysis.columns import COMPARED
-from dliflow.analysis.ranking import SLOWER, Best, Comparison, More, Ranking, Standing, rankings
+from dliflow.analysis.ranking import SLOWER, Best, More, Ranking, Standing, rankings
 from dliflow.analysis.rows import Row, Rows, grouped, key
-from dliflow.analysis.strain import Strain
+from dliflow.analysis.strain import Strain, Strains
 from dliflow.analysis.tables import accuracy as quality
 from dliflow.report import names, units
 from dliflow.report import strain as strain_in_words
 from dliflow.report.comparison import REFERENCES, Gain, Version, gains, versions
-from dliflow.report.read import CONFIGURATION, POINT, SETTING, Tables
+from dliflow.report.read import CONFIGURATION, SETTING, Tables
 
 EVALUATED = ("model", "device", "dataset")
 
@@ -203,29 +202,20 @@ def quality_doubt(row: Row) -> str:
 
 
 class Known(NamedTuple):
-    """What every batch size is concluded from, beside its ranking: by point, configuration, comparison (`COMPARED`)."""
+    """What every batch size is concluded from, beside its ranking: by configuration, and by comparison (`COMPARED`)."""
 
-    measurements: dict[tuple, Rows]
     costs: dict[tuple, Cost]
     broken: dict[tuple, str]
     """Why a comparison failed."""
-    bursts: dict[tuple, Rows]
-    """By record."""
-    best: strain.Best
-
-    def strain_of_rounds(self, compared: Comparison) -> Strain:
-        """Of one comparison."""
-        return strain.of_rounds(compared.taken_share, self.bursts[(compared.pairs[0]["record"],)], self.best)
+    strains: Strains
 
 
 def known(tables: Tables) -> Known:
     """From the tables of a study."""
     return Known(
-        grouped(tables.measurements, POINT),
         costs(tables.accuracy),
         {key(row, COMPARED): row["reason"] for row in tables.comparison if row["status"] == "failed"},
-        grouped(tables.rounds, ("record",)),
-        strain.best_states(tables.measurements, tables.rounds),
+        Strains.of(tables.measurements, tables.rounds),
     )
 
 
@@ -249,22 +239,21 @@ def setting(rows: Rows, of_setting: Optional[Ranking], study: Known) -> Setting:
     named = Setting(names.setting(rows[0]), counted(rows))
     if of_setting is None:
         return named
-    between = of_setting.between
+    strains = study.strains.of_ranking(of_setting)
     return named._replace(
         ranking=of_setting,
         versions=versions(of_setting.compared.values()),
-        batches=[batch(size, of_setting, study) for size in of_setting.sizes],
-        no_rounds=None if between else study.broken.get((*key(rows[0], SETTING), None)),
-        strains=[study.strain_of_rounds(between)] if between else (),
+        batches=[batch(size, of_setting, study, strains[size]) for size in of_setting.sizes],
+        no_rounds=None if of_setting.between else study.broken.get((*key(rows[0], SETTING), None)),
+        strains=strains[None],
     )
 
 
-def batch(size: int, of_setting: Ranking, study: Known) -> Batch:
+def batch(size: int, of_setting: Ranking, study: Known, strains: Sequence[Strain]) -> Batch:
     """The conclusion for one batch size."""
     standings, compared = of_setting.sizes[size], of_setting.compared.get(size)
     unknown = Cost(None, "unknown: no accuracy row", "", False)
     rows = [standing.row for standing in standings]
-    strains = [strain.of_groups(study.measurements.get(key(row, POINT), []), study.best) for row in rows]
     return Batch(
         size,
         [
@@ -275,11 +264,11 @@ def batch(size: int, of_setting: Ranking, study: Known) -> Batch:
         of_setting.more(size),
         None if compared else study.broken.get(key(rows[0], COMPARED)),
         missing=[names.member(name) for name in compared.missing] if compared else (),
-        strains=[*strains, study.strain_of_rounds(compared)] if compared else strains,
+        strains=strains,
     )
 
 
-def doubts(settings: list[Setting], accuracy: Rows) -> tuple[list[str], list[str]]:
+def doubts(settings: Sequence[Setting], accuracy: Rows) -> tuple[list[str], list[str]]:
     """What must be read before any figure: warnings of the quality table, and of a machine too busy to measure on."""
     warned = grouped([row for row in accuracy if row["warnings"]], ("model", "warnings"))
     quality = [

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Optional
 
-from dliflow.analysis.ranking import SLOWER, TIE, UNDECIDED
+from dliflow.analysis.ranking import TIE
+from dliflow.analysis.recommendation import LATENCY, NO, QUESTIONS, UNKNOWN, YES, Candidate, Goal, Outcome
 from dliflow.analysis.rows import Rows
-from dliflow.report import names, times, units
-from dliflow.report.conclusion import Batch, End, Setting, doubts
+from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
+from dliflow.report import conclusion, names, times, units
+from dliflow.report.answer import FIGURES, OBJECTIVES, Answer, called, cost, doubts, percent
+from dliflow.report.conclusion import Setting
 from dliflow.report.missing import Missing
 
 COLUMNS, LINES = 100, 30
-LATENCY = "ms, reference state [95 %]"
+GOAL = "Your goal"
 
 
 def short(text: str, width: int = COLUMNS) -> str:
@@ -39,7 +43,7 @@ def doubtful(settings: list[Setting], rows: Rows, most: int = 3) -> list[str]:
     Neither kind takes the other's place.
     """
     text: list[str] = []
-    for kind in doubts(settings, rows):
+    for kind in conclusion.doubts(settings, rows):
         paragraphs = [textwrap.wrap(doubt, COLUMNS - 2) for doubt in kind]
         shown = paragraphs[:most] if len(paragraphs) <= most else paragraphs[: most - 1]
         text += [line for paragraph in shown for line in paragraph]
@@ -48,58 +52,146 @@ def doubtful(settings: list[Setting], rows: Rows, most: int = 3) -> list[str]:
     return ["DOUBTFUL", *(f"  {line}" for line in text)] if text else []
 
 
-def verdict(batch: Batch) -> str:
-    """What the comparison of a batch size came to."""
-    if batch.doubtful:
-        return "doubtful, see above: who is fastest is not said"
-    ties, undecided, slower = (batch.named(name) for name in (TIE, UNDECIDED, SLOWER))
+def constraint(goal: Goal) -> str:
+    """`lowest latency, batch size 1, at most 6 ms, at most 1 % of top-1 lost`."""
+    words = [OBJECTIVES[goal.asked[0]]]
+    if goal.batch_size is not None:
+        words.append(f"batch size {goal.batch_size}")
+    if goal.latency_ms is not None:
+        words.append(f"at most {goal.latency_ms:g} ms")
+    if goal.accepted is not None:
+        of = "of top-1 lost" if goal.disagreement is None else "of classes changed"
+        words.append(f"at most {percent(goal.accepted)} {of}")
+    return ", ".join(words)
+
+
+def headline(answer: Answer, outcome: Outcome, goal: Optional[Goal] = None) -> str:
+    """Who is recommended, with its figure; for a goal with its latency, too."""
+    if outcome.best is None:
+        return "doubtful, see above: who is best is not said" if outcome.answer == UNKNOWN else "no configuration does"
+    one = answer.candidate(outcome.best)
+    shown = dict.fromkeys([outcome.objective, *([LATENCY] if goal and goal.latency_ms is not None else [])])
+    figures = ", ".join(FIGURES[name](one) for name in shown)
+    doubt = "cannot be told; perhaps " if outcome.answer == UNKNOWN else ""
+    return f"{doubt}{called(one)}: {figures}"
+
+
+def beside(answer: Answer, outcome: Outcome, most: int = 3) -> list[str]:
+    """Whom it is not told apart from, and what would tell."""
     clauses = []
-    if ties:
-        clauses.append(f"no difference shown in rounds: {names.listed(ties, 4)}")
-    if undecided:
-        without = " (no part in the rounds)" if batch.rounds else ""
-        clauses.append(f"not told apart: {names.listed(undecided, 3)}{without}")
-    if slower and not ties and not undecided:
-        clauses.append(f"faster than all others{' (the leaders in rounds)' if batch.rounds else ''}")
-    if batch.no_rounds:
-        clauses.append("rounds did not run")
-    if batch.missing:
-        clauses.append(f"rounds without {names.listed(list(batch.missing), 2)}")
-    return "; ".join(clauses)
+    for words, places in (("no difference shown to", outcome.ties), ("not told apart from", outcome.undecided)):
+        if places:
+            assert outcome.best is not None
+            others = [answer.candidate(place) for place in places]
+            clauses.append(f"{words} {names.listed(distinct(others, answer.candidate(outcome.best)), most)}")
+    if outcome.more:
+        clauses.append(units.more(outcome.more))
+    return clauses
 
 
-def marks(batch: Batch) -> list[str]:
-    """What must stand beside the name of the fastest, and what to take instead or to do; short."""
-    cost = batch.fastest.cost
-    notes = ["its top-1 is doubtful, see above"] if cost.warning else []
-    notes += [cost.doubt] if cost.doubt else []
-    other = batch.alternative
-    if notes and other and not batch.doubtful:
-        ratio = units.ratio(other.standing.ratio.value)
-        apart = ", not told apart" if other.verdict == UNDECIDED else ""
-        notes[-1] += f"; fastest without that: {other.name}, {ratio} times the latency{apart}"
-    if batch.more and not batch.doubtful:
-        notes.append(units.more(batch.more))
-    return notes
+def distinct(others: Sequence[Candidate], best: Candidate) -> list[str]:
+    """Their names, but for what they have in common with the best one; a configuration's batch sizes together."""
+    sizes: dict[str, list[int]] = {}
+    for one in sorted(others, key=lambda one: (one.standing.name != best.standing.name, one.size)):
+        sizes.setdefault(names.configuration(one.row), []).append(one.size)
+    texts = []
+    for name, of_name in sizes.items():
+        at = f"batch size{'s' if len(of_name) > 1 else ''} {names.listed(list(map(str, of_name)))}"
+        same = name == names.configuration(best.row)
+        texts.append(at if same else name if of_name == [best.size] else f"{name} at {at}")
+    return texts
 
 
-def end(name: str, best: End) -> str:
-    """`highest FPS: alpha int8 at batch size 8 (no difference shown in rounds: 4)`."""
-    clauses = [
-        f"{words}: {names.listed([str(batch.size) for batch in batches])}"
-        for words, batches in (("no difference shown in rounds", best.ties), ("not told apart", best.undecided))
-        if batches
-    ]
-    apart = f" ({'; '.join(clauses)})" if clauses else ""
-    return f"{name}: {best.batch.fastest.name} at batch size {best.batch.size}{apart}"
-
-
-def ends(setting: Setting) -> list[str]:
-    """The batch sizes that are best, where there are several and the machine was quiet enough to tell."""
-    if len(setting.batches) < 2 or setting.doubtful:
+def better(answer: Answer, outcome: Outcome) -> list[str]:
+    """Who would be recommended if it were known to keep the constraints, or why it is not known of who is named."""
+    place = outcome.best if outcome.perhaps is None else outcome.perhaps
+    if place is None or not outcome.why:
         return []
-    best = (("highest FPS", setting.highest_fps), ("lowest latency", setting.lowest_latency))
-    return [short(end(name, each), COLUMNS - 2) for name, each in best if each]
+    one = answer.candidate(place)
+    why = "; ".join(str(doubts(one)[reason]) for reason in outcome.why)
+    if outcome.perhaps is None:
+        return [why]
+    return [f"perhaps better: {called(one)}, {FIGURES[outcome.objective](one)}, but {why}"]
+
+
+def to_goal(answer: Answer, goal: Goal) -> list[str]:
+    """The answer to the config's goal: yes, no or unknown, and why."""
+    outcome = answer.outcomes["goal"]
+    if outcome is None:
+        return ["cannot be told: nothing was measured that could tell"]
+    certain = {YES: "yes: ", NO: "no: "}.get(outcome.answer, "")
+    lines = [f"{certain}{headline(answer, outcome, goal)}", *joined(beside(answer, outcome)), *better(answer, outcome)]
+    if outcome.answer != YES:
+        return [*lines, *relaxed(answer, goal)]
+    assert outcome.best is not None
+    return [*lines, cost(answer.candidate(outcome.best))]
+
+
+def relaxed(answer: Answer, goal: Goal) -> list[str]:
+    """What is recommended without each of the bounds, where that is certain."""
+    freer = {"latency_ms": "without the budget", "loss": "with any loss", "disagreement": "with any change"}
+    lines = []
+    for name, words in freer.items():
+        if getattr(goal, name) is not None:
+            outcome = answer.of.answer(goal._replace(**{name: None}))
+            if outcome is not None and outcome.answer == YES:
+                lines.append(f"{words}: {headline(answer, outcome, goal)}")
+    return lines
+
+
+def joined(clauses: Sequence[str]) -> list[str]:
+    """As one line, or none."""
+    return ["; ".join(clauses)] if clauses else []
+
+
+def to_question(answer: Answer, name: str, whole: bool) -> list[str]:
+    """The answer to one of the questions, and what it costs; the whole names whom it is not told apart from, and what
+    loses no more than the methodology accepts. Nothing where nothing was measured that could tell.
+    """
+    outcome, within = answer.outcomes[name], answer.outcomes[f"{name}_within"]
+    if outcome is None:
+        return []
+    costs = [] if outcome.best is None else [cost(answer.candidate(outcome.best))]
+    if not whole:
+        return [headline(answer, outcome), *costs]
+    lines = [headline(answer, outcome), *joined(beside(answer, outcome)), *better(answer, outcome), *costs]
+    if within is not None and within.best != outcome.best:
+        safe = f"losing {percent(ACCEPTED_LOSS)} at most: {headline(answer, within)}"
+        lines += joined([safe, *beside(answer, within)])
+    return list(dict.fromkeys(lines))
+
+
+def answered(answer: Answer, goal: Optional[Goal], whole: bool) -> list[str]:
+    """The answers of a setting: to the goal, then to every question; if not whole, a line for each answer and cost."""
+    blocks = {} if goal is None else {GOAL: [constraint(goal), *to_goal(answer, goal)]}
+    for name, of_question in QUESTIONS.items():
+        heading = OBJECTIVES[of_question.asked[0]]
+        lines = to_question(answer, name, whole)
+        blocks |= {heading[0].upper() + heading[1:]: lines} if lines else {}
+    width = max(map(len, blocks)) + 2
+    shown = []
+    for heading, lines in blocks.items():
+        fit = [part for line in lines for part in fitting(line, COLUMNS - width - 2, whole or heading == GOAL)]
+        shown += [f"  {name:<{width}}{line}" for name, line in zip_longest([heading], fit, fillvalue="")]
+    return shown
+
+
+def fitting(text: str, width: int, whole: bool) -> list[str]:
+    """As lines of at most so many columns; if not whole, as one."""
+    return textwrap.wrap(text, width) if whole else [short(text, width)]
+
+
+def cautions(setting: Setting) -> list[str]:
+    """Of the rounds what is missing in them, and where they did not run."""
+    lines = []
+    for batch in setting.batches:
+        if batch.missing:
+            lines.append(
+                f"batch size {batch.size}: rounds without {names.listed(list(batch.missing), 2)}, which failed"
+            )
+        if batch.no_rounds:
+            lines.append(f"batch size {batch.size}: rounds did not run, so its order rests on different times")
+    return [short(line, COLUMNS - 2) for line in lines]
 
 
 def versions(setting: Setting) -> list[str]:
@@ -116,36 +208,13 @@ def versions(setting: Setting) -> list[str]:
     return lines
 
 
-def telling(setting: Setting) -> list[Batch]:
-    """The batch sizes of the lowest latency and of the highest FPS."""
-    best = [each.batch.size for each in (setting.lowest_latency, setting.highest_fps) if each]
-    return [batch for batch in setting.batches if batch.size in best]
-
-
-def fastest(setting: Setting, batches: Sequence[Batch]) -> list[str]:
-    """A small table: for each of these batch sizes the fastest configuration and below it its ties."""
-    if not setting.batches:
+def about(setting: Setting, answer: Optional[Answer], goal: Optional[Goal], whole: bool = True) -> list[str]:
+    """Everything on one setting."""
+    if answer is None:
         counts = ", ".join(f"{number} {status}" for status, number in setting.counts.items() if number)
         return [short(setting.name), f"  no figures: {counts}"]
-    rows = [("batch", "fastest" if not setting.doubtful else "doubtful", "FPS", LATENCY, "top-1 change, pp")]
-    for batch in batches:
-        standing = batch.fastest.standing
-        change = batch.fastest.cost.change.replace(" pp", "")
-        figures = (units.significant(standing.fps.value), units.figure(standing.latency), change)
-        rows.append((str(batch.size), batch.fastest.name, *figures))
-    widths = [max(len(cells[column]) for cells in rows) for column in range(5)]
-    lines = [short(setting.name)]
-    verdicts = ["", *map(verdict, batches)]
-    notes = [[], *map(marks, batches)]
-    for cells, verdict_text, marks_of_row in zip(rows, verdicts, notes):
-        first = f"{cells[0]:>{widths[0]}}  {cells[1]:<{widths[1]}}  {cells[2]:>{widths[2]}}"
-        lines.append(f"  {first}  {cells[3]:<{widths[3]}}  {cells[4]}".rstrip()[:COLUMNS])
-        indent = " " * (4 + widths[0])
-        if verdict_text:
-            lines.append(indent + short(verdict_text, COLUMNS - len(indent)))
-        for note in marks_of_row:
-            lines += textwrap.wrap(note, COLUMNS, initial_indent=indent, subsequent_indent=indent)
-    return [*lines, *(f"  {line}" for line in (*ends(setting), *versions(setting)))]
+    others = [*cautions(setting), *versions(setting)] if whole else []
+    return [short(setting.name), *answered(answer, goal, whole), *(f"  {line}" for line in others)]
 
 
 def spent(jobs: list[times.Job], run: Optional[times.Run]) -> list[str]:
@@ -164,22 +233,29 @@ def spent(jobs: list[times.Job], run: Optional[times.Run]) -> list[str]:
 
 def render(
     settings: list[Setting],
+    answers: Mapping[str, Answer],
+    goal: Optional[Goal],
     missing: list[Missing],
     accuracy: Rows,
     jobs: list[times.Job],
     run: Optional[times.Run],
     page: str,
 ) -> str:
-    """The summary as text. What does not fit is left to the page; failures and the page's place always stay."""
+    """The summary as text. What does not fit is left to the page; failures and the page's place always stay.
+
+    Args:
+        answers: by the names of the settings that have figures.
+    """
     skipped = sum(item.rows for item in missing if item.status != "failed")
     head = [line for block in (doubtful(settings, accuracy), failed(missing)) if block for line in (*block, "")]
     tail = [*spent(jobs, run), f"Report: {page}"]
     if skipped:
         tail.insert(0, f"Skipped, as the frameworks declare: {names.count(skipped, 'row')}; the report says why.")
     room = LINES - len(head) - len(tail) - 1
-    tables = [fastest(setting, setting.batches) for setting in settings]
-    if sum(map(len, tables)) > room:
-        tables = [fastest(setting, telling(setting)) for setting in settings]
+    for whole in (True, False):
+        tables = [about(setting, answers.get(setting.name), goal, whole) for setting in settings]
+        if sum(map(len, tables)) <= room:
+            break
     body: list[str] = []
     for index, table in enumerate(tables):
         left = len(tables) - index

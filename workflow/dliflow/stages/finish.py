@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -16,6 +17,7 @@ from dliflow.study import paths
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--unfinished", required=True, help="JSON: what the run did not make")
+    parser.add_argument("--report", default="", help="the options of `report`, as one text")
     parser.add_argument("tables", nargs=argparse.REMAINDER, help="-- and the options of `tables`")
 
 
@@ -30,7 +32,7 @@ def make(stage: str, options: list[str]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make what can be made; returns 1 when something could not, which leaves no older file in its place."""
     marks.remove(path for pages in (paths.MARKS.values(), *paths.PAGES.values()) for path in pages)
-    options = {"tables": [*args.tables[1:], "--unfinished", args.unfinished]}
+    options = {"tables": [*args.tables[1:], "--unfinished", args.unfinished], "report": shlex.split(args.report)}
     for stage in paths.PAGES:
         try:
             make(stage, options.get(stage, []))

@@ -1,14 +1,16 @@
-"""Write the report and the summary for the terminal from the tables, the plots and the logs."""
+"""Write the report, and the summary for the terminal and as data, from the tables, the plots and the logs."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
+from dliflow.analysis.recommendation import Goal
 from dliflow.errors import DliflowError
-from dliflow.files import write_text
+from dliflow.files import write_json, write_text
 from dliflow.records import marks, notes
-from dliflow.report import conclusion, missing, names, page, read, summary, times
+from dliflow.report import answer, conclusion, missing, names, page, read, summary, times
 from dliflow.study import paths
 
 
@@ -21,18 +23,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--run", type=Path, default=Path(paths.RUN), help="JSON: when this run was started, if it is there"
     )
     parser.add_argument("--title", help="heading of the page; made of the models' names when absent")
+    parser.add_argument("--goal", type=goal, help="JSON: what of the config's goal is set")
     parser.add_argument("--mark", type=Path, help="written when there is a figure to report")
-    parser.add_argument("--out", type=Path, default=Path(paths.REPORT), help="the page; summary.txt comes beside it")
+    parser.add_argument(
+        "--out", type=Path, default=Path(paths.REPORT), help="the page; summary.txt and summary.json come beside it"
+    )
+
+
+def goal(text: str) -> Goal:
+    """Of the command line."""
+    return Goal(**json.loads(text))
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write both files, and the mark.
+    """Write the files, and the mark.
 
     Raises:
-        DliflowError: when there is to be a mark, but not one figure. Both files are written all the same.
+        DliflowError: when there is to be a mark, but not one figure. The files are written all the same.
     """
     tables = read.tables(args.tables)
     settings = conclusion.settings(tables)
+    answers = answer.answers(answer.recommendations(tables), args.goal)
     gaps = missing.missing(tables, args.logs)
     jobs = times.jobs(args.logs)
     this_run = times.this_run(jobs, notes.run(args.run))
@@ -40,7 +51,9 @@ def run(args: argparse.Namespace) -> None:
     title = args.title or f"Inference of {', '.join(models) or 'no model'}"
     figures = page.plots(args.plots)
     write_text(args.out, page.render(title, tables, settings, gaps, figures, jobs, this_run))
-    text = summary.render(settings, gaps, tables.accuracy, jobs, this_run, str(args.out))
+    write_json(args.out.with_name("summary.json"), answer.summary(tables, answers, settings, args.goal, title))
+    by_name = {one.name: one for one in answers}
+    text = summary.render(settings, by_name, args.goal, gaps, tables.accuracy, jobs, this_run, str(args.out))
     write_text(args.out.with_name("summary.txt"), text)
     if args.mark is not None:
         if not any(row["status"] == "ok" for row in (*tables.accuracy, *tables.performance)):

@@ -173,6 +173,12 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
+    goal, sizes = config["goal"], config["latency"]["batch_sizes"]
+    if goal["loss"] is not None and goal["disagreement"] is not None:
+        yield "goal.disagreement: goal.loss is set, too, and one of them bounds quality; set the other one to null"
+    if goal["batch_size"] not in (None, *sizes):
+        known_sizes = ", ".join(map(str, sizes))
+        yield f"goal.batch_size: {goal['batch_size']} is not measured; latency.batch_sizes has {known_sizes}"
     if config["agreement"]["dataset"] == config["dataset"]:
         yield f"agreement.dataset: '{config['dataset']}' is the study's dataset; name one of other images, or null"
 

@@ -285,6 +285,12 @@ def interpreter(study: Study, framework: str) -> str:
     return paths.INTERPRETER.format(framework=framework) if study.conda else study.python(framework)
 
 
+def report(study: Study) -> str:
+    """Of `report`."""
+    goal = {key: value for key, value in study.config["goal"].items() if value is not None}
+    return text(goal=goal or None)
+
+
 def tables(study: Study) -> str:
     """Of `tables`: all that rows are made from beside the records."""
     names = (*study.used_frameworks, plan.ANCHOR)

@@ -62,6 +62,7 @@ PLOT_FILES = [
 ]
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
+SUMMARY_DATA = f"{RESULTS}/report/summary.json"
 RUN = f"{RESULTS}/logs/run.json"
 # What is deployed: a folder for a row of performance.csv, whose manifest is tracked; which rows are recommended.
 DEPLOYED = (
@@ -76,7 +77,7 @@ MARKS = {
     "report": f"{RESULTS}/report/complete.json",
 }
 # By rule what people read.
-PAGES = {"tables": list(TABLES.values()), "plots": PLOT_FILES, "report": [REPORT, SUMMARY]}
+PAGES = {"tables": list(TABLES.values()), "plots": PLOT_FILES, "report": [REPORT, SUMMARY, SUMMARY_DATA]}
 UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 
 

@@ -1,0 +1,298 @@
+"""What to deploy under constraints: steps looked up say what a decision for each constraint says."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from study_rows import called, in_rounds, point, quality, tables_of, whole
+
+from dliflow.analysis import ranking
+from dliflow.analysis import recommendation as recommending
+from dliflow.analysis.recommendation import (
+    DISAGREEMENT,
+    FPS,
+    LATENCY,
+    LOSS,
+    MEMORY,
+    NO,
+    NOT_COMPARED,
+    UNKNOWN,
+    YES,
+    Goal,
+)
+from dliflow.report import answer
+
+SURE = (-0.005, 0.0, 0.005)  # loses no more than 0.5 %
+VAGUE = (-0.09, -0.02, 0.05)  # between nothing and 9 %
+WORSE = (-0.3, -0.2, -0.1)
+CHANCE = {"warnings": "top-1 looks like chance (0 of 20 right, 3 classes)"}
+
+
+def of(tables):
+    """The recommendation of the only setting."""
+    (only,) = answer.recommendations(tables).values()
+    return only
+
+
+def name(recommendation, place):
+    """`a-int8:1`; None stays."""
+    if place is None:
+        return None
+    row = recommendation.candidates[place].row
+    return f"{row['framework']}-{row['precision']}:{row['batch_size']}"
+
+
+def told(recommendation, **goal):
+    """The answer, who is recommended and who perhaps."""
+    outcome = recommendation.answer(Goal(**goal))
+    return outcome.answer, name(recommendation, outcome.best), name(recommendation, outcome.perhaps)
+
+
+def table(recommendation, objective=LATENCY, size=None, kind=LOSS):
+    """Steps in short: by share, for each budget the answer and who is recommended."""
+    short = {}
+    for steps in recommendation.tables[(objective, size, kind)]:
+        short[steps.share] = [
+            (one.budget_ms, one.outcome.answer, name(recommendation, one.outcome.best)) for one in steps.by_budget
+        ]
+    return short
+
+
+def test_one_configuration_has_the_ends_of_its_interval_for_steps(tmp_path):
+    one = of(tables_of([point("a", 1, [1.0, 1.2], peak_rss_mib=90.0)], [quality("a")], tmp_path))
+    expected = {0.0: [(0.0, NO, None), (1.0, UNKNOWN, "a-fp32:1"), (1.2, YES, "a-fp32:1")]}
+    assert [table(one, objective) for objective in (LATENCY, FPS, MEMORY)] == [expected] * 3
+    assert [told(one, latency_ms=budget)[0] for budget in (0.99, 1.0, 1.19, 1.2, None)] == [
+        *(NO, UNKNOWN, UNKNOWN, YES, YES)
+    ]
+
+
+def test_without_an_interval_no_budget_is_kept_for_certain(tmp_path):
+    one = of(tables_of([point("a", 1, [1.0])], [quality("a")], tmp_path))
+    assert table(one)[0.0] == [(0.0, UNKNOWN, "a-fp32:1"), (None, YES, "a-fp32:1")]
+    assert told(one, latency_ms=1e9)[0] == UNKNOWN
+
+
+def test_where_images_cannot_tell_the_original_is_recommended_and_the_faster_one_perhaps(tmp_path):
+    points = [point("a", 1, [1.0, 1.1], "int8"), point("a", 1, [3.0, 3.3])]
+    one = of(tables_of(points, [quality("a", "int8", change=VAGUE), quality("a")], tmp_path))
+    assert list(table(one)) == pytest.approx([0.0, 0.09])
+    assert told(one, loss=0.01) == (YES, "a-fp32:1", "a-int8:1")
+    assert one.answer(Goal(loss=0.01)).why == (LOSS,)
+    assert told(one, loss=0.0901) == told(one) == (YES, "a-int8:1", None)
+    assert told(one, loss=0.01, latency_ms=2) == (UNKNOWN, "a-int8:1", None)
+    assert told(one, loss=0.01, latency_ms=1.05) == (UNKNOWN, "a-int8:1", None)
+    assert one.answer(Goal(loss=0.01, latency_ms=1.05)).why == (LATENCY, LOSS)
+    assert told(one, loss=0.01, latency_ms=0.5) == (NO, None, None)
+    certain_loss = [quality("a", "int8", change=WORSE), quality("a")]
+    one = of(tables_of(points, certain_loss, tmp_path))
+    assert told(one, loss=0.01) == (YES, "a-fp32:1", None)  # known to lose more
+    assert told(one, loss=0.01, latency_ms=2) == (NO, None, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "loss", "disagreement"),
+    [
+        (quality("a"), (0, 0), (0, 0)),
+        (quality("a") | {"top1_change": None, "baseline": None, "precision": "int8"}, (0, 1), (0, 1)),
+        (quality("a", change=(-0.09, 0.0, 0.09)), (0, 0), (0, 0)),  # FP32 keeps the original's arithmetic
+        (quality("a", change=WORSE), (0.1, 0.1), (0, 0)),  # but what is shown counts
+        (quality("a", "int8", change=VAGUE, changed=(0.01, 0.03)), (0, 0.03), (0, 0.03)),  # unlabelled bound it
+        (quality("a", "int8", change=VAGUE, changed=(0.1, 0.2)), (0, 0.09), (0, 0.2)),
+        (quality("a", "int8", status="failed"), (0, 1), (0, 1)),
+        (None, (0, 1), (0, 1)),
+    ],
+)
+def test_between_which_bounds_the_loss_lies(row, loss, disagreement, tmp_path):
+    rows = tables_of([], [row] if row else [], tmp_path).accuracy
+    known = recommending.quality(rows[0] if rows else None)
+    assert known.loss == pytest.approx(loss)
+    if row is None or row["precision"] != "fp32":
+        assert known.disagreement == pytest.approx(disagreement)
+    else:
+        assert known.disagreement.low == known.disagreement.high < 0.1
+
+
+def test_of_the_change_against_a_baseline_at_chance_nothing_is_known(tmp_path):
+    row = quality("a", "int8", change=SURE) | {"verdict": "cannot tell: the baseline looks like chance"}
+    (read,) = tables_of([], [row], tmp_path).accuracy
+    assert recommending.quality(read).loss == NOT_COMPARED
+
+
+def test_without_images_that_need_no_labels_those_with_labels_tell_how_often_the_class_changes(tmp_path):
+    (row,) = tables_of([], [quality("a", "int8", change=VAGUE)], tmp_path).accuracy
+    low, high = recommending.quality(row).disagreement
+    assert 0 < low < 0.05 < high < 0.3  # one of 20
+
+
+def test_what_looks_like_chance_is_never_the_answer_but_named(tmp_path):
+    points = [point("a", 1, [1.0, 1.1], "int8", peak_rss_mib=9.0), point("a", 1, [3.0, 3.3], peak_rss_mib=20.0)]
+    accuracy = [quality("a", "int8", change=SURE) | CHANCE, quality("a")]
+    one = of(tables_of(points, accuracy, tmp_path))
+    for objective in (LATENCY, FPS, MEMORY):
+        assert told(one, objective=objective) == (YES, "a-fp32:1", "a-int8:1")
+    assert [each.row["precision"] for each in recommending.recommended(one)] == ["fp32"]
+    one = of(tables_of(points, [row | CHANCE for row in accuracy], tmp_path))
+    assert told(one) == (UNKNOWN, "a-int8:1", None)
+    assert recommending.recommended(one) == []
+
+
+def test_ties_are_those_of_the_rounds_and_keep_the_constraints_too(tmp_path):
+    points = [point(each, 1, [1.0, 1.1], "int8") for each in "abc"] + [point("d", 1, [0.9, 3.0])]
+    rounds = in_rounds(1, {called("a", "int8"): 1.0, called("b", "int8"): 1.001, called("c", "int8"): 1.2})
+    accuracy = [quality("a", "int8", change=SURE), quality("b", "int8", change=VAGUE)]
+    accuracy += [quality("c", "int8", change=SURE), quality("d")]
+    one = of(tables_of(points, accuracy, tmp_path, *rounds))
+    outcome = one.answer(Goal())
+    assert name(one, outcome.best) == "a-int8:1"
+    assert [name(one, place) for place in outcome.ties] == ["b-int8:1"]
+    assert [name(one, place) for place in outcome.undecided] == ["d-fp32:1"]
+    within = one.answer(Goal(loss=0.01))
+    assert (name(one, within.best), within.ties, within.undecided) == ("a-int8:1", (), outcome.undecided)
+    assert within.perhaps is None  # `a` would be the answer anyway
+
+
+def test_memory_is_told_apart_where_no_session_of_one_needs_as_little_as_the_other(tmp_path):
+    points = [point(each, 1, [1.0, 1.1], peak_rss_mib=most) for each, most in (("a", 90.0), ("b", 95.0), ("c", 99.0))]
+    points.append(point("d", 1, [0.1, 0.11]))  # not told by the system
+    for (_, sessions), peaks in zip(points, ((80.0, 90.0), (89.0, 95.0), (91.0, 99.0))):
+        for session, peak in zip(sessions, peaks):
+            session["peak_rss_mib"] = peak
+    one = of(tables_of(points, [quality(each) for each in "abcd"], tmp_path))
+    outcome = one.answer(Goal(objective=MEMORY))
+    assert (name(one, outcome.best), [name(one, place) for place in outcome.undecided]) == ("a-fp32:1", ["b-fp32:1"])
+    assert told(one) == (YES, "d-fp32:1", None)
+
+
+def test_nothing_measured_has_no_answer(tmp_path):
+    failed = tables_of([point("a", 1, [], status="failed", reason="broke")], [quality("a")], tmp_path)
+    assert answer.recommendations(failed) == {}
+    without_memory = of(tables_of([point("a", 1, [1.0, 1.1])], [quality("a")], tmp_path))
+    assert without_memory.answer(Goal(objective=MEMORY)) is None
+    assert [each.row["framework"] for each in recommending.recommended(without_memory)] == ["a"]
+
+
+def test_on_a_machine_too_busy_nobody_is_the_fastest_but_memory_is_told(tmp_path):
+    points = [point("a", size, [1.0 * size, 1.1 * size], peak_rss_mib=90.0 + size) for size in (1, 2)]
+    for session in points[0][1]:
+        session["taken_share"] = 0.9
+    one = of(tables_of(points, [quality("a")], tmp_path))
+    for objective in (LATENCY, FPS):
+        outcome = one.answer(Goal(objective=objective))
+        assert (outcome.answer, outcome.best, outcome.why) == (UNKNOWN, None, ("machine",))
+    assert told(one, objective=MEMORY) == (YES, "a-fp32:1", None)
+    assert told(one, objective=MEMORY, latency_ms=9) == (YES, "a-fp32:2", "a-fp32:1")
+    assert told(one, batch_size=2) == (YES, "a-fp32:2", None)  # it was at rest then
+    assert told(one, batch_size=1)[:2] == (UNKNOWN, None)
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory):
+    """A study of twenty configurations on a machine that changes its speed."""
+    return whole(tmp_path_factory.mktemp("noisy") / "tables", groups=3)
+
+
+def test_without_constraints_it_is_what_the_ranking_says(noisy):
+    one = of(noisy)
+    (ranked,) = ranking.rankings(noisy.performance, noisy.comparison, noisy.rounds).values()
+    for size, standings in ranked.sizes.items():
+        for objective in (LATENCY, FPS):
+            outcome = one.answer(Goal(objective=objective, batch_size=size))
+            assert one.candidates[outcome.best].standing == standings[0]
+            level = {verdict: [each.name for each in standings if each.verdict == verdict] for verdict in
+                     (ranking.TIE, ranking.UNDECIDED)}  # fmt: skip
+            told_apart = [
+                [one.candidates[place].standing.name for place in places]
+                for places in (outcome.ties, outcome.undecided)
+            ]
+            assert told_apart == [level[ranking.TIE], level[ranking.UNDECIDED]]
+    for objective, best in ((LATENCY, ranked.lowest_latency), (FPS, ranked.highest_fps)):
+        first = one.candidates[one.answer(Goal(objective=objective)).best]
+        assert (first.size, first.standing) == (best.size, ranked.sizes[best.size][0])
+
+
+def random_study(seed, folder):
+    """Eight configurations at two batch sizes, of any latency, memory and cost; a comparison at one of the sizes."""
+    rng = np.random.default_rng(seed)
+    points, accuracy = [], []
+    for framework, precision in itertools.product("abcd", ("fp32", "int8")):
+        for size in (1, 2):
+            middle, peak = rng.uniform(1, 4), rng.uniform(50, 90)
+            medians = [middle, middle * rng.uniform(1.0, 1.5)]
+            points.append(point(framework, size, medians, precision, peak_rss_mib=peak))
+        low, high = sorted(rng.uniform(-0.2, 0.05, 2))
+        change = (low, (low + high) / 2, high)
+        accuracy.append(quality(framework, precision, change=None if precision == "fp32" else change))
+    rounds = in_rounds(1, {called(framework, "int8"): rng.uniform(1, 1.02) for framework in "abc"})
+    return of(tables_of(points, accuracy, folder, *rounds))
+
+
+def directly(one, objective, size, kind, budget, share):
+    """The decision for one constraint, without steps."""
+    candidates = [(place, each) for place, each in enumerate(one.candidates) if size in (None, each.size)]
+
+    def best(end):
+        kept = [
+            place
+            for place, each in candidates
+            if getattr(each.latency, end) <= budget and getattr(getattr(each.quality, kind), end) <= share
+        ]
+        if objective == MEMORY:
+            return min(kept, key=lambda place: one.candidates[place].row["peak_rss_mib"], default=None)
+        firsts = [next((place for place in kept if one.candidates[place].size == each), None) for each in (1, 2)]
+
+        def time(place):
+            each = one.candidates[place]
+            fastest = one.of.sizes[each.size][0]
+            latency = max(each.standing.latency.value, fastest.latency.value)
+            return latency / each.size if objective == FPS else latency
+
+        return min((place for place in firsts if place is not None), key=time, default=None)
+
+    certain, possible = best("high"), best("low")
+    if certain is not None:
+        return YES, certain, None if possible == certain else possible
+    return (NO, None, None) if possible is None else (UNKNOWN, possible, None)
+
+
+def around(ends):
+    """At each end, a little before and behind it, and at none."""
+    finite = sorted(end for end in set(ends) if end < math.inf)
+    return [0.0, *(end + shift for end in finite for shift in (-1e-9, 0.0, 1e-9) if end + shift >= 0), math.inf]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_steps_hold_the_decision_for_every_constraint_and_only_improve_with_what_is_accepted(seed, tmp_path):
+    one = random_study(seed, tmp_path)
+    budgets = around(end for each in one.candidates for end in each.latency)
+    for (objective, size, kind), steps in one.tables.items():
+        shares = around(end for each in one.candidates for end in getattr(each.quality, kind))
+        seen = {}
+        for (i, budget), (j, share) in itertools.product(enumerate(budgets[::3]), enumerate(shares)):
+            outcome = recommending.lookup(steps, *(None if each == math.inf else each for each in (budget, share)))
+            expected = directly(one, objective, size, kind, budget, share)
+            assert (outcome.answer, outcome.best, outcome.perhaps) == expected, (objective, size, kind, budget, share)
+            seen[i, j] = [NO, UNKNOWN, YES].index(outcome.answer)
+            for before in ((i - 1, j), (i, j - 1)):
+                assert seen.get(before, 0) <= seen[i, j]
+        for row in steps:  # no step that changes nothing
+            assert all(a.outcome != b.outcome for a, b in itertools.pairwise(row.by_budget))
+        assert all(a.by_budget != b.by_budget for a, b in itertools.pairwise(steps))
+
+
+def test_a_goal_asks_the_table_of_what_it_bounds():
+    assert Goal(latency_ms=5.0).asked == (LATENCY, None, LOSS)
+    assert Goal(disagreement=0.02, batch_size=4, objective=FPS).asked == (FPS, 4, DISAGREEMENT)
+    assert (Goal(loss=0.01).accepted, Goal(disagreement=0.02).accepted, Goal().accepted) == (0.01, 0.02, None)
+
+
+def test_recommended_are_the_goals_and_each_question_s_with_and_without_loss(tmp_path):
+    points = [point("a", 1, [1.0, 1.1], "int8", peak_rss_mib=9.0), point("a", 1, [3.0, 3.3], peak_rss_mib=20.0)]
+    points += [point("a", 2, [1.5, 1.6], "int8", peak_rss_mib=9.5), point("a", 2, [5.0, 5.3], peak_rss_mib=20.5)]
+    one = of(tables_of(points, [quality("a", "int8", change=VAGUE), quality("a")], tmp_path))
+    goal = Goal(latency_ms=6, batch_size=2, loss=0.01)
+    rows = [(each.row["precision"], each.row["batch_size"]) for each in recommending.recommended(one, goal)]
+    assert rows == [("fp32", 2), ("int8", 1), ("int8", 2), ("fp32", 1)]

@@ -1,0 +1,459 @@
+"""What to deploy under which constraints: one answer for each question, and for every constraint a reader can set.
+
+A candidate is a configuration at a batch size; for throughput, with a number of requests in flight, too. A constraint
+is a latency budget and an accepted loss of top-1, or an accepted share of images whose class changes. Each holds for a
+candidate for certain, certainly not, or neither: where an interval straddles the bound, where images cannot tell what a
+conversion costs, or where the machine was too busy. So the answer is `yes` with the best of those that keep all
+constraints for certain, `unknown` where there is none but others may keep them, and `no` where none can. Who is better,
+and what cannot be told apart, says `ranking` alone.
+
+The answer changes only where a bound passes an end of some interval. So all answers are a table of steps, computed
+here, in which whoever shows them looks them up: with a bound, the last step that begins at or below it; without one,
+the last step. No words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
+from typing import Any, NamedTuple, Optional
+
+from dliflow.analysis import doubts, ranking, stats, strain
+from dliflow.analysis.columns import CONFIGURATION, POINT
+from dliflow.analysis.ranking import SLOWER, TIE, UNDECIDED, Figure, More, Ranking, Standing, interval
+from dliflow.analysis.rows import Row, Rows, grouped, key
+from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS, Loss
+
+YES, NO, UNKNOWN = "yes", "no", "unknown"
+LATENCY, FPS, THROUGHPUT, MEMORY = "latency", "fps", "throughput", "memory"  # what may be asked for
+OBJECTIVES = (LATENCY, FPS, THROUGHPUT, MEMORY)
+LOSS, DISAGREEMENT = "loss", "disagreement"  # by what quality may be bounded
+PLACE = ("model", "device", "node")  # what rows of performance and of throughput have in common
+MACHINE = "machine"  # why an answer is not known, beside LATENCY and LOSS or DISAGREEMENT
+
+
+class Bounds(NamedTuple):
+    """Between which a figure lies."""
+
+    low: float
+    high: float
+
+    @property
+    def known(self) -> bool:
+        """Whether they tell anything at all."""
+        return self.high < math.inf
+
+
+NOTHING_KNOWN, NOT_COMPARED, NONE_LOST = Bounds(0.0, math.inf), Bounds(0.0, 1.0), Bounds(0.0, 0.0)
+
+
+class Quality(NamedTuple):
+    """What a configuration costs, as far as images tell."""
+
+    row: Optional[Row]
+    """Of accuracy.csv; None where there is none that is well."""
+    loss: Bounds
+    """Of top-1 against its FP32, a share."""
+    disagreement: Bounds
+    """Share of images whose top-1 class is another one than its FP32's."""
+
+    @property
+    def chance(self) -> str:
+        """What says that its top-1 is no better than guessing; such a one is never recommended."""
+        return (self.row and self.row["warnings"]) or ""
+
+    def within(self, kind: str) -> Bounds:
+        """The bounds of one kind; of what is no better than guessing nothing is certain, whatever is accepted."""
+        bounds: Bounds = getattr(self, kind)
+        return bounds._replace(high=math.inf) if self.chance else bounds
+
+
+def quality(row: Optional[Row]) -> Quality:
+    """From its row of accuracy.csv.
+
+    FP32 keeps the original's arithmetic, and parity holds its scores to the original's but for rounding. So it loses
+    nothing but what images show, where of all else it has to be shown how little it loses.
+    """
+    if row is None or row["status"] != "ok":
+        return Quality(None, NOT_COMPARED, NOT_COMPARED)
+    exact = row["precision"] == "fp32"
+    blind = (row["verdict"] or "").startswith("cannot tell: the baseline")
+    if row["top1_change"] is None or blind:
+        return Quality(row, *[NONE_LOST if exact and not blind else NOT_COMPARED] * 2)
+    loss, low = Loss.of(row), max(0.0, -row["top1_change_ci_high"])
+    agreement = row["unlabelled_agreement_ci_low"], row["unlabelled_agreement_ci_high"]
+    if agreement[0] is None:
+        agreement = stats.share_interval(row["agreement"] * row["images"], row["images"])
+    each = Bounds(low, max(low, loss.most)), Bounds(1 - agreement[1], 1 - agreement[0])
+    return Quality(row, *(Bounds(one.low, one.low) if exact else one for one in each))
+
+
+class Candidate(NamedTuple):
+    """A configuration at a batch size, with one request after another or with several in flight."""
+
+    standing: Standing
+    """With several in flight the latency is their mean under that load, and the verdict is empty."""
+    position: int
+    """In the ranking of its batch size; with several in flight, among them."""
+    quality: Quality
+    memory: Optional[Bounds]
+    """The peak of its processes, MiB: the least and the largest of the sessions; None where nothing tells."""
+    busy: bool
+    """Whether the machine was too busy at its batch size, so that its latency is not known."""
+
+    @property
+    def row(self) -> Row:
+        """Of performance.csv; with several in flight of throughput.csv."""
+        return self.standing.row
+
+    @property
+    def in_flight(self) -> Optional[int]:
+        """Requests at a time; None where they come one after another."""
+        return self.row.get("in_flight")
+
+    @property
+    def rate(self) -> Figure:
+        """Images per second."""
+        return self.standing.fps.times(self.in_flight or 1)
+
+    @property
+    def size(self) -> int:
+        """Its batch size."""
+        return int(self.row["batch_size"])
+
+    @property
+    def latency(self) -> Bounds:
+        """At the reference state, ms."""
+        interval = self.standing.latency.interval
+        return NOTHING_KNOWN if self.busy or interval is None else Bounds(*interval)
+
+
+class Outcome(NamedTuple):
+    """An answer. Candidates are named by their place in the recommendation's list."""
+
+    objective: str
+    answer: str
+    """`yes`, `no` or `unknown`."""
+    best: Optional[int] = None
+    """Who is recommended; where the answer is `unknown`, the best of those that may keep the constraints. None for
+    `no`, and where the machine was too busy to say who is best."""
+    ties: Sequence[int] = ()
+    """Those as fit that were measured together with it without a difference shown."""
+    undecided: Sequence[int] = ()
+    """Those as fit that were measured at other times, and whose intervals do not tell them from it."""
+    perhaps: Optional[int] = None
+    """Who would be recommended if it kept the constraints, which is not known."""
+    why: Sequence[str] = ()
+    """Why it is not known, of `perhaps` where there is one: LATENCY, LOSS or DISAGREEMENT, MACHINE."""
+    more: Optional[More] = None
+    """What would tell the ties apart."""
+
+
+class Step(NamedTuple):
+    """Of a table: the answer from a latency budget on."""
+
+    budget_ms: Optional[float]
+    """None: without a budget, where that is another answer than with any."""
+    outcome: Outcome
+
+
+class Steps(NamedTuple):
+    """From an accepted share on, the answers by latency budget, in rising order."""
+
+    share: float
+    by_budget: list[Step]
+
+
+Asked = tuple[str, Optional[int], str]
+"""What is asked for (of OBJECTIVES), a batch size or None for any, and LOSS or DISAGREEMENT."""
+
+
+class Goal(NamedTuple):
+    """A reader's own constraint; None where there is none."""
+
+    latency_ms: Optional[float] = None
+    batch_size: Optional[int] = None
+    loss: Optional[float] = None
+    disagreement: Optional[float] = None
+    objective: Optional[str] = None
+
+    @property
+    def asked(self) -> Asked:
+        """In which table the answer stands."""
+        kind = LOSS if self.disagreement is None else DISAGREEMENT
+        return self.objective or LATENCY, self.batch_size, kind
+
+    @property
+    def accepted(self) -> Optional[float]:
+        """Of top-1, or of images whose class changes."""
+        return self.loss if self.disagreement is None else self.disagreement
+
+
+QUESTIONS = {
+    "lowest_latency": Goal(objective=LATENCY),
+    "highest_fps": Goal(objective=FPS),
+    "highest_throughput": Goal(objective=THROUGHPUT),
+    "smallest_memory": Goal(objective=MEMORY),
+}
+# Every question with whatever loss of top-1, and within what the methodology accepts.
+ASKED = {**QUESTIONS, **{f"{name}_within": goal._replace(loss=ACCEPTED_LOSS) for name, goal in QUESTIONS.items()}}
+
+
+class Contest:
+    """Candidates for one objective, at one batch size or at any, the best first.
+
+    At a batch size the order is that of the ranking. Over several of them the best of each is compared, so nobody
+    counts as better than what ranking calls the fastest of its batch size.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate], objective: str, size: Optional[int], of: Ranking, busy: bool):
+        self.candidates, self.objective, self.of = candidates, objective, of
+        self.withheld = busy and objective != MEMORY
+        chosen = [place for place, one in enumerate(candidates) if size in (None, one.size) and self._takes(one)]
+        self.order = sorted(chosen, key=self._key)
+        self._verdicts: dict[tuple[int, int], str] = {}
+        self._decided: dict[tuple, Outcome] = {}
+
+    def _takes(self, one: Candidate) -> bool:
+        if self.objective == THROUGHPUT:
+            return one.in_flight is not None
+        return one.in_flight is None and (self.objective != MEMORY or one.memory is not None)
+
+    def _key(self, place: int) -> tuple:
+        one = self.candidates[place]
+        latency = one.standing.latency.value
+        if self.objective == MEMORY:
+            assert one.memory is not None
+            return one.memory.high, latency, place
+        if self.objective == THROUGHPUT:
+            return 1 / one.rate.value, one.position
+        first = self.of.sizes[one.size][0].latency.value
+        return max(latency, first) / self._images(one), one.size, one.position
+
+    def _images(self, one: Candidate) -> int:
+        """By how many a latency is divided."""
+        return 1 if self.objective == LATENCY else one.size * (one.in_flight or 1)
+
+    def verdict(self, place: int, best: int) -> str:
+        """On a candidate beside the best one: TIE, UNDECIDED or SLOWER, which here stands for worse, too."""
+        if (place, best) not in self._verdicts:
+            self._verdicts[(place, best)] = self._beside(self.candidates[place], self.candidates[best])
+        return self._verdicts[(place, best)]
+
+    def _beside(self, one: Candidate, best: Candidate) -> str:
+        if self.objective == MEMORY:
+            assert one.memory is not None and best.memory is not None
+            return SLOWER if one.memory.low > best.memory.high else UNDECIDED
+        weight = self._images(best) / self._images(one)
+        return self.of.beside(one.standing, best.standing, rounds=self.objective != THROUGHPUT).verdict(weight)
+
+    def best(self, among: frozenset[int]) -> Optional[int]:
+        """The first of these."""
+        return next((place for place in self.order if place in among), None)
+
+    def decide(self, fits: Fits, keeps: Fits, kind: str) -> Outcome:
+        """The answer under constraints.
+
+        Args:
+            fits: who keeps the latency budget.
+            keeps: who keeps the bound of quality, which is of this kind.
+        """
+        certain, possible = fits.certain & keeps.certain, fits.possible & keeps.possible
+        best, first = self.best(certain), self.best(possible)
+        if first is None:
+            return Outcome(self.objective, NO)
+        if self.withheld:
+            return Outcome(self.objective, UNKNOWN, why=(MACHINE,))
+        why = tuple(reason for reason, one in ((LATENCY, fits), (kind, keeps)) if first not in one.certain)
+        if best is None:
+            return self._named(UNKNOWN, first, possible)._replace(why=why)
+        named = self._named(YES, best, certain)
+        return named if first == best else named._replace(perhaps=first, why=why)
+
+    def _named(self, answer: str, best: int, among: frozenset[int]) -> Outcome:
+        if (answer, best, among) not in self._decided:
+            by_verdict: dict[str, list[int]] = {TIE: [], UNDECIDED: [], SLOWER: []}
+            for place in self.order:
+                if place in among and place != best:
+                    by_verdict[self.verdict(place, best)].append(place)
+            ties, undecided = by_verdict[TIE], by_verdict[UNDECIDED]
+            more = self._more(best, ties) if self.objective != MEMORY else None
+            self._decided[(answer, best, among)] = Outcome(
+                self.objective, answer, best, tuple(ties), tuple(undecided), more=more
+            )
+        return self._decided[(answer, best, among)]
+
+    def _more(self, best: int, ties: Sequence[int]) -> Optional[More]:
+        return self.of.more_of([self.candidates[place].standing for place in (best, *ties)]) if ties else None
+
+
+class Fits(NamedTuple):
+    """Who keeps a constraint: for certain, and who may."""
+
+    certain: frozenset[int]
+    possible: frozenset[int]
+
+
+def fits(bounds: Mapping[int, Bounds], limit: float) -> Fits:
+    """Who stays at or below a limit; `inf` is none."""
+    return Fits(
+        frozenset(place for place, one in bounds.items() if one.high <= limit),
+        frozenset(place for place, one in bounds.items() if one.low <= limit),
+    )
+
+
+def ends(bounds: Iterable[Bounds], most: float = math.inf) -> list[float]:
+    """Where a constraint's fits change, from 0 on, in rising order."""
+    return sorted({0.0, *(end for one in bounds for end in one if end < most)})
+
+
+def steps(contest: Contest, kind: str) -> list[Steps]:
+    """All answers of a contest: for accepted shares from 0 on, by latency budget; neighbours differ."""
+    chosen = {place: contest.candidates[place] for place in contest.order}
+    latencies = {place: one.latency for place, one in chosen.items()}
+    costs = {place: one.quality.within(kind) for place, one in chosen.items()}
+    by_budget = [(budget, fits(latencies, budget)) for budget in ends(latencies.values())]
+    by_budget.append((math.inf, fits(latencies, math.inf)))
+    table = []
+    for share in ends(costs.values(), 1 + 1e-9):
+        keeps = fits(costs, share)
+        row = [(budget, contest.decide(within, keeps, kind)) for budget, within in by_budget]
+        merged = first_of_runs(row, lambda one: one[1])
+        table.append(Steps(share, [Step(None if budget == math.inf else budget, each) for budget, each in merged]))
+    return first_of_runs(table, lambda one: one.by_budget)
+
+
+def first_of_runs(items: Iterable[Any], same: Callable[[Any], Any]) -> list[Any]:
+    """Of neighbours of which this is the same, the first."""
+    return [next(run) for _, run in groupby(items, same)]
+
+
+def lookup(table: Sequence[Steps], budget_ms: Optional[float], share: Optional[float]) -> Outcome:
+    """The answer under a constraint: the last step that begins at or below it; without one the last of all."""
+    row = [one for one in table if share is None or one.share <= share][-1].by_budget
+    known = [one for one in row if budget_ms is None or (one.budget_ms is not None and one.budget_ms <= budget_ms)]
+    return known[-1].outcome
+
+
+class Recommendation:
+    """What to deploy of a model on a device of a node.
+
+    Attributes:
+        of: its ranking.
+        candidates: all that have figures.
+        busy: whether the machine was too busy to say who is fastest, at some batch size or between them.
+    """
+
+    def __init__(self, of: Ranking, candidates: Sequence[Candidate], busy: bool):
+        self.of, self.candidates, self.busy = of, candidates, busy
+
+    @cached_property
+    def tables(self) -> dict[Asked, list[Steps]]:
+        """The steps of everything that can be asked."""
+        return {asked: steps(contest, asked[2]) for asked, contest in self._contests()}
+
+    def _contests(self) -> Iterator[tuple[Asked, Contest]]:
+        for objective in OBJECTIVES:
+            loaded = objective == THROUGHPUT
+            those = [one for one in self.candidates if (one.in_flight is not None) == loaded]
+            sizes = {
+                size: any(one.busy for one in those if one.size == size) for size in sorted({one.size for one in those})
+            }
+            every = any(sizes.values()) if loaded else self.busy
+            for size, busy in ((None, every), *sizes.items()):
+                contest = Contest(self.candidates, objective, size, self.of, busy)
+                if contest.order:
+                    yield from (((objective, size, kind), contest) for kind in (LOSS, DISAGREEMENT))
+
+    def answer(self, goal: Goal) -> Optional[Outcome]:
+        """To a constraint; None where nothing was measured that could tell."""
+        table = self.tables.get(goal.asked)
+        return None if table is None else lookup(table, goal.latency_ms, goal.accepted)
+
+    def deployed(self, one: Candidate) -> Optional[Candidate]:
+        """The candidate whose files are deployed: itself, or what it is with one request after another."""
+        if one.in_flight is None:
+            return one
+        same = (*CONFIGURATION, "node", "parameters", "batch_size")
+        alone = (other for other in self.candidates if other.in_flight is None)
+        return next((other for other in alone if key(other.row, same) == key(one.row, same)), None)
+
+
+class Recommended(NamedTuple):
+    """A row that is recommended."""
+
+    row: Row
+    """Of performance.csv."""
+    asked: list[str]
+    """What it is the answer to: `goal`, or of ASKED."""
+
+
+def recommended(of: Recommendation, goal: Optional[Goal] = None) -> list[Recommended]:
+    """The rows that are recommended, each once: for the goal, then for each question, with whatever loss and within
+    what the methodology accepts. None of them is no better than guessing.
+    """
+    asked_of: dict[tuple, Recommended] = {}
+    for name, asked in {**({"goal": goal} if goal else {}), **ASKED}.items():
+        outcome = of.answer(asked)
+        best = None if outcome is None or outcome.best is None else of.deployed(of.candidates[outcome.best])
+        if best is not None and not best.quality.chance:
+            asked_of.setdefault(key(best.row, POINT), Recommended(best.row, [])).asked.append(name)
+    return list(asked_of.values())
+
+
+def recommendations(
+    performance: Rows, accuracy: Rows, measurements: Rows, pairs: Rows, rounds: Rows, throughput: Rows
+) -> dict[tuple, Recommendation]:
+    """Of a study, by the values of `SETTING`; a setting without figures has none.
+
+    Args:
+        performance, accuracy, measurements, pairs, rounds, throughput: the rows of performance.csv, accuracy.csv,
+            measurements.csv, comparison.csv, rounds.csv and throughput.csv.
+    """
+    strains = strain.Strains.of(measurements, rounds)
+    quality_of: dict[tuple, Quality] = {}
+    for row in accuracy:
+        if row["status"] == "ok":
+            quality_of.setdefault(key(row, CONFIGURATION), quality(row))
+    loaded = grouped((row for row in throughput if row["status"] == "ok" and row["images_per_s"]), PLACE)
+    result = {}
+    for setting, of in ranking.rankings(performance, pairs, rounds).items():
+        busy = {size: any(one.doubtful for one in of_size) for size, of_size in strains.of_ranking(of).items()}
+        candidates = [
+            Candidate(
+                one,
+                position,
+                quality_of.get(key(one.row, CONFIGURATION), quality(None)),
+                memory(one.row, strains.measurements_of(one.row)),
+                busy[size],
+            )
+            for size, standings in of.sizes.items()
+            for position, one in enumerate(standings)
+        ]
+        for position, row in enumerate(loaded.get(key(of.first_row, PLACE), [])):
+            known = quality_of.get(key(row, CONFIGURATION), quality(None))
+            doubtful = doubts.DOUBTFUL in (row["warnings"] or "")
+            candidates.append(Candidate(under_load(row), position, known, None, doubtful))
+        result[setting] = Recommendation(of, candidates, any(busy.values()))
+    return result
+
+
+def under_load(row: Row) -> Standing:
+    """What is quoted of a row of throughput.csv.
+
+    So many requests are always in flight. So what each takes in the mean is their number over how many end in a second
+    (J. D. C. Little, Operations Research 9, 1961), with the same uncertainty.
+    """
+    rate = Figure(row["images_per_s"], interval(row["images_per_s_ci_low"], row["images_per_s_ci_high"]))
+    latency = rate.inverse.times(row["in_flight"] * row["batch_size"] * 1e3)
+    return Standing(row, "", latency, Figure(math.nan), rounds=False)
+
+
+def memory(row: Row, measurements: Rows) -> Optional[Bounds]:
+    """The peak resident memory of a configuration at a batch size, MiB: the least and the largest of its sessions."""
+    if row["peak_rss_mib"] is None:
+        return None
+    peaks = [one["peak_rss_mib"] for one in measurements if one["peak_rss_mib"] is not None]
+    return Bounds(min(peaks, default=row["peak_rss_mib"]), row["peak_rss_mib"])
