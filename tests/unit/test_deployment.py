@@ -15,6 +15,7 @@ from project import converted
 from study_rows import called, in_rounds, point, quality, tables_of
 
 from dliflow import frameworks
+from dliflow.analysis.recommendation import Goal
 from dliflow.configuration import Configuration
 from dliflow.deployment import choice, figures, pins, program, readme, words
 from dliflow.errors import DliflowError
@@ -277,12 +278,15 @@ def place(framework, size):
         "node": "local", "parameters": "default", "batch_size": size}  # fmt: skip
 
 
-def test_the_best_rows_are_recommended(tables):
-    chosen = choice.recommended(tables)
-    (latency,) = [path for path in chosen if "lowest latency" in chosen[path]]
+def test_what_is_recommended_is_named_with_what_for(tables):
+    chosen = choice.recommended(tables, Goal(latency_ms=20.0, batch_size=8, loss=0.01))
+    best = "results/deploy/tiny-onnxruntime-default-fp32-cpu-default-batch8/manifest.json"
+    assert chosen[best][:2] == [
+        "the lowest latency at batch size 8 within 20.0 ms with at most 1 % of top-1 lost",
+        "the highest FPS",
+    ]
+    (latency,) = [name for name in chosen if "the lowest latency" in chosen[name]]
     assert latency.endswith("-batch1/manifest.json")
-    assert chosen["results/deploy/tiny-onnxruntime-default-fp32-cpu-default-batch8/manifest.json"] == ["highest FPS"]
-    assert sorted(what for best in chosen.values() for what in best) == ["highest FPS", "lowest latency"]
 
 
 def test_a_row_without_figures_is_refused_with_its_reason(tables):
@@ -298,14 +302,20 @@ def text_of(tables, framework, size, title="A network", launch=None, **changes):
     record = {"finished_at": "2026-01-02T03:04:05", "machine": {"cpu": "a CPU", "usable_cpus": 4, "physical_cores": 2}}
     record["machine"] |= {"virtualised": True, "flags": ["avx2"], "os": "Linux", "kernel": "6"}
     origin = readme.Origin(title, "NHWC", ["the model, A network: CC0-1.0"])
-    given = {"best": ["highest FPS"], "record": record, "launch": LAUNCH | (launch or {}), "python": "3.11", "pins": ""}
+    given = {
+        "best": ["the highest FPS"],
+        "record": record,
+        "launch": LAUNCH | (launch or {}),
+        "python": "3.11",
+        "pins": "",
+    }
     what = deployed("onnxruntime", size=size, settings={"threads": 3})
     return readme.render(what, origin, tables, row, **{**given, **changes})
 
 
 def test_a_readme_has_the_tables_figures(tables):
     text = text_of(tables, "beta", 8)
-    assert "# A network: beta 1.0 fp32, batch size 8" in text
+    assert "# A network: beta 1.0 fp32, batch size 8\n\nThe study recommends it for\n\n- the highest FPS.\n" in text
     assert "| latency of a batch as measured, median | 9.10 [9.00, 9.20] ms |" in text
     assert "| top-1 | 90.0 % [70.0, 97.0] of 20 images of few |" in text
     assert "| change of top-1 | −5.0 pp [−10.0, ±0.0] against beta fp32, on the same images |" in text
@@ -345,7 +355,14 @@ def asked(folder: Path, out: Path, **changes) -> argparse.Namespace:
     """The stage's options for a row of the tables, of a framework without a template."""
     (folder / "names.txt").write_text("red\n\ngreen\n", encoding="utf-8")
     given = {**place("beta", 8), "scores": 4, "threads": None, "options": {}, "input": PLAIN, "title": "A network"}
-    given |= {"layout": "NCHW", "classes": folder / "names.txt", "label_offset": 1, "licences": [], "launch": LAUNCH}
+    given |= {
+        "layout": "NCHW",
+        "classes": folder / "names.txt",
+        "label_offset": 1,
+        "licences": [],
+        "launch": LAUNCH,
+        "goal": None,
+    }
     given |= {"file": pinned(folder), "environment": None, "tables": folder / "tables", "out": out}
     given |= {"converted": folder / "beta.json"}
     return argparse.Namespace(**given | changes)

@@ -11,7 +11,7 @@ PLACE = {"model": "tiny", "variant": "default", "precision": "fp32", "device": "
 
 def test_what_is_recommended_is_deployed_and_any_other_row_where_it_is_asked_for(finished):
     chosen = json.loads((finished.folder / paths.RECOMMENDED).read_text())
-    assert sorted(what for best in chosen.values() for what in best) == ["highest FPS", "lowest latency"]
+    assert {"the lowest latency", "the highest FPS"} <= {what for best in chosen.values() for what in best}
     for name in chosen:
         manifest = json.loads((finished.folder / name).read_text())
         assert sorted(manifest["files"]) == ["README.md", "classes.txt", "model/weights.npy", "requirements.txt"]

@@ -18,7 +18,7 @@ checkpoint recommend:
         timeout_s=600,
     params:
         code=code("stages.recommend"),
-        options="",
+        options=options.report(STUDY),
     shell:
         here("recommend", "--out {output:q}")
 

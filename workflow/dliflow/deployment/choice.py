@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Optional
 
+from dliflow.analysis import recommendation
 from dliflow.analysis.columns import CONFIGURATION
-from dliflow.analysis.ranking import Ranking
+from dliflow.analysis.recommendation import ASKED, LATENCY, UNKNOWN, Goal, Recommendation
 from dliflow.analysis.rows import Row, key, usable
 from dliflow.errors import DliflowError
-from dliflow.report import conclusion
+from dliflow.report import answer
 from dliflow.report.read import Tables
 from dliflow.study import paths
 
 POINT = (*CONFIGURATION, "node", "parameters", "batch_size")  # a row by what the name of its folder tells, and its node
+
+
+def goal(text: str) -> Goal:
+    """Of a command line: JSON of what of the config's goal is set."""
+    return Goal(**json.loads(text))
 
 
 def manifest(row: Row) -> str:
@@ -20,17 +27,30 @@ def manifest(row: Row) -> str:
     return paths.DEPLOYED.format(**row)
 
 
-def recommended(tables: Tables) -> dict[str, list[str]]:
-    """For each row that is best in something: its manifest, and in what."""
+def recommended(tables: Tables, goal: Optional[Goal]) -> dict[str, list[str]]:
+    """For each recommended row its manifest, and for what it is recommended, in words."""
     chosen: dict[str, list[str]] = {}
-    for ranking in conclusion.ranked(tables).values():
-        for what, best in (("lowest latency", ranking.lowest_latency), ("highest FPS", ranking.highest_fps)):
-            chosen.setdefault(manifest(_first(ranking, best.size)), []).append(what)
+    for of in answer.recommendations(tables).values():
+        for one in recommendation.recommended(of, goal):
+            reasons = [_in_words(of, name, goal) for name in one.asked]
+            chosen.setdefault(manifest(one.row), []).extend(reasons)
     return chosen
 
 
-def _first(ranking: Ranking, size: int) -> Row:
-    return ranking.sizes[size][0].row
+def _in_words(of: Recommendation, name: str, goal: Optional[Goal]) -> str:
+    """`the lowest latency with at most 1 % of top-1 lost`."""
+    asked = goal if goal is not None and name == "goal" else ASKED[name]
+    bounds = {
+        "at batch size {}": asked.batch_size,
+        "within {} ms": asked.latency_ms,
+        "with at most {} of top-1 lost": asked.loss and answer.percent(asked.loss),
+        "with another class for at most {} of images": asked.disagreement and answer.percent(asked.disagreement),
+    }
+    words = [f"the {answer.OBJECTIVES[asked.objective or LATENCY]}"]
+    words += [text.format(value) for text, value in bounds.items() if value is not None]
+    outcome = of.answer(asked)
+    doubt = ", as far as can be told" if outcome is not None and outcome.answer == UNKNOWN else ""
+    return " ".join(words) + doubt
 
 
 def row_of(tables: Tables, point: dict[str, Any]) -> Row:

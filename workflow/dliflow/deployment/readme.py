@@ -65,7 +65,7 @@ def render(
 
     Args:
         row: of performance.csv.
-        best: in what the study recommends it.
+        best: for what the study recommends it.
         record: of a measurement of the row; None where there is none.
         launch: the config's.
         python: the version that was measured, `3.11`.

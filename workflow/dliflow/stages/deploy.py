@@ -34,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--licences", type=json.loads, required=True, help="JSON: a line for the model and each dataset"
     )
     parser.add_argument("--launch", type=json.loads, required=True, help="JSON: the config's launch")
+    parser.add_argument("--goal", type=choice.goal, help="JSON: what of the config's goal is set")
     parser.add_argument("--file", type=Path, required=True, help="envs/<framework>.yaml")
     parser.add_argument("--environment", type=Path, help="environment.json of that file; without it all pins are taken")
     parser.add_argument("--tables", type=Path, default=Path(paths.RESULTS, "tables"), help="folder of the CSV tables")
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
             readme.Origin(args.title, args.layout, args.licences),
             tables,
             row,
-            best=choice.recommended(tables).get(choice.manifest(row), []),
+            best=choice.recommended(tables, args.goal).get(choice.manifest(row), []),
             record=figures.last_record(tables, row),
             launch=args.launch,
             python=pins.python(args.file),

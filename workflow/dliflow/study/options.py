@@ -269,6 +269,7 @@ def deploy(study: Study, configuration: Configuration, batch_size: int) -> str:
             *(_licence(role, study.datasets[name]) for role, name in met.items() if name is not None),
         ],
         launch=config["launch"],
+        goal=_goal(study),
         file=f"envs/{configuration.framework}.yaml",
     )
 
@@ -287,8 +288,12 @@ def interpreter(study: Study, framework: str) -> str:
 
 def report(study: Study) -> str:
     """Of `report`."""
-    goal = {key: value for key, value in study.config["goal"].items() if value is not None}
-    return text(goal=goal or None)
+    return text(goal=_goal(study))
+
+
+def _goal(study: Study) -> Optional[dict[str, Any]]:
+    """What of the config's goal is set; None for nothing."""
+    return {key: value for key, value in study.config["goal"].items() if value is not None} or None
 
 
 def tables(study: Study) -> str:
