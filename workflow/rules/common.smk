@@ -158,7 +158,8 @@ def recommended(wildcards):
 def in_the_plan(wildcards):
     """Input function without files: refuse a row that the study does not have, or that its plan skips."""
     row = {**wildcards, "batch_size": int(wildcards.batch_size)}
-    rows = [one for one in PLAN["sweep"] if all(one[key] == row[key] for key in row)]
+    measured = (*PLAN["sweep"], *PLAN.get("tune", ()))
+    rows = [one for one in measured if all(one[key] == row[key] for key in row)]
     name = paths.DEPLOYED.format(**wildcards)
     if not rows:
         raise refused(f"{name}: the study has no such row: look at its config, or in results/tables/performance.csv")

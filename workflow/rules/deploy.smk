@@ -42,6 +42,8 @@ rule deploy_row:
         paths.DEPLOYED,
     log:
         paths.log(paths.DEPLOYED),
+    wildcard_constraints:
+        parameters="default|tuned",
     localrule: True
     conda:
         "../../envs/dliflow.yaml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -108,6 +109,7 @@ def template(framework: str) -> Optional[Path]:
     return path if path.exists() else None
 
 
+@cache
 def _jinja() -> jinja2.Environment:
     """Jinja that writes texts as Python's literals."""
     jinja = jinja2.Environment(
