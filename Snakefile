@@ -18,6 +18,7 @@ include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/profile.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/deploy.smk"
 
 
 # The whole study: every record, what people read, and the marks that say that all of it belongs together.
@@ -31,3 +32,4 @@ rule all:
         paths.SUMMARY,
         paths.TABLES.values(),
         paths.PLOT_FILES,
+        recommended,

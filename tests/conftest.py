@@ -13,13 +13,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 # A study of everything the default one has, with as little measuring as can be.
 SHORT = {
-    "latency": {"batch_sizes": [1], "groups": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
+    "latency": {"batch_sizes": [8], "groups": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
     "compare": {"leaders": 2, "groups": 2, "sessions": 1, "rounds": 2, "budget_s": 0},
 }
 
 # Files whose tests look at one thing that takes minutes to make: a group stays on one worker.
 TOGETHER = {
     "tests/frameworks/test_contract.py": "study",
+    "tests/frameworks/test_deployment.py": "study",
     "tests/frameworks/test_parameters.py": "study",
     "tests/workflow/test_default_study.py": "study",
     "tests/frameworks/test_libraries.py": "libraries",

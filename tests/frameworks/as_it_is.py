@@ -19,10 +19,11 @@ NORMALISED = {"float32": (127.5, 127.5), "uint8": (0, 1), "int8": (127.5, 1), "i
 
 
 def adopted(path: str, framework: str, source: dict, dtype: str, out: str) -> dict:
-    """Shape and dtype of the scores, the largest difference, and the largest score; or the error."""
+    """The scores, their shape, dtype and largest value, the largest difference, the input; or the error."""
     mean, scale = NORMALISED[dtype]
     entry = {"height": 8, "width": 8, "layout": source["layout"], "channel_order": "RGB", "dtype": dtype}
-    batch = inputs.make(PIXELS, {**entry, "mean": [mean] * 3, "scale": [scale] * 3})
+    entry |= {"mean": [mean] * 3, "scale": [scale] * 3}
+    batch = inputs.make(PIXELS, entry)
     module = sources.load(source["format"])
     Path(out).mkdir()
     try:
@@ -35,8 +36,15 @@ def adopted(path: str, framework: str, source: dict, dtype: str, out: str) -> di
     session = frameworks.load(framework).load(Path(out), batch_size=1, **settings)
     scores = np.concatenate([np.array(session.predict(image[None])) for image in batch])
     difference = float(abs(scores - expected).max()) if scores.shape == expected.shape else None
-    shape, kind = list(scores.shape), str(scores.dtype)
-    return {"shape": shape, "dtype": kind, "difference": difference, "largest": float(abs(expected).max())}
+    return {
+        "shape": list(scores.shape),
+        "dtype": str(scores.dtype),
+        "difference": difference,
+        "largest": float(abs(expected).max()),
+        "scores": scores.tolist(),
+        "pixels": PIXELS.tolist(),
+        "entry": entry,
+    }
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ TO_BE_MENDED: set[str] = set()
 BASES = (ROOT, ROOT / "workflow/dliflow", ROOT / "config")
 # Names of modules without their folder are looked for anywhere in these.
 CODE = ("workflow", "benchmarks", "tests")
+# Modules that a run makes.
+MADE = {"predict.py"}
 # What is made by a run or brought by the user, and what stands in an example.
 ELSEWHERE = (
     *("results/", "accuracy/", "parity/", "resources/downloads", "resources/imagenet"),
@@ -74,7 +76,7 @@ def unknown_files(text: str) -> list[str]:
     for code in re.findall(r"`([^`\n]+)`", text):
         for word in code.split():
             name = word.removeprefix("./")
-            if re.fullmatch(r"\w+\.py", word) and word not in modules:
+            if re.fullmatch(r"\w+\.py", word) and word not in modules | MADE:
                 unknown.append(word)
             if not re.fullmatch(r"(\./\w+|\.?\w[\w.@-]*/)[\w.@/<>*…-]*", word) or name.startswith(ELSEWHERE):
                 continue

@@ -95,7 +95,8 @@ def test_every_burst_is_kept_with_what_the_machine_did(compared):
 def test_what_runs_again_is_what_it_rests_on(compared):
     assert not compared.pending("all")
     compared.configure(compare={"rounds": 1})
-    assert {path.split("/")[1] for path in compared.pending("all")} == {"compare", "tables", "plots", "report"}
+    made = {path.split("/")[1] for path in compared.pending("all")}
+    assert made == {"compare", "tables", "plots", "report", "deploy"}
     compared.configure(compare={"rounds": 2})
     kept = compared.dates("results/compare/**/*.json")
     lost = compared.folder / compared.path(paths.SWEEP)

@@ -148,3 +148,28 @@ def of_candidates(pattern):
 def frameworks_of_candidates(wildcards):
     """The frameworks in whose environments they run."""
     return sorted({row["framework"] for row in candidates(wildcards)})
+
+
+def recommended(wildcards):
+    """Input function: the manifests of the recommended rows' folders."""
+    return list(json.loads(Path(checkpoints.recommend.get().output[0]).read_text(encoding="utf-8")))
+
+
+def in_the_plan(wildcards):
+    """Input function without files: refuse a row that the study does not have, or that its plan skips."""
+    row = {**wildcards, "batch_size": int(wildcards.batch_size)}
+    measured = (*PLAN["sweep"], *PLAN.get("tune", ()))
+    rows = [one for one in measured if all(one[key] == row[key] for key in row)]
+    name = paths.DEPLOYED.format(**wildcards)
+    if not rows:
+        raise refused(f"{name}: the study has no such row: look at its config, or in results/tables/performance.csv")
+    if rows[0]["reason"] is not None:
+        raise refused(f"{name}: the study skips this row: {rows[0]['reason']}")
+    return []
+
+
+def templates_of(wildcards):
+    """Input function: what its texts are made of."""
+    folder = Path("workflow/dliflow/deployment")
+    templates = [folder / name for name in ("README.md.j2", "predict.py.j2", f"{wildcards.framework}.py.j2")]
+    return [str(template) for template in templates if template.exists()]

@@ -84,7 +84,8 @@ def check(source: dict[str, Any], key: str) -> None:
         raise DliflowError(f"{key}.file: there is no {source['file']} in {source['from'][0]['path']}")
 
 
-def _shown(location: dict[str, Any]) -> str:
+def shown(location: dict[str, Any]) -> str:
+    """A location in few words."""
     if "packages" in location:
         return " + ".join(package["name"] for package in location["packages"])
     return location.get("url") or location["path"]
@@ -102,7 +103,7 @@ def check_file(source: dict[str, Any], key: str) -> None:
     alone = all(map(_is_folder, source["from"]))
     rest = "" if alone else "; a location that is a file is then given that path too"
     raise DliflowError(
-        f"{key}.file: is missing: from[{index}] ({_shown(location)}) gives a folder; name the model's path inside the "
+        f"{key}.file: is missing: from[{index}] ({shown(location)}) gives a folder; name the model's path inside the "
         f"archive, the folder or the packages{rest}"
     )
 
@@ -116,7 +117,7 @@ def check_folder(source: dict[str, Any], key: str) -> None:
         DliflowError: naming every such location.
     """
     files = [
-        f"{key}.from[{index}]: {_shown(location)} is no archive by its name, and no folder; right would be a folder, "
+        f"{key}.from[{index}]: {shown(location)} is no archive by its name, and no folder; right would be a folder, "
         f"packages, or an archive ({', '.join(SUFFIXES)})"
         for index, location in enumerate(source["from"])
         if not _is_folder(location) and ("url" in location or Path(location["path"]).is_file())

@@ -16,7 +16,7 @@ GROUPS = {
     "conversion": ("export", "reference", "convert"),
     "evaluation": ("parity", "accuracy"),
     "measuring": ("sweep", "compare", "profile"),
-    "reporting": ("tables", "plots", "report"),
+    "reporting": ("tables", "plots", "report", "recommend", "deploy"),
 }
 OTHER = "other"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from dliflow.configuration import Configuration
+from dliflow.fetching import locations
 from dliflow.images import inputs
 from dliflow.study import paths, plan
 from dliflow.study.arguments import text
@@ -280,6 +281,42 @@ def profile(study: Study, configuration: Configuration, node: str, batch_size: i
     )
 
 
+def deploy(study: Study, configuration: Configuration, batch_size: int) -> str:
+    """Of `deploy`."""
+    model, config = configuration.model, study.config
+    entry = study.models[model]
+    met = {
+        "images of requests and of accuracy": config["dataset"],
+        "images of agreement": config["agreement"]["dataset"],
+    }
+    if study.calibrated(model, configuration.precision):
+        met["images that INT8 was calibrated with"] = config["calibration"]["dataset"]
+    return text(
+        **_session(study, configuration),
+        node=config["node"],
+        batch_size=batch_size,
+        input=_taken(study, model),
+        title=entry["title"],
+        layout=entry["input"]["layout"],
+        classes=entry["classes"],
+        label_offset=entry["label_offset"],
+        licences=[
+            _licence("the model", entry),
+            *(_licence(role, study.datasets[name]) for role, name in met.items() if name is not None),
+        ],
+        launch=config["launch"],
+        goal=_goal(study),
+        file=f"envs/{configuration.framework}.yaml",
+    )
+
+
+def _licence(role: str, entry: dict[str, Any]) -> str:
+    """The licence of a model or a dataset as its entry tells it. Paths of the user's are nobody else's business."""
+    public = [location for location in entry["source"]["from"] if "path" not in location]
+    place = f" ({locations.shown(public[0])})" if public else ""
+    return f"{role}, {entry['title']}{place}: {entry['licence']}"
+
+
 def interpreter(study: Study, framework: str) -> str:
     """The Python of a framework's environment; with conda the file that tells it."""
     return paths.INTERPRETER.format(framework=framework) if study.conda else study.python(framework)
@@ -287,8 +324,12 @@ def interpreter(study: Study, framework: str) -> str:
 
 def report(study: Study) -> str:
     """Of `report`."""
-    goal = {key: value for key, value in study.config["goal"].items() if value is not None}
-    return text(goal=goal or None)
+    return text(goal=_goal(study))
+
+
+def _goal(study: Study) -> Optional[dict[str, Any]]:
+    """What of the config's goal is set; None for nothing."""
+    return {key: value for key, value in study.config["goal"].items() if value is not None} or None
 
 
 def tables(study: Study) -> str:

@@ -79,6 +79,7 @@ DEPLOYED = (
     f"{RESULTS}/deploy/{{model}}-{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}-batch{{batch_size}}"
     "/manifest.json"
 )
+RECOMMENDED = f"{RESULTS}/deploy/recommended.json"
 # Written by the rules' own jobs only, and last: without them what lies beside them is that of an unfinished study.
 MARKS = {
     "tables": f"{RESULTS}/tables/complete.json",

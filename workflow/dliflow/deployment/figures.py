@@ -1,0 +1,106 @@
+"""What the tables tell of a deployed row, for its README."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from dliflow.analysis.ranking import FASTEST, TIE, Standing
+from dliflow.analysis.rows import Row, key
+from dliflow.files import read_json
+from dliflow.report import conclusion, names, units
+from dliflow.report.read import CONFIGURATION, POINT, SETTING, Tables
+
+
+class Figure(NamedTuple):
+    """A line of the table of figures."""
+
+    name: str
+    value: str
+
+
+def standing(tables: Tables, row: Row) -> tuple[Standing, list[str]]:
+    """What is quoted of a row, and with whom no difference was shown where it leads, or is one of these."""
+    ranking = conclusion.ranked(tables)[key(row, SETTING)]
+    standings = ranking.sizes[row["batch_size"]]
+    mine = next(one for one in standings if one.row is row or one.row == row)
+    level = [one for one in standings if one.verdict in (FASTEST, TIE)]
+    ties = [names.configuration(one.row) for one in level if one is not mine] if mine in level else []
+    return mine, ties
+
+
+def performance(one: Standing) -> Iterator[Figure]:
+    """Speed and memory; intervals are those of the tables."""
+    row = one.row
+    yield Figure("latency of a batch at the machine's reference state", f"{units.figure(one.latency)} ms")
+    measured = units.interval(row["latency_ci_low_ms"], row["latency_ci_high_ms"])
+    yield Figure(
+        "latency of a batch as measured, median",
+        f"{units.significant(row['latency_p50_ms'])} {measured}".rstrip() + " ms",
+    )
+    yield Figure("images per second at the reference state", units.figure(one.fps))
+    for column, name in (("load_ms", "loading the model"), ("first_request_ms", "first request")):
+        if row[column] is not None:
+            yield Figure(name, f"{units.significant(row[column])} ms")
+    if row["peak_rss_mib"] is not None:
+        yield Figure("memory of the process, at most", f"{units.significant(row['peak_rss_mib'])} MiB")
+    if row["model_bytes"] is not None:
+        yield Figure("files of the model", f"{units.mebibytes(row['model_bytes'])} MiB")
+
+
+def quality(tables: Tables, row: Row) -> Iterator[Figure]:
+    """Accuracy, and agreement where there are images without labels."""
+    of_row = [each for each in tables.accuracy if key(each, CONFIGURATION) == key(row, CONFIGURATION)]
+    for each in of_row:
+        if each["status"] != "ok":
+            yield Figure(f"accuracy on {each['dataset']}", f"{each['status']}: {each['reason']}")
+            continue
+        images = f"of {each['images']:,} images of {each['dataset']}"
+        for name, column in (("top-1", "top1"), ("top-5", "top5")):
+            ends = units.interval(each[f"{column}_ci_low"], each[f"{column}_ci_high"], units.bare_percent)
+            yield Figure(name, f"{units.percent(each[column])} {ends} {images}")
+        if each["top1_change"] is not None:
+            ends = units.interval(each["top1_change_ci_low"], each["top1_change_ci_high"], units.points)
+            change = f"{units.points(each['top1_change'])} pp {ends}".rstrip()
+            yield Figure("change of top-1", f"{change} against {names.member(each['baseline'])}, on the same images")
+        if each["unlabelled_agreement"] is not None:
+            low, high = each["unlabelled_agreement_ci_low"], each["unlabelled_agreement_ci_high"]
+            share = f"{units.percent(each['unlabelled_agreement'])} {units.interval(low, high, units.bare_percent)}"
+            images = f"of {each['unlabelled_images']:,} images of {each['unlabelled_dataset']}"
+            yield Figure("same class as FP32", f"{share} {images}")
+        if each["loss_bound"] is not None:
+            yield Figure("top-1 lost, at most", units.at_most(each["loss_bound"]))
+
+
+def doubts(tables: Tables, row: Row) -> list[str]:
+    """What must be known before a figure is believed, one after another."""
+    cost = conclusion.costs(tables.accuracy).get(key(row, CONFIGURATION))
+    words = [cost.warning, cost.doubt] if cost else ["there is no row of its accuracy"]
+    return [word for word in (*words, row["warnings"] or "") if word]
+
+
+def last_record(tables: Tables, row: Row) -> Optional[dict[str, Any]]:
+    """The newest record with a measurement of the row; None where there is none."""
+    mine = [each for each in tables.measurements if key(each, POINT) == key(row, POINT) and each["status"] == "ok"]
+    return read_json(Path(max(mine, key=lambda each: each["finished_at"])["record"])) if mine else None
+
+
+def circumstances(row: Row, record: Optional[dict[str, Any]]) -> Iterator[Figure]:
+    """When and on what it was measured.
+
+    Args:
+        record: one of the row; None where there is none.
+    """
+    if row["threads_in_effect"] is not None:
+        yield Figure("compute threads", str(row["threads_in_effect"]))
+    if record is not None:
+        machine = record["machine"]
+        yield Figure("measured", record["finished_at"].partition("T")[0])
+        cores = f"{machine['usable_cpus']} processors, {machine['physical_cores']} cores"
+        virtual = "a virtual machine" if machine["virtualised"] else "no virtual machine"
+        flags = ", ".join(machine["flags"]) or "none that speed up inference"
+        yield Figure("machine", f"{machine['cpu']} ({cores}; {virtual}; {machine['os']} {machine['kernel']})")
+        yield Figure("its instructions", flags)
+    if row["launch"]:
+        yield Figure("launch", row["launch"])

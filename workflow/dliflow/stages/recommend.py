@@ -1,0 +1,23 @@
+"""Tell which rows of a finished study are recommended, and so deployed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dliflow.deployment import choice
+from dliflow.files import write_json
+from dliflow.report import read
+from dliflow.study import paths
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--tables", type=Path, default=Path(paths.RESULTS, "tables"), help="folder of the CSV tables")
+    parser.add_argument("--goal", type=choice.goal, help="JSON: what of the config's goal is set")
+    parser.add_argument("--out", type=Path, default=Path(paths.RECOMMENDED), help="JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the manifest of each such row's folder, and for what the row is recommended."""
+    write_json(args.out, choice.recommended(read.tables(args.tables), args.goal))
