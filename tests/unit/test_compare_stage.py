@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from pathlib import Path
 
-import nested
 import numpy as np
 import pytest
 import records
@@ -107,35 +104,6 @@ def test_a_batch_size_at_which_nothing_ran_is_left_out(study):
         records.sweep(row, [1, 4], np.random.default_rng(0), (lost,))
     Path(study["compare"][1]["record"]).unlink()
     assert compare.chosen(asked(study, [1, 4])) == ([], [])
-
-
-# --- How long it goes on ----------------------------------------------------------------------------------------------
-
-
-def made(ratio, sd):
-    """A group at a time, of which `x` takes so many times as long as `y`."""
-    members = {"x": lambda state: ratio * math.exp(state), "y": math.exp}
-    return iter(nested.groups(members, count=99, sd=sd)).__next__
-
-
-def test_it_ends_when_all_pairs_are_decided_but_not_before_so_many_groups():
-    found, why = compare.until_decided(made(1.5, (0, 0.01, 0.01)), [Pair("x", "y", "leaders")], 4, 60.0, 0.02)
-    assert (len(found), why) == (4, "decided")
-    found, why = compare.until_decided(made(1.02, (0.02, 0.02, 0.01)), [Pair("x", "y", "leaders")], 2, 60.0, 0.004)
-    assert why == "decided" and len(found) > 4
-
-
-def test_it_ends_with_the_budget_but_has_so_many_groups_in_any_case():
-    undecided = made(1.0, (0.2, 0.1, 0.1))
-    found, why = compare.until_decided(undecided, [Pair("x", "y", "leaders")], 3, 0.0, 1e-6)
-    assert (len(found), why) == (3, "time")
-
-    def slowly():
-        time.sleep(0.05)
-        return undecided()
-
-    found, why = compare.until_decided(slowly, [Pair("x", "y", "leaders")], 1, 0.12, 1e-6)
-    assert why == "time" and 1 < len(found) <= 3
 
 
 # --- When one breaks --------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def in_this_run(rule):
 
 def check_launch():
     """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
-    measures = any(job.rule.name in ("sweep", "compare") for job in workflow.dag.needrun_jobs())
+    measures = any(job.rule.name in plan.MEASURING for job in workflow.dag.needrun_jobs())
     if workflow.local_exec and measures:
         checked(launch.check, CONFIG["launch"])
 

@@ -10,6 +10,7 @@ rule tables:
         accuracy=plan.records(PLAN, "accuracy"),
         agreement=plan.records(PLAN, "agreement"),
         sweep=plan.records(PLAN, "sweep"),
+        tune=plan.records(PLAN, "tune"),
         compare=plan.records(PLAN, "compare"),
     output:
         paths.TABLES.values(),

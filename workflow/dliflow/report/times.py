@@ -15,7 +15,7 @@ GROUPS = {
     "inputs": ("fetch", "images", "prepare", "calibration", "anchor"),
     "conversion": ("export", "reference", "convert"),
     "evaluation": ("parity", "accuracy"),
-    "measuring": ("sweep", "compare"),
+    "measuring": ("sweep", "tune", "compare"),
     "reporting": ("tables", "plots", "report"),
 }
 OTHER = "other"

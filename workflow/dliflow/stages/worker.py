@@ -1,8 +1,8 @@
 """Hold one configuration, open its model for one batch size at a time, and make bursts of requests when told to.
 
-Requests, each with an answer: `open` a batch size (and `warm_up`); `burst`, with the arguments of `measure.run`;
-`close`, which tells what only this process knows: its memory, its page faults and switches, where its threads could
-run.
+Requests, each with an answer: `open` a batch size (and `warm_up`); `scores` of some images; `burst`, with the arguments
+of `measure.run`; `close`, which tells what only this process knows: its memory, its page faults and switches, where its
+threads could run.
 """
 
 from __future__ import annotations
@@ -60,6 +60,13 @@ class Held:
             **feed.described(batches),
         }
 
+    def scores(self, images: int) -> dict[str, Any]:
+        """What the first so many images give, or fewer where there are fewer: a list for each, of whole batches."""
+        assert self.opened is not None
+        count = -(-images // len(self.batches[0]))
+        parts = [session.checked_predict(self.opened, batch, self.args.scores) for batch in self.batches[:count]]
+        return {"scores": np.concatenate(parts)[:images].tolist()}
+
     def burst(self, **bounds: Any) -> dict[str, Any]:
         """Timed requests, after one that is not, since others have emptied the caches."""
         assert self.opened is not None
@@ -96,6 +103,7 @@ def run(args: argparse.Namespace) -> None:
         held = Held(imported, feed.mapped(args.inputs), args)
         calls: dict[str, Callable[..., dict[str, Any]]] = {
             "open": held.open,
+            "scores": held.scores,
             "burst": held.burst,
             "close": held.close,
         }

@@ -44,6 +44,10 @@ SWEEP = (
     f"{RESULTS}/sweep/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
     "-{environment}/group{group}.json"
 )
+TUNE = (
+    f"{RESULTS}/tune/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}"
+    "/batch{batch_size}.json"
+)
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
 SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
 PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
@@ -52,7 +56,7 @@ INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of 
 # What is derived from the records.
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
-    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds")
+    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "tuning")
 }
 PLOTS = f"{RESULTS}/plots"
 PLOT_FILES = [

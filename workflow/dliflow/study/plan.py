@@ -23,6 +23,7 @@ ANCHOR = "anchor"  # the name of its environment
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
+MEASURING = ("sweep", "tune", "compare")  # stages that are alone on the machine
 PERFORMANCE = (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY)
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
 READY = 10**9
@@ -39,6 +40,7 @@ def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict
     return {
         **{key: config[key] for key in keys},
         "latency": latency,
+        "tune": config["tune"] and {key: config["tune"][key] for key in ("frameworks", "precisions", "batch_sizes")},
         "compare": {"leaders": config["compare"]["leaders"]},
         "calibration": {"dataset": config["calibration"]["dataset"]},
         "agreement": {"dataset": config["agreement"]["dataset"]},
@@ -89,10 +91,11 @@ def build(
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
-    `parity`, `accuracy`, `agreement`, `sweep` and `compare` each hold rows with the identity, the declared reason (or
-    None), the `record` that answers for it and the outputs that it `needs`, in the order in which they are made:
-    exactly those that jobs make for it, since the failure of another one must not count. The rows of one
-    configuration's batch sizes share the record of each group. `agreement` is empty where no dataset is named for it.
+    `parity`, `accuracy`, `agreement`, `sweep`, `tune` and `compare` each hold rows with the identity, the declared
+    reason (or None), the `record` that answers for it and the outputs that it `needs`, in the order in which they are
+    made: exactly those that jobs make for it, since the failure of another one must not count. The rows of one
+    configuration's batch sizes share the record of each group. `agreement` is empty where no dataset is named for it,
+    `tune` where nothing is tuned.
 
     Args:
         config: what `deciding` tells of a checked config.
@@ -102,7 +105,7 @@ def build(
     """
     dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
     unlabelled = config["agreement"]["dataset"]
-    parity, accuracy, agreement, sweep = [], [], [], []
+    parity, accuracy, agreement, sweep, tune = [], [], [], [], []
     for configuration in configurations(config, models):
         model, framework, precision = (configuration[key] for key in ("model", "framework", "precision"))
         as_it_is = models[model]["precision"] is not None
@@ -138,20 +141,28 @@ def build(
         for batch_size in config["latency"]["batch_sizes"]:
             other = f"the model's file takes batches of {fixed} only (source.batch_size)"
             unfit = None if batch_size in fits else other
+            measured = {**row, "reason": row["reason"] or unfit, "node": config["node"], "scenario": "latency"}
+            if _is_tuned(config, framework, precision, batch_size):
+                point = {**measured, "parameters": "tuned", "batch_size": batch_size}
+                record = paths.TUNE.format(**point)
+                needs = _made([*speed, *anchor, *parity[-1]["needs"], record])
+                tune.append({**point, "record": record, "needs": needs})
             for group in range(1, config["latency"]["groups"] + 1):
-                point = {
-                    **row,
-                    "reason": row["reason"] or unfit,
-                    "node": config["node"],
-                    "scenario": "latency",
-                    "parameters": "default",
-                    "batch_size": batch_size,
-                    "group": group,
-                }
+                point = {**measured, "parameters": "default", "batch_size": batch_size, "group": group}
                 record = paths.SWEEP.format(**point)
                 sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
-    compare = list(comparisons(sweep, parity)) if config["compare"]["leaders"] else []
-    return {"parity": parity, "accuracy": accuracy, "agreement": agreement, "sweep": sweep, "compare": compare}
+    compare = list(comparisons(sweep, tune, parity)) if config["compare"]["leaders"] else []
+    rows = {"parity": parity, "accuracy": accuracy, "agreement": agreement, "sweep": sweep, "tune": tune}
+    return {**rows, "compare": compare}
+
+
+def _is_tuned(config: dict[str, Any], framework: str, precision: str, batch_size: int) -> bool:
+    """Whether launch parameters are looked for: where tuning is on, and names these or all."""
+    asked = config.get("tune")
+    if not asked:
+        return False
+    named = {"frameworks": framework, "precisions": precision, "batch_sizes": batch_size}
+    return all(asked[key] is None or value in asked[key] for key, value in named.items())
 
 
 def batch_sizes(config: dict[str, Any], model: dict[str, Any]) -> list[int]:
@@ -242,15 +253,22 @@ def _able(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> list[str
     return [f"{', '.join(dict.fromkeys(names))}: {what}" for what, names in able.items()]
 
 
-def comparisons(sweep: list[dict[str, Any]], parity: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def comparisons(
+    sweep: list[dict[str, Any]], tune: list[dict[str, Any]], parity: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
     """A row for each model × device × node × batch size, and where there are several sizes one for all of them.
 
     What is measured together, in rounds: the leaders of a batch size, then those of all sizes.
 
     Args:
         sweep: the plan's rows.
+        tune: likewise, of settings that take part where they are shown to be faster than the default ones.
         parity: likewise; who may take part rests on them.
     """
+    tuned: dict[tuple, list[dict[str, Any]]] = {}
+    for row in tune:
+        if row["reason"] is None:
+            tuned.setdefault(tuple(row[key] for key in (*SETTING, "batch_size")), []).append(row)
     agreeing = {tuple(row[key] for key in IDENTITY): row["needs"] for row in parity}
     settings: dict[tuple, dict[int, list[dict[str, Any]]]] = {}
     for row in sweep:
@@ -265,7 +283,7 @@ def comparisons(sweep: list[dict[str, Any]], parity: list[dict[str, Any]]) -> It
             few = len({tuple(row[key] for key in CANDIDATE) for row in able}) < 2
             reason = "fewer than two configurations can run: there is nothing to compare" if few else None
             needs = []
-            for row in able:
+            for row in (*able, *tuned.get((*values, size), [])):
                 needs += [*row["needs"], *agreeing[tuple(row[key] for key in IDENTITY)]]
             record = paths.COMPARE.format(**setting_keys, batch_size=size)
             row = {**setting_keys, "batch_size": size, "reason": reason, "record": record}
@@ -288,10 +306,20 @@ def candidates(plan: dict[str, Any], **point: Any) -> list[dict[str, Any]]:
     """
     rows = [
         {key: row[key] for key in (*CANDIDATE, *DIGESTS)}
-        for row in plan["sweep"]
-        if row["group"] == 1 and row["reason"] is None and all(row[key] == value for key, value in point.items())
+        for row in (*plan["sweep"], *plan["tune"])
+        if row.get("group", 1) == 1 and row["reason"] is None and all(row[key] == value for key, value in point.items())
     ]
     return list({tuple(row.values()): row for row in rows}.values())
+
+
+def tuned(plan: dict[str, Any], **point: Any) -> list[str]:
+    """The records of tuning whose settings may take part in a comparison.
+
+    Args:
+        point: keys of the comparison's row; without a `batch_size` those of all of them.
+    """
+    rows = (row for row in plan["tune"] if row["reason"] is None)
+    return [row["record"] for row in rows if all(row[key] == value for key, value in point.items())]
 
 
 def compared_before(plan: dict[str, Any], **setting: Any) -> list[str]:
@@ -307,7 +335,7 @@ def compared_before(plan: dict[str, Any], **setting: Any) -> list[str]:
 
 def needs(plan: dict[str, Any], **candidate: Any) -> set[str]:
     """All outputs without which a candidate (its `candidates` keys and those of its point) cannot be compared."""
-    rows = [*plan["sweep"], *plan["parity"]]
+    rows = [*plan["sweep"], *plan["tune"], *plan["parity"]]
     mine = [row for row in rows if all(row[key] == value for key, value in candidate.items() if key in row)]
     return {output for row in mine for output in row["needs"]}
 
