@@ -30,6 +30,7 @@ class Tables(NamedTuple):
     measurements: Rows
     comparison: Rows
     rounds: Rows
+    tuning: Rows
 
 
 def _value(column: columns.Column, text: str) -> Any:

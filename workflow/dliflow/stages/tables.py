@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dliflow.analysis import columns
-from dliflow.analysis.tables import accuracy, comparison, measurements, parity, performance, rounds, shared
+from dliflow.analysis.tables import accuracy, comparison, measurements, parity, performance, rounds, shared, tuning
 from dliflow.errors import DliflowError
 from dliflow.files import replacing
 from dliflow.records import marks
@@ -43,6 +43,7 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
         "measurements": measured.rows,
         "comparison": comparison.rows(study_plan, parity_rows),
         "rounds": rounds.rows(study_plan),
+        "tuning": tuning.rows(study_plan, parity_rows),
     }
 
 
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         with replacing(args.out / f"{name}.csv") as scratch:
             shared.frame(tables[name], name).to_csv(scratch, index=False, float_format="%.6g", lineterminator="\n")
     if args.mark is not None:
-        rows = (row for name in ("parity", "accuracy", "measurements", "comparison") for row in tables[name])
+        rows = (row for name in ("parity", "accuracy", "measurements", "comparison", "tuning") for row in tables[name])
         reasons = dict.fromkeys(row["reason"] for row in rows if row["status"] == "failed")
         if reasons:
             raise DliflowError("\n".join(reasons))
