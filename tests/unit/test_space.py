@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+
 import pytest
 import yaml
 from project import ROOT
 
 from dliflow import frameworks
 from dliflow.machine import facts
+from dliflow.study import launch_parameters
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 VNNI = frozenset({"avx2", "avx512f", "avx512_vnni"})
@@ -90,3 +93,33 @@ def test_numbers_of_threads():
     assert frameworks.counts(1) == [1]
     assert frameworks.counts(6) == [1, 2, 4, 6]
     assert frameworks.counts(8) == [1, 2, 4, 8]
+
+
+def test_the_page_is_made_of_the_declaration():
+    page = (ROOT / "docs/launch-parameters.md").read_text(encoding="utf-8")
+    drift = difflib.unified_diff(page.splitlines(), launch_parameters.text().splitlines(), "the page", "declared")
+    told = "\n".join(["write it anew: python -m dliflow.study.launch_parameters > docs/launch-parameters.md", *drift])
+    assert page == launch_parameters.text(), told
+
+
+def test_processors_are_those_that_may_be_used(monkeypatch):
+    here = facts.processors()
+    assert 1 <= here.cores <= here.cpus
+    monkeypatch.setattr(facts.os, "sched_getaffinity", lambda _: {0})
+    assert facts.processors()[:2] == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "hybrid"),
+    [
+        ({}, False),
+        ({"/sys/devices/cpu_core/cpus": "0-1", "/sys/devices/cpu_atom/cpus": "2-3"}, True),
+        ({"/sys/devices/cpu_core/cpus": "0-3", "/sys/devices/cpu_atom/cpus": "4-7"}, False),
+        ({f"/sys/devices/system/cpu/cpu{cpu}/cpu_capacity": str(512 + cpu // 2) for cpu in range(4)}, True),
+    ],
+    ids=["one kind", "Intel's two", "one of Intel's two", "ARM's two"],
+)
+def test_cores_of_two_kinds(monkeypatch, kernel, hybrid):
+    monkeypatch.setattr(facts.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr(facts.system, "read", kernel.get)
+    assert facts.processors().hybrid == hybrid

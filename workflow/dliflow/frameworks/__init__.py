@@ -39,7 +39,8 @@ nothing is registered. Names of the converted files are constants here (`MODEL =
     imported, so that a configuration that is skipped costs no time.
 
 `environment(threads: int | None, options: dict) -> dict[str, str]` (optional)
-    Environment variables to be set before the framework is imported. It is asked on other machines too.
+    Environment variables to be set before the framework is imported, or, those that only count then, when the
+    process starts (`variables.AT_START`). It is asked on other machines too.
 
 The framework's own package is imported inside these functions only.
 """
@@ -74,6 +75,8 @@ class Option:
         tried: the values worth trying on a machine, when launch parameters are looked for; those that the machine
             cannot have are left out. None where it is not tried.
         arithmetic: whether another value may change scores, so that quality has to be looked at again.
+        another_way: whether people would call it another way of running the framework, as a variant is; see
+            docs/launch-parameters.md.
         code: the lines that set it in a user's own program, with `{value}` for the value as Python writes it and
             `{text}` for its text alone. The names in it are those of the framework's file in `deployment/`.
     """
@@ -86,6 +89,7 @@ class Option:
     choices: tuple[Any, ...] = ()
     tried: Optional[Callable[[Processors], Iterable[Any]]] = None
     arithmetic: bool = False
+    another_way: bool = False
     code: str = ""
 
 

@@ -36,14 +36,25 @@ OPTIONS = {
         choices=("MKLDNN",),
         tried=lambda machine: ["MKLDNN"],
         arithmetic=True,
+        another_way=True,
         code="symbol = symbol.get_backend_symbol({value})",
     ),
+    "static": Option(
+        bool,
+        True,
+        "the hybrid variant keeps the memory of its operators from request to request",
+        tried=lambda machine: [False],
+        code="network.hybridize(static_alloc={value}, static_shape={value})",
+    ),
 }
+TOGETHER = (("threads", "backend"), ("backend", "static"))
 
 
 def valid(settings, processors, *, precision, variant, batch_size):
-    """What is about symbols does nothing to operators that run one by one."""
-    return "backend" not in settings or (variant, precision) == ("hybrid", "fp32")
+    """Options are about the hybrid variant; INT8 is fused already."""
+    if "backend" in settings and precision != "fp32":
+        return False
+    return variant == "hybrid" or not settings.keys() & {"backend", "static"}
 
 
 def version():
@@ -92,17 +103,17 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     """Open symbol and parameters; the threads are those of `environment`."""
     import mxnet as mx
 
-    backend = take_options("mxnet", options)["backend"]
+    options = take_options("mxnet", options)
     if variant == "imperative":
         network = imperative(mx, model)
     else:
         symbol = mx.sym.load(str(model / SYMBOL))
-        if backend and precision == "fp32":
-            symbol = symbol.get_backend_symbol(backend)
+        if options["backend"] and precision == "fp32":
+            symbol = symbol.get_backend_symbol(options["backend"])
         network = mx.gluon.SymbolBlock(symbol, mx.sym.Variable("data", dtype="float32"))
         saved = {"cast_dtype": True, "dtype_source": "saved"}
         network.collect_params().load(str(model / PARAMETERS), ctx=mx.cpu(), **saved)
-        network.hybridize(static_alloc=True, static_shape=True)
+        network.hybridize(static_alloc=options["static"], static_shape=options["static"])
     return MxNet(mx, network, ctypes.CDLL("libgomp.so.1").omp_get_max_threads())  # MXNet itself does not tell
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Optional
 
 from dliflow.frameworks import Option, counts, take_options
 from dliflow.machine import facts
@@ -16,7 +17,100 @@ THREADS = Option(
     tried=lambda machine: counts(machine.cpus),
     code="options.intra_op_num_threads = {value}",
 )
-OPTIONS: dict[str, Option] = {}
+OPTIONS = {
+    "parallel_execution": Option(
+        bool,
+        False,
+        "branches of the graph run side by side, each on the intra-op threads",
+        tried=lambda machine: [True],
+        code="options.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL",
+    ),
+    "inter_op_threads": Option(
+        int,
+        None,
+        "how many branches do; the default is one for each core",
+        minimum=1,
+        tried=lambda machine: counts(machine.cores)[1:-1],
+        code="options.inter_op_num_threads = {value}",
+    ),
+    "optimization": Option(
+        str,
+        "ORT_ENABLE_ALL",
+        "how far the graph is optimized: EXTENDED does without this CPU's layouts, BASIC without fused operators too",
+        choices=("ORT_ENABLE_ALL", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_BASIC", "ORT_DISABLE_ALL"),
+        tried=lambda machine: ["ORT_ENABLE_EXTENDED", "ORT_ENABLE_BASIC"],
+        arithmetic=True,
+        code="options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.{text}",
+    ),
+    "memory_arena": Option(
+        bool,
+        True,
+        "memory is kept for later requests",
+        tried=lambda machine: [False],
+        code="options.enable_cpu_mem_arena = {value}",
+    ),
+    "memory_pattern": Option(
+        bool,
+        True,
+        "the memory of a request is taken in one piece",
+        tried=lambda machine: [False],
+        code="options.enable_mem_pattern = {value}",
+    ),
+    "allow_spinning": Option(
+        bool,
+        True,
+        "threads that wait for work do not sleep",
+        tried=lambda machine: [False],
+        code='options.add_session_config_entry("session.intra_op.allow_spinning", str(int({value})))',
+    ),
+    "dynamic_block_base": Option(
+        int,
+        0,
+        "work is dealt out in so many parts for each thread, which get smaller; 0: in equal parts",
+        minimum=0,
+        tried=lambda machine: [4],
+        code='options.add_session_config_entry("session.dynamic_block_base", "{value}")',
+    ),
+    "thread_affinities": Option(
+        str,
+        None,
+        "processors of each thread but the first, counted from 1, such as 2;3,4; needs a number of threads",
+        # Without SMT this is what the default does.
+        tried=lambda machine: [";".join(map(str, range(2, machine.cpus + 1)))] if machine.cpus > machine.cores else [],
+        code='options.add_session_config_entry("session.intra_op_thread_affinities", {value})',
+    ),
+    "io_binding": Option(
+        bool,
+        False,
+        "the scores are written into memory of the program's own, the same for each request",
+        tried=lambda machine: [True],
+        code=(
+            "binding = session.io_binding()\n"
+            "binding.bind_ortvalue_output(OUTPUT, onnxruntime.OrtValue.ortvalue_from_numpy(scores))\n"
+            "binding.bind_cpu_input(INPUT, batch)\n"
+            "session.run_with_iobinding(binding)"
+        ),
+    ),
+}
+TOGETHER = (
+    ("threads", "allow_spinning"),
+    ("threads", "thread_affinities"),
+    ("threads", "dynamic_block_base"),
+    ("threads", "parallel_execution", "inter_op_threads"),
+    ("optimization", "memory_arena"),
+)
+
+
+def valid(settings, processors, *, precision, variant, batch_size):
+    """What is about several threads needs them; what is about branches, that these run side by side."""
+    threads = settings.get("threads") or processors.cores
+    parallel = settings.get("parallel_execution", False)
+    affinities = settings.get("thread_affinities")
+    return not (
+        (threads == 1 and settings.keys() & {"parallel_execution", "allow_spinning", "dynamic_block_base"})
+        or ("inter_op_threads" in settings and not parallel)
+        or (affinities is not None and len(affinities.split(";")) + 1 != settings.get("threads"))
+    )
 
 
 def version():
@@ -51,12 +145,49 @@ class OnnxRuntime:
         return self.session.run(self.outputs, {self.input: batch})[0]
 
 
+class Bound(OnnxRuntime):
+    """A session whose scores always lie in the same memory: those of the first request, which is made as usual."""
+
+    scores = None
+
+    def predict(self, batch):
+        """Bind the input, and run."""
+        import onnxruntime
+
+        if self.scores is None:
+            self.scores = super().predict(batch)
+            self.binding = self.session.io_binding()
+            memory = onnxruntime.OrtValue.ortvalue_from_numpy(self.scores)
+            self.binding.bind_ortvalue_output(self.outputs[0], memory)
+            return self.scores
+        self.binding.bind_cpu_input(self.input, batch)
+        self.session.run_with_iobinding(self.binding)
+        return self.scores
+
+
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Open the graph with the given number of intra-op threads; requests run one after another."""
     import onnxruntime
 
-    take_options("onnxruntime", options)
+    asked = take_options("onnxruntime", options)
+    session = onnxruntime.InferenceSession(
+        str(model / MODEL), session_options(onnxruntime, threads, asked), providers=["CPUExecutionProvider"]
+    )
+    return (Bound if asked["io_binding"] else OnnxRuntime)(session, threads or facts.physical_cores())
+
+
+def session_options(onnxruntime, threads: Optional[int], asked: dict[str, Any]):
+    """What a session is opened with."""
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads or 0  # 0: one for each physical core
-    session = onnxruntime.InferenceSession(str(model / MODEL), settings, providers=["CPUExecutionProvider"])
-    return OnnxRuntime(session, threads or facts.physical_cores())
+    if asked["parallel_execution"]:
+        settings.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL
+    settings.inter_op_num_threads = asked["inter_op_threads"] or 0
+    settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, asked["optimization"])
+    settings.enable_cpu_mem_arena = asked["memory_arena"]
+    settings.enable_mem_pattern = asked["memory_pattern"]
+    settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(asked["allow_spinning"])))
+    settings.add_session_config_entry("session.dynamic_block_base", str(asked["dynamic_block_base"]))
+    if asked["thread_affinities"] is not None:
+        settings.add_session_config_entry("session.intra_op_thread_affinities", asked["thread_affinities"])
+    return settings

@@ -15,7 +15,25 @@ THREADS = Option(
     tried=lambda machine: counts(machine.cpus)[:-1],
     code="cv2.setNumThreads({value})",
 )
-OPTIONS: dict[str, Option] = {}
+OPTIONS = {
+    "fusion": Option(
+        bool,
+        True,
+        "layers that follow each other are computed as one",
+        tried=lambda machine: [False],
+        arithmetic=True,
+        code="net.enableFusion({value})",
+    ),
+    "winograd": Option(
+        bool,
+        True,
+        "convolutions of 3 x 3 by Winograd's algorithm, which multiplies less and rounds otherwise",
+        tried=lambda machine: [False],
+        arithmetic=True,
+        code="net.enableWinograd({value})",
+    ),
+}
+TOGETHER = (("threads", "winograd"), ("fusion", "winograd"))
 
 
 def version():
@@ -55,8 +73,10 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     """Read the network; the number of threads is a setting of the whole process."""
     import cv2
 
-    take_options("opencv", options)
+    options = take_options("opencv", options)
     if threads:
         cv2.setNumThreads(threads)
     net = cv2.dnn.readNetFromONNX(str(model / MODEL))
+    net.enableFusion(options["fusion"])
+    net.enableWinograd(options["winograd"])
     return OpenCv(net, cv2.getNumThreads())

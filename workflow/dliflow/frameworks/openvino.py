@@ -22,6 +22,15 @@ THREADS = Option(
     code='properties["INFERENCE_NUM_THREADS"] = {value}',
 )
 OPTIONS = {
+    "hint": Option(
+        str,
+        "LATENCY",
+        "what the plugin chooses by where nothing else is said: LATENCY takes no second hardware threads of cores, and "
+        "no slow cores; THROUGHPUT takes all",
+        choices=("LATENCY", "THROUGHPUT"),
+        tried=lambda machine: ["THROUGHPUT"],
+        code='properties["PERFORMANCE_HINT"] = {value}',
+    ),
     "streams": Option(
         int,
         1,
@@ -29,8 +38,62 @@ OPTIONS = {
         minimum=1,
         tried=lambda machine: counts(machine.cores)[1:],
         code='properties["NUM_STREAMS"] = {value}',
-    )
+    ),
+    "hyper_threading": Option(
+        bool,
+        None,
+        "whether both hardware threads of a core are taken",
+        tried=lambda machine: [True] if machine.cpus > machine.cores else [],
+        code='properties["ENABLE_HYPER_THREADING"] = {value}',
+    ),
+    "pinning": Option(
+        bool,
+        None,
+        "whether each thread stays on its core",
+        tried=lambda machine: [True, False] if machine.cores > 1 else [],
+        code='properties["ENABLE_CPU_PINNING"] = {value}',
+    ),
+    "core_type": Option(
+        str,
+        None,
+        "of which kind the cores are that are taken, where there are two",
+        choices=("ANY_CORE", "PCORE_ONLY", "ECORE_ONLY"),
+        tried=lambda machine: ["ANY_CORE", "PCORE_ONLY", "ECORE_ONLY"] if machine.hybrid else [],
+        code='properties["SCHEDULING_CORE_TYPE"] = {value}',
+    ),
+    "preset_input": Option(
+        bool,
+        False,
+        "the batch is copied into the request's own input, instead of being read where it lies",
+        tried=lambda machine: [True],
+        code="request.input_tensors[0].data[:] = batch\nscores = request.infer()[0]",
+    ),
+    "shared_outputs": Option(
+        bool,
+        False,
+        "the scores stay in the request's own memory, which the next one writes to, instead of being copied out",
+        tried=lambda machine: [True],
+        code="scores = request.infer({0: batch}, share_inputs=True, share_outputs=True)[0]",
+    ),
 }
+TOGETHER = (
+    ("threads", "hint", "streams"),
+    ("threads", "pinning"),
+    ("hint", "core_type"),
+    ("hyper_threading", "pinning"),
+    ("preset_input", "shared_outputs"),
+)
+
+
+def valid(settings, processors, *, precision, variant, batch_size):
+    """Streams share the threads; THROUGHPUT is another choice only where there is more to choose."""
+    threads = settings.get("threads") or processors.cores
+    more = processors.cpus > processors.cores or processors.hybrid or "streams" in settings
+    return not (
+        settings.get("streams", 1) > threads
+        or (settings.get("hint") == "THROUGHPUT" and not more)
+        or (settings.get("hint") == "THROUGHPUT" and "hyper_threading" in settings)
+    )
 
 
 def version():
@@ -50,13 +113,28 @@ def supports(precision, device):
 class OpenVino:
     """A compiled model with one inference request."""
 
-    def __init__(self, compiled):
+    def __init__(self, compiled, share_outputs: bool):
+        self.compiled = compiled
         self.request = compiled.create_infer_request()
+        self.share_outputs = share_outputs
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
     def predict(self, batch):
         """One synchronous request; the input is read in place."""
-        return self.request.infer({0: batch}, share_inputs=True)[0]
+        return self.request.infer({0: batch}, share_inputs=True, share_outputs=self.share_outputs)[0]
+
+
+class Preset(OpenVino):
+    """A compiled model whose request keeps its input."""
+
+    def __init__(self, compiled, share_outputs: bool):
+        super().__init__(compiled, share_outputs)
+        self.input = self.request.input_tensors[0].data
+
+    def predict(self, batch):
+        """Copy the batch in, and make a synchronous request."""
+        self.input[:] = batch
+        return self.request.infer(share_outputs=self.share_outputs)[0]
 
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
@@ -72,9 +150,13 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     network.reshape(shape)
     properties = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": str(options["streams"]),
+        "PERFORMANCE_HINT": options["hint"],
+        "NUM_STREAMS": options["streams"],
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_HYPER_THREADING": options["hyper_threading"],
+        "ENABLE_CPU_PINNING": options["pinning"],
+        "SCHEDULING_CORE_TYPE": options["core_type"],
     }
-    if threads:
-        properties["INFERENCE_NUM_THREADS"] = str(threads)
-    return OpenVino(core.compile_model(network, "CPU", properties))
+    named = {name: value for name, value in properties.items() if value is not None}
+    session = Preset if options["preset_input"] else OpenVino
+    return session(core.compile_model(network, "CPU", named), options["shared_outputs"])

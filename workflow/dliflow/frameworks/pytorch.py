@@ -5,10 +5,13 @@ int8 models were compiled when they were converted (AOTInductor).
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 from dliflow.errors import Skip
 from dliflow.frameworks import Option, counts, take_options
+from dliflow.frameworks.shared import allocator
 from dliflow.machine import facts
 
 MODEL = "model.pt2"
@@ -20,7 +23,39 @@ THREADS = Option(
     tried=lambda machine: [count for count in counts(machine.cpus) if count != machine.cores],
     code="torch.set_num_threads({value})",
 )
-OPTIONS: dict[str, Option] = {}
+OPTIONS = {
+    "compile": Option(
+        bool,
+        False,
+        "torch.compile, with frozen weights, when the model is first run: minutes, and a C++ compiler is needed",
+        tried=lambda machine: [True],
+        arithmetic=True,
+        another_way=True,
+        code='model = torch.compile(model, options={"freezing": True})',
+    ),
+    "channels_last": Option(
+        bool,
+        False,
+        "convolutions with the channels last in memory",
+        tried=lambda machine: [True],
+        arithmetic=True,
+        code="model = model.to(memory_format=torch.channels_last)",
+    ),
+    "keep_memory": allocator.KEEP_MEMORY,
+    "allocator": allocator.ALLOCATOR,
+}
+TOGETHER = (("compile", "channels_last"), ("compile", "keep_memory"), ("channels_last", "keep_memory", "allocator"))
+
+
+def valid(settings, processors, *, precision, variant, batch_size):
+    """int8 was compiled before; the C library's allocator is one that is kept from giving memory back."""
+    compiled = precision == "int8" and settings.keys() & {"compile", "channels_last"}
+    return not compiled and not {"keep_memory", "allocator"} <= settings.keys()
+
+
+def environment(threads, options):
+    """The allocator is chosen when the process starts."""
+    return allocator.environment(options)
 
 
 def version():
@@ -69,7 +104,8 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     """Open the program with the given number of intra-op threads."""
     import torch
 
-    take_options("pytorch", options)
+    options = take_options("pytorch", options)
+    allocator.apply(options)
     if threads:
         torch.set_num_threads(threads)
     if precision == "int8":
@@ -78,7 +114,14 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
         # torch._inductor.aoti_load_package does the same, after importing the compiler for several seconds.
         package = torch._C._aoti.AOTIModelPackageLoader(str(model / MODEL), "model", False, 1, -1)
         return PyTorch(lambda batch: package.run([batch])[0], torch.float32)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     module = torch.export.load(model / MODEL).module()
     if precision == "bf16":
-        return PyTorch(module.to(torch.bfloat16), torch.bfloat16)
-    return PyTorch(module, torch.float32)
+        module = module.to(dtype)
+    if options["channels_last"]:
+        module = module.to(memory_format=torch.channels_last)
+    if options["compile"]:
+        if shutil.which(os.environ.get("CXX", "g++")) is None:
+            raise Skip("this machine has no C++ compiler (g++), which torch.compile needs")
+        module = torch.compile(module, options={"freezing": True})
+    return PyTorch(module, dtype)

@@ -24,6 +24,14 @@ THREADS = Option(
     code="tf.config.threading.set_intra_op_parallelism_threads({value})",
 )
 OPTIONS = {
+    "inter_op_threads": Option(
+        int,
+        1,
+        "operations that may run side by side",
+        minimum=1,
+        tried=lambda machine: counts(machine.cpus)[1:],
+        code="tf.config.threading.set_inter_op_parallelism_threads({value})",
+    ),
     "onednn": Option(
         bool,
         None,
@@ -32,7 +40,17 @@ OPTIONS = {
         arithmetic=True,
         code='os.environ["TF_ENABLE_ONEDNN_OPTS"] = str(int({value}))',
     ),
+    "jit_compile": Option(
+        bool,
+        False,
+        "XLA compiles the whole model when it is first run",
+        tried=lambda machine: [True],
+        arithmetic=True,
+        another_way=True,
+        code="function = tf.function(function, jit_compile=True)",
+    ),
 }
+TOGETHER = (("threads", "onednn"), ("threads", "jit_compile"))
 
 
 def version():
@@ -69,11 +87,13 @@ def unavailable(precision, device, variant):
 class TensorFlow:
     """The concrete function of a SavedModel."""
 
-    def __init__(self, model, threads: int):
+    def __init__(self, model, threads: int, jit_compile: bool):
         import tensorflow as tf
 
         self.model = model  # the function does not keep what it needs alive
         self.function = model.signatures["serving_default"]
+        if jit_compile:
+            self.function = tf.function(self.function, jit_compile=True)
         self.tensor = tf.constant
         self.threads = threads
 
@@ -83,11 +103,12 @@ class TensorFlow:
 
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
-    """Open the SavedModel with the given number of intra-op threads; operations run one after another."""
+    """Open the SavedModel with the given number of intra-op threads."""
     import tensorflow as tf
 
-    take_options("tensorflow", options)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    options = take_options("tensorflow", options)
+    tf.config.threading.set_inter_op_parallelism_threads(options["inter_op_threads"])
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-    return TensorFlow(tf.saved_model.load(str(model / MODEL)), threads or len(os.sched_getaffinity(0)))
+    loaded = tf.saved_model.load(str(model / MODEL))
+    return TensorFlow(loaded, threads or len(os.sched_getaffinity(0)), options["jit_compile"])

@@ -23,7 +23,33 @@ THREADS = Option(
     tried=lambda machine: counts(machine.cpus)[1:],
     code='arguments["num_threads"] = {value}',
 )
-OPTIONS: dict[str, Option] = {}
+OPTIONS = {
+    "xnnpack": Option(
+        bool,
+        True,
+        "XNNPACK's kernels; without them the runtime's own",
+        tried=lambda machine: [False],
+        arithmetic=True,
+        code=(
+            "from ai_edge_litert.interpreter import OpResolverType\n"
+            'arguments["experimental_op_resolver_type"] = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES'
+        ),
+    ),
+    "latest_features": Option(
+        bool,
+        False,
+        "XNNPACK's newest operators, which are not yet its default",
+        tried=lambda machine: [True],
+        arithmetic=True,
+        code='arguments["experimental_default_delegate_latest_features"] = {value}',
+    ),
+}
+TOGETHER = (("threads", "xnnpack"), ("threads", "latest_features"))
+
+
+def valid(settings, processors, *, precision, variant, batch_size):
+    """XNNPACK's features need it."""
+    return settings.get("xnnpack", True) or "latest_features" not in settings
 
 
 def version():
@@ -80,10 +106,17 @@ class Quantized(Flat):
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Open the model and give its input the batch size; XNNPACK is the runtime's default."""
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    take_options("tflite", options)
-    interpreter = Interpreter(model_path=str(model / MODEL), num_threads=threads)
+    options = take_options("tflite", options)
+    interpreter = Interpreter(
+        model_path=str(model / MODEL),
+        num_threads=threads,
+        experimental_op_resolver_type=(
+            OpResolverType.AUTO if options["xnnpack"] else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        ),
+        experimental_default_delegate_latest_features=options["latest_features"],
+    )
     ends = read_json(model / ENDS) if (model / ENDS).exists() else {"input": 0, "output": 0}
     taken = interpreter.get_input_details()[ends["input"]]
     if taken["shape"][0] != batch_size:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Collection, Mapping
 from typing import Optional
 
@@ -32,6 +33,9 @@ THREADS = (
     *("TF_NUM_INTEROP_THREADS", "OPENCV_FOR_THREADS_NUM", "MXNET_CPU_WORKER_NTHREADS", "MXNET_OMP_MAX_THREADS"),
 )
 
+# Read by the system before a program's own code runs.
+AT_START = ("LD_PRELOAD",)
+
 # A crash leaves the stack in the log, and nothing that was printed is lost.
 SET = {"PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -52,6 +56,18 @@ def passed_on(
     asked = dict(asked or {})
     stage_variables = {**kept, **asked, **SET, ASKED: json.dumps(sorted(asked))}
     return stage_variables, sorted(set(environment) - set(kept))
+
+
+def enter(wanted: Mapping[str, str]) -> None:
+    """Set variables in this process; it begins anew where one of them only counts from a process's start.
+
+    It then stays the same process to all others, with its processors, memory policy, priority and inherited
+    descriptors, but forgets all else. So this is to be called before anything is done that cannot be done twice.
+    """
+    late = any(os.environ.get(name) != wanted[name] for name in AT_START if name in wanted)
+    os.environ.update(wanted)
+    if late:
+        os.execv(sys.executable, [sys.executable, "-m", "dliflow", *sys.argv[1:]])
 
 
 def _passes(name: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -117,6 +116,13 @@ class Opened:
     load_ms: float
 
 
+def set_variables(description: Description) -> None:
+    """Set the variables that the framework's file asks for, as `variables.enter` does: this process may begin anew."""
+    framework = frameworks.load(description.configuration.framework)
+    if hasattr(framework, "environment"):
+        variables.enter(framework.environment(description.threads, description.options))
+
+
 def import_model(description: Description) -> Imported:
     """Look whether the converted model is whole, and import the framework.
 
@@ -135,8 +141,7 @@ def import_model(description: Description) -> Imported:
         reason = framework.unavailable(configuration.precision, configuration.device, configuration.variant)
         if reason is not None:
             raise Skip(reason)
-    if hasattr(framework, "environment"):
-        os.environ.update(framework.environment(description.threads, description.options))
+    set_variables(description)
     started = time.perf_counter()
     version = framework.version()
     import_ms = (time.perf_counter() - started) * 1e3

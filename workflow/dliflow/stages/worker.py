@@ -93,11 +93,13 @@ class Held:
 
 def run(args: argparse.Namespace) -> None:
     """Import, tell that it is ready, then answer."""
+    description = session.described(args)
+    session.set_variables(description)  # now, since a process that begins anew later has lost where answers go
     stream = workers.answers()
 
     def start() -> tuple[dict[str, Any], workers.Answer]:
         try:
-            imported = session.import_model(session.described(args))
+            imported = session.import_model(description)
         except Skip as skip:
             return {"skip": str(skip)}, lambda request: {}
         held = Held(imported, feed.mapped(args.inputs), args)

@@ -1,0 +1,125 @@
+"""What launch parameters are declared to do they do, in each framework's own environment, on the real model.
+
+Each framework is given as many of them at once as go together: by its own file, as the workflow does, and by the lines
+that are told to people, in a program of their own. Both must lead to the same settings, as far as it tells them, and to
+the same scores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import numpy as np
+import programs
+import pytest
+from project import ROOT, python_of
+
+from dliflow import conversion, files, frameworks
+from dliflow.images import inputs
+from dliflow.machine import facts
+from dliflow.study import config, paths
+
+LIBRARY = "libBrokenLocale.so.1"  # a part of glibc that nothing else loads stands for an allocator
+TOGETHER = {
+    "openvino": [
+        {"threads": 1, "pinning": True, "preset_input": True},
+        {"hint": "THROUGHPUT", "streams": 2, "core_type": "ANY_CORE", "pinning": False, "shared_outputs": True},
+        {"hyper_threading": True, "preset_input": True, "shared_outputs": True},
+    ],
+    "onnxruntime": [
+        {
+            **{"threads": 2, "parallel_execution": True, "inter_op_threads": 2, "optimization": "ORT_ENABLE_BASIC"},
+            **{"memory_arena": False, "memory_pattern": False, "allow_spinning": False, "dynamic_block_base": 4},
+            **{"thread_affinities": "2", "io_binding": True},
+        },
+        {"optimization": "ORT_ENABLE_EXTENDED"},
+    ],
+    "tflite": [{"threads": 2, "latest_features": True}, {"xnnpack": False}],
+    "tensorflow": [{"threads": 1, "inter_op_threads": 2, "onednn": False}, {"jit_compile": True}],
+    "mxnet": [{"threads": 1, "backend": "MKLDNN", "static": False}],
+    "opencv": [{"threads": 1, "fusion": False, "winograd": False}],
+    "pytorch": [{"threads": 1, "channels_last": True, "keep_memory": True}, {"allocator": LIBRARY}, {"compile": True}],
+}
+CASES = [
+    pytest.param(framework, settings, id="-".join([framework, *settings]))
+    for framework, every in TOGETHER.items()
+    for settings in every
+]
+BATCH_SIZE = 2
+
+
+@pytest.fixture(scope="module")
+def run(study, environments, tmp_path_factory):
+    """Run a program of `programs` in a framework's environment; what it tells, and its scores."""
+    entry = config.model(ROOT / "config/models", "efficientnet_lite0", "test", "test")["input"]
+    (array,) = (study.folder / "results/data/imagenet_samples").glob("*px-*.json")
+    folder = tmp_path_factory.mktemp("programs")
+    np.save(folder / "batch.npy", inputs.make(inputs.read(array, slice(BATCH_SIZE)), entry))
+
+    def run(text, framework, environment=None, **constants):
+        converter = study.digest(conversion.converter(framework, "fp32"))
+        known = {"model": "efficientnet_lite0", "precision": "fp32", "converter": converter}
+        model = files.payload(study.folder / study.path(paths.CONVERTED, framework, **known))
+        scores, program = folder / "scores.npy", folder / "program.py"
+        given = {"MODEL": str(model), "BATCH": str(folder / "batch.npy"), "SCORES": str(scores), **constants}
+        program.write_text(text(framework=framework, **given))
+        result = subprocess.run(
+            [python_of(framework, environments), program],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "workflow"), **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout.splitlines()[-1]), np.load(scores)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def default(run):
+    """What a framework tells, and its scores, with its defaults."""
+    known = {}
+
+    def of(framework):
+        if framework not in known:
+            known[framework] = loaded(run, framework, {})
+        return known[framework]
+
+    return of
+
+
+def loaded(run, framework, settings):
+    """By the framework's own file."""
+    module = frameworks.load(framework)
+    options = {key: value for key, value in settings.items() if key != "threads"}
+    threads = settings.get("threads")
+    environment = module.environment(threads, options) if hasattr(module, "environment") else {}
+    constants = {"VARIANT": frameworks.variants(framework)[-1], "THREADS": threads, "OPTIONS": options}
+    return run(programs.as_loaded, framework, environment, **constants)
+
+
+def test_every_parameter_is_among_them():
+    for framework, every in TOGETHER.items():
+        assert {key for settings in every for key in settings} == set(frameworks.space(framework))
+
+
+@pytest.mark.parametrize(("framework", "settings"), CASES)
+def test_it_is_in_effect_by_both_ways(run, default, framework, settings):
+    if settings.get("threads", 1) > facts.processors().cpus:
+        pytest.skip("the machine has fewer processors")
+    told_by_default, expected = default(framework)
+    told, scores = loaded(run, framework, settings)
+    blocks = ["\n".join(frameworks.code(framework, {key: value})) for key, value in settings.items()]
+    by_lines = run(programs.with_lines, framework, blocks=blocks)
+    assert by_lines[0] == told
+    assert np.array_equal(by_lines[1], scores)
+    assert [key for key in settings if key in told and told[key] == told_by_default[key]] == []
+    space = frameworks.space(framework)
+    largest = np.abs(expected).max()
+    if any(space[key].arithmetic for key in settings):
+        assert np.abs(scores - expected).max() < 1e-4 * largest
+    else:
+        assert np.abs(scores - expected).max() < 1e-5 * largest
