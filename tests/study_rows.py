@@ -135,7 +135,7 @@ def pair_row(bursts: Sequence[Row], first: str, second: str, purpose: str, width
     }
 
 
-def tables_of(points, accuracy, folder: Path, comparison=(), rounds=()) -> read.Tables:
+def tables_of(points, accuracy, folder: Path, comparison=(), rounds=(), tuning=()) -> read.Tables:
     """The tables, written and read again."""
     folder.mkdir(exist_ok=True)
     for name, rows in {
@@ -145,6 +145,7 @@ def tables_of(points, accuracy, folder: Path, comparison=(), rounds=()) -> read.
         "measurements": [session for _, sessions in points for session in sessions],
         "comparison": list(comparison),
         "rounds": list(rounds),
+        "tuning": list(tuning),
     }.items():
         shared.frame(rows, name).to_csv(folder / f"{name}.csv", index=False)
     return read.tables(folder)

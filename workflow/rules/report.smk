@@ -55,7 +55,7 @@ rule plots:
 rule report:
     input:
         whole("report"),
-        template="workflow/dliflow/report/template.html.j2",
+        templates=["workflow/dliflow/report/template.html.j2", "workflow/dliflow/report/tuning.html.j2"],
         tables=paths.TABLES.values(),
         plots=paths.PLOT_FILES,
     output:

@@ -11,7 +11,7 @@ from dliflow.analysis.ranking import SLOWER, Best, Comparison, More, Ranking, St
 from dliflow.analysis.rows import Row, Rows, grouped, key
 from dliflow.analysis.strain import Strain
 from dliflow.analysis.tables import accuracy as quality
-from dliflow.report import names, units
+from dliflow.report import names, tuning, units
 from dliflow.report import strain as strain_in_words
 from dliflow.report.comparison import REFERENCES, Gain, Version, gains, versions
 from dliflow.report.read import CONFIGURATION, POINT, SETTING, Tables
@@ -51,6 +51,12 @@ class Entry(NamedTuple):
     def verdict(self) -> str:
         """Beside the fastest."""
         return self.standing.verdict
+
+    @property
+    def settings(self) -> str:
+        """The launch settings in a line; empty where they are the default ones."""
+        row = self.standing.row
+        return tuning.settings(row["settings"]) if row["parameters"] == "tuned" else ""
 
     @property
     def marks(self) -> list[str]:

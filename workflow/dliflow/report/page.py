@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from dliflow.analysis.rows import grouped
-from dliflow.report import canvas, comparison, machines, names, times, units
+from dliflow.report import canvas, comparison, machines, names, times, tuning, units
 from dliflow.report.conclusion import Setting, doubts
 from dliflow.report.missing import Missing
 from dliflow.report.read import Tables
@@ -75,6 +75,7 @@ def environment() -> jinja2.Environment:
         points=units.points,
         ratio=units.ratio,
         ratio_interval=units.ratio_interval,
+        settings_in_words=tuning.settings,
     )
     return jinja
 
@@ -97,6 +98,7 @@ def render(
         "settings": settings,
         "doubts": [doubt for kind in doubts(settings, tables.accuracy) for doubt in kind],
         "compared": comparison.blocks(tables),
+        "races": tuning.races(tables.tuning),
         "failed": [item for item in missing if item.status == "failed"],
         "skipped": [item for item in missing if item.status != "failed"],
         "figures": figures,

@@ -78,6 +78,8 @@ def marks(batch: Batch) -> list[str]:
         ratio = units.ratio(other.standing.ratio.value)
         apart = ", not told apart" if other.verdict == UNDECIDED else ""
         notes[-1] += f"; fastest without that: {other.name}, {ratio} times the latency{apart}"
+    if batch.fastest.settings:
+        notes.append(f"launched with {batch.fastest.settings}")
     if batch.more and not batch.doubtful:
         notes.append(units.more(batch.more))
     return notes
