@@ -74,8 +74,7 @@ def run(args: argparse.Namespace) -> None:
         reason = "there are no other launch settings than the default ones that are worth trying on this machine"
         session.write_skip(args.out, "tune", description, Skip(reason), extra)
         return
-    settings = {_name(one): one for one in race.sampled(valid, args.candidates, args.seed)}
-    settings = {DEFAULT if one == valid[0] else name: one for name, one in settings.items()}
+    settings = named(args, valid)
     with Journal(payload(args.out, ".partial"), deciding(args, valid), np.uint8) as journal:
         with feed.shared(feed.images(args)) as inputs:
             try:
@@ -103,8 +102,10 @@ def enumerated(args: argparse.Namespace, processors: facts.Processors) -> list[S
     return every
 
 
-def _name(settings: Settings) -> str:
-    return wording.settings(settings) or DEFAULT
+def named(args: argparse.Namespace, valid: Sequence[Settings]) -> dict[str, Settings]:
+    """By name those that race: all that are valid, or a choice of them, the default first."""
+    default, *others = race.sampled(valid, args.candidates, args.seed)
+    return {DEFAULT: default, **{wording.settings(one): one for one in others}}
 
 
 def deciding(args: argparse.Namespace, valid: Sequence[Settings]) -> str:
