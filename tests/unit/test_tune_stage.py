@@ -88,6 +88,11 @@ def test_the_fastest_wins_the_far_ones_leave_and_fresh_groups_tell_the_gain():
     assert not {id(group) for group in figures["confirm"]} & {id(group) for group in figures["race"]}
 
 
+def test_a_single_candidate_is_not_judged_by_one_group():
+    figures = tune.tuned(Fake({"a": -0.1}))
+    assert (len(figures["race"]), figures["race_stopped_by"], figures["winner"]) == (3, "one left", "a")
+
+
 def test_the_default_s_victory_needs_no_confirmation():
     figures = tune.tuned(Fake({"a": 0.2, "b": 0.4}))
     assert (figures["winner"], figures["chosen"], figures["confirm"], figures["ratio"]) == (race.DEFAULT, {}, [], None)

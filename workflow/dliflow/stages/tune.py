@@ -122,6 +122,8 @@ class Told:
     def __init__(self, journal: Journal):
         self.journal, self.number = journal, 0
         self.before = [json.loads(line) for line in journal.records().tobytes().splitlines()]
+        if self.before:
+            print(f"goes on where it stopped: {len(self.before)} groups are done", flush=True)
 
     def __call__(self, happen: Callable[[int], Event]) -> Event:
         """The next event.
@@ -255,7 +257,6 @@ class Track:
 
 def tuned(track: Track) -> dict[str, Any]:
     """The record's figures: all groups, who left and why, and what was chosen: `{}` where none was shown faster."""
-    started = time.monotonic()
     groups, left, race_stopped_by = raced(track)
     standing = {name: race.figures(groups, name) for name in track.settings if name not in {DEFAULT, *left}}
     winner = race.best(standing)
@@ -275,14 +276,15 @@ def tuned(track: Track) -> dict[str, Any]:
         "confirm_stopped_by": confirm_stopped_by,
         "chosen": track.settings[winner] if faster else {},
         "ratio": ratio.ratio if ratio else None,
-        "wall_s": time.monotonic() - started,
+        "wall_s": sum(group["wall_s"] for group in (*groups, *confirm)),
     }
 
 
 def raced(track: Track) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]], str]:
     """Let all candidates race; its groups, those that left with `how` and `why`, and what ended it.
 
-    It ends when one is left beside the default, or with its last group, or with the budget.
+    It ends when one is left beside the default, though not before the third group, which a single candidate has, too;
+    or with its last group, or with the budget.
     """
     args = track.args
     groups: list[dict[str, Any]] = []
@@ -300,7 +302,7 @@ def raced(track: Track) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]]
         of = {name: race.figures(groups, name) for name in standing if name not in left}
         left |= {name: _slower(loss) for name, loss in race.losers(of, race.looks(args.groups)).items()}
         standing = [name for name in standing if name not in left]
-        if len(standing) < 2:
+        if not standing or (len(standing) == 1 and number + 1 >= race.LEAST):
             return groups, left, "one left"
     return groups, left, "groups"
 
