@@ -23,7 +23,6 @@ import numpy as np
 
 from dliflow.analysis import comparison, state, stats
 from dliflow.measuring import turns
-from dliflow.stages import compare
 
 SHARE = 0.05
 PAIRS = {"the same twice": comparison.Pair("b", "a", ""), "slowed by 5 %": comparison.Pair("c", "a", "")}
@@ -59,11 +58,13 @@ def by_rounds(
     for size in args.batch_sizes:
 
         def make(size: int = size) -> dict[str, Any]:
+            begun = time.monotonic()
             with turns.group(commands, finished.of_anchor(of), inputs, pace.hang_s) as running:
                 sizes = dict.fromkeys(commands, size)
-                return {"sessions": [turns.session(running, sizes, pace, order) for _ in range(args.sessions)]}
+                sessions = [turns.session(running, sizes, pace, order) for _ in range(args.sessions)]
+            return {"sessions": sessions, "wall_s": time.monotonic() - begun}
 
-        groups, _ = compare.until_decided(make, pairs, args.groups, args.budget, args.width)
+        groups, _ = comparison.until_decided(make, pairs, args.groups, args.budget, args.width)
         for what, pair in PAIRS.items():
             ratios[what].append(comparison.ratio(groups, pair))
     return ratios

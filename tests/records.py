@@ -69,6 +69,8 @@ def study(plan: dict[str, Any], rng: np.random.Generator) -> None:
     numbers = list(dict.fromkeys(row["in_flight"] for row in plan["throughput"]))
     for row in {row["record"]: row for row in plan["throughput"]}.values():
         throughput(row, list(dict.fromkeys(one["batch_size"] for one in plan["throughput"])), numbers, rng)
+    for row in plan["tune"]:
+        tune(row, rng)
     for row in plan["compare"]:
         able = {comparison.name(one): {**row, **one} for one in planning.candidates(plan, **point_of(row))}
         size = row["batch_size"]
@@ -203,6 +205,43 @@ def loaded(session: dict[str, Any], in_flight: int) -> dict[str, Any]:
         figures = {key: {"measured": value} for key, value in load.figures([lane] * in_flight).items()}
         rounds.append({"order": round_["order"], **figures})
     return {**session, "opened": {"measured": opened}, "rounds": rounds, "anchor_threads": min(in_flight, 2)}
+
+
+def tune(row: dict[str, Any], rng: np.random.Generator, gain: float = 0.8) -> None:
+    """The record of a race of two candidates, of which one was slower, and of the winner's confirmation.
+
+    Args:
+        row: the plan's.
+        gain: latency of the winner over that of the default.
+    """
+    identity = identified(row)
+    settings: dict[str, dict[str, Any]] = {"default": {}, "threads=1": {"threads": 1}, "threads=2": {"threads": 2}}
+    latency = dict(zip(settings, (5.0, 5.0 * gain, 9.0)))
+    members = {name: tuned_identity(identity, one) for name, one in settings.items()}
+    of_race = groups(members, {name: touched(ms) for name, ms in latency.items()}, rng, count=3)
+    pair = {"default": members["default"], "tuned": members["threads=1"]}
+    confirm = groups(pair, {"default": touched(5.0), "tuned": touched(5.0 * gain)}, rng, count=4)
+    for session in (one for group in (*of_race, *confirm) for one in group["sessions"]):
+        for opened in session["opened"].values():
+            opened["batch_size"] = row["batch_size"]
+    scores = {"max_abs_score_diff": 0.1, "max_rel_score_diff": 1e-6, "score_distance": 1e-6, "agreement": 1.0}
+    left = {"how": "slower", "why": "80.0% slower than default in the race (p = 0.001)", "scores": None}
+    candidates = [{"name": name, "settings": one, "how": None, "why": None, "scores": None}
+                  for name, one in settings.items()]  # fmt: skip
+    candidates[1] |= {"scores": scores}
+    candidates[2] |= left
+    figures = {
+        **{"candidates": candidates, "valid": 30, "race": of_race, "race_stopped_by": "one left"},
+        **{"winner": "threads=1", "confirm": confirm, "confirm_stopped_by": "decided", "ratio": gain},
+        **{"chosen": {"threads": 1} if gain < 1 else {}, "width_asked": 0.02, "wall_s": 30.0},
+        **FED,
+    }
+    write(row["record"], "tune", identity, figures)
+
+
+def tuned_identity(identity: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """That of a member with these settings, of which there are threads only."""
+    return {**identity, "parameters": "tuned" if settings else "default", **settings}
 
 
 def compared(

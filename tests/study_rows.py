@@ -168,7 +168,9 @@ def in_flight(framework, number, images_per_s, latency_ms, precision="fp32", sta
     return row | columns
 
 
-def tables_of(points, accuracy, folder: Path, comparison=(), rounds=(), throughput=(), profile=()) -> read.Tables:
+def tables_of(
+    points, accuracy, folder: Path, comparison=(), rounds=(), tuning=(), throughput=(), profile=()
+) -> read.Tables:
     """The tables, written and read again."""
     folder.mkdir(exist_ok=True)
     for name, rows in {
@@ -181,6 +183,7 @@ def tables_of(points, accuracy, folder: Path, comparison=(), rounds=(), throughp
         "profile": list(profile),
         "distributions": [spread(row) for row, _ in points if row["status"] == "ok"],
         "throughput": list(throughput),
+        "tuning": list(tuning),
     }.items():
         shared.frame(rows, name).to_csv(folder / f"{name}.csv", index=False)
     write_json(folder / "about.json", ABOUT)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from pathlib import Path
 
-import nested
 import numpy as np
 import pytest
 import records
@@ -59,9 +56,11 @@ def divide(path, name, by) -> None:
 
 def asked(study_plan, batch_sizes, missing=()):
     point = {"batch_size": batch_sizes[0]} if len(batch_sizes) == 1 else {}
+    tuned = plan.tuned(study_plan, model="m", **point)
     return argparse.Namespace(
         **{"node": "local", "model": "m", "device": "cpu", "batch_sizes": batch_sizes, "leaders": 2},
         **{"candidates": plan.candidates(study_plan, model="m", **point), "missing": missing, "groups_of_sweep": 3},
+        tuned=tuned,
     )
 
 
@@ -111,33 +110,45 @@ def test_a_batch_size_at_which_nothing_ran_is_left_out(study):
     assert compare.chosen(asked(study, [1, 4])) == ([], [])
 
 
-# --- How long it goes on ----------------------------------------------------------------------------------------------
+TUNED = "openvino-default-fp32-tuned"
 
 
-def made(ratio, sd):
-    """A group at a time, of which `x` takes so many times as long as `y`."""
-    members = {"x": lambda state: ratio * math.exp(state), "y": math.exp}
-    return iter(nested.groups(members, count=99, sd=sd)).__next__
+@pytest.fixture
+def tuned(tmp_path, monkeypatch):
+    """The study with OpenVINO's launch settings tuned at batch size 1, and shown to be faster."""
+    monkeypatch.chdir(tmp_path)
+    of = {**STUDY, "tune": {"frameworks": ["openvino"], "precisions": None, "batch_sizes": [1]}}
+    study_plan = plan.build(of, MODELS, lambda name: None, files.digest)
+    records.study(study_plan, np.random.default_rng(0))
+    return study_plan
 
 
-def test_it_ends_when_all_pairs_are_decided_but_not_before_so_many_groups():
-    found, why = compare.until_decided(made(1.5, (0, 0.01, 0.01)), [Pair("x", "y", "leaders")], 4, 60.0, 0.02)
-    assert (len(found), why) == (4, "decided")
-    found, why = compare.until_decided(made(1.02, (0.02, 0.02, 0.01)), [Pair("x", "y", "leaders")], 2, 60.0, 0.004)
-    assert why == "decided" and len(found) > 4
+def test_tuned_settings_meet_the_default_ones_where_they_lead(tuned):
+    members, pairs = compare.chosen(asked(tuned, [1]))
+    assert named(members) >= {TUNED, OV}
+    assert Pair(TUNED, OV, "tuning") in pairs or Pair(TUNED, OV, "leaders") in pairs
+    (one,) = (member for member in members if comparison.name(member) == TUNED)
+    assert (one["threads"], one["options"]) == (1, {})
+    args = argparse.Namespace(**vars(asked(tuned, [1])), threads=7, scores=4, launch={}, distinct=None)
+    for member in members:
+        words = compare.command(args, {**member, "python": "python", "options": member.get("options", {})}, 0)
+        threads = words[words.index("--threads") + 1]
+        assert threads == ("1" if comparison.name(member) == TUNED else "7")
 
 
-def test_it_ends_with_the_budget_but_has_so_many_groups_in_any_case():
-    undecided = made(1.0, (0.2, 0.1, 0.1))
-    found, why = compare.until_decided(undecided, [Pair("x", "y", "leaders")], 3, 0.0, 1e-6)
-    assert (len(found), why) == (3, "time")
+def test_settings_that_were_not_shown_to_be_faster_take_no_part(tuned):
+    (row,) = tuned["tune"]
+    records.tune(row, np.random.default_rng(0), gain=1.0)
+    assert TUNED not in named(compare.chosen(asked(tuned, [1]))[0])
+    assert TUNED not in named(compare.chosen(asked(tuned, [4]))[0])
 
-    def slowly():
-        time.sleep(0.05)
-        return undecided()
 
-    found, why = compare.until_decided(slowly, [Pair("x", "y", "leaders")], 1, 0.12, 1e-6)
-    assert why == "time" and 1 < len(found) <= 3
+def test_tuned_settings_stand_for_the_batch_size_at_which_they_were_found(tuned):
+    for record in (row["record"] for row in tuned["compare"][:2]):
+        Path(record).unlink()  # then the sweep tells who is fastest at a batch size
+    members, _ = compare.chosen(asked(tuned, [1, 4]))
+    assert named(members) >= {f"{TUNED}:1"}
+    assert f"{TUNED}:4" not in named(members)
 
 
 # --- When one breaks --------------------------------------------------------------------------------------------------

@@ -240,3 +240,26 @@ def test_more_groups_are_foreseen_until_the_pair_is_decided():
             for round_ in session["rounds"]:
                 round_["latency_ns"]["x"] = [1e6 * np.exp(0.1 * (-1) ** number)]
     assert comparison.groups_needed(even, PAIR, 1e-5, 0.95) is None
+
+
+# --- How long it goes on ----------------------------------------------------------------------------------------------
+
+
+def made(ratio, sd, wall_s=0.05):
+    """A group at a time, of which `x` takes so many times as long as `y`."""
+    groups = nested.groups({"x": lambda state: ratio * math.exp(state), "y": math.exp}, count=99, sd=sd)
+    return iter({**group, "wall_s": wall_s} for group in groups).__next__
+
+
+def test_it_ends_when_all_pairs_are_decided_but_not_before_so_many_groups():
+    found, why = comparison.until_decided(made(1.5, (0, 0.01, 0.01)), [PAIR], 4, 60.0, 0.02)
+    assert (len(found), why) == (4, "decided")
+    found, why = comparison.until_decided(made(1.02, (0.02, 0.02, 0.01)), [PAIR], 2, 60.0, 0.004)
+    assert why == "decided" and len(found) > 4
+
+
+def test_it_ends_with_the_budget_but_has_so_many_groups_in_any_case():
+    found, why = comparison.until_decided(made(1.0, (0.2, 0.1, 0.1)), [PAIR], 3, 0.0, 1e-6)
+    assert (len(found), why) == (3, "time")
+    found, why = comparison.until_decided(made(1.0, (0.2, 0.1, 0.1)), [PAIR], 1, 0.12, 1e-6)
+    assert why == "time" and len(found) == 3  # of 0.05 s each

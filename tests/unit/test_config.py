@@ -164,8 +164,10 @@ def keys(schema, prefix=""):
 
 
 def test_every_key_of_the_schema_stands_explained_in_the_default_config():
-    text = (ROOT / "config/config.yaml").read_text()
-    value = default_config()
+    """Or, those of tuning, which it does without, in the one that tunes."""
+    files = [ROOT / "config/config.yaml", ROOT / "config/tuned.yaml"]
+    text = "\n".join(file.read_text() for file in files)
+    value = config.given(files)
     for key in keys(config.schema("config")):
         node = value
         for part in key.split("."):
@@ -182,6 +184,14 @@ def test_the_schema_s_defaults_are_those_of_the_default_config():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"tune": "maybe"}, r"tune: 'maybe': .* Right would be: off, on, or a mapping"),
+        ({"tune": {"candidates": 25}}, r"tune\.candidates: 25: .* Right would be: a whole number from 2 to 24"),
+        ({"tune": {"buget_s": 3}}, r"tune: unknown key 'buget_s'; did you mean 'budget_s'\?"),
+        (
+            {"tune": {"frameworks": ["tvm"]}},
+            r"tune\.frameworks\[0\]: 'tvm' is not in the study; name some of null",
+        ),
+        ({"tune": {"batch_sizes": [1, 3]}}, r"tune\.batch_sizes\[1\]: 3 is not in the study; name some of 1, 2, 4, 8"),
         ({"latency": {"mode": "adaptve"}}, r"latency\.mode: 'adaptve' is unknown; did you mean 'adaptive'\?"),
         ({"latency": {"groups": 0}}, r"latency\.groups: 0: .* Right would be: a whole number of at least 1"),
         ({"latency": {"sessions": 1.5}}, r"latency\.sessions: 1\.5: .* a whole number of at least 1"),
@@ -361,3 +371,10 @@ def test_the_locks_and_the_conda_file_of_the_orchestrator_agree():
     lock = locked(ROOT / "requirements.lock")
     assert lock <= locked(ROOT / "requirements-dev.lock")
     assert set(environments.read(ROOT / "envs/dliflow.yaml")["packages"]) <= lock
+
+
+@pytest.mark.parametrize(("given", "wanted"), [("off", False), (False, False), ("on", True), (True, True), ({}, True)])
+def test_tuning_is_switched_on_and_off_in_one_word_and_as_the_command_line_gives_it(given, wanted):
+    tune = config.study({**default_config(), "tune": given}, "test")["tune"]
+    assert bool(tune) == wanted
+    assert not wanted or (tune["candidates"], tune["frameworks"]) == (24, None)

@@ -7,7 +7,8 @@ import json
 from dliflow.runs import forecast
 from dliflow.study import config, paths
 
-CONFIG = config.study({"models": ["m"], "dataset": "d", "frameworks": ["null"], "precisions": ["fp32"]}, "test")
+GIVEN = {"models": ["m"], "dataset": "d", "frameworks": ["null"], "precisions": ["fp32"]}
+CONFIG = config.study(GIVEN, "test")
 POINT = {"node": "local", "model": "m", "variant": "default", "precision": "fp32", "device": "cpu"}
 FOLDER = {**POINT, "parameters": "default", "environment": "0123456789ab"}
 
@@ -42,3 +43,11 @@ def test_budgets_count_where_nothing_was_measured_and_times_where_something_was(
     timing.parent.mkdir(parents=True)
     timing.write_text(json.dumps({"stage": "sweep", "started": 0.0, "seconds": 20.0, "status": 0}))
     assert f"about {round((60 * 20 + CONFIG['compare']['budget_s']) / 60)} min" in forecast.forecast(jobs, CONFIG)
+
+
+def test_races_take_as_long_as_their_bounds_until_one_was_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tuned = config.study({**GIVEN, "tune": {"budget_s": 200, "confirm_budget_s": 100}}, "test")
+    log = paths.log(paths.TUNE.format(**FOLDER, framework="openvino", batch_size=1))
+    told = forecast.forecast([("tune", log)] * 4, tuned)
+    assert told == "Measurements to be made: 4 races of launch parameters, about 20 min in all."

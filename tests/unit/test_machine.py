@@ -166,3 +166,13 @@ def test_the_tightest_limit_of_all_groups_around_the_process_counts(monkeypatch,
 
 def test_a_process_knows_its_age():
     assert 0 < process.age_ms() < 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("available_kib", "limit", "expected"),
+    [(4 << 20, None, 4096), (4 << 20, "max", 4096), (4 << 20, str(1 << 30), 1024), (None, str(1 << 30), None)],
+)
+def test_memory_that_processes_can_take_is_what_is_free_within_the_limit(monkeypatch, available_kib, limit, expected):
+    monkeypatch.setattr(facts, "memory_info", lambda: {} if available_kib is None else {"MemAvailable": available_kib})
+    monkeypatch.setattr(facts, "memory_limit", lambda: limit)
+    assert facts.memory_available_mib() == expected

@@ -66,6 +66,33 @@ def test_what_is_compared_is_each_batch_size_and_then_all_of_them():
     assert build(compare={"leaders": 0})["compare"] == []
 
 
+def test_nothing_is_tuned_unless_it_is_asked_for():
+    assert build()["tune"] == []
+    assert build(tune="off")["tune"] == []
+
+
+def test_what_is_tuned_has_a_row_for_each_batch_size_and_takes_part_in_comparisons():
+    sizes = {"batch_sizes": [1, 2], "groups": 2}
+    found = build(tune={"precisions": ["fp32"], "batch_sizes": [2]}, frameworks=["null", "openvino"], latency=sizes)
+    assert [(row["framework"], row["precision"], row["batch_size"]) for row in found["tune"]] == [
+        ("null", "fp32", 2),
+        ("openvino", "fp32", 2),
+    ]
+    for row in found["tune"]:
+        (parity,) = (one["record"] for one in found["parity"] if all(one[key] == row[key] for key in plan.IDENTITY))
+        assert {parity, "envs/anchor", paths.ANCHOR, row["record"]} <= set(row["needs"])
+        assert row["record"] in found["compare"][1]["needs"] and row["record"] in found["compare"][2]["needs"]
+        assert row["record"] not in found["compare"][0]["needs"]
+    names = [(one["framework"], one["parameters"]) for one in plan.candidates(found, model="m", batch_size=2)]
+    assert names.count(("openvino", "tuned")) == 1 and ("openvino", "default") in names
+    assert {one["parameters"] for one in plan.candidates(found, model="m", batch_size=1)} == {"default"}
+    assert plan.tuned(found, model="m", batch_size=1) == []
+    assert plan.tuned(found, model="m") == [row["record"] for row in found["tune"]]
+    openvino = next(one for one in plan.candidates(found, model="m") if one["parameters"] == "tuned")
+    assert paths.TUNE.format(**found["tune"][0]) in plan.needs(found, model="m", **openvino)
+    assert len(build(tune="on", latency=sizes)["tune"]) == 4 * 2
+
+
 def test_one_configuration_alone_is_not_compared():
     found = build(frameworks=["openvino"], precisions=["fp32"], latency={"batch_sizes": [1, 2]})
     reasons = [row["reason"] for row in found["compare"]]

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from study_rows import called, in_rounds, point, quality, tables_of, whole
+from study_rows import CPU, called, in_rounds, point, quality, tables_of, whole
 
 from dliflow.analysis import comparison, ranking
 from dliflow.report import (
@@ -251,6 +251,47 @@ def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
     assert "FAILED" in short and "batch size 2: convert:" in short
 
 
+def candidates(**columns):
+    """Rows of tuning.csv: a race that one candidate won."""
+    race = {**CPU, "framework": "a", "precision": "int8", "parameters": "tuned", "batch_size": 1, "status": "ok"}
+    race |= {"tried": 3, "valid": 30, "seconds": 75.0, **columns}
+    winner = {
+        "settings": '{"threads": 2}',
+        "race_ratio": 0.7,
+        "ratio": 0.83,
+        "ratio_ci_low": 0.8,
+        "ratio_ci_high": 0.86,
+    }
+    return [
+        {**race, "candidate": "default", "settings": "{}", "outcome": "default"},
+        {**race, "candidate": "threads=2", **winner, "outcome": "chosen"},
+        {**race, "candidate": "threads=1", "settings": '{"threads": 1}', "race_ratio": 1.9, "outcome": "slower"},
+    ]
+
+
+def test_tuned_settings_are_named_where_they_are_quoted_and_the_race_s_own_figure_is_no_gain(tmp_path):
+    tuned = point("a", 1, [1.0, 1.01], "int8", parameters="tuned", settings='{"threads": 2}')
+    points = [point("a", 1, [1.2, 1.21], "int8"), tuned]
+    failed = candidates(status="failed", reason="tune: the default broke", batch_size=2, candidate=None)[:1]
+    failed[0]["candidate"] = None
+    tables = tables_of(points, [quality("a", "int8")], tmp_path / "tables", tuning=[*candidates(), *failed])
+    plots.draw(tables, tmp_path / "plots")
+    text, short = run_report(tmp_path)
+    assert "a int8 tuned" in short and "launched with threads=2" in short
+    assert "Launched with <code>threads=2</code>" in text
+    section = text[text.index('<section id="tuning">') :].partition("</section>")[0]
+    assert "sampled: 3 of 30" in section and "0.83×" in section and "tune: the default broke" in section
+    assert re.search(r"<code>threads=2</code></td><td[^>]*>0\.70×", section)  # in the list of all that raced
+    summary_row = section[section.index("<td>faster</td>") - 300 : section.index("<td>faster</td>")]
+    assert "0.83×" in summary_row and "0.70×" not in summary_row
+
+
+def test_a_study_without_tuning_has_no_section_of_it(study, tmp_path):
+    plots.draw(study, tmp_path / "plots")
+    text, short = run_report(tmp_path)
+    assert 'id="tuning"' not in text and "launched with" not in short
+
+
 SIZES = {1: (5.40, 5.50), 2: (9.00, 9.05), 4: (19.9, 20.1), 8: (34.0, 41.0)}
 
 
@@ -468,11 +509,12 @@ def test_times_are_grouped_and_jobs_side_by_side_count_once(tmp_path):
 def test_each_framework_s_share_of_the_measuring_time():
     def session(framework, group, group_ms, **columns):
         parts = {"import_ms": 300.0, "load_ms": 150.0, "first_request_ms": 50.0, "warmup_ms": 200.0}
-        row = {"framework": framework, "group": group, "status": "ok", "group_ms": group_ms}
+        row = {"framework": framework, "group": group, "status": "ok", "group_ms": group_ms, "parameters": "default"}
         return {**row, **parts, "requests": 10, "latency_mean_ms": 40.0, **columns}
 
     sessions = [session("b", 1, 3200.0, batch_size=size) for size in (1, 2)]  # one import, two openings
     sessions += [session("a", 1, 1500.0), session("b", 2, 1600.0), session("c", 1, None)]
+    sessions += [session("b", 1, 9e3, parameters="tuned")]  # the default's time is in it, too
     efforts = times.effort(sessions)
     assert [(effort.framework, effort.groups, effort.total) for effort in efforts] == [
         ("a", 1, 1.5),

@@ -16,8 +16,9 @@ import records
 from project import ROOT
 
 from dliflow import files
-from dliflow.analysis import columns, comparison, description, doubts, state, stats
-from dliflow.analysis.tables import accuracy, distributions, measurements, performance, rounds, shared
+from dliflow.analysis import columns, comparison, description, doubts, race, state, stats
+from dliflow.analysis.comparison import Pair
+from dliflow.analysis.tables import accuracy, distributions, measurements, performance, rounds, shared, tuning
 from dliflow.analysis.tables import comparison as comparison_table
 from dliflow.errors import DliflowError
 from dliflow.files import read_json, write_json
@@ -35,6 +36,7 @@ STUDY = {
         {"framework": "onnxruntime", "batch_size": 4, **dict.fromkeys(("model", "variant", "precision", "device"))}
     ],
 }
+TUNED = {**STUDY, "tune": {"frameworks": ["onnxruntime"], "precisions": None, "batch_sizes": [4]}}
 MODELS = {
     "m": {
         **{"spec": "224px", "format": "pytorch_state_dict", "precision": None, "batch_size": None, "classes": 4},
@@ -54,18 +56,27 @@ def study(tmp_path, monkeypatch):
     return study_plan
 
 
+@pytest.fixture
+def tuned(tmp_path, monkeypatch):
+    """The same of a study in which one framework is tuned, so that every table has rows."""
+    monkeypatch.chdir(tmp_path)
+    study_plan = plan.build(TUNED, MODELS, lambda framework: None, files.digest)
+    records.study(study_plan, np.random.default_rng(0))
+    return study_plan
+
+
 def written(folder) -> dict[str, list[list[str]]]:
     """The cells of every table that the stage writes."""
     parser = argparse.ArgumentParser()
     tables.arguments(parser)
     environments = {name: [None, files.digest(name)] for name in (*STUDY["frameworks"], plan.ANCHOR)}
-    options = {"study": STUDY, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
+    options = {"study": TUNED, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
     tables.run(parser.parse_args([f"--{key}={json.dumps(value)}" for key, value in options.items()]
                                  + [f"--out={folder}"]))  # fmt: skip
     return {path.stem: list(csv.reader(open(path, newline=""))) for path in Path(folder).glob("*.csv")}
 
 
-def test_each_table_that_is_written_has_exactly_the_declared_columns_and_fills_them(study, tmp_path):
+def test_each_table_that_is_written_has_exactly_the_declared_columns_and_fills_them(tuned, tmp_path):
     cells = written(tmp_path / "tables")
     assert set(cells) == set(columns.TABLES) == set(read.Tables._fields)
     about = read.about(tmp_path / "tables")
@@ -80,7 +91,7 @@ def test_each_table_that_is_written_has_exactly_the_declared_columns_and_fills_t
 def test_no_cell_is_empty_that_is_said_never_to_be(tmp_path, monkeypatch):
     """Neither with records nor without."""
     monkeypatch.chdir(tmp_path)
-    study_plan = plan.build(STUDY, MODELS, lambda framework: None, files.digest)
+    study_plan = plan.build(TUNED, MODELS, lambda framework: None, files.digest)
     for folder in ("without", "with"):
         for name, (_, *rows) in written(folder).items():
             for column, *values in zip(columns.TABLES[name], *rows):
@@ -88,7 +99,7 @@ def test_no_cell_is_empty_that_is_said_never_to_be(tmp_path, monkeypatch):
         records.study(study_plan, np.random.default_rng(0))
 
 
-def test_the_reader_gives_each_value_as_the_declared_kind(study, tmp_path):
+def test_the_reader_gives_each_value_as_the_declared_kind(tuned, tmp_path):
     written(tmp_path / "tables")
     kinds = {columns.TEXT: str, columns.WHOLE: int, columns.NUMBER: float, columns.YES_NO: bool}
     for name, rows in read.tables(tmp_path / "tables")._asdict().items():
@@ -108,7 +119,7 @@ def test_the_reader_gives_each_value_as_the_declared_kind(study, tmp_path):
         (lambda text: "", "not enough values"),
     ],
 )
-def test_a_table_that_was_edited_is_refused(study, tmp_path, change, told):
+def test_a_table_that_was_edited_is_refused(tuned, tmp_path, change, told):
     written(tmp_path / "tables")
     path = tmp_path / "tables/measurements.csv"
     path.write_text(change(path.read_text()))
@@ -253,7 +264,7 @@ def test_each_node_has_its_own_reference_state(study):
         for session in (one for each in found["figures"]["groups"] for one in each["sessions"]):
             session["anchor_ns"] = [[2 * value for value in burst] for burst in session["anchor_ns"]]
         write_json(Path(row["record"]), found)
-    measured = measurements.read({"sweep": [*study["sweep"], *there]})
+    measured = measurements.read({"sweep": [*study["sweep"], *there], "tune": []})
     table = performance.rows(measured, agreeing(study))
     here, there = (
         {shared.values(row): row for row in table if row["node"] == node and row["batch_size"] == 1}
@@ -484,3 +495,72 @@ def test_the_report_computes_no_statistics():
 
 def test_the_page_names_the_share_from_which_on_a_machine_is_too_busy():
     assert f"from {doubts.BUSY:g} on" in description.text()
+
+
+# --- Tuned launch settings --------------------------------------------------------------------------------------------
+
+
+def of_performance(study_plan):
+    return performance.rows(measurements.read(study_plan), agreeing(study_plan))
+
+
+def test_settings_shown_to_be_faster_have_a_row_of_the_groups_that_did_not_choose_them(tuned):
+    before = of_performance({**tuned, "tune": []})
+    table = of_performance(tuned)
+    default, of_tuned = ([row for row in table if row["parameters"] == each] for each in ("default", "tuned"))
+    assert [row["latency_reference_ms"] for row in default] == pytest.approx(
+        [row["latency_reference_ms"] for row in before], rel=0.02
+    )  # estimates share what is pooled, and nothing else
+    assert {row["reference_anchor_ms"] for row in table} == {row["reference_anchor_ms"] for row in before}
+    assert [(row["framework"], row["precision"], row["batch_size"]) for row in of_tuned] == [
+        ("onnxruntime", "fp32", 4),
+        ("onnxruntime", "int8", 4),
+    ]
+    assert {row["settings"] for row in default} == {"{}"}
+    assert {row.get("tuned_ratio") for row in default} == {None}
+    for row in of_tuned:
+        figures = next(one for one in map(tune_record, tuned["tune"]) if one["precision"] == row["precision"])[
+            "figures"
+        ]
+        ratio = comparison.ratio(figures["confirm"], Pair("tuned", "default", ""))
+        assert row["tuned_ratio"] == ratio.ratio == pytest.approx(0.8, rel=0.1)
+        assert (row["tuned_ratio_ci_low"], row["tuned_ratio_ci_high"]) == ratio.interval
+        assert row["settings"] == '{"threads": 1}'
+        assert (row["groups"], row["sessions"]) == (4, 8)
+        assert row["latency_p50_ms"] == pytest.approx(4.0 * math.exp(0.1), rel=0.15)
+
+
+def tune_record(row):
+    found = read_json(Path(row["record"]))
+    return {"precision": row["precision"], "figures": found["figures"]}
+
+
+def test_settings_that_are_not_shown_to_be_faster_have_no_row(tuned):
+    for row in tuned["tune"]:
+        records.tune(row, np.random.default_rng(0), gain=1.0)
+    assert {row["parameters"] for row in of_performance(tuned)} == {"default"}
+    assert {row["outcome"] for row in tuning.rows(tuned, agreeing(tuned))} == {"default", "not confirmed", "slower"}
+
+
+def test_every_candidate_of_a_race_has_a_row_with_its_own_figure_apart_from_the_gain(tuned):
+    table = tuning.rows(tuned, agreeing(tuned))
+    assert [row["candidate"] for row in table] == ["default", "threads=1", "threads=2"] * 2
+    default, chosen, slower = table[:3]
+    assert [row["outcome"] for row in table[:3]] == ["default", "chosen", "slower"]
+    figures = tune_record(tuned["tune"][0])["figures"]
+    assert chosen["race_ratio"] == race.ratio(race.figures(figures["race"], "threads=1"))[0]
+    assert chosen["ratio"] == comparison.ratio(figures["confirm"], race.PAIR).ratio != chosen["race_ratio"]
+    assert slower["race_ratio"] == pytest.approx(1.8, rel=0.1) and slower.get("ratio") is None
+    assert slower["why"].startswith("80.0% slower")
+    assert default["race_ratio"] is None and default["settings"] == "{}"
+    assert {(row["tried"], row["valid"]) for row in table} == {(3, 30)}
+
+
+def test_a_race_that_failed_and_one_of_other_scores_say_so(tuned):
+    first = tuned["tune"][0]
+    Path(first["record"]).unlink()
+    row, *_ = tuning.rows(tuned, agreeing(tuned))
+    assert (row["status"], row.get("candidate")) == ("failed", None)
+    wrong = [{**row, "status": "failed", "reason": "other scores"} for row in agreeing(tuned)]
+    assert {row["status"] for row in tuning.rows(tuned, wrong)} == {"failed"}
+    assert {row["status"] for row in performance.rows(measurements.read(tuned), wrong)} == {"failed"}

@@ -1,5 +1,6 @@
 # What the other files use: the checked study, its wildcards, and how a stage is run.
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -113,6 +114,11 @@ def configuration_of(wildcards):
     return Configuration(**{key: wildcards[key] for key in keys if key in wildcards.keys()})
 
 
+def tuned_configuration_of(wildcards):
+    """The same of a record of tuning, whose path tells the rest."""
+    return dataclasses.replace(configuration_of(wildcards), parameters="tuned")
+
+
 def size_of(wildcards):
     """The batch size of a comparison; None where it is of all of them."""
     return None if wildcards.batch_size == paths.SIZES else int(wildcards.batch_size)
@@ -128,10 +134,21 @@ def converted_of(wildcards):
     return STUDY.converted(configuration_of(wildcards))
 
 
-def candidates(wildcards):
-    """The configurations that a comparison chooses from."""
+def point_of(wildcards):
+    """What all configurations of a comparison have in common."""
     size = size_of(wildcards)
-    return plan.candidates(PLAN, **setting_of(wildcards), **({} if size is None else {"batch_size": size}))
+    return {**setting_of(wildcards), **({} if size is None else {"batch_size": size})}
+
+
+def candidates(wildcards, *parameters):
+    """The configurations that a comparison chooses from; all, or those with these launch parameters."""
+    every = plan.candidates(PLAN, **point_of(wildcards))
+    return [row for row in every if not parameters or row["parameters"] in parameters]
+
+
+def tuned_of(wildcards):
+    """Input function: the records of tuning in which candidates of a comparison stand."""
+    return plan.tuned(PLAN, **point_of(wildcards))
 
 
 def of_candidates(pattern):
@@ -139,8 +156,8 @@ def of_candidates(pattern):
 
     def files(wildcards):
         groups = range(1, CONFIG["latency"]["groups"] + 1)
-        rows = [{**wildcards, **row, "group": group} for row in candidates(wildcards) for group in groups]
-        return list(dict.fromkeys(pattern.format(**row) for row in rows))
+        rows = [{**row, "group": group} for row in candidates(wildcards, "default") for group in groups]
+        return list(dict.fromkeys(pattern.format(**{**wildcards, **row}) for row in rows))
 
     return files
 

@@ -1,5 +1,5 @@
 # Performance, measured alone on the machine. The sweep: one job for each configuration and group, in a seeded random order.
-# Among them, where it is asked for, the throughput of several requests in flight.
+# Among them, where it is asked for, the throughput of several requests in flight, and then launch parameters.
 # Then comparisons in rounds: of the leaders of each batch size, and of all batch sizes. Everything else has a higher
 # priority, so that measuring begins when all frameworks are ready for it.
 
@@ -69,6 +69,32 @@ use rule sweep as throughput with:
         anchor_python=STUDY.anchor_python,
         environment=VARIABLES,
         options=lambda w: options.throughput(STUDY, configuration_of(w), w.node, int(w.group)),
+# Look for the launch parameters with which a configuration is fastest at a batch size, after all groups of the sweep.
+rule tune:
+    input:
+        environment=lambda w: needs_interpreter(w.framework),
+        converted=converted_of,
+        parity=paths.PARITY,
+        array=lambda w: STUDY.performance_array(w.model),
+        anchor=paths.ANCHOR,
+        anchor_environment=needs_interpreter(plan.ANCHOR),
+    output:
+        paths.TUNE,
+    log:
+        paths.log(paths.TUNE),
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=CONFIG["tune"]["timeout_s"] if CONFIG["tune"] else 0,
+        machine=1000,
+    params:
+        code=lambda w: code("stages.tune", *MEASURED_BY[1:], f"frameworks.{w.framework}"),
+        python=lambda w: options.interpreter(STUDY, w.framework),
+        anchor_python=STUDY.anchor_python,
+        environment=VARIABLES,
+        options=lambda w: options.tune(STUDY, tuned_configuration_of(w), w.node, int(w.batch_size)),
+    shell:
+        here("tune", "--python {params.python:q}", WITH_ANCHOR, "--out {output:q}")
 
 
 # Measure the leaders of one batch size together, in rounds; or those of all batch sizes, which rests on these.
@@ -78,6 +104,7 @@ rule compare:
         converted=of_candidates(paths.CONVERTED),
         sweep=of_candidates(paths.SWEEP),
         parity=of_candidates(paths.PARITY),
+        tune=tuned_of,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
         anchor_environment=needs_interpreter(plan.ANCHOR),

@@ -11,6 +11,7 @@ rule tables:
         agreement=plan.records(PLAN, "agreement"),
         sweep=plan.records(PLAN, "sweep"),
         throughput=plan.records(PLAN, "throughput"),
+        tune=plan.records(PLAN, "tune"),
         compare=plan.records(PLAN, "compare"),
         profile=plan.records(PLAN, "profile"),
     output:

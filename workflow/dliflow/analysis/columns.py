@@ -80,7 +80,13 @@ NODE = Column("node", TEXT, "", "what the machine is called (`node` in the confi
 SCENARIO = Column(
     "scenario", TEXT, "", "`latency`: one request after another; `throughput`: several in flight at a time", "never"
 )
-PARAMETERS = Column("parameters", TEXT, "", "settings that a study varies: `default`", "never")
+PARAMETERS = Column(
+    "parameters",
+    TEXT,
+    "",
+    "launch settings: `default`, or `tuned`, which were looked for and shown to be faster",
+    "never",
+)
 BATCH_SIZE = Column("batch_size", WHOLE, "images", "images in a request", "never")
 THREADS = Column(
     "threads",
@@ -290,6 +296,15 @@ ACCURACY = (
     ),
 )
 
+SETTINGS = Column(
+    "settings",
+    TEXT,
+    "",
+    'launch settings that are not the framework\'s default ones, as JSON such as `{"threads": 2}`; `{}` where all are. '
+    "`threads` and the framework's own `options`",
+    "",
+)
+NOT_TUNED = "`parameters` is not `tuned`"
 UNMEASURED = "nothing was measured"
 IMPORT = Column("import_ms", NUMBER, "ms", "import of the framework", UNMEASURED)
 LOAD = Column("load_ms", NUMBER, "ms", "opening the model", UNMEASURED)
@@ -394,6 +409,16 @@ PERFORMANCE = (
     ),
     *several("groups sessions", WHOLE, "count", "processes, and openings of the model, behind the figures", UNMEASURED),
     over_sessions(ENERGY, "median over the sessions"),
+    replace(SETTINGS, empty=UNMEASURED),
+    Column(
+        "tuned_ratio",
+        NUMBER,
+        "ratio",
+        "latency with these settings over that with the default ones, measured together in groups that had no part in "
+        "choosing them",
+        NOT_TUNED,
+    ),
+    *ends("tuned_ratio", "ratio", "its 95 % interval", NOT_TUNED),
 )
 
 SILENT = "no figures"  # of a session that left none
@@ -779,6 +804,77 @@ THROUGHPUT = (
     replace(RECORD, meaning="path of the record of the first group, or of the first that failed"),
 )
 
+NOT_THE_WINNER = "not the race's winner, or that was the default"
+TUNING = (
+    *RUN,
+    *MEASURED_AT,
+    Column("candidate", TEXT, "", "its settings in short; `default` those of the study", "there was no race"),
+    replace(SETTINGS, empty="there was no race"),
+    Column(
+        "outcome",
+        TEXT,
+        "",
+        "`chosen`: shown to be faster than the default, and measured as `tuned`; `not confirmed`: it won the race, and "
+        "was not; `slower`, `not the fastest`: it was left behind, and it was not told apart when the race ended; "
+        "`other scores`, `skipped`, `failed`: it left for that; `default`",
+        "there was no race",
+    ),
+    Column("why", TEXT, "", "why it left", "it did not leave"),
+    Column(
+        "race_ratio",
+        NUMBER,
+        "ratio",
+        "latency over that of the default settings, in the race. Whoever wins was lucky too, so of the winner this is "
+        "too low: what it gained is `ratio`",
+        "it is the default, or had no burst",
+    ),
+    *ends(
+        "race_ratio",
+        "ratio",
+        "the race's own 95 % interval (Student's t), of one candidate looked at alone",
+        "it is the default, or had fewer than two groups",
+    ),
+    Column("race_groups", WHOLE, "count", "groups of the race that it was in", "it is the default, or had no burst"),
+    Column(
+        "ratio",
+        NUMBER,
+        "ratio",
+        "latency of the winner over that of the default, measured together in fresh groups that had no part in "
+        "choosing it",
+        NOT_THE_WINNER,
+    ),
+    *ends("ratio", "ratio", "its 95 % interval", NOT_THE_WINNER),
+    Column("groups", WHOLE, "count", "of that", NOT_THE_WINNER),
+    Column("stopped_by", TEXT, "", "what ended it: `decided` or `time`", NOT_THE_WINNER),
+    *several(
+        "score_diff score_distance score_agreement",
+        NUMBER,
+        "ratio",
+        "of settings that may change arithmetic, against the default's scores: largest difference as a share of the "
+        "largest score, distance, and share of images with the same top-1 class, as in parity.csv",
+        "they change no arithmetic, or it had left",
+    ),
+    Column("tried", WHOLE, "count", "candidates of the race, the default among them", "there was no race"),
+    Column(
+        "valid",
+        WHOLE,
+        "count",
+        "settings that are worth trying on this machine; where they are more than `tried`, a seeded choice raced",
+        "there was no race",
+    ),
+    Column(
+        "race_stopped_by",
+        TEXT,
+        "",
+        "`one left` beside the default, `groups`: after its last group, or `time`",
+        "there was no race",
+    ),
+    Column("seconds", NUMBER, "s", "of race and confirmation together", "there was no race"),
+    STATUS,
+    REASON,
+    RECORD,
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "parity": PARITY,
     "accuracy": ACCURACY,
@@ -789,6 +885,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "profile": PROFILE,
     "distributions": DISTRIBUTIONS,
     "throughput": THROUGHPUT,
+    "tuning": TUNING,
 }
 
 

@@ -136,8 +136,9 @@ def choose(
 
 
 def _fastest_of_frameworks(members: Mapping[str, dict[str, Any]], estimates: Mapping[str, state.Estimate]) -> list[str]:
-    """One of each framework, the fastest at the reference state."""
-    ordered = sorted(members, key=lambda called: (-estimates[called].reference, called))
+    """One of each framework, the fastest at the reference state with default parameters."""
+    default = [called for called, member in members.items() if member["parameters"] == "default"]
+    ordered = sorted(default, key=lambda called: (-estimates[called].reference, called))
     return list({members[called]["framework"]: called for called in ordered}.values())  # of each the last one stays
 
 
@@ -236,6 +237,25 @@ def settled(of_pair: Rounds, reference: float, confidence: float, width: float) 
 
 def _narrow(of_pair: Ratio, width: float) -> bool:
     return of_pair.interval is not None and _half(of_pair.interval) <= math.log1p(width)
+
+
+def until_decided(
+    make: Callable[[], Mapping[str, Any]], pairs: Sequence[Pair], least: int, budget_s: float, width: float
+) -> tuple[list[Mapping[str, Any]], str]:
+    """Make groups until all pairs are `decided`, or they have taken the budget (`time`); the groups, and which it was.
+
+    Args:
+        make: gives one group, as records have it.
+        least: so many groups in any case.
+        budget_s: after so many seconds no other group begins.
+        width: half of a ratio's interval that is narrow enough, as a share of the ratio.
+    """
+    groups: list[Mapping[str, Any]] = []
+    while len(groups) < least or sum(group["wall_s"] for group in groups) < budget_s:
+        groups.append(make())
+        if len(groups) >= least and decided(groups, pairs, width):
+            return groups, "decided"
+    return groups, "time"
 
 
 def groups_needed(groups: Groups, pair: Pair, width: float, confidence: float) -> Optional[int]:

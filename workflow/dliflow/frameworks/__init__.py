@@ -236,6 +236,11 @@ def settings(name: str, threads: Optional[int], given: dict[str, Any]) -> dict[s
     return {key: asked[key] for key, parameter in space(name).items() if asked[key] != parameter.default}
 
 
+def apart(chosen: dict[str, Any]) -> tuple[Optional[int], dict[str, Any]]:
+    """Threads and options of settings, as `load` takes them."""
+    return chosen.get("threads"), {key: value for key, value in chosen.items() if key != "threads"}
+
+
 def code(name: str, chosen: dict[str, Any]) -> list[str]:
     """The lines that make settings in a user's own program, in the order of the space."""
     lines = []

@@ -160,6 +160,17 @@ def memory_limit() -> str | None:
     return str(min(limits)) if limits else "max" if values else None
 
 
+def memory_available_mib() -> int | None:
+    """Memory that new processes can take without swapping; None where the system does not tell.
+
+    A limit on this process counts as a whole: what else is inside of it is not known.
+    """
+    available, limit = memory_info().get("MemAvailable"), memory_limit()
+    if available is None:
+        return None
+    return min(available >> 10, int(limit) >> 20) if limit and limit.isdigit() else available >> 10
+
+
 def describe() -> dict[str, Any]:
     """CPU, memory, limits, kernel and settings that decide speed; what cannot be read is None or empty."""
     cpu, flags = cpu_info(), _flags()

@@ -28,6 +28,7 @@ from dliflow.report import (
     points,
     throughput,
     times,
+    tuning,
     units,
 )
 from dliflow.report.conclusion import EVALUATED, Setting, doubts
@@ -51,6 +52,7 @@ SECTIONS = {
     "accuracy": "Quality",
     "performance": "Performance",
     "rounds": "Rounds",
+    "tuning": "Launch parameters",
     "throughput": "Throughput",
     "operators": "Where the time goes",
     "parity": "Parity",
@@ -131,6 +133,7 @@ def environment() -> jinja2.Environment:
         points=units.points,
         ratio=units.ratio,
         ratio_interval=units.ratio_interval,
+        settings_in_words=tuning.settings,
     )
     return jinja
 
@@ -187,6 +190,7 @@ def render(title: str, of: Sources) -> str:
         **of._asdict(),
         "accuracy": list(grouped((row for row in tables.accuracy if row["status"] == "ok"), EVALUATED).values()),
         "doubts": [doubt for kind in doubts(of.settings, tables.accuracy) for doubt in kind],
+        "races": tuning.races(tables.tuning),
         "profiles": operators.profiles(tables.profile),
         "beside": operators.beside(tables.profile),
         "failed": [item for item in of.missing if item.status == "failed"],

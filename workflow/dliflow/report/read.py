@@ -35,6 +35,7 @@ class Tables(NamedTuple):
     profile: Rows
     distributions: Rows
     throughput: Rows
+    tuning: Rows
 
 
 def _value(column: columns.Column, text: str) -> Any:

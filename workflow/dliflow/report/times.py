@@ -15,7 +15,7 @@ GROUPS = {
     "inputs": ("fetch", "images", "prepare", "calibration", "anchor"),
     "conversion": ("export", "reference", "convert"),
     "evaluation": ("parity", "accuracy"),
-    "measuring": ("sweep", "compare", "profile"),
+    "measuring": ("sweep", "throughput", "tune", "compare", "profile"),
     "reporting": ("tables", "plots", "report", "recommend", "deploy"),
 }
 OTHER = "other"
@@ -131,7 +131,8 @@ GROUP = (*CONFIGURATION, "node", "scenario", "parameters", "group")
 
 def effort(measurements: Rows) -> list[Effort]:
     """Where the time of the sweep went, for each framework, and for all where there are several."""
-    good = [row for row in measurements if row["status"] == "ok" and row["group_ms"] is not None]
+    ok = (row for row in measurements if row["status"] == "ok" and row["parameters"] == "default")
+    good = [row for row in ok if row["group_ms"] is not None]
     by_framework = [_effort(name, rows) for (name,), rows in sorted(grouped(good, ("framework",)).items())]
     return [*by_framework, _effort("all", good)] if len(by_framework) > 1 else by_framework
 

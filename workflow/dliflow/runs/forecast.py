@@ -20,18 +20,19 @@ def forecast(jobs: Iterable[tuple[str, str]], config: Mapping[str, Any]) -> Opti
         jobs: rule and log of each job that is to run.
         config: the study's, whose budgets count where nothing was measured yet.
     """
-    logs: dict[str, list[str]] = {"sweep": [], "throughput": [], "compare": []}
+    logs: dict[str, list[str]] = {"sweep": [], "throughput": [], "tune": [], "compare": []}
     for rule, log in jobs:
         if rule in logs:
             logs[rule].append(log)
     if not any(logs.values()):
         return None
-    seconds = sum(len(of_rule) * _usual(rule, config) for rule, of_rule in logs.items())
+    seconds = sum(len(of_rule) * _usual(rule, config) for rule, of_rule in logs.items() if of_rule)
     frameworks = sorted({Path(log).parent.name.partition("-")[0] for log in logs["sweep"]})
     sweeps = f"{len(logs['sweep'])} of the sweep ({', '.join(frameworks)})" if frameworks else ""
     throughput = f"{len(logs['throughput'])} with several requests in flight" if logs["throughput"] else ""
+    races = f"{len(logs['tune'])} races of launch parameters" if logs["tune"] else ""
     comparisons = f"{len(logs['compare'])} in rounds" if logs["compare"] else ""
-    what = " and ".join(filter(None, (sweeps, throughput, comparisons)))
+    what = " and ".join(filter(None, (sweeps, throughput, races, comparisons)))
     return f"Measurements to be made: {what}, about {max(1, round(seconds / 60))} min in all."
 
 
@@ -46,5 +47,7 @@ def _usual(rule: str, config: Mapping[str, Any]) -> float:
         return config["compare"]["budget_s"]
     if rule == "throughput":
         return START_S + config["throughput"]["budget_s"]
+    if rule == "tune":
+        return config["tune"]["budget_s"] + config["tune"]["confirm_budget_s"]
     latency = config["latency"]
     return START_S + (latency["budget_s"] if latency["mode"] == "adaptive" else 0)

@@ -15,11 +15,12 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dliflow.analysis import comparison, state
+from dliflow import frameworks
+from dliflow.analysis import comparison, race, state
 from dliflow.analysis.state import Bursts, Estimate
 from dliflow.errors import DliflowError
 from dliflow.machine import launch
@@ -43,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--candidates", type=json.loads, required=True, help="JSON: configurations, each with `python` and `options`"
     )
+    parser.add_argument("--tuned", type=json.loads, default=[], help="JSON: records of tuning whose settings take part")
     parser.add_argument("--missing", nargs="*", default=[], help="names of candidates that are left out: they failed")
     parser.add_argument("--groups-of-sweep", type=int, required=True, help="how many records each of them has")
     parser.add_argument("--scores", type=int, required=True)
@@ -62,20 +64,50 @@ def swept(args: argparse.Namespace) -> tuple[dict[str, Member], dict[tuple[str, 
     """Each candidate that ran and whose scores agreed, and what the sweep knows of them by name and batch size."""
     point = {"node": args.node, "model": args.model, "device": args.device}
     members: dict[str, Member] = {}
-    bursts: dict[str, Bursts] = {}
+    bursts: dict[tuple[str, int | None], Bursts] = {}  # of all batch sizes, or of the only one with these settings
     broken: set[tuple[str, int]] = set()
     for candidate in args.candidates:
         name = comparison.name(candidate)
         if name in args.missing:
             continue
-        numbers = range(1, args.groups_of_sweep + 1)
         parity = record.read(paths.PARITY.format(**point, **candidate))
+        if candidate["parameters"] == race.TUNED:
+            found = _tuned(args, candidate) if parity["status"] == "ok" else {}
+            if found:
+                members[name] = {**candidate, "settings": {size: each["chosen"] for size, each in found.items()}}
+                bursts |= {(name, size): state.bursts(each["confirm"])[race.TUNED] for size, each in found.items()}
+            continue
+        numbers = range(1, args.groups_of_sweep + 1)
         records = [_of_sweep(paths.SWEEP.format(**point, **candidate, group=number)) for number in numbers]
         if all(one["status"] == "ok" for one in (parity, *records)):
             members[name] = candidate
-            (bursts[name],) = state.bursts([group for one in records for group in one["figures"]["groups"]]).values()
+            (bursts[name, None],) = state.bursts(
+                [group for one in records for group in one["figures"]["groups"]]
+            ).values()
             broken |= {(name, lost["batch_size"]) for one in records for lost in one["figures"]["broken"]}
-    return members, {key: known for key, known in state.estimates(bursts).items() if key not in broken}
+    estimates = {(name, size): known for ((name, _), size), known in state.estimates(bursts).items()}
+    return members, {key: known for key, known in estimates.items() if key not in broken}
+
+
+def _tuned(args: argparse.Namespace, candidate: Member) -> dict[int, dict[str, Any]]:
+    """By batch size, what the records of tuning found for a candidate that is shown faster than its default."""
+    point = {"node": args.node, "model": args.model, "device": args.device}
+    paths_of = {size: paths.TUNE.format(**point, **candidate, batch_size=size) for size in args.batch_sizes}
+    found = {size: record.read(path) for size, path in paths_of.items() if path in args.tuned}
+    good = {size: each["figures"] for size, each in found.items() if each["status"] == "ok"}
+    return {size: figures for size, figures in good.items() if figures["chosen"]}
+
+
+def _at(member: Member, size: int) -> Member:
+    """A member with the launch settings that it has at a batch size; one that is not tuned has the study's at all."""
+    if "settings" not in member:
+        return member
+    threads, options = frameworks.apart(member["settings"][size])
+    return {
+        **{key: value for key, value in member.items() if key != "settings"},
+        "threads": threads,
+        "options": options,
+    }
 
 
 def _of_sweep(path: str) -> dict[str, Any]:
@@ -89,13 +121,13 @@ def chosen(args: argparse.Namespace) -> tuple[list[Member], list[comparison.Pair
     if len(args.batch_sizes) == 1:
         (size,) = args.batch_sizes
         of_size = {name: estimates[name, size] for name in members if (name, size) in estimates}
-        able = {name: members[name] for name in of_size}
+        able = {name: _at(members[name], size) for name in of_size}
         if len(able) < 2:
             return [], []
         point = {"node": args.node, "model": args.model, "device": args.device}
         return comparison.choose(able, of_size, args.leaders, lambda member: earlier.version(member, point))
     fastest = {size: _fastest(args, size, members, estimates) for size in args.batch_sizes}
-    each = [{**members[name], "size": size} for size, name in fastest.items() if name is not None]
+    each = [{**_at(members[name], size), "size": size} for size, name in fastest.items() if name is not None]
     if len(each) < 2:
         return [], []
     rate = {comparison.name(one): _of_image(one, estimates) for one in each}
@@ -124,26 +156,6 @@ def _fastest(
             leading = min({pairs[0].first: 1.0, **ratios}.items(), key=lambda item: item[1])[0]
             return leading if leading in able else None
     return min(able, key=lambda name: estimates[name, size].reference, default=None)
-
-
-def until_decided(
-    make: Callable[[], dict[str, Any]], pairs: Sequence[comparison.Pair], least: int, budget_s: float, width: float
-) -> tuple[list[dict[str, Any]], str]:
-    """Make groups until all pairs are `decided`, or the budget is spent (`time`); the groups, and which it was.
-
-    Args:
-        make: measures one group.
-        least: so many groups in any case.
-        budget_s: after so many seconds no other group begins.
-        width: half of a ratio's interval that is narrow enough, as a share of the ratio.
-    """
-    groups: list[dict[str, Any]] = []
-    started = time.monotonic()
-    while len(groups) < least or time.monotonic() - started < budget_s:
-        groups.append(make())
-        if len(groups) >= least and comparison.decided(groups, pairs, width):
-            return groups, "decided"
-    return groups, "time"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -219,7 +231,7 @@ def compared(
             return turns.described(running, watch.seen(), sessions, begun)
 
     started = time.monotonic()
-    groups, stopped_by = until_decided(make, pairs, args.groups, args.budget, args.width)
+    groups, stopped_by = comparison.until_decided(make, pairs, args.groups, args.budget, args.width)
     return {
         "members": {name: ready["identity"] for name, ready in groups[0]["members"].items()},
         "pairs": [pair._asdict() for pair in pairs],
@@ -238,7 +250,8 @@ def command(args: argparse.Namespace, member: Member, inputs: int) -> list[str]:
         workers.python(member["python"]),
         inputs,
         **configuration,
-        **{"model": args.model, "device": args.device, "threads": args.threads, "scores": args.scores},
+        **{"model": args.model, "device": args.device, "scores": args.scores},
+        threads=member.get("threads", args.threads),
         converted=member.get("converted") or paths.CONVERTED.format(**member, model=args.model),
         **{"launch": args.launch, "distinct": args.distinct},
     )

@@ -20,6 +20,7 @@ from dliflow.analysis.tables import (
     rounds,
     shared,
     throughput,
+    tuning,
 )
 from dliflow.errors import DliflowError
 from dliflow.files import replacing, write_json
@@ -59,6 +60,7 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
         "profile": profile.rows(study_plan),
         "distributions": distributions.rows(measured),
         "throughput": throughput.rows(study_plan, parity_rows, measured),
+        "tuning": tuning.rows(study_plan, parity_rows),
     }
 
 
@@ -81,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     about = {"dliflow": version.__version__, "environments": environments, **args.about}
     write_json(args.out / Path(paths.ABOUT).name, about)
     if args.mark is not None:
-        told = ("parity", "accuracy", "measurements", "comparison", "throughput", "profile")
+        told = ("parity", "accuracy", "measurements", "comparison", "tuning", "throughput", "profile")
         rows = (row for name in told for row in tables[name])
         reasons = dict.fromkeys(row["reason"] for row in rows if row["status"] == "failed")
         if reasons:

@@ -1,8 +1,8 @@
 """Hold one configuration, open its model for one batch size at a time, and make bursts of requests when told to.
 
-Requests, each with an answer: `open` a batch size (and `warm_up`); `burst`, with the arguments of `measure.run`;
-`close`, which tells what only this process knows: its memory, its page faults and switches, where its threads could
-run.
+Requests, each with an answer: `open` a batch size (and `warm_up`); `scores` of some images; `burst`, with the arguments
+of `measure.run`; `close`, which tells what only this process knows: its memory, its page faults and switches, where its
+threads could run.
 
 With `--mode` several requests are in flight at a time, so many as `open` tells (`in_flight`). Processes, one for each
 of them, are workers of this worker.
@@ -77,6 +77,13 @@ class Held:
         self.batches = batches
         self.turns = itertools.cycle(range(len(batches)))
         self.counters = dict.fromkeys(disturbance.process_counters(), 0.0)
+
+    def scores(self, images: int) -> dict[str, Any]:
+        """What the first so many images give, or fewer where there are fewer: a list for each, of whole batches."""
+        assert self.opened is not None
+        count = -(-images // len(self.batches[0]))
+        parts = [session.checked_predict(self.opened, batch, self.args.scores) for batch in self.batches[:count]]
+        return {"scores": np.concatenate(parts)[:images].tolist()}
 
     def burst(self, **bounds: Any) -> dict[str, Any]:
         """Timed requests, after one that is not, since others have emptied the caches."""
@@ -243,6 +250,7 @@ def run(args: argparse.Namespace) -> None:
         held = KINDS.get(args.mode, Loaded)(imported, feed.mapped(args.inputs), args)
         calls: dict[str, Callable[..., dict[str, Any]]] = {
             "open": held.open,
+            "scores": held.scores,
             "burst": held.burst,
             "close": held.close,
         }

@@ -186,6 +186,11 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
     if goal["batch_size"] not in (None, *sizes):
         known_sizes = ", ".join(map(str, sizes))
         yield f"goal.batch_size: {goal['batch_size']} is not measured; there are {known_sizes}"
+    tunable = {key: config[key] for key in ("frameworks", "precisions")}
+    for key, whole in {**tunable, "batch_sizes": config["latency"]["batch_sizes"]}.items():
+        for index, value in enumerate((config["tune"] or {}).get(key) or []):
+            if value not in whole:
+                yield f"tune.{key}[{index}]: {value!r} is not in the study; name some of {', '.join(map(str, whole))}"
     if config["agreement"]["dataset"] == config["dataset"]:
         yield f"agreement.dataset: '{config['dataset']}' is the study's dataset; name one of other images, or null"
     yield from _misfit_profiles(config)
@@ -208,11 +213,17 @@ def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
     Raises:
         DliflowError: with one line for each problem.
     """
-    config = validated(config, "config", origin)
+    config = validated({**config, "tune": _switched(config.get("tune", False))}, "config", origin)
     for entry in config["profile"]:
         entry["model"] = entry["model"] and known.plain(entry["model"])
     _raise(origin, _misfits(config))
     return config
+
+
+def _switched(tune: Any) -> Any:
+    """`on` is a mapping in which nothing differs; on the command line, `on` and `off` are texts."""
+    known = {"off": False, "on": {}, True: {}}
+    return known.get(tune, tune) if isinstance(tune, (str, bool)) else tune
 
 
 def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dict[str, Any]:

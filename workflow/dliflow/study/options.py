@@ -236,6 +236,23 @@ def throughput(study: Study, configuration: Configuration, node: str, group: int
     )
 
 
+def tune(study: Study, configuration: Configuration, node: str, batch_size: int) -> str:
+    """Of `tune`."""
+    settings, parity = study.config["tune"], study.config["parity"]
+    return text(
+        **_session(study, configuration),
+        node=node,
+        batch_size=batch_size,
+        **_pace(study, settings["rounds"], BURST_REQUESTS, settings["burst_s"]),
+        **_feed(study, configuration.model),
+        budget=settings["budget_s"],
+        confirm_budget=settings["confirm_budget_s"],
+        **{key: settings[key] for key in ("candidates", "groups", "sessions", "confirm_groups", "width", "seed")},
+        score_images=parity["images"],
+        bounds={name: parity[name][configuration.precision] for name in ("tolerance", "distance", "agreement")},
+    )
+
+
 def compare(study: Study, node: str, model: str, device: str, batch_size: Optional[int]) -> str:
     """Of `compare`.
 
@@ -256,6 +273,7 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
             }
             for candidate in plan.candidates(study.plan, **point)
         ],
+        tuned=plan.tuned(study.plan, **point) or None,
         groups_of_sweep=study.config["latency"]["groups"],
         scores=study.scores(model),
         threads=study.threads,

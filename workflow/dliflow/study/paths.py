@@ -45,6 +45,10 @@ SWEEP = (
     "-{environment}/group{group}.json"
 )
 THROUGHPUT = SWEEP.replace("/sweep/", "/throughput/")
+TUNE = (
+    f"{RESULTS}/tune/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}"
+    "/batch{batch_size}.json"
+)
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
 PROFILE = (
     f"{RESULTS}/profile/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}"
@@ -58,8 +62,8 @@ INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of 
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
     for name in (
-        *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "throughput", "distributions"),
-        "profile",
+        *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "tuning", "throughput"),
+        *("distributions", "profile"),
     )
 }
 ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images

@@ -23,7 +23,7 @@ ANCHOR = "anchor"  # the name of its environment
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
-MEASURING = ("sweep", "throughput", "compare", "profile")  # stages that are alone on the machine
+MEASURING = ("sweep", "throughput", "tune", "compare", "profile")  # stages that are alone on the machine
 PERFORMANCE = (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY)
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
 READY = 10**9
@@ -43,6 +43,7 @@ def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict
         **{key: config[key] for key in keys},
         "latency": latency,
         "throughput": throughput,
+        "tune": config["tune"] and {key: config["tune"][key] for key in ("frameworks", "precisions", "batch_sizes")},
         "compare": {"leaders": config["compare"]["leaders"]},
         "calibration": {"dataset": config["calibration"]["dataset"]},
         "agreement": {"dataset": config["agreement"]["dataset"]},
@@ -94,12 +95,12 @@ def build(
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
-    `parity`, `accuracy`, `agreement`, `sweep`, `throughput`, `compare` and `profile` each hold rows with the identity,
-    the declared reason (or None), the `record` that answers for it and the outputs that it `needs`, in the order in
-    which they are made: exactly those that jobs make for it, since the failure of another one must not count. The rows
-    of one configuration's batch sizes share the record of each group, in `throughput` with those of its numbers of
-    requests in flight. `agreement` is empty where no dataset is named for it, `throughput` where no such number is,
-    `profile` where no row is.
+    `parity`, `accuracy`, `agreement`, `sweep`, `throughput`, `tune`, `compare` and `profile` each hold rows with the
+    identity, the declared reason (or None), the `record` that answers for it and the outputs that it `needs`, in the
+    order in which they are made: exactly those that jobs make for it, since the failure of another one must not count.
+    The rows of one configuration's batch sizes share the record of each group, in `throughput` with those of its
+    numbers of requests in flight. `agreement` is empty where no dataset is named for it, `throughput` where no such
+    number is, `tune` where nothing is tuned, `profile` where no row is.
 
     Args:
         config: what `deciding` tells of a checked config.
@@ -109,7 +110,7 @@ def build(
     """
     dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
     unlabelled = config["agreement"]["dataset"]
-    parity, accuracy, agreement, sweep, throughput, profile = [], [], [], [], [], []
+    parity, accuracy, agreement, sweep, throughput, tune, profile = [], [], [], [], [], [], []
     for configuration in configurations(config, models):
         model, framework, precision = (configuration[key] for key in ("model", "framework", "precision"))
         as_it_is = models[model]["precision"] is not None
@@ -144,6 +145,12 @@ def build(
         for point in _points(config, row, fixed, "latency"):
             record = paths.SWEEP.format(**point)
             sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
+        for batch_size in raced(config, framework, precision):
+            unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
+            measured = {"node": config["node"], "scenario": "latency", "parameters": "tuned", "batch_size": batch_size}
+            point = {**row, "reason": row["reason"] or unfit, **measured}
+            record = paths.TUNE.format(**point)
+            tune.append({**point, "record": record, "needs": _made([*speed, *anchor, *parity[-1]["needs"], record])})
         for point in _points(config, row, fixed, "throughput"):
             record = paths.THROUGHPUT.format(**point)
             needs = [*speed, *anchor, record]
@@ -155,9 +162,19 @@ def build(
             point = {**row, "reason": row["reason"] or unfit, "node": config["node"], "batch_size": batch_size}
             record = paths.PROFILE.format(**point)
             profile.append({**point, "record": record, "needs": [*speed, record]})
-    compare = list(comparisons(sweep, parity)) if config["compare"]["leaders"] else []
+    compare = list(comparisons(sweep, tune, parity)) if config["compare"]["leaders"] else []
     quality_rows = {"parity": parity, "accuracy": accuracy, "agreement": agreement}
-    return {**quality_rows, "sweep": sweep, "throughput": throughput, "compare": compare, "profile": profile}
+    measured_rows = {"sweep": sweep, "throughput": throughput, "tune": tune, "compare": compare, "profile": profile}
+    return {**quality_rows, **measured_rows}
+
+
+def raced(config: dict[str, Any], framework: str, precision: str) -> list[int]:
+    """The batch sizes at which launch parameters are looked for: where tuning is on, those that it names, or all."""
+    asked, every = config["tune"], config["latency"]["batch_sizes"]
+    named = {"frameworks": framework, "precisions": precision}
+    if not asked or any(asked[key] is not None and value not in asked[key] for key, value in named.items()):
+        return []
+    return [size for size in every if asked["batch_sizes"] is None or size in asked["batch_sizes"]]
 
 
 def profiled(config: dict[str, Any], configuration: dict[str, Any]) -> list[int]:
@@ -274,15 +291,22 @@ def _able(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> list[str
     return [f"{', '.join(dict.fromkeys(names))}: {what}" for what, names in able.items()]
 
 
-def comparisons(sweep: list[dict[str, Any]], parity: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def comparisons(
+    sweep: list[dict[str, Any]], tune: list[dict[str, Any]], parity: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
     """A row for each model × device × node × batch size, and where there are several sizes one for all of them.
 
     What is measured together, in rounds: the leaders of a batch size, then those of all sizes.
 
     Args:
         sweep: the plan's rows.
+        tune: likewise, of settings that take part where they are shown to be faster than the default ones.
         parity: likewise; who may take part rests on them.
     """
+    tuned: dict[tuple, list[dict[str, Any]]] = {}
+    for row in tune:
+        if row["reason"] is None:
+            tuned.setdefault(tuple(row[key] for key in (*SETTING, "batch_size")), []).append(row)
     agreeing = {tuple(row[key] for key in IDENTITY): row["needs"] for row in parity}
     settings: dict[tuple, dict[int, list[dict[str, Any]]]] = {}
     for row in sweep:
@@ -297,7 +321,7 @@ def comparisons(sweep: list[dict[str, Any]], parity: list[dict[str, Any]]) -> It
             few = len({tuple(row[key] for key in CANDIDATE) for row in able}) < 2
             reason = "fewer than two configurations can run: there is nothing to compare" if few else None
             needs = []
-            for row in able:
+            for row in (*able, *tuned.get((*values, size), [])):
                 needs += [*row["needs"], *agreeing[tuple(row[key] for key in IDENTITY)]]
             record = paths.COMPARE.format(**setting_keys, batch_size=size)
             row = {**setting_keys, "batch_size": size, "reason": reason, "record": record}
@@ -320,10 +344,20 @@ def candidates(plan: dict[str, Any], **point: Any) -> list[dict[str, Any]]:
     """
     rows = [
         {key: row[key] for key in (*CANDIDATE, *DIGESTS)}
-        for row in plan["sweep"]
-        if row["group"] == 1 and row["reason"] is None and all(row[key] == value for key, value in point.items())
+        for row in (*plan["sweep"], *plan["tune"])
+        if row.get("group", 1) == 1 and row["reason"] is None and all(row[key] == value for key, value in point.items())
     ]
     return list({tuple(row.values()): row for row in rows}.values())
+
+
+def tuned(plan: dict[str, Any], **point: Any) -> list[str]:
+    """The records of tuning whose settings may take part in a comparison.
+
+    Args:
+        point: keys of the comparison's row; without a `batch_size` those of all of them.
+    """
+    rows = (row for row in plan["tune"] if row["reason"] is None)
+    return [row["record"] for row in rows if all(row[key] == value for key, value in point.items())]
 
 
 def compared_before(plan: dict[str, Any], **setting: Any) -> list[str]:
@@ -339,7 +373,7 @@ def compared_before(plan: dict[str, Any], **setting: Any) -> list[str]:
 
 def needs(plan: dict[str, Any], **candidate: Any) -> set[str]:
     """All outputs without which a candidate (its `candidates` keys and those of its point) cannot be compared."""
-    rows = [*plan["sweep"], *plan["parity"]]
+    rows = [*plan["sweep"], *plan["tune"], *plan["parity"]]
     mine = [row for row in rows if all(row[key] == value for key, value in candidate.items() if key in row)]
     return {output for row in mine for output in row["needs"]}
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import columns, doubts, surroundings
+from dliflow.analysis import columns, doubts, race, surroundings
 from dliflow.analysis.doubts import Seen
 from dliflow.analysis.tables import shared
 from dliflow.records import record
@@ -39,11 +39,13 @@ class Measured(NamedTuple):
     """By point (`columns.POINT`)."""
     groups: dict[tuple, list[dict[str, Any]]]
     """By configuration (`columns.MEASURED`): the groups of its records, as `state.bursts` takes them."""
+    tuned: dict[tuple, list[dict[str, Any]]]
+    """By point, where other launch settings are shown to be faster: the groups of them and the default together."""
 
 
 def read(study_plan: dict[str, Any]) -> Measured:
     """One row for each session, or for each batch size of a group that has none."""
-    measured = Measured([], {}, {})
+    measured = Measured([], {}, {}, {})
     known_of: dict[tuple, dict[str, Any]] = {}  # the rows of a record's batch sizes share what is read of it
     for planned in study_plan["sweep"]:
         key = planned["record"], planned["reason"]
@@ -56,12 +58,31 @@ def read(study_plan: dict[str, Any]) -> Measured:
         row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
         groups = shared.figures(outcome).get("groups", [])
         sessions = [
-            _session(row, outcome["record"], group, session, number)
+            _session(row, outcome["record"], group, session, number, _member(group))
             for number, (group, session) in enumerate(_of_size(groups, row["batch_size"]), 1)
         ]
         measured.sessions.setdefault(shared.values(row, columns.POINT), []).extend(sessions)
         measured.rows.extend([session.row for session in sessions] or [row])
+    for planned in study_plan["tune"]:
+        _add_tuned(measured, planned)
     return measured
+
+
+def _add_tuned(measured: Measured, planned: shared.Row) -> None:
+    """Rows of launch settings that are shown to be faster than the default ones: they took turns with these."""
+    outcome = record.latest(planned)
+    figures = shared.figures(outcome)
+    if not figures.get("chosen"):
+        return
+    point = shared.values(planned, columns.POINT)
+    measured.tuned[point] = figures["confirm"]
+    for number, group in enumerate(figures["confirm"], 1):
+        of_member = {"threads": group["members"][race.TUNED]["identity"]["threads"], "group": number}
+        row = {**shared.identity(planned, outcome), **of_member, "record": planned["record"]}
+        for opening, session in enumerate(group["sessions"], 1):
+            found = _session(row, outcome["record"], group, session, opening, race.TUNED)
+            measured.sessions.setdefault(point, []).append(found)
+            measured.rows.append(found.row)
 
 
 def _member(group: dict[str, Any]) -> str:
@@ -80,7 +101,7 @@ def _of_size(groups: list[dict[str, Any]], batch_size: int) -> Iterator[tuple[di
 
 
 def _session(
-    row: shared.Row, of: dict[str, Any], group: dict[str, Any], session: dict[str, Any], number: int
+    row: shared.Row, of: dict[str, Any], group: dict[str, Any], session: dict[str, Any], number: int, name: str
 ) -> Session:
     """The whole row of a session, and what it is made of.
 
@@ -88,8 +109,8 @@ def _session(
         row: its identity.
         of: its record.
         number: of the session among those of its batch size in this record.
+        name: of the member.
     """
-    name = _member(group)
     ready, opened, usable_cpus = group["members"][name], session["opened"][name], of["machine"]["usable_cpus"]
     latency_ns = doubts.durations(session, name)
     whole = {
@@ -107,6 +128,7 @@ def _session(
         "anchor_threads": session["anchor_threads"],
         "anchor": surroundings.anchor(group, session),
         "launch": launch(opened["launch"]["asked"], of["figures"]),
+        "settings": shared.settings(ready["identity"]),
         "started_at": session["started_at"],
         "wall_ms": session["wall_ms"],
         "group_ms": group["wall_s"] * 1e3,

@@ -8,13 +8,20 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import columns, doubts, state, stats
+from dliflow.analysis import columns, comparison, doubts, race, state, stats
 from dliflow.analysis.state import Estimate
 from dliflow.analysis.tables import shared
 from dliflow.analysis.tables.measurements import Measured, Session
 
 KNOWN = ("framework_version", "threads", "status", "reason")  # columns of a row without figures beside its identity
-OF_ALL = ("framework_version", "threads", "threads_in_effect", "model_bytes", "launch")  # the same in all sessions
+OF_ALL = (
+    "framework_version",
+    "threads",
+    "threads_in_effect",
+    "model_bytes",
+    "launch",
+    "settings",
+)  # the same in all sessions
 MEDIANS = ("import_ms", "load_ms", "first_request_ms", "anchor_ms")
 
 
@@ -23,7 +30,7 @@ class Node(NamedTuple):
 
     reference: state.Reference
     estimates: Mapping[tuple[tuple, int], Estimate]
-    """By configuration (`columns.MEASURED`) and batch size."""
+    """By what `_key` tells of a row, and batch size."""
 
 
 def rows(measured: Measured, parity_rows: shared.Rows) -> shared.Rows:
@@ -44,29 +51,46 @@ def rows(measured: Measured, parity_rows: shared.Rows) -> shared.Rows:
         if failed and sessions:
             groups = len({one["group"] for one in its_rows})
             row["reason"] = f"{len(failed)} of {groups} groups: {failed[0]['reason']}"
+        if point in measured.tuned:
+            row.update(_gain(measured.tuned[point]))
         shared.fail_with_parity(row, parity[shared.values(row)])
         table.append(row)
     return table
 
 
 def by_node(measured: Measured) -> dict[str, Node]:
-    """The estimates of every node's study, each at its own reference state."""
+    """The estimates of every node's study, each at its own reference state, which is that of its sweep."""
     node = columns.MEASURED.index("node")
     bursts: dict[str, dict[tuple, state.Bursts]] = {}
     for configuration, groups in measured.groups.items():
         (of_groups,) = state.bursts(groups).values()
         bursts.setdefault(configuration[node], {})[configuration] = of_groups
+    of_sweep = {name: state.reference_state(of_node.values()) for name, of_node in bursts.items()}
+    for point, groups in measured.tuned.items():
+        bursts[point[node]][point] = state.bursts(groups)[race.TUNED]
     nodes = {}
     for name, of_node in bursts.items():
-        reference = state.reference_state(of_node.values())
+        reference = state.reference_state(of_node.values()) | of_sweep[name]
         nodes[name] = Node(reference, state.estimates(of_node, reference))
     return nodes
+
+
+def _key(row: shared.Row) -> tuple:
+    """What has a slope of its own: a configuration, and each batch size of a tuned one, whose settings may differ."""
+    return shared.values(row, columns.POINT if row["parameters"] == race.TUNED else columns.MEASURED)
+
+
+def _gain(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of tuned settings, over the default ones that they took turns with."""
+    ratio = comparison.ratio(groups, race.PAIR)
+    low, high = ratio.interval or (None, None)
+    return {"tuned_ratio": ratio.ratio, "tuned_ratio_ci_low": low, "tuned_ratio_ci_high": high}
 
 
 def _figures(sessions: Sequence[Session], batch_size: int, node: Node) -> dict[str, Any]:
     """The figures of a point."""
     durations, session_rows = [session.durations_ms for session in sessions], [session.row for session in sessions]
-    estimate = node.estimates[shared.values(session_rows[0], columns.MEASURED), batch_size]
+    estimate = node.estimates[_key(session_rows[0]), batch_size]
     low, high = estimate.interval or (None, None)
     reference_low, reference_high = estimate.reference_interval or (None, None)
     threads = session_rows[0]["anchor_threads"]

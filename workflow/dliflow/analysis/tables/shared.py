@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
 
+from dliflow import frameworks
 from dliflow.analysis import columns
 from dliflow.study import plan
 
@@ -47,6 +49,16 @@ def figures(outcome: dict[str, Any]) -> dict[str, Any]:
 def values(row: Row, names: tuple[str, ...] = plan.IDENTITY) -> tuple:
     """The values of these columns, by default those that identify a configuration of a model."""
     return tuple(row[name] for name in names)
+
+
+def settings(identity: Row) -> str:
+    """What of a member's launch settings is not its framework's default, as JSON: `{"threads": 2}`.
+
+    Args:
+        identity: a record's, with `framework`, `threads` and `options`.
+    """
+    threads = None if identity["threads"] == "default" else identity["threads"]
+    return json.dumps(frameworks.settings(identity["framework"], threads, identity["options"]))
 
 
 def fail_with_parity(row: Row, parity_row: Row) -> None:

@@ -20,6 +20,7 @@ THREADS = Option(int, None, "means nothing here: it has one", minimum=1)
 OPTIONS = {
     "fault": Option(str, "", "how it fails, and under which conditions: `segv at 2 of sweep`"),
     "skip": Option(str, "", "the reason of a skip"),
+    "nap": Option(float, 0.0, "seconds that each request sleeps"),
 }
 
 
@@ -40,13 +41,16 @@ class Linear:
 
     threads = 1
 
-    def __init__(self, weights, fault):
+    def __init__(self, weights, fault, nap):
         self.weights = weights
         self.fault = fault
+        self.nap = nap
 
     def predict(self, batch):
         """One request, or one of the ways to fail."""
         scores = (batch.mean(axis=(2, 3)) @ self.weights).astype(np.float32)
+        if self.nap:
+            time.sleep(self.nap)
         if self.fault == "segv":
             ctypes.string_at(0)
         elif self.fault == "hang":
@@ -92,4 +96,6 @@ def load(model, *, precision, variant, device, batch_size, threads, options):
     opened[batch_size] += 1
     if options["skip"]:
         raise Skip(options["skip"])
-    return Linear(np.load(model / WEIGHTS).astype(np.float32), fault(options["fault"], precision, batch_size))
+    return Linear(
+        np.load(model / WEIGHTS).astype(np.float32), fault(options["fault"], precision, batch_size), options["nap"]
+    )

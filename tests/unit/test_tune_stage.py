@@ -1,0 +1,244 @@
+"""Enumerate, race, confirm: who takes part, who leaves and why, what is chosen, what a kill costs. No processes."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+from types import SimpleNamespace
+
+import nested
+import numpy as np
+import pytest
+
+from dliflow.analysis import race
+from dliflow.machine.facts import Processors
+from dliflow.measuring import anchor, turns
+from dliflow.measuring.workers import WorkerEnded
+from dliflow.records.journal import Journal
+from dliflow.stages import tune
+
+MACHINE = Processors(cores=4, cpus=8, flags=frozenset(), hybrid=False)
+ARGS = {"groups": 5, "budget": 1e9, "seed": 0, "confirm_groups": 3, "confirm_budget": 1e9, "width": 0.02}
+SD = (0.005, 0.005, 0.005)
+
+
+def asked(**changes):
+    fixed = {"framework": "openvino", "precision": "fp32", "variant": "default", "batch_size": 1}
+    return argparse.Namespace(**{**fixed, "threads": None, "options": {}, **changes})
+
+
+def test_what_is_enumerated_is_valid_and_changes_what_the_study_asks_for():
+    plain = tune.enumerated(asked(), MACHINE)
+    assert plain[0] == {}
+    assert {"streams": 4} in plain and {"threads": 2} in plain
+    assert all(plain.count(one) == 1 for one in plain)
+    changed = tune.enumerated(asked(threads=2, options={"pinning": True}), MACHINE)
+    assert changed[0] == {"threads": 2, "pinning": True}
+    assert {"threads": 2, "streams": 2, "pinning": True} in changed
+    assert not any(one.get("streams", 1) > one["threads"] for one in changed)  # more streams than threads are not valid
+
+
+class Fake:
+    """A track on which each candidate takes a known time, breaks as asked, and starts no process."""
+
+    def __init__(self, truth, heats=99, faults=(), seed=0, **changes):
+        """Of logarithms of ratios to the default by name; faults by name and group: what happens then."""
+        self.args = argparse.Namespace(**{**ARGS, "seed": seed, **changes})
+        self.truth, self.heats, self.faults = dict(truth), heats, dict(faults)
+        self.settings = {race.DEFAULT: {}, **{name: {"threads": name} for name in self.truth}}
+        self.scores, self.had, self.number = {}, dict.fromkeys(self.truth, 0), 0
+
+    def heat(self, waiting):
+        names = waiting[: self.heats]
+        for name in names:
+            self.had[name] += 1
+            if (name, self.had[name]) in self.faults:
+                how = self.faults[name, self.had[name]]
+                return {"done": [name], "left": {name: {"how": how, "why": f"it {how}"}}, "scores": {}, "group": None}
+        return self._event(names, {name: self.truth[name] for name in names})
+
+    def confirmation(self, winner):
+        if (winner, "confirm") in self.faults:
+            gone = {winner: {"how": "failed", "why": "it broke later"}}
+            return {"done": [], "left": gone, "scores": {}, "group": None}
+        return self._event([race.TUNED], {race.TUNED: self.truth[winner]})
+
+    def _event(self, done, levels):
+        self.number += 1
+        latency = {name: (lambda state, level=level: 5 * math.exp(level + state)) for name, level in levels.items()}
+        members = {race.DEFAULT: lambda state: 5 * math.exp(state), **latency}
+        (group,) = nested.groups(members, 1, sd=SD, seed=1000 * self.args.seed + self.number)
+        return {"done": list(done), "left": {}, "scores": {}, "group": {**group, "wall_s": 10.0}}
+
+
+def test_the_fastest_wins_the_far_ones_leave_and_fresh_groups_tell_the_gain():
+    fake = Fake({"a": -0.2, "b": -0.01, "c": 0.7, "d": 0.9})
+    figures = tune.tuned(fake)
+    assert figures["winner"] == "a" and figures["chosen"] == {"threads": "a"}
+    assert figures["race_stopped_by"] == "one left"
+    assert {one["name"]: one["how"] for one in figures["candidates"]} == {
+        race.DEFAULT: None,
+        "a": None,
+        **dict.fromkeys("bcd", "slower"),
+    }
+    assert "slower than a in the race" in figures["candidates"][-1]["why"]
+    assert figures["ratio"] == pytest.approx(math.exp(-0.2), rel=0.02)
+    assert len(figures["confirm"]) >= 3
+    assert not {id(group) for group in figures["confirm"]} & {id(group) for group in figures["race"]}
+
+
+def test_a_single_candidate_is_not_judged_by_one_group():
+    figures = tune.tuned(Fake({"a": -0.1}))
+    assert (len(figures["race"]), figures["race_stopped_by"], figures["winner"]) == (3, "one left", "a")
+
+
+def test_the_default_s_victory_needs_no_confirmation():
+    figures = tune.tuned(Fake({"a": 0.2, "b": 0.4}))
+    assert (figures["winner"], figures["chosen"], figures["confirm"], figures["ratio"]) == (race.DEFAULT, {}, [], None)
+
+
+def test_settings_that_change_nothing_are_hardly_ever_chosen():
+    """The winner of six that are the same as the default looks faster in the race; fresh groups do not say so."""
+    found = [tune.tuned(Fake(dict.fromkeys("abcdef", 0.0), seed=seed)) for seed in range(60)]
+    raced = [race.ratio(race.figures(one["race"], one["winner"]))[0] for one in found if one["confirm"]]
+    assert np.mean(np.log(raced)) < -0.002  # what the race says of its winner is biased
+    assert abs(np.mean([math.log(one["ratio"]) for one in found if one["confirm"]])) < 0.002
+    assert sum(bool(one["chosen"]) for one in found) <= 5  # 1.5 are to be expected
+
+
+def test_what_breaks_or_cannot_leaves_with_its_reason_and_the_rest_goes_on_in_heats():
+    faults = {("a", 2): "failed", ("b", 1): "skipped", ("c", 1): "other scores"}
+    fake = Fake({"a": -0.3, "b": -0.3, "c": -0.3, "d": -0.1, "e": 0.0}, heats=2, faults=faults)
+    figures = tune.tuned(fake)
+    how = {one["name"]: (one["how"], one["why"]) for one in figures["candidates"]}
+    assert how["a"] == ("failed", "it failed")
+    assert how["b"] == ("skipped", "it skipped")
+    assert how["c"] == ("other scores", "it other scores")
+    assert figures["winner"] == "d"
+    assert len(race.figures(figures["race"], "d")) == len(race.figures(figures["race"], "e")) >= 3
+
+
+def test_a_winner_that_breaks_later_is_not_chosen():
+    figures = tune.tuned(Fake({"a": -0.3, "b": 0.5}, faults={("a", "confirm"): None}))
+    assert (figures["chosen"], figures["confirm"], figures["ratio"]) == ({}, [], None)
+    assert figures["candidates"][1]["how"] == "failed" and figures["candidates"][1]["why"] == "it broke later"
+
+
+@pytest.mark.parametrize(("changes", "why", "groups"), [({"budget": 15.0}, "time", 2), ({}, "groups", 5)])
+def test_a_race_ends_with_its_groups_or_its_budget(changes, why, groups):
+    fake = Fake({"a": -0.1, "b": -0.1}, **changes)
+    found, left, stopped_by = tune.raced(fake)
+    assert (len(found), left, stopped_by) == (groups, {}, why)
+
+
+def test_what_happened_before_a_kill_is_told_again_and_not_made_again(tmp_path):
+    made = []
+
+    def happen(number):
+        made.append(number)
+        return {"number": number}
+
+    with Journal(tmp_path / "partial", "key", np.uint8) as journal:
+        told = tune.Told(journal)
+        assert [told(happen) for _ in range(2)] == [{"number": 1}, {"number": 2}]
+    with Journal(tmp_path / "partial", "key", np.uint8) as journal:
+        told = tune.Told(journal)
+        assert [told(happen) for _ in range(3)] == [{"number": 1}, {"number": 2}, {"number": 3}]
+    assert made == [1, 2, 3]
+    with Journal(tmp_path / "partial", "another", np.uint8) as journal:
+        assert tune.Told(journal).before == []
+
+
+# --- The track, on workers that are none ------------------------------------------------------------------------------
+
+SETTINGS = {race.DEFAULT: {}, "compile=true": {"compile": True}, "threads=1": {"threads": 1}}
+BOUNDS = {"tolerance": 1e-4, "distance": None, "agreement": None}
+
+
+class Worker:
+    """Answers what a session of its scores is asked."""
+
+    def __init__(self, scores):
+        self.scores, self.asked = scores, []
+
+    def ask(self, request, limit_s):
+        (kind,) = request
+        self.asked.append(kind)
+        return {"scores": self.scores} if kind == "scores" else {}
+
+
+@pytest.fixture
+def track(monkeypatch, tmp_path):
+    """A track of PyTorch whose groups have these workers, or fail to start; and who gave bursts in each group."""
+
+    def make(scores, ends=None, peak_mib=100.0):
+        together = []
+
+        @contextlib.contextmanager
+        def group(commands, of_anchor, inputs, hang_s):
+            if ends is not None and ends.name in commands:
+                raise ends
+            yield turns.Group(None, {name: Worker(scores.get(name, [[1.0, 2.0]])) for name in commands}, {}, {})
+
+        def session(running, sizes, pace, order):
+            together.append(sorted(sizes))
+            return {"opened": {name: {"peak_rss_mib": peak_mib} for name in sizes}}
+
+        monkeypatch.setattr(turns, "group", group)
+        monkeypatch.setattr(turns, "session", session)
+        monkeypatch.setattr(turns, "Watch", lambda running: SimpleNamespace(seen=dict))
+        monkeypatch.setattr(anchor, "file", lambda manifest: "anchor")
+        monkeypatch.setattr(tune.facts, "memory_available_mib", lambda: 1000)
+        pace = {"rounds": 1, "burst_requests": 1, "burst_limit": 1.0, "warmup_requests": 1, "warmup_limit": 1.0}
+        model = {"model": "m", "device": "cpu", "converted": "m.json", "scores": 2, "launch": {}, "distinct": None}
+        args = asked(framework="pytorch", python="python", anchor_python="python", anchor="a", sessions=1, seed=0)
+        args = argparse.Namespace(**{**vars(args), **pace, **model, "hang": 1.0, "out": "x", "score_images": 1},
+                                  bounds=BOUNDS)  # fmt: skip
+        journal = Journal(tmp_path / "partial", "key", np.uint8)
+        made = tune.Track(args, SETTINGS, 0, tune.Told(journal))
+        made.together = together
+        return made
+
+    return make
+
+
+def test_settings_that_may_change_arithmetic_are_held_by_the_bounds_of_parity(track):
+    made = track({"compile=true": [[1.0, 2.1]]})
+    event = made.heat(["compile=true", "threads=1"])
+    assert event["done"] == ["compile=true", "threads=1"]
+    (gone,) = event["left"].items()
+    assert gone[0] == "compile=true" and gone[1]["how"] == "other scores"
+    assert "0.05 of the largest" in gone[1]["why"] and "parity.tolerance.fp32 = 0.0001" in gone[1]["why"]
+    assert made.together == [["default", "threads=1"]]
+    assert set(made.scores) == {"compile=true"}  # threads change no arithmetic
+    assert made.heat(["compile=true"])["scores"] == {}  # looked at once
+
+
+def test_the_same_scores_stay(track):
+    event = track({}).heat(["compile=true"])
+    assert event["left"] == {} and event["scores"]["compile=true"]["max_rel_score_diff"] == 0
+
+
+def test_the_memory_bounds_how_many_live_at_once(track):
+    made = track({}, peak_mib=350.0)
+    assert made.room() == tune.FIRST_HEAT
+    made.heat(["threads=1"])
+    assert made.room() == 2  # 700 of 1,000 MiB
+    made.heat(["threads=1", "compile=true"])
+    assert made.together[-1] == ["default", "threads=1"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "how"),
+    [(WorkerEnded("threads=1", "it died"), "failed"), (turns.Skipped("threads=1", "not here"), "skipped")],
+)
+def test_a_candidate_that_does_not_come_up_leaves_and_who_was_with_it_does_not(track, ended, how):
+    event = track({}, ends=ended).heat(["threads=1", "compile=true"])
+    assert event["done"] == ["threads=1"]
+    assert event["left"] == {"threads=1": {"how": how, "why": ended.reason}}
+
+
+def test_a_default_that_breaks_is_the_job_s_end(track):
+    with pytest.raises(WorkerEnded, match="default: it died"):
+        track({}, ends=WorkerEnded(race.DEFAULT, "it died")).heat(["threads=1"])

@@ -1,0 +1,70 @@
+"""What races of launch settings found: for each the winner, what it gained, and what became of the others."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple, Optional
+
+from dliflow import wording
+from dliflow.analysis.columns import POINT
+from dliflow.analysis.ranking import Figure
+from dliflow.analysis.rows import Row, Rows, grouped
+from dliflow.report import names
+
+
+class Race(NamedTuple):
+    """One race."""
+
+    title: str
+    """Model, device and node, the configuration and the batch size."""
+    candidates: Rows
+    """Of tuning.csv, those that raced, the fastest of the race first."""
+    reason: Optional[str]
+    """Why there was none."""
+
+    @property
+    def winner(self) -> Optional[Row]:
+        """Whoever won, confirmed or not; None where that was the default, or where it broke."""
+        return next((row for row in self.candidates if row["ratio"] is not None), None)
+
+    @property
+    def gain(self) -> Figure:
+        """The winner's latency over the default's, of groups that did not choose it."""
+        assert self.winner is not None
+        low, high = self.winner["ratio_ci_low"], self.winner["ratio_ci_high"]
+        return Figure(self.winner["ratio"], None if low is None or high is None else (low, high))
+
+    @property
+    def verdict(self) -> str:
+        """What came out."""
+        if self.winner is None:
+            return "the default won"
+        return "faster" if self.winner["outcome"] == "chosen" else "not shown to be faster: the default stays"
+
+    @property
+    def seconds(self) -> float:
+        """Of race and confirmation."""
+        return self.candidates[0]["seconds"]
+
+    @property
+    def tried(self) -> str:
+        """How many raced, and of how many they are a choice."""
+        tried, valid = self.candidates[0]["tried"], self.candidates[0]["valid"]
+        return str(tried) if tried == valid else f"sampled: {tried} of {valid}"
+
+
+def settings(text: Optional[str]) -> str:
+    """A column `settings` in words: `threads=2`, or `default`."""
+    return wording.settings(json.loads(text or "{}")) or "default"
+
+
+def races(tuning: Rows) -> list[Race]:
+    """Every race that was planned and not skipped, in the order of the table."""
+    result = []
+    for rows in grouped((row for row in tuning if row["status"] != "skipped"), POINT).values():
+        first = rows[0]
+        title = f"{names.setting(first)} · {names.configuration({**first, 'parameters': 'default'})}"
+        raced = [row for row in rows if row["candidate"] is not None and row["status"] == "ok"]
+        raced.sort(key=lambda row: row["race_ratio"] or (1.0 if row["outcome"] == "default" else 1e9))
+        result.append(Race(f"{title} · batch size {first['batch_size']}", raced, first["reason"]))
+    return result

@@ -1,0 +1,335 @@
+"""Look for the launch settings with which a configuration is fastest at a batch size: enumerate, race, confirm.
+
+The same machinery as that of the sweep and of comparisons. All settings that the framework's file declares to be worth
+trying on this machine, or a seeded choice of them, race in rounds, each in the same rounds as the default settings.
+From the third group on losers leave. Whoever wins meets the default once more, in fresh groups that had no part in
+choosing it; only these tell how much is gained. What breaks, hangs or cannot run here leaves with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dliflow import frameworks, wording
+from dliflow.analysis import comparison, race
+from dliflow.analysis.race import DEFAULT, TUNED, Settings
+from dliflow.errors import Skip
+from dliflow.files import digest, payload, sha256
+from dliflow.machine import facts, launch
+from dliflow.measuring import anchor, feed, metrics, session, turns, workers
+from dliflow.records.journal import Journal
+from dliflow.study import arguments as command_line
+from dliflow.study import source_code
+
+FIRST_HEAT = 4  # members, until it is known how much memory one takes
+MEMORY = 0.7  # share of what is available that workers may take
+Event = dict[str, Any]
+"""What became of some candidates, as the journal keeps it: `done`, whose turn it need not be again; `left`, those of
+them that take no further part, each with `how` and `why`; `scores`, of those that were looked at; and the `group`."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    session.arguments(parser)
+    launch.arguments(parser)
+    feed.arguments(parser)
+    turns.arguments(parser)
+    parser.add_argument("--node", required=True)
+    parser.add_argument("--python", required=True, help="of the framework's environment, or a file naming it")
+    parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
+    parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
+    parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--candidates", type=int, required=True, help="how many at most, the default among them")
+    parser.add_argument("--groups", type=int, required=True, help="of the race, at most")
+    parser.add_argument("--budget", type=float, required=True, help="seconds after which no new one of them begins")
+    parser.add_argument("--sessions", type=int, required=True, help="in each group")
+    parser.add_argument("--confirm-groups", type=int, required=True, help="of the winner and the default, at least")
+    parser.add_argument("--confirm-budget", type=float, required=True, help="seconds after which no new one begins")
+    parser.add_argument("--width", type=float, required=True, help="half of a ratio's interval that is narrow enough")
+    parser.add_argument("--score-images", type=int, required=True, help="on so many scores are compared")
+    parser.add_argument("--bounds", type=json.loads, required=True, help="JSON: parity's, of this precision")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="the record")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the record with every burst in it.
+
+    Raises:
+        DliflowError: when the default settings break, or the anchor does.
+    """
+    extra = {key: getattr(args, key) for key in ("node", "parameters", "batch_size")} | {"scenario": "latency"}
+    description = session.described(args)
+    launch.apply(args.launch)  # the workers inherit it, and the settings worth trying depend on it
+    valid = enumerated(args, facts.processors())
+    if len(valid) == 1:
+        reason = "there are no other launch settings than the default ones that are worth trying on this machine"
+        session.write_skip(args.out, "tune", description, Skip(reason), extra)
+        return
+    settings = named(args, valid)
+    with Journal(payload(args.out, ".partial"), deciding(args, valid), np.uint8) as journal:
+        with feed.shared(feed.images(args)) as inputs:
+            try:
+                figures = tuned(Track(args, settings, inputs, Told(journal)))
+            except turns.Skipped as skipped:  # the default
+                session.write_skip(args.out, "tune", description, Skip(skipped.reason), extra)
+                journal.remove()
+                return
+        versions = (group["members"][DEFAULT]["identity"]["framework_version"] for group in figures["race"])
+        identity = {**description.identity, **extra, "framework_version": next(versions, None)}
+        figures |= {"valid": len(valid), "width_asked": args.width, **feed.chosen(args)}
+        session.write_record(args.out, "tune", identity, figures=figures)
+        journal.remove()
+
+
+def enumerated(args: argparse.Namespace, processors: facts.Processors) -> list[Settings]:
+    """All settings that are valid on this machine; first those of the study, which the others change."""
+    base = frameworks.settings(args.framework, args.threads, args.options)
+    place = (args.precision, args.variant, args.batch_size, processors)
+    every = [base]
+    for changed in frameworks.candidates(args.framework, *place):
+        one = frameworks.settings(args.framework, *frameworks.apart({**base, **changed}))
+        if one not in every and frameworks.valid(args.framework, one, *place):
+            every.append(one)
+    return every
+
+
+def named(args: argparse.Namespace, valid: Sequence[Settings]) -> dict[str, Settings]:
+    """By name those that race: all that are valid, or a choice of them, the default first."""
+    default, *others = race.sampled(valid, args.candidates, args.seed)
+    return {DEFAULT: default, **{wording.settings(one): one for one in others}}
+
+
+def deciding(args: argparse.Namespace, valid: Sequence[Settings]) -> str:
+    """Digest of everything that decides what is measured; what an earlier attempt left under another one is dropped."""
+    code = source_code.digest("stages.tune", "stages.worker", "stages.anchor", f"frameworks.{args.framework}")
+    asked = {key: str(value) for key, value in vars(args).items()}
+    files = {key: sha256(getattr(args, key)) for key in ("converted", "array", "anchor")}
+    return digest({"asked": asked, "files": files, "code": code, "valid": valid}, 64)
+
+
+class Told:
+    """What happened, one line of JSON each; what happened before the job was killed is told again, not made again."""
+
+    def __init__(self, journal: Journal):
+        self.journal, self.number = journal, 0
+        self.before = [json.loads(line) for line in journal.records().tobytes().splitlines()]
+        if self.before:
+            print(f"goes on where it stopped: {len(self.before)} groups are done", flush=True)
+
+    def __call__(self, happen: Callable[[int], Event]) -> Event:
+        """The next event.
+
+        Args:
+            happen: makes it, knowing its number.
+        """
+        self.number += 1
+        if self.before:
+            return self.before.pop(0)
+        event = happen(self.number)
+        self.journal.add(np.frombuffer(json.dumps(event).encode() + b"\n", np.uint8))
+        self.journal.sync()
+        return event
+
+
+class Track:
+    """Where settings race: it lets candidates and the default take turns, as many of them as the memory holds."""
+
+    def __init__(self, args: argparse.Namespace, settings: Mapping[str, Settings], inputs: int, told: Told):
+        """Begin.
+
+        Args:
+            settings: by name, of them the default.
+            inputs: descriptor of the inputs, which the workers inherit.
+        """
+        self.args, self.settings, self.inputs, self.told = args, settings, inputs, told
+        self.of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
+        self.pace = turns.Pace.of(args)
+        self.scores: dict[str, dict[str, float]] = {}
+        self.largest_mib = 0.0
+
+    def heat(self, waiting: Sequence[str]) -> Event:
+        """Measure the first of these candidates beside the default, as many as there is room for."""
+        return self._next(lambda number: self._measured({name: name for name in waiting[: self.room() - 1]}, number))
+
+    def confirmation(self, winner: str) -> Event:
+        """A group of the winner and the default alone."""
+        return self._next(lambda number: self._measured({TUNED: winner}, number))
+
+    def room(self) -> int:
+        """Members that may live at once; a default and a candidate in any case."""
+        available = facts.memory_available_mib()
+        if not self.largest_mib or available is None:
+            return FIRST_HEAT
+        return max(2, int(MEMORY * available / self.largest_mib))
+
+    def _next(self, happen: Callable[[int], Event]) -> Event:
+        event = self.told(happen)
+        self.scores |= event["scores"]
+        sessions = event["group"]["sessions"] if event["group"] else []
+        peaks = [opened["peak_rss_mib"] or 0.0 for one in sessions for opened in one["opened"].values()]
+        self.largest_mib = max([self.largest_mib, *peaks])
+        return event
+
+    def _measured(self, members: Mapping[str, str], number: int) -> Event:
+        """A group of these members, each a candidate, and the default.
+
+        Raises:
+            WorkerEnded, Skipped: when that is the default's doing, or the anchor's.
+        """
+        order, begun = random.Random(f"{self.args.seed}:{self.args.out}:{number}"), time.monotonic()
+        commands = {DEFAULT: self._command(DEFAULT, DEFAULT)}
+        commands |= {member: self._command(name, member) for member, name in members.items()}
+        try:
+            with turns.group(commands, self.of_anchor, self.inputs, self.pace.hang_s) as running:
+                watch = turns.Watch(running)
+                scores = self._scores(running, [name for member, name in members.items() if member == name])
+                left = {name: why for name in scores if (why := self._beyond(scores[name]))}
+                sizes = {member: self.args.batch_size for member in commands if member not in left}
+                if len(sizes) < 2:
+                    return {"done": list(members), "left": left, "scores": scores, "group": None}
+                sessions = [turns.session(running, sizes, self.pace, order) for _ in range(self.args.sessions)]
+                group = turns.described(running, watch.seen(), sessions, begun)
+                return {"done": list(members), "left": left, "scores": scores, "group": group}
+        except (workers.WorkerEnded, turns.Skipped) as ended:
+            if ended.name not in members:
+                raise
+            how = "skipped" if isinstance(ended, turns.Skipped) else "failed"
+            gone = {"how": how, "why": ended.reason}
+            return {"done": [ended.name], "left": {members[ended.name]: gone}, "scores": {}, "group": None}
+
+    def _scores(self, running: turns.Group, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """How far from the default's scores those are of each of these whose settings may change arithmetic, once."""
+        unknown = [name for name in names if self._changes_arithmetic(name) and name not in self.scores]
+        if not unknown:
+            return {}
+        reference = self._predicted(running, DEFAULT)
+        return {name: metrics.compare(self._predicted(running, name), reference) for name in unknown}
+
+    def _changes_arithmetic(self, name: str) -> bool:
+        base, one = self.settings[DEFAULT], self.settings[name]
+        space = frameworks.space(self.args.framework)
+        return any(space[key].arithmetic and one.get(key) != base.get(key) for key in {*base, *one})
+
+    def _predicted(self, running: turns.Group, member: str) -> np.ndarray:
+        """Its scores, float32 (images, scores)."""
+        worker = running.members[member]
+        at_once = {"batch_size": self.args.batch_size, "warm_up": {"requests": 0, "limit_s": 0}}
+        opened = worker.ask({"open": at_once}, self.pace.opening_limit_s)
+        if "skip" in opened:
+            raise turns.Skipped(member, opened["skip"])
+        scores = worker.ask({"scores": {"images": self.args.score_images}}, self.pace.burst_limit_s)["scores"]
+        worker.ask({"close": {}}, self.pace.hang_s)
+        return np.array(scores, np.float32)
+
+    def _beyond(self, distances: dict[str, float]) -> dict[str, str] | None:
+        """Why a candidate leaves whose scores are so far from the default's; None where they are near enough."""
+        broken = metrics.beyond(distances, self.args.bounds)
+        if not broken:
+            return None
+        listed = " and ".join(f"parity.{name}.{self.args.precision} = {self.args.bounds[name]:g}" for name in broken)
+        return {
+            "how": "other scores",
+            "why": f"its scores differ from the default's by {distances['max_rel_score_diff']:.2g} of the largest, "
+            f"their distance is {distances['score_distance']:.2g}, top-1 agrees on {distances['agreement']:.0%}: "
+            f"beyond {listed}",
+        }
+
+    def _command(self, name: str, member: str) -> list[str]:
+        """How the worker of a candidate is started."""
+        keys = ("model", "framework", "variant", "precision", "device", "converted", "scores", "launch", "distinct")
+        threads, options = frameworks.apart(self.settings[name])
+        return command_line.worker(
+            workers.python(self.args.python),
+            self.inputs,
+            **{key: getattr(self.args, key) for key in keys},
+            **{"parameters": DEFAULT if member == DEFAULT else TUNED, "threads": threads, "options": options},
+        )
+
+
+def tuned(track: Track) -> dict[str, Any]:
+    """The record's figures: all groups, who left and why, and what was chosen: `{}` where none was shown faster."""
+    groups, left, race_stopped_by = raced(track)
+    standing = {name: race.figures(groups, name) for name in track.settings if name not in {DEFAULT, *left}}
+    winner = race.best(standing)
+    confirm, confirm_stopped_by = confirmed(track, winner, left) if winner != DEFAULT else ([], None)
+    ratio = comparison.ratio(confirm, race.PAIR) if confirm else None
+    faster = ratio is not None and ratio.verdict == comparison.FIRST
+    return {
+        "candidates": [
+            {"name": name, "settings": one, **left.get(name, {"how": None, "why": None})}
+            | {"scores": track.scores.get(name)}
+            for name, one in track.settings.items()
+        ],
+        "race": groups,
+        "race_stopped_by": race_stopped_by,
+        "winner": winner,
+        "confirm": confirm,
+        "confirm_stopped_by": confirm_stopped_by,
+        "chosen": track.settings[winner] if faster else {},
+        "ratio": ratio.ratio if ratio else None,
+        "wall_s": sum(group["wall_s"] for group in (*groups, *confirm)),
+    }
+
+
+def raced(track: Track) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]], str]:
+    """Let all candidates race; its groups, those that left with `how` and `why`, and what ended it.
+
+    It ends when one is left beside the default, though not before the third group, which a single candidate has, too;
+    or with its last group, or with the budget.
+    """
+    args = track.args
+    groups: list[dict[str, Any]] = []
+    left: dict[str, dict[str, str]] = {}
+    standing = [name for name in track.settings if name != DEFAULT]
+    for number in range(args.groups):
+        if number and sum(group["wall_s"] for group in groups) >= args.budget:
+            return groups, left, "time"
+        waiting = random.Random(f"{args.seed}:{number}").sample(standing, len(standing))
+        while waiting:
+            event = track.heat(waiting)
+            waiting = [name for name in waiting if name not in event["done"]]
+            left |= event["left"]
+            groups += [event["group"]] if event["group"] else []
+        of = {name: race.figures(groups, name) for name in standing if name not in left}
+        left |= {name: _slower(loss) for name, loss in race.losers(of, race.looks(args.groups)).items()}
+        standing = [name for name in standing if name not in left]
+        if not standing or (len(standing) == 1 and number + 1 >= race.LEAST):
+            return groups, left, "one left"
+    return groups, left, "groups"
+
+
+def _slower(loss: race.Loss) -> dict[str, str]:
+    return {"how": "slower", "why": f"{loss.ratio - 1:.1%} slower than {loss.against} in the race (p = {loss.p:.1g})"}
+
+
+class Gone(Exception):
+    """The winner broke after it had won."""
+
+
+def confirmed(track: Track, winner: str, left: dict[str, dict[str, str]]) -> tuple[list[Mapping[str, Any]], str | None]:
+    """Groups of the winner and the default, none of which had a part in choosing it, and what ended them.
+
+    A winner that breaks is added to those that left.
+    """
+
+    def make() -> dict[str, Any]:
+        event = track.confirmation(winner)
+        left.update(event["left"])
+        if event["group"] is None:
+            raise Gone
+        return event["group"]
+
+    args = track.args
+    try:
+        return comparison.until_decided(make, [race.PAIR], args.confirm_groups, args.confirm_budget, args.width)
+    except Gone:
+        return [], None
