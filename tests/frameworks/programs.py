@@ -131,7 +131,7 @@ TOLD = {
             'session.get_session_options().get_session_config_entry("session.intra_op_thread_affinities")'
         ),
     },
-    "tflite": {"xnnpack": 'any("XNNPACK" in one["op_name"] for one in interpreter._get_ops_details())'},
+    "tflite": {"xnnpack": 'any(one["op_name"] == "DELEGATE" for one in interpreter._get_ops_details())'},
     "tensorflow": {
         "threads": "tf.config.threading.get_intra_op_parallelism_threads()",
         "inter_op_threads": "tf.config.threading.get_inter_op_parallelism_threads()",
@@ -154,6 +154,12 @@ TOLD = {
         "allocator": '__import__("os").environ.get("LD_PRELOAD")',
     },
 }
+ASKED = """
+try:
+    told[{key!r}] = {expression}
+except RuntimeError as error:  # ONNX Runtime has no entry of that name
+    told[{key!r}] = error
+"""
 SHELL = """
 {start}
 import json
@@ -169,7 +175,7 @@ print(json.dumps({{key: str(value) for key, value in told.items()}}))
 
 
 def _told(framework: str) -> str:
-    return "\n".join(f"told[{key!r}] = {expression}" for key, expression in TOLD[framework].items())
+    return "".join(ASKED.format(key=key, expression=expression) for key, expression in TOLD[framework].items())
 
 
 def with_lines(framework: str, blocks: list[str], **constants: object) -> str:

@@ -19,9 +19,9 @@ SYMBOL, PARAMETERS = f"{MODEL}-symbol.json", f"{MODEL}-0000.params"
 THREADS = Option(
     int,
     None,
-    "threads of OpenMP and OpenBLAS; the default is one for each core",
+    "threads of OpenMP and OpenBLAS; the default is half the hardware threads",
     minimum=1,
-    tried=lambda machine: [count for count in counts(machine.cpus) if count != machine.cores],
+    tried=lambda machine: [count for count in counts(machine.cpus) if count != max(1, machine.cpus // 2)],
     code=(
         'os.environ["OMP_NUM_THREADS"] = "{value}"\n'
         'os.environ["MXNET_OMP_MAX_THREADS"] = "{value}"\n'

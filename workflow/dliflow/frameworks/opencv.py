@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dliflow.errors import DliflowError
 from dliflow.frameworks import Option, counts, take_options
 
 MODEL = "model.onnx"
+ENGINE, CLASSIC = "OPENCV_FORCE_DNN_ENGINE", "1"  # cv::dnn::EngineType
 THREADS = Option(
     int,
     None,
@@ -16,10 +18,18 @@ THREADS = Option(
     code="cv2.setNumThreads({value})",
 )
 OPTIONS = {
+    "classic_engine": Option(
+        bool,
+        False,
+        "the engine of OpenCV 4 in place of that of OpenCV 5",
+        tried=lambda machine: [True],
+        arithmetic=True,
+        code=f'os.environ["{ENGINE}"] = "{CLASSIC}"',
+    ),
     "fusion": Option(
         bool,
         True,
-        "layers that follow each other are computed as one",
+        "layers that follow each other are computed as one; only the classic engine can do without",
         tried=lambda machine: [False],
         arithmetic=True,
         code="net.enableFusion({value})",
@@ -33,7 +43,17 @@ OPTIONS = {
         code="net.enableWinograd({value})",
     ),
 }
-TOGETHER = (("threads", "winograd"), ("fusion", "winograd"))
+TOGETHER = (("threads", "winograd"), ("classic_engine", "fusion", "winograd"))
+
+
+def valid(settings, processors, *, precision, variant, batch_size):
+    """Fusion is a matter of the classic engine."""
+    return "fusion" not in settings or "classic_engine" in settings
+
+
+def environment(threads, options):
+    """The engine is chosen when the first network is read, for all of them."""
+    return {ENGINE: CLASSIC} if options.get("classic_engine") else {}
 
 
 def version():
@@ -74,6 +94,10 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     import cv2
 
     options = take_options("opencv", options)
+    if not (options["fusion"] or options["classic_engine"]):
+        raise DliflowError(
+            "options.opencv.fusion: False: OpenCV 5's engine has no network then; set classic_engine, too, or leave it"
+        )
     if threads:
         cv2.setNumThreads(threads)
     net = cv2.dnn.readNetFromONNX(str(model / MODEL))

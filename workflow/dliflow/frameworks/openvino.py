@@ -36,7 +36,8 @@ OPTIONS = {
         1,
         "requests that the plugin can work on at once",
         minimum=1,
-        tried=lambda machine: counts(machine.cores)[1:],
+        # A request runs in one stream, and has its threads only; two show what that costs.
+        tried=lambda machine: [2] if machine.cores > 1 else [],
         code='properties["NUM_STREAMS"] = {value}',
     ),
     "hyper_threading": Option(
@@ -49,8 +50,8 @@ OPTIONS = {
     "pinning": Option(
         bool,
         None,
-        "whether each thread stays on its core",
-        tried=lambda machine: [True, False] if machine.cores > 1 else [],
+        "whether each thread stays on its core, as they do by default for latency",
+        tried=lambda machine: [False],
         code='properties["ENABLE_CPU_PINNING"] = {value}',
     ),
     "core_type": Option(
@@ -86,11 +87,12 @@ TOGETHER = (
 
 
 def valid(settings, processors, *, precision, variant, batch_size):
-    """Streams share the threads; THROUGHPUT is another choice only where there is more to choose."""
+    """Streams share the threads; a single thread needs no core; THROUGHPUT matters where there is more to choose."""
     threads = settings.get("threads") or processors.cores
-    more = processors.cpus > processors.cores or processors.hybrid or "streams" in settings
+    more = processors.cpus > processors.cores or processors.hybrid
     return not (
         settings.get("streams", 1) > threads
+        or ("pinning" in settings and threads == 1)
         or (settings.get("hint") == "THROUGHPUT" and not more)
         or (settings.get("hint") == "THROUGHPUT" and "hyper_threading" in settings)
     )
