@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import time
 from types import SimpleNamespace
 
 import nested
@@ -159,12 +160,16 @@ BOUNDS = {"tolerance": 1e-4, "distance": None, "agreement": None}
 class Worker:
     """Answers what a session of its scores is asked."""
 
-    def __init__(self, scores):
-        self.scores, self.asked = scores, []
+    def __init__(self, name, scores, takes_s=0.0):
+        self.name, self.scores, self.takes_s = name, scores, takes_s
 
     def ask(self, request, limit_s):
         (kind,) = request
-        self.asked.append(kind)
+        if self.scores == "breaks":
+            raise WorkerEnded(self.name, "it broke when it was opened")
+        if self.scores == "skips" and kind == "open":
+            return {"skip": "not on this machine"}
+        time.sleep(self.takes_s if kind == "open" else 0)
         return {"scores": self.scores} if kind == "scores" else {}
 
 
@@ -172,14 +177,18 @@ class Worker:
 def track(monkeypatch, tmp_path):
     """A track of PyTorch whose groups have these workers, or fail to start; and who gave bursts in each group."""
 
-    def make(scores, ends=None, peak_mib=100.0):
+    def make(scores, ends=None, peak_mib=100.0, takes=(), budget=60.0):
         together = []
+
+        def members(commands):
+            takes_s = dict(takes)
+            return {name: Worker(name, scores.get(name, [[1.0, 2.0]]), takes_s.get(name, 0.0)) for name in commands}
 
         @contextlib.contextmanager
         def group(commands, of_anchor, inputs, hang_s):
             if ends is not None and ends.name in commands:
                 raise ends
-            yield turns.Group(None, {name: Worker(scores.get(name, [[1.0, 2.0]])) for name in commands}, {}, {})
+            yield turns.Group(None, members(commands), {name: {} for name in commands}, {})
 
         def session(running, sizes, pace, order):
             together.append(sorted(sizes))
@@ -194,7 +203,7 @@ def track(monkeypatch, tmp_path):
         model = {"model": "m", "device": "cpu", "converted": "m.json", "scores": 2, "launch": {}, "distinct": None}
         args = asked(framework="pytorch", python="python", anchor_python="python", anchor="a", sessions=1, seed=0)
         args = argparse.Namespace(**{**vars(args), **pace, **model, "hang": 1.0, "out": "x", "score_images": 1},
-                                  bounds=BOUNDS)  # fmt: skip
+                                  bounds=BOUNDS, budget=budget)  # fmt: skip
         journal = Journal(tmp_path / "partial", "key", np.uint8)
         made = tune.Track(args, SETTINGS, 0, tune.Told(journal))
         made.together = together
@@ -211,13 +220,29 @@ def test_settings_that_may_change_arithmetic_are_held_by_the_bounds_of_parity(tr
     assert gone[0] == "compile=true" and gone[1]["how"] == "other scores"
     assert "0.05 of the largest" in gone[1]["why"] and "parity.tolerance.fp32 = 0.0001" in gone[1]["why"]
     assert made.together == [["default", "threads=1"]]
-    assert set(made.scores) == {"compile=true"}  # threads change no arithmetic
+    assert made.scores["threads=1"] is None  # threads change no arithmetic
+    assert made.scores["compile=true"]["max_rel_score_diff"] == pytest.approx(0.05)
     assert made.heat(["compile=true"])["scores"] == {}  # looked at once
 
 
 def test_the_same_scores_stay(track):
     event = track({}).heat(["compile=true"])
     assert event["left"] == {} and event["scores"]["compile=true"]["max_rel_score_diff"] == 0
+
+
+@pytest.mark.parametrize(("does", "how"), [("breaks", "failed"), ("skips", "skipped")])
+def test_what_cannot_be_opened_leaves_before_and_costs_the_others_nothing(track, does, how):
+    made = track({"compile=true": does})
+    event = made.heat(["compile=true", "threads=1"])
+    assert {name: one["how"] for name, one in event["left"].items()} == {"compile=true": how}
+    assert event["done"] == ["compile=true", "threads=1"]
+    assert made.together == [["default", "threads=1"]]  # in the same group
+
+
+def test_what_would_take_all_the_time_for_being_opened_leaves_with_what_to_raise(track):
+    event = track({}, takes={"compile=true": 0.2}, budget=0.3).heat(["compile=true", "threads=1"])
+    assert list(event["left"]) == ["compile=true"]
+    assert "more than tune.budget_s: 0.3; raise that to try it" in event["left"]["compile=true"]["why"]
 
 
 def test_the_memory_bounds_how_many_live_at_once(track):

@@ -12,7 +12,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ FIRST_HEAT = 4  # members, until it is known how much memory one takes
 MEMORY = 0.7  # share of what is available that workers may take
 Event = dict[str, Any]
 """What became of some candidates, as the journal keeps it: `done`, whose turn it need not be again; `left`, those of
-them that take no further part, each with `how` and `why`; `scores`, of those that were looked at; and the `group`."""
+them that take no further part, each with `how` and `why`; `scores`, of those that were looked at, None where settings
+change no arithmetic; and the `group`."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +154,7 @@ class Track:
         self.args, self.settings, self.inputs, self.told = args, settings, inputs, told
         self.of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
         self.pace = turns.Pace.of(args)
-        self.scores: dict[str, dict[str, float]] = {}
+        self.scores: dict[str, dict[str, float] | None] = {}
         self.largest_mib = 0.0
 
     def heat(self, waiting: Sequence[str]) -> Event:
@@ -188,31 +189,58 @@ class Track:
         order, begun = random.Random(f"{self.args.seed}:{self.args.out}:{number}"), time.monotonic()
         commands = {DEFAULT: self._command(DEFAULT, DEFAULT)}
         commands |= {member: self._command(name, member) for member, name in members.items()}
+        event: Event = {"done": [], "left": {}, "scores": {}, "group": None}
         try:
             with turns.group(commands, self.of_anchor, self.inputs, self.pace.hang_s) as running:
-                watch = turns.Watch(running)
-                scores = self._scores(running, [name for member, name in members.items() if member == name])
-                left = {name: why for name in scores if (why := self._beyond(scores[name]))}
-                sizes = {member: self.args.batch_size for member in commands if member not in left}
-                if len(sizes) < 2:
-                    return {"done": list(members), "left": left, "scores": scores, "group": None}
-                sessions = [turns.session(running, sizes, self.pace, order) for _ in range(self.args.sessions)]
-                group = turns.described(running, watch.seen(), sessions, begun)
-                return {"done": list(members), "left": left, "scores": scores, "group": group}
+                event |= self._looked_at(running, [name for member, name in members.items() if member == name])
+                racing = _without(running, event["left"])
+                if len(racing.members) > 1:
+                    watch = turns.Watch(racing)
+                    sizes = dict.fromkeys(racing.members, self.args.batch_size)
+                    sessions = [turns.session(racing, sizes, self.pace, order) for _ in range(self.args.sessions)]
+                    event["group"] = turns.described(racing, watch.seen(), sessions, begun)
+                return {**event, "done": list(members)}
         except (workers.WorkerEnded, turns.Skipped) as ended:
             if ended.name not in members:
                 raise
-            how = "skipped" if isinstance(ended, turns.Skipped) else "failed"
-            gone = {"how": how, "why": ended.reason}
-            return {"done": [ended.name], "left": {members[ended.name]: gone}, "scores": {}, "group": None}
+            left = {**event["left"], members[ended.name]: _gone(ended)}
+            return {**event, "done": list(left), "left": left}
 
-    def _scores(self, running: turns.Group, names: Sequence[str]) -> dict[str, dict[str, float]]:
-        """How far from the default's scores those are of each of these whose settings may change arithmetic, once."""
-        unknown = [name for name in names if self._changes_arithmetic(name) and name not in self.scores]
-        if not unknown:
-            return {}
-        reference = self._predicted(running, DEFAULT)
-        return {name: metrics.compare(self._predicted(running, name), reference) for name in unknown}
+    def _looked_at(self, running: turns.Group, names: Sequence[str]) -> Event:
+        """Open each of these that was not seen yet, by itself: the `scores` of each, None where its settings change no
+        arithmetic, and who `left`.
+
+        So what cannot run, breaks or takes too long costs those that are to race beside it nothing.
+        """
+        scores: dict[str, dict[str, float] | None] = {}
+        left: dict[str, dict[str, str]] = {}
+        for name in names:
+            if name in self.scores:
+                continue
+            began = time.monotonic()
+            try:
+                predicted = self._predicted(running, name)
+            except (workers.WorkerEnded, turns.Skipped) as ended:
+                left[name] = _gone(ended)
+                continue
+            took = time.monotonic() - began
+            scores[name] = None
+            if self._changes_arithmetic(name):
+                scores[name] = metrics.compare(predicted, self._predicted(running, DEFAULT))
+            why = self._beyond(scores[name]) or self._too_slow(took)
+            left |= {name: why} if why else {}
+        return {"scores": scores, "left": left}
+
+    def _too_slow(self, opening_s: float) -> dict[str, str] | None:
+        """Why a candidate leaves that would take all of the time for being opened; None where it does not."""
+        whole = opening_s * race.LEAST * self.args.sessions
+        if whole <= self.args.budget:
+            return None
+        return {
+            "how": "skipped",
+            "why": f"opening it takes {opening_s:.1f} s, and so do {race.LEAST} groups {whole:.0f} s for that alone, "
+            f"more than tune.budget_s: {self.args.budget:g}; raise that to try it",
+        }
 
     def _changes_arithmetic(self, name: str) -> bool:
         base, one = self.settings[DEFAULT], self.settings[name]
@@ -230,10 +258,10 @@ class Track:
         worker.ask({"close": {}}, self.pace.hang_s)
         return np.array(scores, np.float32)
 
-    def _beyond(self, distances: dict[str, float]) -> dict[str, str] | None:
+    def _beyond(self, distances: dict[str, float] | None) -> dict[str, str] | None:
         """Why a candidate leaves whose scores are so far from the default's; None where they are near enough."""
-        broken = metrics.beyond(distances, self.args.bounds)
-        if not broken:
+        broken = metrics.beyond(distances, self.args.bounds) if distances else []
+        if not distances or not broken:
             return None
         listed = " and ".join(f"parity.{name}.{self.args.precision} = {self.args.bounds[name]:g}" for name in broken)
         return {
@@ -253,6 +281,18 @@ class Track:
             **{key: getattr(self.args, key) for key in keys},
             **{"parameters": DEFAULT if member == DEFAULT else TUNED, "threads": threads, "options": options},
         )
+
+
+def _gone(ended: workers.WorkerEnded | turns.Skipped) -> dict[str, str]:
+    """How and why a candidate left that cannot run, or broke."""
+    return {"how": "skipped" if isinstance(ended, turns.Skipped) else "failed", "why": ended.reason}
+
+
+def _without(running: turns.Group, left: Collection[str]) -> turns.Group:
+    """The workers of those that go on."""
+    members = {name: worker for name, worker in running.members.items() if name not in left}
+    ready = {name: running.ready[name] for name in members}
+    return turns.Group(running.anchor, members, ready, running.anchor_ready)
 
 
 def tuned(track: Track) -> dict[str, Any]:
