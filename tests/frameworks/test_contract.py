@@ -77,7 +77,7 @@ def test_scores_of_requests_in_flight_together_are_those_of_one_by_one(found, ca
     if frameworks.concurrency(case[0]) == "processes":
         assert effect is None
     else:
-        assert effect < BATCH_EFFECT[case[2]]
+        assert effect < 1e-4  # mostly the same bits
 
 
 @pytest.mark.parametrize("framework", CONFIG["frameworks"])

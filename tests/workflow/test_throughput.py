@@ -38,7 +38,7 @@ def test_it_is_measured_beside_what_is_finished_and_once(finished):
 
 @pytest.mark.parametrize("fault", ["segv", "hang"])
 def test_a_worker_that_dies_or_hangs_under_load_costs_that_point_only(finished, fault):
-    finished.configure(throughput={**ASKED, "in_flight": [1]}, latency={"hang_s": 5})
+    finished.configure(throughput={**ASKED, "in_flight": [1]}, latency={"hang_s": 20})
     output = finished.fail("all", DLIFLOW_TEST_FAULT=f"beta {fault} at 2")
     assert "batch size 2, 1 in flight: " in output
     rows = {point(row): row for row in finished.table("throughput")}
