@@ -99,7 +99,8 @@ def test_mxnet():
     counted = {name: sum(one.type == name for one in operators) for name in {one.type for one in operators}}
     assert counted["_sg_mkldnn_conv"] == 49 and not set(mxnet.OF_THE_ENGINE) & set(counted)
     assert sum(one.us for one in operators if one.int8) == pytest.approx(24980)
-    nodes = [("_sg_mkldnn_conv", "true"), ("_sg_mkldnn_fully_connected", "true"), ("_sg_mkldnn_fully_connected", None)]
+    nodes = [("_sg_mkldnn_conv", "true"), ("_sg_mkldnn_conv", "True"), ("_sg_mkldnn_fully_connected", "true")]
+    nodes += [("_sg_mkldnn_fully_connected", "false")]
     symbol = {"nodes": [{"op": op, "attrs": {"quantized": value}} for op, value in nodes]}
     assert mxnet.eight_bits(symbol) == {"_sg_mkldnn_conv"}
 
