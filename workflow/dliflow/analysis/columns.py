@@ -668,14 +668,20 @@ PROFILE = (
         TEXT,
         "",
         "what computed it, as the framework tells: OpenVINO's `exec_type`, ONNX Runtime's provider and first input's "
-        "type, PyTorch's operator inside it that took longest",
+        "type, PyTorch's innermost operator that does all the work",
         "nothing was profiled, or it is not told",
     ),
     Column("int8", YES_NO, "", "whether it computed on integers of 8 bits", "nothing was profiled, or it is not told"),
     Column("calls", WHOLE, "count", "in a request", UNPROFILED),
-    Column("median_us", NUMBER, "µs", "all of its calls in a request: median over the requests", UNPROFILED),
-    Column("share", NUMBER, "share", "of the time of all operators, over all requests", UNPROFILED),
-    Column("operators_ms", NUMBER, "ms", "all operators of a request: median over the requests", UNPROFILED),
+    Column(
+        "median_us",
+        NUMBER,
+        "µs",
+        "all of its calls in a request: median over the requests, which a stall of the machine does not move",
+        UNPROFILED,
+    ),
+    Column("share", NUMBER, "share", "of these medians of all operators", UNPROFILED),
+    Column("operators_ms", NUMBER, "ms", "these medians of all operators together", UNPROFILED),
     Column("profiled_ms", NUMBER, "ms", "a request with the profiler on: median", UNPROFILED),
     Column(
         "latency_ms",
@@ -689,8 +695,8 @@ PROFILE = (
         "coverage",
         NUMBER,
         "ratio",
-        "`operators_ms` / `latency_ms`: what is missing to 1 goes by outside of the operators; above 1 the profiler "
-        "itself costs time, or operators ran side by side",
+        "`operators_ms` / `latency_ms`: what is missing to 1 goes by outside of the operators, or in stalls of the "
+        "machine, which hit another operator each time; above 1 the profiler itself costs time",
         UNPROFILED,
     ),
     Column("requests", WHOLE, "count", "requests with the profiler on, after the warm-up", UNPROFILED),

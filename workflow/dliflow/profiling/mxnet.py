@@ -56,7 +56,8 @@ def eight_bits(symbol: dict[str, Any]) -> set[str]:
     """Kinds of operators that compute on integers of 8 bits, in all places of a symbol."""
     quantized: dict[str, bool] = {}
     for node in symbol["nodes"]:
-        quantized[node["op"]] = node.get("attrs", {}).get("quantized") == "true" and quantized.get(node["op"], True)
+        marked = node.get("attrs", {}).get("quantized", "").lower() == "true"
+        quantized[node["op"]] = marked and quantized.get(node["op"], True)
     return {name for name, all_are in quantized.items() if all_are or name.startswith("_contrib_quantized")}
 
 

@@ -14,7 +14,7 @@ from dliflow.profiling import Operator, Request
 
 PROFILER = "OpenVINO's performance counters (PERF_COUNT)"
 # Nodes that only take values from one kind of numbers to another, whatever their kernel is called.
-CONVERSIONS = ("Reorder", "Convert", "FakeQuantize", "Subgraph")
+CONVERSIONS = ("Reorder", "Convert", "FakeQuantize")
 
 
 class Profiled:

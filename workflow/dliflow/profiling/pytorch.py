@@ -1,4 +1,4 @@
-"""PyTorch's own profiler: the operators of the exported program, and the kernel inside each that takes longest.
+"""PyTorch's own profiler: the operators of the exported program, and the kernel inside each.
 
 What was compiled (INT8) calls oneDNN's kernels without the profiler seeing it; oneDNN's own report (its verbose mode)
 tells of these. What the compiler made itself, nothing tells of.
@@ -23,29 +23,32 @@ EIGHT_BITS = ("src:s8:", "src:u8:")
 
 
 class Profiled:
-    """A loaded program, with a profile of its own for each request."""
+    """A loaded program that is profiled from its first request on."""
 
     def __init__(self, session):
         from torch.profiler import ProfilerActivity, profile, record_function
 
-        self.session, self.threads = session, session.threads
-        self.activities, self.profile, self.record = [ProfilerActivity.CPU], profile, record_function
-        self.seen: list[Request] = []
+        self.session, self.threads, self.record = session, session.threads, record_function
+        self.profiler = profile(activities=[ProfilerActivity.CPU])
+        self.profiler.start()
 
     def predict(self, batch):
         """One request."""
-        with self.profile(activities=self.activities) as profiler, self.record(REQUEST):
-            scores = self.session.predict(batch)
-        self.seen.append(parsed(profiler.events()))
-        return scores
+        with self.record(REQUEST):
+            return self.session.predict(batch)
 
     def requests(self):
-        """What the profiles told."""
-        return self.seen
+        """What the profile tells."""
+        self.profiler.stop()
+        return parsed(self.profiler.events())
 
 
 class Compiled(Profiled):
     """A program that was compiled, with oneDNN's report beside the profile."""
+
+    def __init__(self, session):
+        super().__init__(session)
+        self.reports: list[list[str]] = []
 
     def predict(self, batch):
         """One request."""
@@ -53,9 +56,13 @@ class Compiled(Profiled):
 
         with caught() as report, mkldnn.verbose(mkldnn.VERBOSE_ON):
             scores = super().predict(batch)
-        request = self.seen.pop()
-        self.seen.append(Request(request.us, [*request.operators, *primitives(report)]))
+        self.reports.append(report)
         return scores
+
+    def requests(self):
+        """What both tell."""
+        both = zip(super().requests(), self.reports)
+        return [Request(request.us, [*request.operators, *primitives(report)]) for request, report in both]
 
 
 def profile(model: Path, *, precision, **asked):
@@ -64,21 +71,21 @@ def profile(model: Path, *, precision, **asked):
     return Compiled(session) if precision == "int8" else Profiled(session)
 
 
-def parsed(events: Iterable[Any]) -> Request:
-    """The request of a profile's events: its operators are what it called itself."""
-    (request,) = (event for event in events if event.name == REQUEST)
-    return Request(request.cpu_time_total, [_operator(event) for event in request.cpu_children])
+def parsed(events: Iterable[Any]) -> list[Request]:
+    """The requests among a profile's events: their operators are what they called themselves."""
+    requests = [event for event in events if event.name == REQUEST]
+    return [Request(one.cpu_time_total, [_operator(event) for event in one.cpu_children]) for one in requests]
 
 
 def _operator(event: Any) -> Operator:
-    kernel = max(_inside(event), key=lambda one: one.self_cpu_time_total)
+    kernel = _kernel(event)
     return Operator(event.name, "", "" if kernel is event else kernel.name, False, event.cpu_time_total)
 
 
-def _inside(event: Any) -> Iterator[Any]:
-    yield event
-    for child in event.cpu_children:
-        yield from _inside(child)
+def _kernel(event: Any) -> Any:
+    """The innermost operator that does all the work, beside asking for memory."""
+    working = [child for child in event.cpu_children if not child.name.startswith("aten::empty")]
+    return _kernel(working[0]) if len(working) == 1 else event
 
 
 @contextlib.contextmanager

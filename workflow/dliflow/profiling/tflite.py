@@ -186,5 +186,5 @@ def _operator(tag: str, number: int, us: int) -> Operator:
     match = TAG.match(tag)
     assert match is not None  # it takes any text
     what, numbers, kernel = (part or "" for part in match.groups())
-    eight_bits = bool(EIGHT_BITS.search(numbers))
+    eight_bits = bool(EIGHT_BITS.search(numbers)) if any(map(str.isdigit, numbers)) else None
     return Operator(what, f"#{number}", " ".join(filter(None, (kernel, numbers))), eight_bits, float(us))

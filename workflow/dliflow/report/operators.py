@@ -12,6 +12,7 @@ PROFILE = ("model", "device", "node", "framework", "variant", "precision", "batc
 COMPARED = tuple(key for key in PROFILE if key != "precision")
 NODES = 20  # so many single operators of a profile are shown
 LINES = 6  # so many kinds of operators on the terminal
+WORTH_NAMING = 0.05  # a share of a difference
 
 
 class Kind(NamedTuple):
@@ -116,20 +117,19 @@ def _by_kind(rows: Rows) -> dict[str, float]:
 def _why(fp32: Profile, int8: Profile, differences: Iterable[Difference]) -> str:
     """The answer in a few sentences: the whole, what makes the most of it, and what does not run in INT8."""
     of_fp32, of_int8 = fp32.row["operators_ms"], int8.row["operators_ms"]
-    slower = of_int8 > of_fp32
-    word = "slower" if slower else "faster"
+    difference = of_int8 - of_fp32
     sentences = [
-        f"INT8 is {word}: its operators take {units.significant(of_int8)} ms, {units.ratio(of_int8 / of_fp32)}× the "
-        f"{units.significant(of_fp32)} ms of FP32."
+        f"The operators of INT8 take {units.significant(of_int8)} ms, {of_int8 / of_fp32:.2f}× the "
+        f"{units.significant(of_fp32)} ms of those of FP32."
     ]
-    causes = [one for one in differences if (one.ms > 0) == slower][:3]
-    listed = names.listed([f"{one.kind} ({_signed(one.ms)} ms)" for one in causes])
-    sentences += [f"Most of that is {listed}."] if causes else []
+    causes = [one for one in differences if one.ms / difference > WORTH_NAMING] if difference else []
+    listed = names.listed([f"{one.kind} ({_signed(one.ms)} ms)" for one in causes[:3]])
+    sentences += [f"Most of the difference is {listed}."] if causes else []
     if int8.int8_share is not None:
-        rest = [kind for kind in int8.kinds if not kind.int8][:2]
+        rest = [kind for kind in int8.kinds if not kind.int8 and kind.share > WORTH_NAMING / 5][:2]
         listed = names.listed([f"{kind.type} ({units.percent(kind.share)})" for kind in rest])
         others = f"; of the rest, most is {listed}" if rest else ""
-        sentences += [f"{units.percent(int8.int8_share)} of its time it computes on integers of 8 bits{others}."]
+        sentences += [f"INT8 computes on integers of 8 bits in {units.percent(int8.int8_share)} of its time{others}."]
     return " ".join(sentences)
 
 
@@ -155,12 +155,12 @@ def whole(row: Row) -> str:
     return (
         f"operators take {units.significant(row['operators_ms'])} ms, {units.percent(row['coverage'])} of the "
         f"{units.significant(row['latency_ms'])} ms of a request without the profiler; with it a request took "
-        f"{units.ratio(slowed)}× as long"
+        f"{slowed:.2f}× as long"
     )
 
 
 def _lines(profile: Profile) -> list[str]:
-    in_int8 = "" if profile.int8_share is None else f"; {units.percent(profile.int8_share)} of them in INT8"
+    in_int8 = f"; {units.percent(profile.int8_share)} of them in INT8" if profile.int8_share else ""
     lines = [f"{profile.name} ({names.setting(profile.row)}): {whole(profile.row)}{in_int8}"]
     for kind in profile.kinds[:LINES]:
         kernel, marked = f" by {kind.kernel}" if kind.kernel else "", "  INT8" if kind.int8 else ""

@@ -48,15 +48,16 @@ def operators(row: shared.Row, figures: dict[str, Any]) -> shared.Rows:
     if not figures:
         return [row]
     times = np.array([one["us"] for one in figures["operators"]])  # µs, (operators, requests)
+    medians = np.median(times, axis=1)
     of_all = {
-        "operators_ms": float(np.median(times.sum(axis=0))) / 1e3,
+        "operators_ms": float(medians.sum()) / 1e3,
         "profiled_ms": float(np.median(figures["profiled_us"])) / 1e3,
         "latency_ms": float(np.median(np.concatenate(figures["latency_ns"]))) / 1e6,
         "requests": times.shape[1],
         "profiler": figures["profiler"],
     }
     of_all["coverage"] = of_all["operators_ms"] / of_all["latency_ms"]
-    shares = times.sum(axis=1) / times.sum()
+    shares = medians / medians.sum()
     return [
         {
             **row,
@@ -65,7 +66,7 @@ def operators(row: shared.Row, figures: dict[str, Any]) -> shared.Rows:
             "kind": kind(one["type"]),
             "int8": one["int8"],
             "calls": one["calls"],
-            "median_us": float(np.median(times[place])),
+            "median_us": float(medians[place]),
             "share": float(shares[place]),
         }
         for place, one in sorted(enumerate(figures["operators"]), key=lambda numbered: -shares[numbered[0]])
