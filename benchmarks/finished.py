@@ -143,7 +143,7 @@ def swept(
     groups = {}
     for called in order.sample(sorted(entries), len(entries)):
         command, sizes = entries[called]
-        wanted = turns.Sweep(sizes, of.sessions, budget_s)
+        wanted = turns.Sweep(turns.points(sizes), of.sessions, budget_s)
         (groups[called],), broken = turns.sweep(
             "measured", command, of_anchor(of), inputs, wanted, turns.Pace.of(of), order
         )

@@ -14,6 +14,8 @@ import numpy as np
 
 from dliflow.analysis import comparison
 from dliflow.files import sha256
+from dliflow.measuring import load
+from dliflow.measuring.load import Times
 from dliflow.measuring.session import SCHEMA_VERSION
 from dliflow.study import plan as planning
 
@@ -62,6 +64,9 @@ def study(plan: dict[str, Any], rng: np.random.Generator) -> None:
     batch_sizes = list(dict.fromkeys(row["batch_size"] for row in plan["sweep"]))
     for row in {row["record"]: row for row in plan["sweep"]}.values():
         sweep(row, batch_sizes, rng)
+    numbers = list(dict.fromkeys(row["in_flight"] for row in plan["throughput"]))
+    for row in {row["record"]: row for row in plan["throughput"]}.values():
+        throughput(row, list(dict.fromkeys(one["batch_size"] for one in plan["throughput"])), numbers, rng)
     for row in plan["compare"]:
         able = {comparison.name(one): {**row, **one} for one in planning.candidates(plan, **point_of(row))}
         size = row["batch_size"]
@@ -144,6 +149,47 @@ def sweep(
         {**identity, "batch_sizes": batch_sizes, "list_sha256": "1", "origin": "0"},
         figures,
     )
+
+
+IN_FLIGHT = {1: 1.0, 2: 1.2, 4: 2.4}  # what a request takes with so many in flight, over that of one alone
+
+
+def throughput(
+    row: dict[str, Any],
+    batch_sizes: list[int],
+    numbers: list[int],
+    rng: np.random.Generator,
+    broken: tuple[dict[str, Any], ...] = (),
+) -> None:
+    """The record of a group of a configuration with several requests in flight.
+
+    Args:
+        row: the plan's, of any of its points.
+        numbers: of requests in flight, those of `IN_FLIGHT`.
+        broken: what is told of points that could not be measured.
+    """
+    identity = {key: value for key, value in identified(row).items() if key not in ("batch_size", "in_flight")}
+    (of_group,) = groups({"measured": identity}, {"measured": touched(5.0)}, rng, 1, batch_sizes)
+    alone, of_group["sessions"] = of_group["sessions"], []
+    lost = {(one["batch_size"], one["in_flight"]) for one in broken}
+    for session in alone:
+        size = session["opened"]["measured"]["batch_size"]
+        of_group["sessions"] += [loaded(session, number) for number in numbers if (size, number) not in lost]
+    figures = {"groups": [of_group], "broken": list(broken), **FED, "key": "0" * 64, "python": "p", "converted": "m"}
+    write(row["record"], "sweep", {**identity, "batch_sizes": batch_sizes, "list_sha256": "1", "origin": "0"}, figures)
+
+
+def loaded(session: dict[str, Any], in_flight: int) -> dict[str, Any]:
+    """A session as it would be with so many requests in flight: each lane makes as many as one alone would."""
+    opened = {**session["opened"]["measured"], "in_flight": in_flight, "mode": "threads"}
+    rounds = []
+    for round_ in session["rounds"]:
+        takes = (np.array(round_["latency_ns"]["measured"]) * IN_FLIGHT[in_flight]).astype(int)
+        ended = np.cumsum(takes)
+        lane = Times((ended - takes).tolist(), ended.tolist())
+        figures = {key: {"measured": value} for key, value in load.figures([lane] * in_flight).items()}
+        rounds.append({"order": round_["order"], **figures})
+    return {**session, "opened": {"measured": opened}, "rounds": rounds}
 
 
 def compared(

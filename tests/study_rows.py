@@ -16,6 +16,7 @@ from dliflow.analysis.comparison import Pair
 from dliflow.analysis.ranking import groups as rebuilt
 from dliflow.analysis.tables import accuracy as accuracy_table
 from dliflow.analysis.tables import shared
+from dliflow.files import write_json
 from dliflow.report import read
 
 Row = dict[str, Any]
@@ -135,7 +136,39 @@ def pair_row(bursts: Sequence[Row], first: str, second: str, purpose: str, width
     }
 
 
-def tables_of(points, accuracy, folder: Path, comparison=(), rounds=()) -> read.Tables:
+def spread(row: Row) -> Row:
+    """A row of distributions.csv that suits a row of performance.csv."""
+    bins = {"low_ms": 0.9 * row["latency_p50_ms"], "bin_ms": 0.05 * row["latency_p50_ms"], "counts": "2 9 12 5 1 0 1 0"}
+    return {**row, **bins, "beyond": 0, "latency_max_ms": 1.3 * row["latency_p50_ms"]}
+
+
+ABOUT = {
+    "dliflow": "0.1.0",
+    "environments": {"alpha": "0123456789ab"},
+    "config": {"models": ["tiny"], "latency": {"seed": 0}},
+    "models": {"tiny": {"title": "A tiny network", "licence": "MIT", "from": [{"path": "data/tiny.onnx"}]}},
+    "datasets": {
+        "few": {"title": "A few images", "licence": "CC0", "from": [{"url": "https://a.example/few", "md5": "0f"}]}
+    },
+}
+
+
+def in_flight(framework, number, images_per_s, latency_ms, precision="fp32", status="ok", reason=None, **columns):
+    """A row of throughput.csv.
+
+    Args:
+        latency_ms: the 50th percentile; the 99th is twice that.
+    """
+    row = {**CPU, "scenario": "throughput", "framework": framework, "precision": precision, "parameters": "default"}
+    row.update(batch_size=1, in_flight=number, status=status, reason=reason, record="results/throughput/none.json")
+    if status == "ok":
+        row.update(mode="threads", images_per_s=images_per_s, latency_p50_ms=latency_ms, latency_p99_ms=2 * latency_ms)
+        row.update(images_per_s_ci_low=0.95 * images_per_s, images_per_s_ci_high=1.05 * images_per_s)
+        row.update(requests=600, sessions=6, groups=3, threads_in_effect=2, peak_rss_mib=300.0, knee=False)
+    return row | columns
+
+
+def tables_of(points, accuracy, folder: Path, comparison=(), rounds=(), throughput=()) -> read.Tables:
     """The tables, written and read again."""
     folder.mkdir(exist_ok=True)
     for name, rows in {
@@ -145,8 +178,11 @@ def tables_of(points, accuracy, folder: Path, comparison=(), rounds=()) -> read.
         "measurements": [session for _, sessions in points for session in sessions],
         "comparison": list(comparison),
         "rounds": list(rounds),
+        "distributions": [spread(row) for row, _ in points if row["status"] == "ok"],
+        "throughput": list(throughput),
     }.items():
         shared.frame(rows, name).to_csv(folder / f"{name}.csv", index=False)
+    write_json(folder / "about.json", ABOUT)
     return read.tables(folder)
 
 

@@ -10,13 +10,16 @@ import contextlib
 import os
 import time
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 from cases import each
 
 from dliflow import frameworks
+from dliflow.configuration import Configuration
 from dliflow.errors import DliflowError, Skip
 from dliflow.images import inputs
+from dliflow.measuring import load, session
 
 WINDOW_S = 1.0
 
@@ -49,6 +52,26 @@ def busy(predict, images, count: int) -> tuple[int, float]:
     return max(threads, min(count, willing)), sum(total) / wall
 
 
+def concurrent_effect(framework, variant, precision, model, count, single, images) -> Optional[float]:
+    """How far scores of requests in flight together, each with another image, are from those of one by one.
+
+    None for processes, which have nothing in common.
+    """
+    mode = frameworks.concurrency(framework)
+    if mode == "processes":
+        return None
+    configuration = Configuration("m", framework, variant, precision, "cpu")
+    described = session.Description(configuration, count, {}, converted=Path(), scores=single.shape[1])
+    lanes = load.opened(session.Imported(described, frameworks.load(framework), model, "", 0.0, 0), mode, 1, 3).lanes
+    far = 0.0
+    for start in range(2 * len(images)):
+        places = [(start + lane) % len(images) for lane in range(3)]
+        scores = lanes.once([images[place : place + 1] for place in places])
+        far = max(far, float(np.abs(np.concatenate(scores) - single[places]).max()))
+    lanes.close()
+    return far
+
+
 def tried(framework: str, variant: str, precision: str, model: str, array: str, entry: dict, count: int) -> dict:
     """Load at batch 1 and 8, predict, look."""
     module = frameworks.load(framework)
@@ -60,11 +83,11 @@ def tried(framework: str, variant: str, precision: str, model: str, array: str, 
     images = inputs.make(inputs.read(Path(array), slice(8)), entry)
     common = {"precision": precision, "variant": variant, "device": "cpu", "threads": count}
 
-    def load(batch_size, **options):
+    def opened(batch_size, **options):
         return module.load(Path(model), batch_size=batch_size, options=options, **common)
 
     try:
-        one, eight = load(1), load(8)
+        one, eight = opened(1), opened(8)
     except Skip as skip:
         return {"skip": str(skip)}
     before = images.copy()
@@ -76,11 +99,13 @@ def tried(framework: str, variant: str, precision: str, model: str, array: str, 
         if busy_threads >= count:
             break
     try:
-        load(1, no_such_option=1)
+        opened(1, no_such_option=1)
         refused = ""
     except DliflowError as error:
         refused = str(error)
+    alone = {"single": single, "images": images}
     return {
+        "concurrent_effect": concurrent_effect(framework, variant, precision, Path(model), count, **alone),
         "version": module.version(),
         "shape": list(batch.shape),
         "dtype": str(batch.dtype),

@@ -8,14 +8,20 @@ from pathlib import Path
 import pytest
 import yaml
 from cases import answer
-from project import ROOT
+from project import ROOT, python_of
 
 from dliflow import conversion, files, frameworks
-from dliflow.study import config, paths
+from dliflow.analysis import load
+from dliflow.images import inputs
+from dliflow.machine import facts
+from dliflow.measuring import feed, workers
+from dliflow.study import arguments, config, paths
 
 CONTRACT = Path(__file__).with_name("contract.py")
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 DEVICE = "cpu"
+LAUNCH = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
+WARM_UP = {"requests": 20, "limit_s": 0.5}
 CASES = [
     (framework, variant, precision)
     for framework in CONFIG["frameworks"]
@@ -63,6 +69,45 @@ def test_scores_and_batches(found, case):
     assert result["batch_effect"] < BATCH_EFFECT[case[2]]
     assert result["agreement"] >= 7 / 8
     assert result["version"]
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_scores_of_requests_in_flight_together_are_those_of_one_by_one(found, case):
+    effect = found(*case)["concurrent_effect"]
+    if frameworks.concurrency(case[0]) == "processes":
+        assert effect is None
+    else:
+        assert effect < BATCH_EFFECT[case[2]]
+
+
+@pytest.mark.parametrize("framework", CONFIG["frameworks"])
+def test_two_requests_are_in_flight_in_the_framework_s_own_way(study, environments, framework):
+    """By the worker that the workflow starts; what is outstanding is the rate times the latency (Little's law)."""
+    mode = frameworks.concurrency(framework)
+    if mode == "processes" and facts.physical_cores() < 2:
+        pytest.skip("the machine has one core")
+    entry = config.model(ROOT / "config/models", "efficientnet_lite0", "test", "test")["input"]
+    (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
+    converter = study.digest(conversion.converter(framework, "fp32"))
+    known = {"model": "efficientnet_lite0", "precision": "fp32", "converter": converter}
+    held = {"model": "efficientnet_lite0", "framework": framework, "variant": frameworks.variants(framework)[-1]}
+    held |= {"precision": "fp32", "device": DEVICE, "scores": 1000, "launch": LAUNCH, "mode": mode}
+    held |= {"converted": study.folder / study.path(paths.CONVERTED, framework, **known)}
+    with feed.shared(inputs.make(inputs.read(array, slice(8)), entry)) as images:
+        command = arguments.worker(python_of(framework, environments), images, **held)
+        command = ["env", f"PYTHONPATH={ROOT / 'workflow'}", *command]
+        with workers.started({"it": command}, [images], 120) as (running, ready):
+            assert "skip" not in ready["it"]
+            opened = running["it"].ask({"open": {"batch_size": 1, "warm_up": WARM_UP, "in_flight": 2}}, 120)
+            burst = running["it"].ask({"burst": {"requests": 10_000, "limit_s": 0.5}}, 120)
+            closed = running["it"].ask({"close": {}}, 120)
+    assert (opened["in_flight"], opened["mode"]) == (2, mode)
+    window = load.busy({key: {"it": values} for key, values in burst.items()}, "it")
+    assert sorted(set(burst["lane"])) == [0, 1]
+    assert window.requests * window.latency_ns.mean() / window.wall_ns == pytest.approx(2, rel=0.1)
+    assert closed["peak_rss_mib"] > 0
+    if mode == "processes":
+        assert len(set(closed["pinned"])) == 2
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)

@@ -24,6 +24,7 @@ STUDY = {
     **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "agreement": {"dataset": None},
+    "throughput": {"in_flight": [], "batch_sizes": [1], "groups": 1, "p99_ms": None},
 }
 MODELS = {
     "m": {

@@ -24,6 +24,13 @@ def test_nothing_to_measure_says_nothing(tmp_path, monkeypatch):
     assert forecast.forecast([("tables", "results/logs/tables.log")], CONFIG) is None
 
 
+def test_throughput_is_told_beside_the_sweep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = paths.THROUGHPUT.format(**FOLDER, framework="tflite", group=1)
+    told = forecast.forecast([sweep("tflite", 1), *[("throughput", paths.log(path))] * 6], CONFIG)
+    assert "1 of the sweep (tflite) and 6 with several requests in flight, about 2 min in all" in told
+
+
 def test_budgets_count_where_nothing_was_measured_and_times_where_something_was(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jobs = [*(sweep(name, group) for name in ("tflite", "openvino") for group in range(1, 31)), COMPARE]

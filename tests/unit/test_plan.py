@@ -36,6 +36,20 @@ def test_every_configuration_has_its_rows():
         assert {"envs/anchor", paths.ANCHOR, row["record"]} <= set(row["needs"])
 
 
+def test_throughput_has_a_row_for_each_number_in_flight_and_a_record_for_each_group():
+    assert build()["throughput"] == []
+    asked = {"in_flight": [1, 2, 4], "batch_sizes": [1, 8], "groups": 2, "p99_ms": 30}
+    found = build(throughput=asked, latency={"groups": 1})["throughput"]
+    assert len(found) == 4 * 2 * 2 * 3
+    assert len({row["record"] for row in found}) == 4 * 2
+    assert all("/throughput/" in row["record"] for row in found)
+    assert {row["scenario"] for row in found} == {"throughput"} and {row["p99_budget_ms"] for row in found} == {30}
+    model = plan.described({"source": {"format": "tflite", "precision": "int8", "batch_size": 8}}, "spec", 10)
+    checked = config.study({**STUDY, "frameworks": ["tflite"], "precisions": ["int8"], "throughput": asked}, "test")
+    only = plan.build(checked, {"m": model}, lambda name: name, files.digest)["throughput"]
+    assert {(row["batch_size"], row["reason"] is None) for row in only} == {(1, False), (8, True)}
+
+
 def test_what_is_compared_is_each_batch_size_and_then_all_of_them():
     found = build(frameworks=["openvino"], latency={"batch_sizes": [1, 2], "groups": 2})
     assert [row["batch_size"] for row in found["compare"]] == [1, 2, None]
@@ -70,11 +84,17 @@ def test_the_order_of_keys_decides_nothing():
 def test_the_command_of_a_worker_is_what_its_stage_takes():
     held = {"model": "m", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"}
     held |= {"parameters": "default", "threads": None, "options": {"a": 1}, "converted": Path("x.json"), "scores": 10}
-    command = arguments.worker("python", 7, **held, launch={"cpus": None}, distinct=2)
+    command = arguments.worker("python", 7, **held, launch={"cpus": None}, distinct=2, mode="threads")
     assert command[:4] == ["python", "-m", "dliflow", "worker"]
     parser = argparse.ArgumentParser()
     worker.arguments(parser)
-    assert vars(parser.parse_args(command[4:])) == {**held, "launch": {"cpus": None}, "distinct": 2, "inputs": 7}
+    assert vars(parser.parse_args(command[4:])) == {
+        **held,
+        "launch": {"cpus": None},
+        "distinct": 2,
+        "inputs": 7,
+        "mode": "threads",
+    }
 
 
 def test_a_model_that_is_quantized_already_runs_in_the_framework_of_its_format_only():
@@ -119,8 +139,8 @@ def test_turns_are_whole_rounds_in_a_seeded_order():
 def test_measurements_come_after_what_they_wait_for_however_many_there_are(groups):
     rules = (ROOT / "workflow/rules").glob("*.smk")
     other = {line.strip() for path in rules for line in path.read_text().splitlines() if "priority:" in line}
-    (mine,) = other - {"priority: plan.READY"}
-    assert "plan.turn(" in mine
+    of_measurements = other - {"priority: plan.READY"}
+    assert len(of_measurements) == 2 and all("plan.turn(" in each for each in of_measurements)
     settings = {"groups": groups, "seed": 0}
     turns = [
         [plan.turn(f"results/{name}/group{number}.json", number, settings) for name in "abcdef"]

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 from project import ROOT, converted, prepared
 
+from dliflow.analysis import load
 from dliflow.analysis.tables import measurements
 from dliflow.files import payload, read_json, sha256, write_json
+from dliflow.machine import facts
 from dliflow.measuring import anchor
 from dliflow.records import record
 from dliflow.study import paths
@@ -51,6 +53,7 @@ from dliflow.errors import Skip
 from dliflow.files import read_json
 
 OPTIONS = {}
+CONCURRENT = os.environ.get("DLIFLOW_TEST_CONCURRENT", "processes")
 
 def version():
     return "1.5"
@@ -65,8 +68,8 @@ class Faulty:
         assert batch.dtype == np.float32 and batch.shape == (self.batch_size, 3, 8, 8) and batch.flags.c_contiguous
         if self.fault == "crash":
             os.kill(os.getpid(), 11)
-        if self.fault == "slow":
-            time.sleep(0.2)
+        if self.fault in ("slow", "brief"):
+            time.sleep({"slow": 0.2, "brief": 0.005}[self.fault])
         return np.full((self.batch_size, 10), np.nan if self.fault == "nan" else 0, np.float32)
 
 def load(model, *, precision, variant, device, batch_size, threads, options):
@@ -314,7 +317,9 @@ def test_what_was_left_under_other_settings_is_measured_again(sweep, change):
 def test_a_batch_size_that_cannot_be_is_skipped_and_the_record_is_whole(sweep):
     sweep.faults({4: "skip"})
     found = sweep.run(framework="faulty", sessions=1)
-    assert found["figures"]["broken"] == [{"batch_size": 4, "skipped": True, "reason": "no such batches"}]
+    assert found["figures"]["broken"] == [
+        {"batch_size": 4, "skipped": True, "reason": "no such batches", "in_flight": None}
+    ]
     assert set(sessions_by_size(found["figures"])) == {1, 2}
     assert len(found["figures"]["groups"]) == 1
 
@@ -349,3 +354,64 @@ def test_another_attempt_after_nothing_could_be_measured_begins_anew(sweep):
     assert read_json(sweep.partial)["figures"]["groups"] == []
     sweep.faults({})
     assert set(sessions_by_size(sweep.run(framework="faulty", sessions=1)["figures"])) == {1, 2, 4}
+
+
+# --- Several requests in flight ---------------------------------------------------------------------------------------
+
+LOADED = {"framework": "faulty", "scenario": "throughput", "batch-sizes": "[1, 2]", "in-flight": "[1, 2]", "rounds": 2}
+
+
+@pytest.mark.parametrize("mode", ["threads", "sessions", "processes"])
+def test_requests_are_in_flight_together_in_every_mode(sweep, mode, monkeypatch):
+    if mode == "processes" and facts.physical_cores() < 2:
+        pytest.skip("the machine has one core")
+    monkeypatch.setenv("DLIFLOW_TEST_CONCURRENT", mode)
+    sweep.faults({1: "brief", 2: "brief"})
+    (group,) = sweep.run(sessions=1, **LOADED)["figures"]["groups"]
+    opened = [one["opened"]["measured"] for one in group["sessions"]]
+    assert sorted((one["batch_size"], one["in_flight"]) for one in opened) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert {one["mode"] for one in opened} == {mode}
+    for session in group["sessions"]:
+        count = session["opened"]["measured"]["in_flight"]
+        for round_ in session["rounds"]:
+            assert sorted(set(round_["lane"]["measured"])) == list(range(count))
+            found = load.busy(round_, "measured")
+            assert found.latency_ns.min() >= 5_000_000
+            # each lane makes a request in 5 ms and a little: what is outstanding is rate times latency (Little's law)
+            outstanding = found.requests * np.mean(found.latency_ns) / found.wall_ns
+            assert outstanding == pytest.approx(count, rel=0.2)
+    pinned = [one.get("pinned") for one in opened if one["in_flight"] == 2]
+    if mode == "processes":
+        assert all(one[0] != one[1] for one in pinned)
+    else:
+        assert len(sweep.opened()) == {"threads": 4, "sessions": 6}[mode]
+        assert pinned == [None, None]
+
+
+def test_more_processes_than_cores_are_skipped_with_the_reason(sweep):
+    many = facts.physical_cores() + 1
+    found = sweep.run(sessions=1, **{**LOADED, "in-flight": f"[1, {many}]", "batch-sizes": "[1]"})
+    (broken,) = found["figures"]["broken"]
+    assert (broken["in_flight"], broken["skipped"]) == (many, True)
+    assert f"{many} processes need a core each, and this machine gives {many - 1}" in broken["reason"]
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_what_dies_under_load_costs_that_point_alone(sweep, mode, monkeypatch):
+    monkeypatch.setenv("DLIFLOW_TEST_CONCURRENT", mode)
+    sweep.faults({2: "crash"})
+    told = sweep.fail(sessions=1, **{**LOADED, "in-flight": "[1]"})
+    assert "batch size 2, 1 in flight: " in told and "killed by SIGSEGV" in told
+    assert "batch size 1" not in told
+    sweep.faults({})
+    figures = sweep.run(sessions=1, **{**LOADED, "in-flight": "[1]"})["figures"]
+    assert sorted(sessions_by_size(figures)) == [1, 2]
+    assert set(sweep.opened()) == {2}  # what was measured stays
+
+
+def test_wrong_scores_under_load_are_refused(sweep, monkeypatch):
+    monkeypatch.setenv("DLIFLOW_TEST_CONCURRENT", "sessions")
+    sweep.faults({1: "nan"})
+    assert "batch size 1, 2 in flight: 10 of 10 scores are NaN" in sweep.fail(
+        sessions=1, **{**LOADED, "in-flight": "[2]", "batch-sizes": "[1]"}
+    )

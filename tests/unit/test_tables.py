@@ -17,7 +17,7 @@ from project import ROOT
 
 from dliflow import files
 from dliflow.analysis import columns, comparison, description, doubts, state, stats
-from dliflow.analysis.tables import accuracy, measurements, performance, rounds, shared
+from dliflow.analysis.tables import accuracy, distributions, measurements, performance, rounds, shared
 from dliflow.analysis.tables import comparison as comparison_table
 from dliflow.errors import DliflowError
 from dliflow.files import read_json, write_json
@@ -29,6 +29,7 @@ STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"], "precisions": ["fp32", "int8"]},
     **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
+    "throughput": {"in_flight": [1, 2, 4], "batch_sizes": [1, 4], "groups": 3, "p99_ms": 100},
     "agreement": {"dataset": "many"},
 }
 MODELS = {
@@ -55,7 +56,7 @@ def written(folder) -> dict[str, list[list[str]]]:
     parser = argparse.ArgumentParser()
     tables.arguments(parser)
     environments = {name: [None, files.digest(name)] for name in (*STUDY["frameworks"], plan.ANCHOR)}
-    options = {"study": STUDY, "models": MODELS, "environments": environments}
+    options = {"study": STUDY, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
     tables.run(parser.parse_args([f"--{key}={json.dumps(value)}" for key, value in options.items()]
                                  + [f"--out={folder}"]))  # fmt: skip
     return {path.stem: list(csv.reader(open(path, newline=""))) for path in Path(folder).glob("*.csv")}
@@ -64,6 +65,8 @@ def written(folder) -> dict[str, list[list[str]]]:
 def test_each_table_that_is_written_has_exactly_the_declared_columns_and_fills_them(study, tmp_path):
     cells = written(tmp_path / "tables")
     assert set(cells) == set(columns.TABLES) == set(read.Tables._fields)
+    about = read.about(tmp_path / "tables")
+    assert about["config"] == {"seed": 5} and set(about["environments"]) == {*STUDY["frameworks"], plan.ANCHOR}
     for name, (header, *rows) in cells.items():
         assert header == columns.names(name)
         assert rows, name
@@ -279,6 +282,25 @@ def test_a_row_of_measurements_is_what_its_session_tells(study):
             assert (row["warmup_requests"], row["warmup_ms"]) == (5, 30)
             assert (row["group_ms"], row["wall_ms"], row["taken_share"]) == (3000, 400, pytest.approx(0.005))
             assert row["record"] == planned["record"]
+
+
+def test_a_distribution_counts_every_request_of_its_point(study):
+    for row in distributions.rows(measurements.read(study)):
+        sessions = sessions_of(of_sweep(study, row), row["batch_size"])
+        durations = np.concatenate([durations_ms(session) for session in sessions])
+        counts = [int(count) for count in row["counts"].split()]
+        assert sum(counts) + row["beyond"] == row["requests"] == len(durations)
+        assert (row["low_ms"], row["latency_max_ms"]) == (durations.min(), durations.max())
+        edges = row["low_ms"] + row["bin_ms"] * np.arange(len(counts) + 1)
+        assert counts[:-1] == np.histogram(durations, edges)[0].tolist()[:-1]
+
+
+def test_one_request_that_took_far_longer_does_not_flatten_the_others_in_their_distribution():
+    usual = np.linspace(10.0, 12.0, 200)
+    row = distributions.binned(np.append(usual, 900.0))
+    assert (row["beyond"], row["latency_max_ms"]) == (1, 900.0)
+    assert row["low_ms"] + row["bin_ms"] * len(row["counts"].split()) == pytest.approx(12.0)
+    assert distributions.binned(np.array([3.0, 3.0, 3.0]))["requests"] == 3  # of no width
 
 
 def test_an_interval_of_fps_is_that_of_the_latency(study):

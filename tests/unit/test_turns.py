@@ -102,7 +102,7 @@ def sweep(monkeypatch):
             started.append(len(opened))
             yield turns.Group(None, {}, {}, {})
 
-        def session(running, sizes, pace, order):
+        def session(running, sizes, pace, order, in_flight):
             (size,) = sizes.values()
             opened.append(size)
             now[0] += dict(takes).get(size, 0.1)
@@ -123,7 +123,7 @@ def sweep(monkeypatch):
 
 
 def test_all_batch_sizes_take_turns_in_a_seeded_order(sweep):
-    found = [sweep(turns.Sweep([1, 2, 4, 8], 5, None), seed=seed) for seed in (0, 0, 1)]
+    found = [sweep(turns.Sweep(turns.points([1, 2, 4, 8]), 5, None), seed=seed) for seed in (0, 0, 1)]
     for one in found:
         assert one.measured == [one.opened] and one.started == [0]
         assert [sorted(one.opened[start : start + 4]) for start in range(0, 20, 4)] == [[1, 2, 4, 8]] * 5
@@ -132,13 +132,13 @@ def test_all_batch_sizes_take_turns_in_a_seeded_order(sweep):
 
 
 def test_a_batch_size_that_has_spent_its_time_is_not_opened_again(sweep):
-    found = sweep(turns.Sweep([1, 2, 4], 3, 1.0), takes={1: 0.4, 2: 0.6, 4: 9.0})
+    found = sweep(turns.Sweep(turns.points([1, 2, 4]), 3, 1.0), takes={1: 0.4, 2: 0.6, 4: 9.0})
     assert [found.opened.count(size) for size in (1, 2, 4)] == [3, 2, 1]
 
 
 def test_what_breaks_at_one_batch_size_costs_that_one_alone_with_what_it_had_before(sweep):
     fault = WorkerEnded("x", "its process was killed by SIGSEGV")
-    found = sweep(turns.Sweep([1, 2, 4], 3, None), faults={(4, 2): fault})
+    found = sweep(turns.Sweep(turns.points([1, 2, 4]), 3, None), faults={(4, 2): fault})
     assert found.broken == [turns.Broken(4, False, "its process was killed by SIGSEGV")]
     assert len(found.started) == 2 == len(found.measured)  # a fresh process goes on
     assert sorted(size for group in found.measured for size in group) == [1] * 3 + [2] * 3
@@ -146,7 +146,7 @@ def test_what_breaks_at_one_batch_size_costs_that_one_alone_with_what_it_had_bef
 
 
 def test_a_process_that_says_it_cannot_goes_on_with_the_others(sweep):
-    found = sweep(turns.Sweep([1, 4], 3, None), faults={(4, 1): turns.Skipped("x", "too many")})
+    found = sweep(turns.Sweep(turns.points([1, 4]), 3, None), faults={(4, 1): turns.Skipped("x", "too many")})
     assert found.broken == [turns.Broken(4, True, "too many")]
     assert found.started == [0]
     assert found.measured == [[1, 1, 1]]
@@ -154,20 +154,20 @@ def test_a_process_that_says_it_cannot_goes_on_with_the_others(sweep):
 
 def test_nothing_at_all_is_no_group(sweep):
     faults = {(1, 1): turns.Skipped("x", "one"), (4, 1): WorkerEnded("x", "four")}
-    found = sweep(turns.Sweep([1, 4], 3, None), faults=faults)
+    found = sweep(turns.Sweep(turns.points([1, 4]), 3, None), faults=faults)
     assert found.measured == []
     assert sorted(found.broken) == [turns.Broken(1, True, "one"), turns.Broken(4, False, "four")]
 
 
 def test_no_process_is_started_for_what_has_spent_its_time(sweep):
     for seed in range(8):
-        found = sweep(turns.Sweep([1, 4], 3, 1.0), {1: 9.0}, {(4, 1): WorkerEnded("x", "it broke")}, seed)
+        found = sweep(turns.Sweep(turns.points([1, 4]), 3, 1.0), {1: 9.0}, {(4, 1): WorkerEnded("x", "it broke")}, seed)
         assert len(found.started) == (2 if found.opened[0] == 4 else 1)
 
 
 def test_an_anchor_that_breaks_ends_it(sweep):
     with pytest.raises(WorkerEnded, match="anchor: gone"):
-        sweep(turns.Sweep([1, 4], 3, None), faults={(4, 1): WorkerEnded(anchor.NAME, "gone")})
+        sweep(turns.Sweep(turns.points([1, 4]), 3, None), faults={(4, 1): WorkerEnded(anchor.NAME, "gone")})
 
 
 # --- With processes ---------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ for line in sys.stdin:
 
 def test_crash_hang_wrong_scores_and_skip_cost_one_batch_size_each():
     inputs = os.open(os.devnull, os.O_RDONLY)
-    wanted = turns.Sweep([1, 2, 4, 8, 16, 32], 2, None)
+    wanted = turns.Sweep(turns.points([1, 2, 4, 8, 16, 32]), 2, None)
     pace = turns.Pace(3, {"requests": 1, "limit_s": 0.1}, {"requests": 1, "limit_s": 0.1}, 3.0)
     commands = [[sys.executable, "-S", "-c", code] for code in (MEMBER, ANCHOR)]
     try:

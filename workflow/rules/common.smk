@@ -55,9 +55,9 @@ VARIABLES = json.dumps(CONFIG["launch"]["environment"], sort_keys=True)
 
 def supervised(python, stage, *more):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
-    alone = " --exclusive" if stage in ("sweep", "compare") else ""
+    alone = " --exclusive" if stage in plan.MEASURING else ""
     # Variables that choose kernels change scores as well as times, so quality is that of what is measured.
-    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", "sweep", "compare") else ""
+    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", *plan.MEASURING) else ""
     supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone}{asked} --log {{log:q}}"
     return " ".join([f"PYTHONPATH=workflow {python} {supervisor} -- {stage} {{params.options}}", *more])
 

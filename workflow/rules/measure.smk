@@ -1,4 +1,5 @@
 # Performance, measured alone on the machine. The sweep: one job for each configuration and group, in a seeded random order.
+# Among them, where it is asked for, the throughput of several requests in flight.
 # Then comparisons in rounds: of the leaders of each batch size, and of all batch sizes. Everything else has a higher
 # priority, so that measuring begins when all frameworks are ready for it.
 
@@ -50,6 +51,24 @@ rule sweep:
         options=lambda w: options.sweep(STUDY, configuration_of(w), w.node, int(w.group)),
     shell:
         here("sweep", "--python {params.python:q}", WITH_ANCHOR, "--out {output:q}")
+
+
+# Measure one group of one configuration with several requests in flight, as many as are named, at all batch sizes.
+use rule sweep as throughput with:
+    output:
+        paths.THROUGHPUT,
+    log:
+        paths.log(paths.THROUGHPUT),
+    priority: lambda w: plan.turn(paths.THROUGHPUT.format(**w), int(w.group), CONFIG["throughput"])
+    resources:
+        timeout_s=CONFIG["throughput"]["timeout_s"],
+        machine=1000,
+    params:
+        code=lambda w: code(*MEASURED_BY, f"frameworks.{w.framework}"),
+        python=lambda w: options.interpreter(STUDY, w.framework),
+        anchor_python=STUDY.anchor_python,
+        environment=VARIABLES,
+        options=lambda w: options.throughput(STUDY, configuration_of(w), w.node, int(w.group)),
 
 
 # Measure the leaders of one batch size together, in rounds; or those of all batch sizes, which rests on these.

@@ -10,9 +10,11 @@ rule tables:
         accuracy=plan.records(PLAN, "accuracy"),
         agreement=plan.records(PLAN, "agreement"),
         sweep=plan.records(PLAN, "sweep"),
+        throughput=plan.records(PLAN, "throughput"),
         compare=plan.records(PLAN, "compare"),
     output:
         paths.TABLES.values(),
+        paths.ABOUT,
         mark=paths.MARKS["tables"],
     log:
         paths.log(f"{paths.RESULTS}/tables"),
@@ -54,8 +56,10 @@ rule plots:
 rule report:
     input:
         whole("report"),
-        template="workflow/dliflow/report/template.html.j2",
-        tables=paths.TABLES.values(),
+        parts=sorted(
+            str(path) for kind in ("j2", "css", "js") for path in Path("workflow/dliflow/report").rglob(f"*.{kind}")
+        ),
+        tables=[*paths.TABLES.values(), paths.ABOUT],
         plots=paths.PLOT_FILES,
     output:
         paths.REPORT,

@@ -77,7 +77,9 @@ RUN = (MODEL, FRAMEWORK, VERSION, VARIANT, PRECISION, DEVICE)
 SHARED = (*RUN, STATUS, REASON)
 
 NODE = Column("node", TEXT, "", "what the machine is called (`node` in the config)", "never")
-SCENARIO = Column("scenario", TEXT, "", "`latency`: one request after another", "never")
+SCENARIO = Column(
+    "scenario", TEXT, "", "`latency`: one request after another; `throughput`: several in flight at a time", "never"
+)
 PARAMETERS = Column("parameters", TEXT, "", "settings that a study varies: `default`", "never")
 BATCH_SIZE = Column("batch_size", WHOLE, "images", "images in a request", "never")
 THREADS = Column(
@@ -611,6 +613,112 @@ ROUNDS = (
     Column("started_at", TEXT, "ISO 8601, UTC", "when the session was opened", "never"),
 )
 
+DISTRIBUTIONS = (
+    *(MODEL, FRAMEWORK, VARIANT, PRECISION, DEVICE),
+    *MEASURED_AT,
+    Column("requests", WHOLE, "count", "measured requests in all sessions", "never"),
+    Column("low_ms", NUMBER, "ms", "the shortest request, where the first bin begins", "never"),
+    Column("bin_ms", NUMBER, "ms", "width of a bin", "never"),
+    Column("counts", TEXT, "", "requests in each bin, whole numbers with spaces between them", "never"),
+    Column(
+        "beyond",
+        WHOLE,
+        "count",
+        "requests longer than the last bin, which ends at the longest one, or six interquartile ranges above the upper "
+        "quartile",
+        "never",
+    ),
+    Column("latency_max_ms", NUMBER, "ms", "the longest request", "never"),
+)
+
+BUDGETED = "no `p99_budget_ms`, or no `latency_p99_ms` in an `ok` row"
+THROUGHPUT = (
+    *RUN,
+    *MEASURED_AT,
+    Column("in_flight", WHOLE, "count", "requests in flight at any time", "never"),
+    Column(
+        "mode",
+        TEXT,
+        "",
+        "how: `queue`: the framework's own queue of requests; `threads`: calls of one session from as many threads; "
+        "`sessions`: threads with a session each; `processes`: processes with a session each, on cores of their own",
+        UNMEASURED,
+    ),
+    THREADS,
+    replace(THREADS_IN_EFFECT, meaning="of all requests in flight together, as the framework itself tells"),
+    STATUS,
+    REASON,
+    Column(
+        "images_per_s",
+        NUMBER,
+        "images/s",
+        "images completed in a second of wall time while all requests were in flight, at the node's reference state "
+        "as in `performance.csv`: geometric mean over the sessions",
+        UNMEASURED,
+    ),
+    *ends("images_per_s", "images/s", "its 95 % interval", SINGLE),
+    *(
+        Column(
+            f"latency_p{percent}_ms",
+            NUMBER,
+            "ms",
+            "percentile of what requests took under that load, as measured; each session counts alike",
+            f"fewer than {least} requests",
+        )
+        for percent, least in ((50, 10), (90, 50), (99, 500))
+    ),
+    Column(
+        "knee",
+        YES_NO,
+        "",
+        "whether it is the smallest number in flight whose interval reaches 95 % of the most images per second of the "
+        "configuration at this batch size",
+        NOT_OK,
+    ),
+    Column("p99_budget_ms", NUMBER, "ms", "the latency that 99 of 100 requests may take (`throughput.p99_ms`)", "none"),
+    Column("within_budget", YES_NO, "", "whether `latency_p99_ms` is no more", BUDGETED),
+    Column(
+        "most_within_budget",
+        YES_NO,
+        "",
+        "whether it gives the most images per second of all that are, of the same model, device and node",
+        BUDGETED,
+    ),
+    Column("images_per_s_measured", NUMBER, "images/s", "as measured, in whatever state the machine was", UNMEASURED),
+    *ends("images_per_s_measured", "images/s", "its 95 % interval", SINGLE),
+    Column("requests", WHOLE, "count", "requests behind the percentiles: wholly while all were in flight", UNMEASURED),
+    Column("wall_s", NUMBER, "s", "in which all requests were in flight, over all bursts", UNMEASURED),
+    *several("groups sessions", WHOLE, "count", "processes, and openings of the model, behind the figures", UNMEASURED),
+    over_sessions(replace(LOAD, meaning="opening the model, for all of them"), "median over the sessions"),
+    Column(
+        "peak_rss_mib",
+        NUMBER,
+        "MiB",
+        "peak resident memory, of all processes together; the largest of the sessions",
+        PEAK_RSS.empty,
+    ),
+    LAUNCH,
+    WARNINGS,
+    Column(
+        "state_slope",
+        NUMBER,
+        "ratio",
+        "by how many per cent the time for an image rises when the anchor's does by one",
+        UNMEASURED,
+    ),
+    Column("anchor_ms", NUMBER, "ms", f"what {ANCHOR}, took beside the requests: median", UNMEASURED),
+    replace(ANCHOR_THREADS, empty=UNMEASURED),
+    Column(
+        "reference_anchor_ms",
+        NUMBER,
+        "ms",
+        "the reference state: its median over the node's sweep, with as many threads; over these bursts where the "
+        "sweep has none with as many",
+        UNMEASURED,
+    ),
+    replace(RECORD, meaning="path of the record of the first group, or of the first that failed"),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "parity": PARITY,
     "accuracy": ACCURACY,
@@ -618,6 +726,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "measurements": MEASUREMENTS,
     "comparison": COMPARISON,
     "rounds": ROUNDS,
+    "distributions": DISTRIBUTIONS,
+    "throughput": THROUGHPUT,
 }
 
 

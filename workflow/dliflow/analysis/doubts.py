@@ -158,6 +158,21 @@ def of_point(sessions: Sequence[Seen], half_width: Optional[float]) -> list[str]
     return [warning for warning in possible if warning]
 
 
+def of_load(sessions: Sequence[Seen]) -> list[str]:
+    """Warnings about a configuration at a batch size with several requests in flight."""
+    groups, usable_cpus = _groups(sessions), sessions[0].usable_cpus
+    possible = [
+        _anchors(groups),
+        _same_batch(sessions),
+        _outside(sessions),
+        _frequency(groups),
+        _faults(sessions),
+        *_taken(groups, usable_cpus),
+        _disk(sessions),
+    ]
+    return [warning for warning in possible if warning]
+
+
 def of_pair(groups: Sequence[dict[str, Any]], usable_cpus: int, pair: Pair, ratio: Ratio, width: float) -> list[str]:
     """Warnings about a pair that was measured in rounds.
 

@@ -15,7 +15,7 @@ groups of few minutes do not see all states of a machine that keeps each for one
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional, TypeVar
 
 import numpy as np
@@ -118,34 +118,46 @@ USUAL = (0.5, 0.25)  # mean and variance of slopes: between that of one thread, 
 ALIKE = 0.15  # intraclass correlation where one group cannot tell: processes differ by 3 %, their sessions by 7 %
 
 
-def beside(session: Mapping[str, Any]) -> Iterator[tuple[int, str, float, float]]:
-    """The bursts of a session in the order in which they were: round, member, and logarithms of medians in ms.
+Figure = Callable[[Mapping[str, Any], str], float]
+"""Of a round and a member: how long something took in its burst, ms."""
 
-    The first is that of the member's burst, the second the mean of those of the anchor's two beside it.
+
+def latency(round_: Mapping[str, Any], name: str) -> float:
+    """The median of a burst's requests, ms."""
+    return float(np.median(round_["latency_ns"][name])) / MS
+
+
+def beside(session: Mapping[str, Any], figure: Figure = latency) -> Iterator[tuple[int, str, float, float]]:
+    """The bursts of a session in the order in which they were: round, member, and logarithms of ms.
+
+    The first is that of the member's burst, the second the mean of those of the anchor's medians beside it.
+
+    Args:
+        figure: what of the burst.
     """
     anchors = [math.log(float(np.median(durations)) / MS) for durations in session["anchor_ns"]]
     place = 0
     for number, round_ in enumerate(session["rounds"]):
         for name in round_["order"]:
             if name in round_["latency_ns"]:
-                median = float(np.median(round_["latency_ns"][name]))
-                yield number, name, math.log(median / MS), (anchors[place] + anchors[place + 1]) / 2
+                yield number, name, math.log(figure(round_, name)), (anchors[place] + anchors[place + 1]) / 2
                 place += 1
 
 
-def bursts(groups: Sequence[Mapping[str, Any]]) -> dict[str, Bursts]:
+def bursts(groups: Sequence[Mapping[str, Any]], figure: Figure = latency) -> dict[str, Bursts]:
     """Every member's bursts.
 
     Args:
         groups: `figures.groups` of a record, or of several, one behind the other.
+        figure: what of each burst takes the place of its latency.
     """
     rows: dict[str, list[tuple[int, int, int, float, float]]] = {}
     threads: dict[str, int] = {}
     sessions = ((number, session) for number, group in enumerate(groups) for session in group["sessions"])
     for opening, (number, session) in enumerate(sessions):
-        for _, name, latency, anchor in beside(session):
+        for _, name, value, anchor in beside(session, figure):
             level = session["opened"][name]["batch_size"]
-            rows.setdefault(name, []).append((level, number, opening, latency, anchor))
+            rows.setdefault(name, []).append((level, number, opening, value, anchor))
             threads[name] = session["anchor_threads"]
     return {name: _together(of_member, threads[name]) for name, of_member in rows.items()}
 

@@ -52,7 +52,7 @@ def _needed(study: Study) -> set[Path]:
 def _made() -> Iterator[Path]:
     """What is measured or converted: records with what lies beside them, manifests and folders of models."""
     results = Path(paths.RESULTS)
-    for stage in ("parity", "accuracy", "sweep", "compare"):
+    for stage in ("parity", "accuracy", "sweep", "throughput", "compare"):
         yield from (path for path in (results / stage).rglob("*") if path.is_file())
     yield from (results / "models").glob("*/*")
 

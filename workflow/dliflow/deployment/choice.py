@@ -10,7 +10,7 @@ from dliflow.analysis.columns import CONFIGURATION
 from dliflow.analysis.recommendation import ASKED, LATENCY, UNKNOWN, Goal, Recommendation
 from dliflow.analysis.rows import Row, key, usable
 from dliflow.errors import DliflowError
-from dliflow.report import answer
+from dliflow.report import answer, cost
 from dliflow.report.read import Tables
 from dliflow.study import paths
 
@@ -43,8 +43,8 @@ def _in_words(of: Recommendation, name: str, goal: Optional[Goal]) -> str:
     bounds = {
         "at batch size {}": asked.batch_size,
         "within {} ms": asked.latency_ms,
-        "with at most {} of top-1 lost": asked.loss and answer.percent(asked.loss),
-        "with another class for at most {} of images": asked.disagreement and answer.percent(asked.disagreement),
+        "with at most {} of top-1 lost": asked.loss and cost.percent(asked.loss),
+        "with another class for at most {} of images": asked.disagreement and cost.percent(asked.disagreement),
     }
     words = [f"the {answer.OBJECTIVES[asked.objective or LATENCY]}"]
     words += [text.format(value) for text, value in bounds.items() if value is not None]

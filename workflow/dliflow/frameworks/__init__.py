@@ -38,6 +38,14 @@ nothing is registered. Names of the converted files are constants here (`MODEL =
     None, or the reason why this machine cannot do it, or this variant cannot: asked there before the framework is
     imported, so that a configuration that is skipped costs no time.
 
+`CONCURRENT: str` (optional; default `"processes"`)
+    How its users have several requests in flight at a time: `"threads"` call one session, `"sessions"`: threads with a
+    session each, `"processes"`: each on processors of its own, where a framework has no better.
+
+`concurrent(model: Path, *, precision, variant, device, batch_size, threads, options, in_flight) -> Queue` (optional)
+    In place of it, where the framework has a queue of requests itself: one with so many slots, loaded as its users
+    load it for throughput.
+
 `environment(threads: int | None, options: dict) -> dict[str, str]` (optional)
     Environment variables to be set before the framework is imported, or, those that only count then, when the
     process starts (`variables.AT_START`). It is asked on other machines too.
@@ -107,6 +115,26 @@ class Session(Protocol):
         """
 
 
+class Queue(Protocol):
+    """A loaded model of which several requests are in flight at a time, one in each slot."""
+
+    threads: Optional[int]
+    """Compute threads in effect, of all slots together; None where the framework has no say."""
+
+    def free(self) -> int:
+        """Wait until a slot is free, and tell which."""
+
+    def start(self, batch: np.ndarray, done: Callable[[np.ndarray], None]) -> None:
+        """Begin a request in the slot that `free` has told of, and return.
+
+        `done` is called once with the scores, float32 (batch, scores) of the caller's own in host memory; in another
+        thread, and before the slot is free again.
+        """
+
+    def wait(self) -> None:
+        """Until all slots are free; raises what went wrong in one."""
+
+
 def names() -> list[str]:
     """Every framework that has a file here."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
@@ -122,6 +150,12 @@ def load(name: str) -> ModuleType:
 def variants(name: str) -> tuple[str, ...]:
     """The variants of a framework."""
     return getattr(load(name), "VARIANTS", ("default",))
+
+
+def concurrency(name: str) -> str:
+    """How several requests of a framework are in flight at a time: `queue`, `threads`, `sessions` or `processes`."""
+    module = load(name)
+    return "queue" if hasattr(module, "concurrent") else getattr(module, "CONCURRENT", "processes")
 
 
 def options(name: str) -> dict[str, Option]:

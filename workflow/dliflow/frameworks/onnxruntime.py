@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any, Optional
 
@@ -99,6 +100,7 @@ TOGETHER = (
     ("threads", "parallel_execution", "inter_op_threads"),
     ("optimization", "memory_arena"),
 )
+CONCURRENT = "threads"  # a session takes calls from any number of them
 
 
 def valid(settings, processors, *, precision, variant, batch_size):
@@ -146,23 +148,34 @@ class OnnxRuntime:
 
 
 class Bound(OnnxRuntime):
-    """A session whose scores always lie in the same memory: those of the first request, which is made as usual."""
+    """A session whose scores always lie in the same memory: those of the first request, which is made as usual.
 
-    scores = None
+    Each thread that calls it has a memory of its own.
+    """
+
+    def __init__(self, session, threads: int):
+        super().__init__(session, threads)
+        self.caller = threading.local()
 
     def predict(self, batch):
         """Bind the input, and run."""
+        caller = self.caller
+        if not hasattr(caller, "binding"):
+            return self._first(batch)
+        caller.binding.bind_cpu_input(self.input, batch)
+        self.session.run_with_iobinding(caller.binding)
+        return caller.scores
+
+    def _first(self, batch):
         import onnxruntime
 
-        if self.scores is None:
-            self.scores = super().predict(batch)
-            self.binding = self.session.io_binding()
-            memory = onnxruntime.OrtValue.ortvalue_from_numpy(self.scores)
-            self.binding.bind_ortvalue_output(self.outputs[0], memory)
-            return self.scores
-        self.binding.bind_cpu_input(self.input, batch)
-        self.session.run_with_iobinding(self.binding)
-        return self.scores
+        caller = self.caller
+        caller.scores = super().predict(batch)
+        binding = self.session.io_binding()
+        memory = onnxruntime.OrtValue.ortvalue_from_numpy(caller.scores)
+        binding.bind_ortvalue_output(self.outputs[0], memory)
+        caller.binding = binding
+        return caller.scores
 
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):

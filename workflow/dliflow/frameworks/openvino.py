@@ -137,11 +137,52 @@ class Preset(OpenVino):
         return self.request.infer(share_outputs=self.share_outputs)[0]
 
 
+class OpenVinoQueue:
+    """A compiled model's `AsyncInferQueue`."""
+
+    def __init__(self, compiled, requests: int):
+        self.queue = openvino_package.imported().AsyncInferQueue(compiled, requests)
+        self.queue.set_callback(lambda request, done: done(request.get_output_tensor().data.copy()))
+        self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
+
+    def free(self):
+        """The request that is free next."""
+        return self.queue.get_idle_request_id()
+
+    def start(self, batch, done):
+        """One asynchronous request; the input is read in place, the scores are copied in the callback."""
+        self.queue.start_async({0: batch}, done, share_inputs=True)
+
+    def wait(self):
+        """For all of them."""
+        self.queue.wait_all()
+
+
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Compile for the latency of single requests at exactly this batch size."""
-    openvino = openvino_package.imported()
     options = take_options("openvino", options)
-    core = openvino.Core()
+    hints = {"PERFORMANCE_HINT": options["hint"], "NUM_STREAMS": options["streams"]}
+    session = Preset if options["preset_input"] else OpenVino
+    return session(compiled(model, precision, batch_size, threads, options, hints), options["shared_outputs"])
+
+
+def concurrent(model: Path, *, precision, variant, device, batch_size, threads, options, in_flight):
+    """Compile for throughput, with as many streams as the plugin takes for so many requests.
+
+    Hint and streams are others where the options name them; how input and scores lie is of single requests only.
+    """
+    hints = {
+        "PERFORMANCE_HINT": options.get("hint", "THROUGHPUT"),
+        "PERFORMANCE_HINT_NUM_REQUESTS": in_flight,
+        "NUM_STREAMS": options.get("streams"),
+    }
+    taken = take_options("openvino", options)
+    return OpenVinoQueue(compiled(model, precision, batch_size, threads, taken, hints), in_flight)
+
+
+def compiled(model: Path, precision, batch_size, threads, options, hints):
+    """The network, compiled for exactly this batch size."""
+    core = openvino_package.imported().Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise Skip("this CPU has no bf16 instructions (AVX512-BF16 or AMX)")
     network = core.read_model(str(model / MODEL))
@@ -150,13 +191,11 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     network.reshape(shape)
     properties = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-        "PERFORMANCE_HINT": options["hint"],
-        "NUM_STREAMS": options["streams"],
+        **hints,
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_HYPER_THREADING": options["hyper_threading"],
         "ENABLE_CPU_PINNING": options["pinning"],
         "SCHEDULING_CORE_TYPE": options["core_type"],
     }
     named = {name: value for name, value in properties.items() if value is not None}
-    session = Preset if options["preset_input"] else OpenVino
-    return session(core.compile_model(network, "CPU", named), options["shared_outputs"])
+    return core.compile_model(network, "CPU", named)

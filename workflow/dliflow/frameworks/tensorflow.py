@@ -51,6 +51,7 @@ OPTIONS = {
     ),
 }
 TOGETHER = (("threads", "onednn"), ("threads", "jit_compile"))
+CONCURRENT = "threads"  # as TensorFlow Serving calls a model
 
 
 def version():

@@ -45,6 +45,7 @@ OPTIONS = {
     ),
 }
 TOGETHER = (("threads", "xnnpack"), ("threads", "latest_features"))
+CONCURRENT = "sessions"  # an interpreter is of one thread
 
 
 def valid(settings, processors, *, precision, variant, batch_size):

@@ -59,7 +59,8 @@ def snapshot(helpers: Sequence[int] = ()) -> dict[str, Any]:
     """
     return {
         "own": process_counters(),
-        "helpers_s": sum(sum(process.seconds(helper, 14, 15)) for helper in helpers),  # user and system
+        # User and system, its own and of children that it has waited for.
+        "helpers_s": sum(sum(process.seconds(helper, 14, 15, 16, 17)) for helper in helpers),
         "processors": _processor_times(),
         "frequencies_mhz": frequencies_mhz(),
     }

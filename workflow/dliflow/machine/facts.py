@@ -22,13 +22,18 @@ def cpu_info() -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
+def cores() -> list[list[int]]:
+    """The processors that this process may use, by core: with SMT a core has several. In rising order."""
+    by_core: dict[str, list[int]] = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        siblings = system.read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        by_core.setdefault(siblings or str(cpu), []).append(cpu)
+    return list(by_core.values())
+
+
 def physical_cores() -> int:
     """Cores, not hardware threads, among the processors this process may use."""
-    cores = set()
-    for cpu in os.sched_getaffinity(0):
-        siblings = system.read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        cores.add(siblings or str(cpu))
-    return len(cores)
+    return len(cores())
 
 
 class Processors(NamedTuple):

@@ -1,4 +1,4 @@
-"""The only timing loop.
+"""The timing loop of requests that come one by one; `load` has the other one.
 
 What is timed: from a ready input batch in host memory to the scores in host memory, copies included, one request
 after another, the next when the last has ended. Two reads of the monotonic clock, a bounds check and an indexed

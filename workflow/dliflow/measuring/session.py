@@ -7,6 +7,7 @@ import datetime
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -91,20 +92,29 @@ class Imported:
         Raises:
             Skip: when this machine cannot run it.
         """
+        session, load_ms = self._timed(self.framework.load, batch_size=batch_size)
+        in_effect = {"threads_in_effect": session.threads, "batch_size": batch_size}
+        return Opened(session.predict, {**self.identity, **in_effect}, load_ms)
+
+    def queue(self, batch_size: int, in_flight: int) -> tuple[frameworks.Queue, float]:
+        """The framework's own queue of so many slots, and what loading it took, ms; errors as of `open`."""
+        queue, load_ms = self._timed(self.framework.concurrent, batch_size=batch_size, in_flight=in_flight)
+        return queue, load_ms
+
+    def _timed(self, load: Callable[..., Any], **how: int) -> tuple[Any, float]:
+        """What a function of the framework's makes of the converted model, and how long it took, ms."""
         configuration = self.description.configuration
         started = time.perf_counter()
-        session = self.framework.load(
+        loaded = load(
             self.folder,
             precision=configuration.precision,
             variant=configuration.variant,
             device=configuration.device,
-            batch_size=batch_size,
             threads=self.description.threads,
             options=self.description.options,
+            **how,
         )
-        load_ms = (time.perf_counter() - started) * 1e3
-        in_effect = {"threads_in_effect": session.threads, "batch_size": batch_size}
-        return Opened(session.predict, {**self.identity, **in_effect}, load_ms)
+        return loaded, (time.perf_counter() - started) * 1e3
 
 
 @dataclass

@@ -2,7 +2,9 @@
 
 A *group* is a set of fresh processes. In it, members are opened at a batch size (a *session*), and then take turns for
 a few *rounds*; of each round every member has one burst, in an order shuffled anew. In a sweep the group has one
-member, whose batch sizes come one after another; in a comparison it has several, which are opened together.
+member, whose batch sizes come one after another; in a comparison it has several, which are opened together. Where
+several requests are in flight at a time, as many as an opening says, a sweep's *points* are batch sizes with numbers of
+requests in flight.
 """
 
 from __future__ import annotations
@@ -107,8 +109,13 @@ def group(
         yield Group(running.pop(anchor.NAME), running, ready, anchor_ready)
 
 
-def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.Random) -> dict[str, Any]:
+def session(
+    running: Group, sizes: Mapping[str, int], pace: Pace, order: random.Random, in_flight: Optional[int] = None
+) -> dict[str, Any]:
     """Open each of these members at its batch size, and let them take turns: a session of a record.
+
+    Args:
+        in_flight: how many requests of a member are in flight at any time of its burst; None: they come one by one.
 
     Raises:
         Skipped: when a member cannot run at that batch size here.
@@ -116,8 +123,9 @@ def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.
     """
     started_at, started = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
     opened = {}
+    several = {} if in_flight is None else {"in_flight": in_flight}
     for name, size in sizes.items():
-        request = {"open": {"batch_size": size, "warm_up": pace.warm_up}}
+        request = {"open": {"batch_size": size, "warm_up": pace.warm_up, **several}}
         opened[name] = running.members[name].ask(request, pace.opening_limit_s)
         if "skip" in opened[name]:
             raise Skipped(name, opened[name]["skip"])
@@ -127,11 +135,12 @@ def session(running: Group, sizes: Mapping[str, int], pace: Pace, order: random.
     for _ in range(pace.rounds):
         turns = list(sizes)
         order.shuffle(turns)
-        latency = {}
+        round_: dict[str, Any] = {"order": turns}
         for name in turns:
-            latency[name] = running.members[name].ask({"burst": pace.burst}, pace.burst_limit_s)["latency_ns"]
+            for figure, values in running.members[name].ask({"burst": pace.burst}, pace.burst_limit_s).items():
+                round_.setdefault(figure, {})[name] = values
             anchored.append(_anchor(running, threads, pace))
-        rounds.append({"order": turns, "latency_ns": latency})
+        rounds.append(round_)
     for name in sizes:
         opened[name].update(running.members[name].ask({"close": {}}, pace.hang_s))
     return {
@@ -179,22 +188,36 @@ def described(
     }
 
 
+class Point(NamedTuple):
+    """What a sweep opens its member at."""
+
+    batch_size: int
+    in_flight: Optional[int] = None
+    """Requests at any time; None: one by one."""
+
+
+def points(batch_sizes: Sequence[int], in_flight: Sequence[Optional[int]] = (None,)) -> list[Point]:
+    """Each batch size with each number of requests in flight."""
+    return [Point(size, number) for size in batch_sizes for number in in_flight]
+
+
 class Broken(NamedTuple):
-    """A batch size that a sweep could not measure; `skipped` when the member itself said that it cannot."""
+    """A point that a sweep could not measure; `skipped` when the member itself said that it cannot."""
 
     batch_size: int
     skipped: bool
     reason: str
+    in_flight: Optional[int] = None
 
 
 class Sweep(NamedTuple):
     """What a sweep's group is to measure."""
 
-    batch_sizes: Sequence[int]
+    points: Sequence[Point]
     sessions: int
-    """Of each batch size, at most."""
+    """Of each point, at most."""
     budget_s: Optional[float]
-    """For each batch size: one that has spent it is not opened again."""
+    """For each point: one that has spent it is not opened again."""
 
 
 def sweep(
@@ -208,64 +231,64 @@ def sweep(
 ) -> tuple[list[dict[str, Any]], list[Broken]]:
     """Measure one configuration: its groups (one, and another for each time that it broke), and what could not be had.
 
-    A batch size at which its process breaks, hangs or gives wrong scores costs that one alone, with all sessions that
-    it had before: a fresh process goes on with the others.
+    A point at which its process breaks, hangs or gives wrong scores costs that one alone, with all sessions that it had
+    before: a fresh process goes on with the others.
 
     Raises:
         Skipped: when it cannot run here at all.
         WorkerEnded: when the anchor breaks, or the process does not even start.
     """
     groups: list[dict[str, Any]] = []
-    broken: dict[int, Broken] = {}
-    spent = dict.fromkeys(wanted.batch_sizes, 0.0)
+    broken: dict[Point, Broken] = {}
+    spent = dict.fromkeys(wanted.points, 0.0)
 
-    def due(size: int) -> bool:
-        affordable = wanted.budget_s is None or spent[size] == 0 or spent[size] < wanted.budget_s
-        return size not in broken and affordable
+    def due(point: Point) -> bool:
+        affordable = wanted.budget_s is None or spent[point] == 0 or spent[point] < wanted.budget_s
+        return point not in broken and affordable
 
     queue = _openings(wanted, order)
-    while queue := [size for size in queue if due(size)]:
+    while queue := [point for point in queue if due(point)]:
         started, sessions = time.monotonic(), []
         with group({name: command}, of_anchor, inputs, pace.hang_s) as running:
             watch = Watch(running)
             while queue:
-                size = queue.pop(0)
-                if not due(size):
+                point = queue.pop(0)
+                if not due(point):
                     continue
                 began = time.monotonic()
                 try:
-                    sessions.append(session(running, {name: size}, pace, order))
+                    sessions.append(session(running, {name: point.batch_size}, pace, order, point.in_flight))
                     disturbed = watch.seen()
                 except (Skipped, WorkerEnded) as ended:
                     if ended.name == anchor.NAME:
                         raise
                     skipped = isinstance(ended, Skipped)
-                    broken[size] = Broken(size, skipped, ended.reason)
+                    broken[point] = Broken(point.batch_size, skipped, ended.reason, point.in_flight)
                     if not skipped:
                         break
-                spent[size] += time.monotonic() - began
+                spent[point] += time.monotonic() - began
             if sessions:
                 groups.append(described(running, disturbed, sessions, started))
     return _without(groups, set(broken)), list(broken.values())
 
 
-def _without(groups: list[dict[str, Any]], sizes: Set[int]) -> list[dict[str, Any]]:
-    """Groups of the sessions of other batch sizes than these: what is measured again must not count twice."""
+def _without(groups: list[dict[str, Any]], these: Set[Point]) -> list[dict[str, Any]]:
+    """Groups of the sessions of other points than these: what is measured again must not count twice."""
     for each in groups:
-        each["sessions"] = [one for one in each["sessions"] if sizes.isdisjoint(opened_sizes(one))]
+        each["sessions"] = [one for one in each["sessions"] if these.isdisjoint(opened_at(one))]
     return [each for each in groups if each["sessions"]]
 
 
-def opened_sizes(of: dict[str, Any]) -> set[int]:
-    """The batch sizes at which the members of a session were opened."""
-    return {opened["batch_size"] for opened in of["opened"].values()}
+def opened_at(of: dict[str, Any]) -> set[Point]:
+    """The points at which the members of a session were opened."""
+    return {Point(opened["batch_size"], opened.get("in_flight")) for opened in of["opened"].values()}
 
 
-def _openings(wanted: Sweep, order: random.Random) -> list[int]:
-    """Every batch size so many times: all of them in shuffled order, then again."""
-    queue: list[int] = []
+def _openings(wanted: Sweep, order: random.Random) -> list[Point]:
+    """Every point so many times: all of them in shuffled order, then again."""
+    queue: list[Point] = []
     for _ in range(wanted.sessions):
-        turn = list(wanted.batch_sizes)
+        turn = list(wanted.points)
         order.shuffle(turn)
         queue += turn
     return queue

@@ -56,14 +56,14 @@ def latest(row: dict[str, Any]) -> dict[str, Any]:
     return {"status": record["status"], "reason": record["reason"], "record": record, "path": path}
 
 
-def at_size(known: dict[str, Any], batch_size: int) -> dict[str, Any]:
-    """What became of a sweep at one of its batch sizes.
+def at_size(known: dict[str, Any], batch_size: int, in_flight: Optional[int] = None) -> dict[str, Any]:
+    """What became of a sweep at one of its batch sizes, with so many requests in flight where they are not one by one.
 
     Args:
         known: what became of all of it, as `latest` tells.
     """
     for broken in (known["record"] or {}).get("figures", {}).get("broken", []):
-        if broken["batch_size"] == batch_size:
+        if (broken["batch_size"], broken.get("in_flight")) == (batch_size, in_flight):
             status = "skipped" if broken["skipped"] else "failed"
             reason = broken["reason"] if broken["skipped"] else f"sweep: {broken['reason']}"
             return {**known, "status": status, "reason": reason}

@@ -12,7 +12,7 @@ from dliflow.report import names
 from dliflow.report.read import Tables
 from dliflow.study import paths
 
-TABLES = ("parity", "accuracy", "performance", "comparison")
+TABLES = ("parity", "accuracy", "performance", "throughput", "comparison")
 
 
 class Failure(NamedTuple):
@@ -82,7 +82,7 @@ def missing(tables: Tables, logs: Path) -> list[Missing]:
             if row["status"] != "ok" and not alone:
                 rows.setdefault((row["status"], plain(row["reason"])), []).append((table, row))
     logs_of: dict[str, list[str]] = {}
-    for table in ("parity", "accuracy", "measurements", "comparison"):
+    for table in ("parity", "accuracy", "measurements", "throughput", "comparison"):
         for row in getattr(tables, table):
             if row["status"] == "failed" and plain(row["reason"]) not in failures_of:
                 log = _own_log(table, row, logs)

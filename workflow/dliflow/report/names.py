@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dliflow.analysis import columns
+
 
 def configuration(row: dict[str, Any], framework: bool = True) -> str:
     """`openvino fp16`; a variant or tuned parameters are named where they are not the default."""
@@ -15,6 +17,11 @@ def configuration(row: dict[str, Any], framework: bool = True) -> str:
         None if parameters == "default" else parameters,
     ]
     return " ".join(word for word in words if word)
+
+
+def anchor(row: dict[str, Any]) -> str:
+    """Where a row of performance.csv stands on the page."""
+    return "row-" + "-".join(str(row[name]) for name in columns.POINT)
 
 
 def member(text: str) -> str:
@@ -31,9 +38,14 @@ def member(text: str) -> str:
     return f"{name}{f' of {version}' if version else ''}{f' (batch size {size})' if size else ''}"
 
 
+def place(row: dict[str, Any]) -> str:
+    """Model, device and node."""
+    return " · ".join([row["model"], row["device"], row["node"]])
+
+
 def setting(row: dict[str, Any]) -> str:
-    """Model, device and node; the scenario where it is not latency."""
-    words = [row["model"], row["device"], row["node"]]
+    """The same, with the scenario where it is not latency."""
+    words = [place(row)]
     if row.get("scenario") not in (None, "latency"):
         words.append(row["scenario"])
     return " · ".join(words)

@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dliflow.analysis.rows import Rows, grouped
-from dliflow.report import canvas
+from dliflow.report import canvas, units
 from dliflow.report.canvas import FAINT, GRID, INK, MUTED, Block
 from dliflow.report.marks import explain, log_axis
 from dliflow.report.read import Tables
 
 GAP, LEFT = 0.5, 0.05  # a pause longer than that is cut down to this, hours
+SPIKE = 1.3  # times what 95 of 100 sessions keep within: what is longer ends at the edge, so that it flattens nothing
 
 
 class Session(NamedTuple):
@@ -69,6 +70,16 @@ def hours(started: Sequence[float]) -> tuple[np.ndarray, list[float]]:
     return passed, [float(place - LEFT / 2) for place in passed[1:][cut]]
 
 
+def limits(ends: np.ndarray) -> tuple[float, float]:
+    """Ends of the axis.
+
+    Args:
+        ends: least and largest of each session, float64 (sessions, 2), over the reference state.
+    """
+    usual = SPIKE * float(np.quantile(ends[:, 1], 0.95))
+    return min(ends.min() / 1.05, 0.8), max(min(ends.max() * 1.05, usual), 1.25)
+
+
 def speed(axes: Axes, sessions: list[Session]) -> None:
     """One node: each session's median, of comparisons the range of their bursts, over the reference state."""
     x, cuts = hours([session.started for session in sessions])
@@ -82,12 +93,17 @@ def speed(axes: Axes, sessions: list[Session]) -> None:
     middles = np.array([np.median(session.anchors) for session in sessions])
     ends = np.array([(min(session.anchors), max(session.anchors)) for session in sessions])
     wide = ends[:, 1] > ends[:, 0]
-    axes.vlines(x[wide], ends[wide, 0], ends[wide, 1], color=FAINT, lw=0.8, zorder=1)
+    low, high = limits(ends)
+    axes.vlines(x[wide], ends[wide, 0], np.minimum(ends[wide, 1], high), color=FAINT, lw=0.8, zorder=1)
     # Short strokes in one path: a third of the bytes of as many markers.
     half, gap = max(x[-1], 0.01) * 0.001, np.nan * x
     axes.plot(np.ravel([x - half, x + half, gap], "F"), np.ravel([middles, middles, gap], "F"), color=INK, lw=1.8)
     axes.axhline(1, color=MUTED, lw=0.8)
-    low, high = min(ends.min() / 1.05, 0.8), max(ends.max() * 1.05, 1.25)
+    beyond = x[ends[:, 1] > high]
+    if beyond.size:
+        axes.plot(beyond, np.full_like(beyond, high), "^", color=INK, ms=3.5, mew=0, clip_on=False)
+        text = f"▲ beyond the edge: up to {units.significant(ends.max())}"
+        axes.text(1, 1.03, text, transform=axes.transAxes, ha="right", fontsize=7, color=MUTED)
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     log_axis(axes.yaxis, low, high)

@@ -1,21 +1,53 @@
-"""The page: everything in one file, no scripts, nothing from the network."""
+"""The page: everything in one file, nothing from the network, no script but its own."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import os
 import re
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
+from urllib.parse import quote
 
 import jinja2
+import vl_convert
+import yaml
 from markupsafe import Markup
 
-from dliflow.analysis.rows import grouped
-from dliflow.report import canvas, comparison, machines, names, times, units
-from dliflow.report.conclusion import Setting, doubts
+from dliflow.analysis.rows import Rows, grouped
+from dliflow.report import canvas, charts, comparison, distribution, machines, names, points, throughput, times, units
+from dliflow.report.conclusion import EVALUATED, Setting, doubts
+from dliflow.report.listings import accuracy, parity, performance, rounds
+from dliflow.report.listings import throughput as throughput_list
+from dliflow.report.listings import versions as version_list
 from dliflow.report.missing import Missing
+from dliflow.report.origins import origins
 from dliflow.report.read import Tables
+from dliflow.study import paths
 
-TEMPLATE = Path(__file__).with_name("template.html.j2")
+HERE = Path(__file__).parent
+# Every section is a file of this name in partials/, in this order, and is given the same context. Where it comes out
+# empty, the page does not name it.
+SECTIONS = {
+    "doubtful": "Doubtful",
+    "answer": "The answer",
+    "failed": "What failed",
+    "filter": "",
+    "charts": "Charts",
+    "accuracy": "Quality",
+    "performance": "Performance",
+    "rounds": "Rounds",
+    "throughput": "Throughput",
+    "parity": "Parity",
+    "missing": "What is missing",
+    "time": "Time",
+    "machines": "Machines and versions",
+    "study": "What was studied",
+    "method": "How it was measured",
+    "reading": "How to read it",
+}
 PLOTS = {
     "ranking": "All configurations in their order",
     "fps": "FPS over batch size",
@@ -23,7 +55,13 @@ PLOTS = {
     "tradeoff": "Accuracy against latency",
     "comparison": "Measured together, in rounds",
     "machine": "The machine's speed over the study",
+    "throughput": "Images per second with several requests in flight",
 }
+# Of these there is an interactive one: with scripts, on a screen, the picture is for screen readers only.
+TWINS = ("ranking", "fps", "tradeoff", "throughput")
+LARGEST = 1_000_000  # bytes of a picture in the page; a larger one is left to its file
+# In this order: what the others use comes first.
+SCRIPTS = ("data", "filter", "tables", "charts", "answer")
 THEMED = {canvas.INK: "ink", canvas.MUTED: "muted", canvas.GRID: "grid", canvas.FAINT: "faint", canvas.PAPER: "paper"}
 
 
@@ -40,15 +78,16 @@ def inline(svg: str, name: str) -> Markup:
 
 
 def plots(folder: Path) -> dict[str, Markup]:
-    """Every plot that is there, by its heading."""
-    paths = {name: folder / f"{name}.svg" for name in PLOTS}
-    return {PLOTS[name]: inline(path.read_text("utf-8"), name) for name, path in paths.items() if path.exists()}
+    """Every plot that is there and not too large, by its name."""
+    files = {name: folder / f"{name}.svg" for name in PLOTS}
+    fit = {name: path for name, path in files.items() if path.exists() and path.stat().st_size <= LARGEST}
+    return {name: inline(path.read_text("utf-8"), name) for name, path in fit.items()}
 
 
 def environment() -> jinja2.Environment:
     """Jinja with everything from the tables escaped."""
     jinja = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
+        loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -64,8 +103,11 @@ def environment() -> jinja2.Environment:
         more=units.more,
         duration=units.duration,
         listed=names.listed,
+        yaml=lambda value: yaml.safe_dump(value, allow_unicode=True, sort_keys=False),
         configuration=names.configuration,
         member=names.member,
+        anchor=names.anchor,
+        origins=origins,
         setting=names.setting,
     )
     jinja.globals.update(
@@ -79,32 +121,118 @@ def environment() -> jinja2.Environment:
     return jinja
 
 
-def render(
-    title: str,
-    tables: Tables,
-    settings: list[Setting],
-    missing: list[Missing],
-    figures: dict[str, Markup],
-    jobs: list[times.Job],
-    run: Optional[times.Run],
-) -> str:
+class Section(NamedTuple):
+    """A part of the page, below an anchor of its name."""
+
+    name: str
+    heading: str
+    html: Markup
+
+
+def sections(jinja: jinja2.Environment, context: dict[str, Any]) -> list[Section]:
+    """All that have something to say."""
+    every = [
+        Section(name, heading, Markup(jinja.get_template(f"partials/{name}.html.j2").render(context).strip()))
+        for name, heading in SECTIONS.items()
+    ]
+    return [section for section in every if section.html]
+
+
+class Sources(NamedTuple):
+    """What the page is made of."""
+
+    tables: Tables
+    about: dict[str, Any]
+    """`about.json` beside the tables."""
+    summary: dict[str, Any]
+    """`summary.json`: what to deploy, for every constraint."""
+    goal: str
+    """The config's goal, in words; empty where none is set."""
+    records: dict[str, str]
+    """Digests of the records behind the tables, by path; empty where the study is not finished."""
+    settings: list[Setting]
+    missing: list[Missing]
+    figures: dict[str, Markup]
+    jobs: list[times.Job]
+    run: Optional[times.Run]
+    out: Path
+    """Where the page will lie."""
+
+
+def render(title: str, of: Sources) -> str:
     """The page as text."""
-    good = [row for row in tables.accuracy if row["status"] == "ok"]
+    tables, jinja, rows = of.tables, environment(), points.rows(of.tables, of.settings)
+
+    def link(path: Optional[str]) -> str:
+        return quote(os.path.relpath(path, of.out.parent)) if path else ""
+
+    jinja.filters.update(link=link)
+    jinja.tests.update(there=lambda path: Path(path).exists())
+    versions = machines.versions(tables)
     context: dict[str, Any] = {
-        "title": title,
-        "tables": tables,
-        "accuracy": list(grouped(good, ("model", "device", "dataset")).values()),
-        "settings": settings,
-        "doubts": [doubt for kind in doubts(settings, tables.accuracy) for doubt in kind],
-        "compared": comparison.blocks(tables),
-        "failed": [item for item in missing if item.status == "failed"],
-        "skipped": [item for item in missing if item.status != "failed"],
-        "figures": figures,
-        "shares": times.shares(jobs),
-        "total": sum(job.seconds for job in jobs),
-        "run": run,
+        **of._asdict(),
+        "accuracy": list(grouped((row for row in tables.accuracy if row["status"] == "ok"), EVALUATED).values()),
+        "doubts": [doubt for kind in doubts(of.settings, tables.accuracy) for doubt in kind],
+        "failed": [item for item in of.missing if item.status == "failed"],
+        "skipped": [item for item in of.missing if item.status != "failed"],
+        "shares": times.shares(of.jobs),
+        "total": sum(job.seconds for job in of.jobs),
         "effort": times.effort(tables.measurements),
         "machines": machines.machines(tables.measurements),
-        "versions": machines.versions(tables),
+        "csv": {name: link(path) for name, path in paths.TABLES.items()},
+        "loaded": throughput.blocks(tables.throughput),
+        "details": distribution.details(tables),
+        "charts": charts.charts(tables, rows),
+        "filters": filters(rows["points"]),
+        "plots": PLOTS,
+        "folder": paths.PLOTS,
+        "twins": TWINS,
+        "listings": {
+            "performance": performance.listing(of.settings, tables.performance),
+            "accuracy": accuracy.listing(tables.accuracy, link),
+            "parity": parity.listing(tables.parity, link),
+            "rounds": rounds.listing(comparison.blocks(tables), link),
+            "throughput": throughput_list.listing(tables.throughput, link),
+            "versions": version_list.listing(versions, of.about),
+        },
     }
-    return environment().get_template(TEMPLATE.name).render(context)
+    embedded = {
+        "summary": of.summary,
+        "rows": {name: points.compact(each) for name, each in rows.items()},
+        "charts": [chart._asdict() for chart in context["charts"]],
+    }
+    scripts = [vl_convert.javascript_bundle()] if context["charts"] else []
+    scripts += [(HERE / f"scripts/{name}.js").read_text("utf-8") for name in SCRIPTS]
+    return jinja.get_template("template.html.j2").render(
+        title=title,
+        css=Markup((HERE / "page.css").read_text("utf-8")),
+        policy=policy(scripts),
+        sections=sections(jinja, context),
+        data=as_json(embedded),
+        scripts=[Markup(script) for script in scripts],
+    )
+
+
+def filters(rows: Rows) -> dict[str, list]:
+    """What the filter can choose from, in the order of the tables."""
+    choices = {name: list(dict.fromkeys(row[name] for row in rows)) for name in ("framework", "precision")}
+    settings = {row["setting"]: {"name": row["setting"], "model": row["model"]} for row in rows}
+    return {**choices, "setting": list(settings.values()), "batch": sorted({row["batch"] for row in rows})}
+
+
+def as_json(value: Any) -> Markup:
+    """JSON that is safe within a script element: no text in it can end that or begin another."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def policy(scripts: list[str]) -> str:
+    """What the page may do: run these scripts and no others, and fetch nothing."""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from dliflow.report import canvas, curves, forest, ladder, pace, quality, tradeoff
+from dliflow.report import canvas, curves, forest, ladder, pace, quality, throughput, tradeoff
 from dliflow.report.read import Tables
 
 FIGURES: dict[str, Callable[[Tables], Figure]] = {
@@ -17,6 +17,7 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "tradeoff": tradeoff.tradeoff,
     "comparison": forest.comparison,
     "machine": pace.machine,
+    "throughput": throughput.throughput,
 }
 
 

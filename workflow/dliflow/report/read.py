@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from dliflow.analysis import columns
 from dliflow.analysis.rows import Rows
 from dliflow.errors import DliflowError
+from dliflow.files import read_json
+from dliflow.study import paths
 
 CONFIGURATION, SETTING, POINT = columns.CONFIGURATION, columns.SETTING, columns.POINT
 
@@ -30,6 +32,8 @@ class Tables(NamedTuple):
     measurements: Rows
     comparison: Rows
     rounds: Rows
+    distributions: Rows
+    throughput: Rows
 
 
 def _value(column: columns.Column, text: str) -> Any:
@@ -69,3 +73,15 @@ def _ends_with_its_line(path: Path) -> bool:
 def tables(folder: Path) -> Tables:
     """All of them, from the folder where they lie."""
     return Tables(*(table(folder / f"{name}.csv") for name in Tables._fields))
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """What the study asked for, and of what models and images: from the folder of the tables."""
+    found: dict[str, Any] = read_json(folder / Path(paths.ABOUT).name)
+    return found
+
+
+def records(folder: Path) -> dict[str, str]:
+    """The digests of the records that the tables were made of, by path; none where the study is not finished."""
+    mark = folder / Path(paths.MARKS["tables"]).name
+    return read_json(mark)["made_of"] if mark.exists() else {}

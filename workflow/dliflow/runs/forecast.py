@@ -20,7 +20,7 @@ def forecast(jobs: Iterable[tuple[str, str]], config: Mapping[str, Any]) -> Opti
         jobs: rule and log of each job that is to run.
         config: the study's, whose budgets count where nothing was measured yet.
     """
-    logs: dict[str, list[str]] = {"sweep": [], "compare": []}
+    logs: dict[str, list[str]] = {"sweep": [], "throughput": [], "compare": []}
     for rule, log in jobs:
         if rule in logs:
             logs[rule].append(log)
@@ -29,8 +29,9 @@ def forecast(jobs: Iterable[tuple[str, str]], config: Mapping[str, Any]) -> Opti
     seconds = sum(len(of_rule) * _usual(rule, config) for rule, of_rule in logs.items())
     frameworks = sorted({Path(log).parent.name.partition("-")[0] for log in logs["sweep"]})
     sweeps = f"{len(logs['sweep'])} of the sweep ({', '.join(frameworks)})" if frameworks else ""
+    throughput = f"{len(logs['throughput'])} with several requests in flight" if logs["throughput"] else ""
     comparisons = f"{len(logs['compare'])} in rounds" if logs["compare"] else ""
-    what = " and ".join(filter(None, (sweeps, comparisons)))
+    what = " and ".join(filter(None, (sweeps, throughput, comparisons)))
     return f"Measurements to be made: {what}, about {max(1, round(seconds / 60))} min in all."
 
 
@@ -43,5 +44,7 @@ def _usual(rule: str, config: Mapping[str, Any]) -> float:
         return median(known)
     if rule == "compare":
         return config["compare"]["budget_s"]
+    if rule == "throughput":
+        return START_S + config["throughput"]["budget_s"]
     latency = config["latency"]
     return START_S + (latency["budget_s"] if latency["mode"] == "adaptive" else 0)

@@ -43,15 +43,28 @@ def run(args: argparse.Namespace) -> None:
     """
     tables = read.tables(args.tables)
     settings = conclusion.settings(tables)
-    answers = answer.answers(answer.recommendations(tables), args.goal)
+    answers = answer.answers(answer.recommendations(tables, settings), args.goal)
     gaps = missing.missing(tables, args.logs)
     jobs = times.jobs(args.logs)
     this_run = times.this_run(jobs, notes.run(args.run))
     models = dict.fromkeys(row["model"] for row in (*tables.performance, *tables.accuracy))
     title = args.title or f"Inference of {', '.join(models) or 'no model'}"
-    figures = page.plots(args.plots)
-    write_text(args.out, page.render(title, tables, settings, gaps, figures, jobs, this_run))
-    write_json(args.out.with_name("summary.json"), answer.summary(tables, answers, settings, args.goal, title))
+    data = answer.summary(tables, answers, settings, args.goal, title)
+    sources = page.Sources(
+        tables=tables,
+        about=read.about(args.tables),
+        summary=data,
+        goal=summary.constraint(args.goal) if args.goal else "",
+        records=read.records(args.tables),
+        settings=settings,
+        missing=gaps,
+        figures=page.plots(args.plots),
+        jobs=jobs,
+        run=this_run,
+        out=args.out,
+    )
+    write_text(args.out, page.render(title, sources))
+    write_json(args.out.with_name("summary.json"), data)
     by_name = {one.name: one for one in answers}
     text = summary.render(settings, by_name, args.goal, gaps, tables.accuracy, jobs, this_run, str(args.out))
     write_text(args.out.with_name("summary.txt"), text)

@@ -1,7 +1,8 @@
 """Measure one configuration at all batch sizes in one group: a fresh process, which takes turns with the anchor.
 
-What a batch size breaks costs that one alone. Then the stage fails, what was measured lies beside the record that it
-could not write, and the next attempt measures only what is missing.
+With `--in-flight` it is measured at each batch size with each number of requests in flight at a time (the scenario
+throughput), in the way that its framework declares. What a point breaks costs that one alone. Then the stage fails,
+what was measured lies beside the record that it could not write, and the next attempt measures only what is missing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from dliflow import frameworks
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import digest, read_json, sha256
 from dliflow.machine import launch
@@ -39,9 +41,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
     parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
     parser.add_argument("--batch-sizes", type=json.loads, required=True, help="JSON: list")
+    parser.add_argument("--in-flight", type=json.loads, help="JSON: list; when absent requests come one by one")
     parser.add_argument("--group", type=int, required=True, help="number of the group")
-    parser.add_argument("--sessions", type=int, required=True, help="of each batch size, at most")
-    parser.add_argument("--budget", type=float, help="seconds for all batch sizes together")
+    parser.add_argument("--sessions", type=int, required=True, help="of each point, at most")
+    parser.add_argument("--budget", type=float, help="seconds for all points together")
     parser.add_argument("--origin", required=True, help="digest of the model's own file")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the record")
@@ -51,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the record with every burst in it.
 
     Raises:
-        DliflowError: naming the batch sizes that could not be measured, and why.
+        DliflowError: naming the points that could not be measured, and why.
     """
     description = session.described(args)
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "group", "origin")}
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     earlier = measured_before(partial, key)
     launch.apply(args.launch)  # the workers inherit it
     try:
-        groups, broken = measured(args, [each for each in args.batch_sizes if each not in sizes(earlier)])
+        groups, broken = measured(args, [each for each in points(args) if each not in at(earlier)])
     except turns.Skipped as skipped:
         session.write_skip(args.out, "sweep", description, Skip(skipped.reason), extra)
         return
@@ -76,18 +79,32 @@ def run(args: argparse.Namespace) -> None:
     figures |= {"python": args.python, "converted": str(args.converted)}  # by which an older version is run again
     session.write_record(partial if failed else args.out, "sweep", identity, figures=figures)
     if failed:
-        raise DliflowError("\n".join(f"batch size {one.batch_size}: {one.reason}" for one in failed))
+        raise DliflowError("\n".join(f"{_told(one)}: {one.reason}" for one in failed))
     partial.unlink(missing_ok=True)
 
 
-def measured(args: argparse.Namespace, batch_sizes: list[int]) -> tuple[list[dict[str, Any]], list[turns.Broken]]:
-    """Groups of sessions of these batch sizes, and those that could not be had."""
+def _told(one: turns.Broken) -> str:
+    """A point in words."""
+    beside = "" if one.in_flight is None else f", {one.in_flight} in flight"
+    return f"batch size {one.batch_size}{beside}"
+
+
+def points(args: argparse.Namespace) -> list[turns.Point]:
+    """All that is to be measured."""
+    return turns.points(args.batch_sizes, args.in_flight or [None])
+
+
+def measured(args: argparse.Namespace, missing: list[turns.Point]) -> tuple[list[dict[str, Any]], list[turns.Broken]]:
+    """Groups of sessions of these points, and those that could not be had."""
     of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
     order = random.Random(f"{args.seed}:{args.out}")
-    part = None if args.budget is None else args.budget / len(args.batch_sizes)
-    wanted = turns.Sweep(batch_sizes, args.sessions, part)
+    part = None if args.budget is None else args.budget / len(points(args))
+    wanted = turns.Sweep(missing, args.sessions, part)
+    held = {key: getattr(args, key) for key in HELD}
+    if args.in_flight:
+        held["mode"] = frameworks.concurrency(args.framework)
     with feed.shared(feed.images(args)) as inputs:
-        command = command_line.worker(workers.python(args.python), inputs, **{key: getattr(args, key) for key in HELD})
+        command = command_line.worker(workers.python(args.python), inputs, **held)
         return turns.sweep(NAME, command, of_anchor, inputs, wanted, turns.Pace.of(args), order)
 
 
@@ -100,20 +117,20 @@ def deciding(args: argparse.Namespace) -> str:
 
 
 def measured_before(partial: Path, key: str) -> list[dict[str, Any]]:
-    """The groups that an earlier attempt left, without the sessions of the batch sizes at which it failed."""
+    """The groups that an earlier attempt left, without the sessions of the points at which it failed."""
     try:
         figures = read_json(partial)["figures"]
     except (FileNotFoundError, DliflowError):  # none, or damaged: all is measured
         return []
     if figures["key"] != key:
         return []
-    failed = {one["batch_size"] for one in figures["broken"] if not one["skipped"]}
+    failed = {turns.Point(one["batch_size"], one["in_flight"]) for one in figures["broken"] if not one["skipped"]}
     of_groups = [
-        [one for one in group["sessions"] if failed.isdisjoint(turns.opened_sizes(one))] for group in figures["groups"]
+        [one for one in group["sessions"] if failed.isdisjoint(turns.opened_at(one))] for group in figures["groups"]
     ]
     return [{**group, "sessions": sessions} for group, sessions in zip(figures["groups"], of_groups) if sessions]
 
 
-def sizes(groups: list[dict[str, Any]]) -> set[int]:
-    """The batch sizes of which there are sessions."""
-    return {size for group in groups for one in group["sessions"] for size in turns.opened_sizes(one)}
+def at(groups: list[dict[str, Any]]) -> set[turns.Point]:
+    """The points of which there are sessions."""
+    return {point for group in groups for one in group["sessions"] for point in turns.opened_at(one)}

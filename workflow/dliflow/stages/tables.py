@@ -7,10 +7,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dliflow import version
 from dliflow.analysis import columns
-from dliflow.analysis.tables import accuracy, comparison, measurements, parity, performance, rounds, shared
+from dliflow.analysis.tables import (
+    accuracy,
+    comparison,
+    distributions,
+    measurements,
+    parity,
+    performance,
+    rounds,
+    shared,
+    throughput,
+)
 from dliflow.errors import DliflowError
-from dliflow.files import replacing
+from dliflow.files import replacing, write_json
 from dliflow.records import marks
 from dliflow.runs import unfinished
 from dliflow.study import paths, plan
@@ -23,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--environments", type=json.loads, required=True, help="JSON: of each the marker and the digest"
     )
+    parser.add_argument("--about", type=json.loads, required=True, help="JSON: what the report tells of the study")
     parser.add_argument("--unfinished", type=Path, help="JSON: what a run that failed did not make; not without one")
     parser.add_argument("--mark", type=Path, help="written when every row has what today's configuration made")
     parser.add_argument("--out", type=Path, default=Path(paths.RESULTS, "tables"), help="folder")
@@ -43,6 +55,8 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
         "measurements": measured.rows,
         "comparison": comparison.rows(study_plan, parity_rows),
         "rounds": rounds.rows(study_plan),
+        "distributions": distributions.rows(measured),
+        "throughput": throughput.rows(study_plan, parity_rows, measured),
     }
 
 
@@ -61,8 +75,13 @@ def run(args: argparse.Namespace) -> None:
     for name in columns.TABLES:
         with replacing(args.out / f"{name}.csv") as scratch:
             shared.frame(tables[name], name).to_csv(scratch, index=False, float_format="%.6g", lineterminator="\n")
+    environments = {name: digest for name, (_, digest) in known.items()}
+    about = {"dliflow": version.__version__, "environments": environments, **args.about}
+    write_json(args.out / Path(paths.ABOUT).name, about)
     if args.mark is not None:
-        rows = (row for name in ("parity", "accuracy", "measurements", "comparison") for row in tables[name])
+        rows = (
+            row for name in ("parity", "accuracy", "measurements", "comparison", "throughput") for row in tables[name]
+        )
         reasons = dict.fromkeys(row["reason"] for row in rows if row["status"] == "failed")
         if reasons:
             raise DliflowError("\n".join(reasons))

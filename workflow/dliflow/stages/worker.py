@@ -3,21 +3,30 @@
 Requests, each with an answer: `open` a batch size (and `warm_up`); `burst`, with the arguments of `measure.run`;
 `close`, which tells what only this process knows: its memory, its page faults and switches, where its threads could
 run.
+
+With `--mode` several requests are in flight at a time, so many as `open` tells (`in_flight`). Processes, one for each
+of them, are workers of this worker.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import itertools
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Optional
 
 import numpy as np
 
 from dliflow.errors import Skip
-from dliflow.machine import disturbance, launch, process
-from dliflow.measuring import feed, measure, metrics, session, warmup, workers
+from dliflow.machine import disturbance, facts, launch, process
+from dliflow.measuring import feed, load, measure, metrics, session, warmup, workers
+
+START_NS = 5_000_000  # from telling processes to begin a burst until they do, all at the same time
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +35,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     launch.arguments(parser)
     parser.add_argument("--inputs", type=int, required=True, help="descriptor of the inputs in memory")
     parser.add_argument("--distinct", type=int, help="how many distinct batches at most; all when absent")
+    parser.add_argument(
+        "--mode",
+        choices=("queue", "threads", "sessions", "processes"),
+        help="how several requests are in flight at a time; when absent they come one by one",
+    )
 
 
 class Held:
@@ -46,10 +60,7 @@ class Held:
             return {"skip": str(skip)}
         metrics.check_scores(self.opened.predict(batches[0]), batch_size, self.args.scores)
         warming, stopped_by = warmup.warm_up(self.opened.predict, batches, **warm_up)
-        gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
-        self.batches = batches
-        self.turns = itertools.cycle(range(len(batches)))
-        self.counters = dict.fromkeys(disturbance.process_counters(), 0.0)
+        self._keep(batches)
         return {
             "batch_size": batch_size,
             "threads_in_effect": self.opened.identity["threads_in_effect"],
@@ -60,16 +71,29 @@ class Held:
             **feed.described(batches),
         }
 
+    def _keep(self, batches: list[np.ndarray]) -> None:
+        """For bursts, of which nothing is counted yet."""
+        gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
+        self.batches = batches
+        self.turns = itertools.cycle(range(len(batches)))
+        self.counters = dict.fromkeys(disturbance.process_counters(), 0.0)
+
     def burst(self, **bounds: Any) -> dict[str, Any]:
         """Timed requests, after one that is not, since others have emptied the caches."""
         assert self.opened is not None
         first = next(self.turns)  # bursts begin at different batches, or short ones would see the same few always
         session.checked_predict(self.opened, self.batches[first - 1], self.args.scores)
+        with self._counted():
+            samples = measure.run(self.opened.predict, self.batches[first:] + self.batches[:first], **bounds)
+        return {"latency_ns": samples.latency_ns}
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count what happens to this process inside."""
         before = disturbance.process_counters()
-        samples = measure.run(self.opened.predict, self.batches[first:] + self.batches[:first], **bounds)
+        yield
         for counter, value in disturbance.process_counters().items():
             self.counters[counter] += value - before[counter]
-        return {"latency_ns": samples.latency_ns}
 
     def close(self) -> dict[str, Any]:
         """Give the session's memory back, and tell what happened."""
@@ -84,6 +108,125 @@ class Held:
         return closing
 
 
+class Loaded(Held):
+    """The same with several requests in flight, all of them in this process."""
+
+    def open(self, batch_size: int, warm_up: dict[str, Any], in_flight: int = 1) -> dict[str, Any]:
+        """Load, the first requests of all lanes together, warm-up under load."""
+        batches = feed.batches(self.ready, batch_size, self.args.distinct)
+        process.reset_peak()
+        try:
+            self.loaded = load.opened(self.imported, self.args.mode, batch_size, in_flight)
+            begun = time.perf_counter()
+            self._check(self.loaded.lanes.once(batches), batch_size)
+        except Skip as skip:
+            return {"skip": str(skip)}
+        first_request_ms = (time.perf_counter() - begun) * 1e3
+        warming = self.loaded.lanes.burst(batches, **warm_up) if warm_up["requests"] else []
+        self._keep(batches)
+        in_time = all(len(lane.started) < warm_up["requests"] for lane in warming)
+        return {
+            "batch_size": batch_size,
+            "in_flight": in_flight,
+            "mode": self.args.mode,
+            "threads_in_effect": self.loaded.threads,
+            "load_ms": self.loaded.load_ms,
+            "first_request_ms": first_request_ms,
+            "warmup_ns": load.durations(warming),
+            "warmup_stopped_by": "time" if warming and in_time else "requests",
+            **feed.described(batches),
+        }
+
+    def burst(self, begin_ns: int = 0, **bounds: Any) -> dict[str, Any]:
+        """Timed requests of all lanes, then one of each whose scores are checked.
+
+        Args:
+            begin_ns: not before this time of the clock.
+        """
+        first = next(self.turns)
+        batches = self.batches[first:] + self.batches[:first]
+        time.sleep(max(0, begin_ns - time.perf_counter_ns()) / 1e9)
+        with self._counted():
+            lanes = self.loaded.lanes.burst(batches, **bounds)
+        self._check(self.loaded.lanes.once(batches), len(batches[0]))
+        return load.figures(lanes)
+
+    def _check(self, scores: Iterable[np.ndarray], batch_size: int) -> None:
+        for of_lane in scores:
+            metrics.check_scores(of_lane, batch_size, self.args.scores)
+
+    def close(self) -> dict[str, Any]:
+        """The same as of one by one."""
+        self.loaded.lanes.close()
+        del self.loaded
+        return super().close()
+
+
+class Processes(Held):
+    """Processes with a lane each, on processors of their own."""
+
+    def open(self, batch_size: int, warm_up: dict[str, Any], in_flight: int = 1) -> dict[str, Any]:
+        """Start them, and let each of them open the model, all at the same time."""
+        shares = load.shares(in_flight)
+        if shares is None:
+            cores = facts.physical_cores()
+            return {"skip": f"{in_flight} processes need a core each, and this machine gives {cores}"}
+        self.stack = contextlib.ExitStack()
+        self.children = [self._start(number, share) for number, share in enumerate(shares, 1)]
+        self.pool = self.stack.enter_context(ThreadPoolExecutor(in_flight))
+        told = [child.ready() for child in self.children]
+        if not any("skip" in one for one in told):
+            told = self._ask({"open": {"batch_size": batch_size, "warm_up": warm_up}})
+        for one in told:
+            if "skip" in one:
+                self.stack.close()
+                return one
+        return {
+            **told[0],
+            "in_flight": in_flight,
+            "mode": self.args.mode,
+            "threads_in_effect": _total(one["threads_in_effect"] for one in told),
+            **{key: max(one[key] for one in told) for key in ("load_ms", "first_request_ms")},
+            "warmup_ns": [duration for one in told for duration in one["warmup_ns"]],
+        }
+
+    def _start(self, number: int, processors: set[int]) -> workers.Worker:
+        command = [sys.executable, "-m", "dliflow", *sys.argv[1:], "--mode", "sessions"]
+        with load.pinned(processors):
+            child = workers.Worker(f"process {number}", command, [self.args.inputs])
+        self.stack.callback(child.kill)
+        return child
+
+    def _ask(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The answers of all of them, which work at the same time; this process waits."""
+        return list(self.pool.map(lambda child: child.ask(request), self.children))
+
+    def burst(self, **bounds: Any) -> dict[str, Any]:
+        """One of all of them together."""
+        begin_ns = time.perf_counter_ns() + START_NS
+        return load.merged(self._ask({"burst": {**bounds, "begin_ns": begin_ns}}))
+
+    def close(self) -> dict[str, Any]:
+        """End them; figures are sums over them."""
+        told = self._ask({"close": {}})
+        self.stack.close()
+        return {
+            "peak_rss_mib": _total(one["peak_rss_mib"] for one in told),
+            "counters": {key: sum(one["counters"][key] for one in told) for key in told[0]["counters"]},
+            "launch": launch.in_effect(self.args.launch),
+            "pinned": [one["launch"]["in_effect"]["cpus"] for one in told],
+        }
+
+
+def _total(values: Iterable[Any]) -> Any:
+    """Their sum; None where one is unknown."""
+    known = list(values)
+    return None if None in known else sum(known)
+
+
+KINDS: dict[Optional[str], type[Held]] = {None: Held, "processes": Processes}  # by mode; all others are `Loaded`
+
+
 def run(args: argparse.Namespace) -> None:
     """Import, tell that it is ready, then answer."""
     description = session.described(args)
@@ -95,7 +238,7 @@ def run(args: argparse.Namespace) -> None:
             imported = session.import_model(description)
         except Skip as skip:
             return {"skip": str(skip)}, lambda request: {}
-        held = Held(imported, feed.mapped(args.inputs), args)
+        held = KINDS.get(args.mode, Loaded)(imported, feed.mapped(args.inputs), args)
         calls: dict[str, Callable[..., dict[str, Any]]] = {
             "open": held.open,
             "burst": held.burst,

@@ -16,6 +16,7 @@ from dliflow.study.arguments import text
 from dliflow.study.study import Study
 
 BURST_REQUESTS = 1000  # of a burst that ends by time, at most
+LANE_REQUESTS = 20_000  # of each lane of one with several requests in flight
 
 
 def _fetched_part(source: dict[str, Any]) -> dict[str, Any]:
@@ -215,6 +216,24 @@ def sweep(study: Study, configuration: Configuration, node: str, group: int) -> 
     )
 
 
+def throughput(study: Study, configuration: Configuration, node: str, group: int) -> str:
+    """Of `sweep`, with several requests in flight at a time."""
+    settings = study.config["throughput"]
+    sizes = plan.batch_sizes(study.deciding, study.described[configuration.model], "throughput")
+    return text(
+        **_session(study, configuration),
+        node=node,
+        scenario="throughput",
+        group=group,
+        origin=study.origin(configuration.model),
+        budget=settings["budget_s"],
+        **_pace(study, settings["rounds"], LANE_REQUESTS, settings["burst_s"]),
+        **_feed(study, configuration.model),
+        batch_sizes=sizes,
+        **{key: settings[key] for key in ("in_flight", "sessions", "seed")},
+    )
+
+
 def compare(study: Study, node: str, model: str, device: str, batch_size: Optional[int]) -> str:
     """Of `compare`.
 
@@ -300,4 +319,29 @@ def tables(study: Study) -> str:
     """Of `tables`: all that rows are made from beside the records."""
     names = (*study.used_frameworks, plan.ANCHOR)
     markers = {name: [study.environment(name), study.digest(name)] for name in names}
-    return text(study=study.deciding, models=study.described, environments=markers)
+    return text(study=study.deciding, models=study.described, environments=markers, about=_about(study))
+
+
+def _about(study: Study) -> dict[str, Any]:
+    """What the page tells of a study, beside what was measured: its config, and where models and images come from.
+
+    Time bounds and the place of the environments are left out: what decides no result must not make anything anew.
+    """
+
+    def part(settings: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in settings.items() if key not in ("timeout_s", "hang_s")}
+
+    config = {key: part(value) if isinstance(value, dict) else value for key, value in study.config.items()}
+    del config["environments"]
+    registered = {"models": study.models, "datasets": study.datasets}
+    return {"config": config} | {
+        kind: {
+            name: {
+                "title": entry.get("title", name),
+                "licence": entry.get("licence", "not stated"),
+                "from": entry["source"]["from"],
+            }
+            for name, entry in entries.items()
+        }
+        for kind, entries in registered.items()
+    }

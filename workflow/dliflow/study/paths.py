@@ -44,6 +44,7 @@ SWEEP = (
     f"{RESULTS}/sweep/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
     "-{environment}/group{group}.json"
 )
+THROUGHPUT = SWEEP.replace("/sweep/", "/throughput/")
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
 SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
 PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
@@ -52,12 +53,15 @@ INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of 
 # What is derived from the records.
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
-    for name in ("accuracy", "parity", "performance", "measurements", "comparison", "rounds")
+    for name in (
+        *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "throughput", "distributions"),
+    )
 }
+ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images
 PLOTS = f"{RESULTS}/plots"
 PLOT_FILES = [
     f"{PLOTS}/{name}.{kind}"
-    for name in ("ranking", "fps", "accuracy", "tradeoff", "comparison", "machine")
+    for name in ("ranking", "fps", "accuracy", "tradeoff", "comparison", "machine", "throughput")
     for kind in ("svg", "png")
 ]
 REPORT = f"{RESULTS}/report/index.html"
@@ -77,7 +81,11 @@ MARKS = {
     "report": f"{RESULTS}/report/complete.json",
 }
 # By rule what people read.
-PAGES = {"tables": list(TABLES.values()), "plots": PLOT_FILES, "report": [REPORT, SUMMARY, SUMMARY_DATA]}
+PAGES = {
+    "tables": [*TABLES.values(), ABOUT],
+    "plots": PLOT_FILES,
+    "report": [REPORT, SUMMARY, SUMMARY_DATA],
+}
 UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 
 

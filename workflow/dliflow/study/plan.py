@@ -23,6 +23,7 @@ ANCHOR = "anchor"  # the name of its environment
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
+MEASURING = ("sweep", "throughput", "compare")  # rules that are alone on the machine
 PERFORMANCE = (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY)
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
 READY = 10**9
@@ -36,9 +37,11 @@ def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict
     """
     keys = ("models", "dataset", "frameworks", "precisions", "devices", "node")
     latency = {key: config["latency"][key] for key in ("batch_sizes", "groups")}
+    throughput = {key: config["throughput"][key] for key in ("in_flight", "batch_sizes", "groups", "p99_ms")}
     return {
         **{key: config[key] for key in keys},
         "latency": latency,
+        "throughput": throughput,
         "compare": {"leaders": config["compare"]["leaders"]},
         "calibration": {"dataset": config["calibration"]["dataset"]},
         "agreement": {"dataset": config["agreement"]["dataset"]},
@@ -89,10 +92,11 @@ def build(
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
 
-    `parity`, `accuracy`, `agreement`, `sweep` and `compare` each hold rows with the identity, the declared reason (or
-    None), the `record` that answers for it and the outputs that it `needs`, in the order in which they are made:
-    exactly those that jobs make for it, since the failure of another one must not count. The rows of one
-    configuration's batch sizes share the record of each group. `agreement` is empty where no dataset is named for it.
+    `parity`, `accuracy`, `agreement`, `sweep`, `throughput` and `compare` each hold rows with the identity, the
+    declared reason (or None), the `record` that answers for it and the outputs that it `needs`, in the order in which
+    they are made: exactly those that jobs make for it, since the failure of another one must not count. The rows of one
+    configuration's batch sizes share the record of each group, in `throughput` with those of its numbers of requests in
+    flight. `agreement` is empty where no dataset is named for it, `throughput` where no such number is.
 
     Args:
         config: what `deciding` tells of a checked config.
@@ -102,7 +106,7 @@ def build(
     """
     dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
     unlabelled = config["agreement"]["dataset"]
-    parity, accuracy, agreement, sweep = [], [], [], []
+    parity, accuracy, agreement, sweep, throughput = [], [], [], [], []
     for configuration in configurations(config, models):
         model, framework, precision = (configuration[key] for key in ("model", "framework", "precision"))
         as_it_is = models[model]["precision"] is not None
@@ -134,34 +138,45 @@ def build(
             record = paths.ACCURACY.format(**row, dataset=unlabelled)
             needs = _made([files, *_evaluated(config, unlabelled, spec), *converted, record])
             agreement.append({**row, "dataset": unlabelled, "record": record, "needs": needs})
-        fits = batch_sizes(config, models[model])
-        for batch_size in config["latency"]["batch_sizes"]:
-            other = f"the model's file takes batches of {fixed} only (source.batch_size)"
-            unfit = None if batch_size in fits else other
-            for group in range(1, config["latency"]["groups"] + 1):
-                point = {
-                    **row,
-                    "reason": row["reason"] or unfit,
-                    "node": config["node"],
-                    "scenario": "latency",
-                    "parameters": "default",
-                    "batch_size": batch_size,
-                    "group": group,
-                }
-                record = paths.SWEEP.format(**point)
-                sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
+        for point in _points(config, row, fixed, "latency"):
+            record = paths.SWEEP.format(**point)
+            sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
+        for point in _points(config, row, fixed, "throughput"):
+            record = paths.THROUGHPUT.format(**point)
+            needs = [*speed, *anchor, record]
+            budget = {"p99_budget_ms": config["throughput"]["p99_ms"]}
+            for number in config["throughput"]["in_flight"]:
+                throughput.append({**point, "in_flight": number, **budget, "record": record, "needs": needs})
     compare = list(comparisons(sweep, parity)) if config["compare"]["leaders"] else []
-    return {"parity": parity, "accuracy": accuracy, "agreement": agreement, "sweep": sweep, "compare": compare}
+    quality_rows = {"parity": parity, "accuracy": accuracy, "agreement": agreement}
+    return {**quality_rows, "sweep": sweep, "throughput": throughput, "compare": compare}
 
 
-def batch_sizes(config: dict[str, Any], model: dict[str, Any]) -> list[int]:
+def _points(
+    config: dict[str, Any], row: dict[str, Any], fixed: Optional[int], scenario: str
+) -> Iterator[dict[str, Any]]:
+    """A row for each batch size and group of a scenario, which is a key of the config.
+
+    Args:
+        row: of the configuration.
+        fixed: the only batch size that the model takes, if there is one.
+    """
+    for batch_size in config[scenario]["batch_sizes"]:
+        other = f"the model's file takes batches of {fixed} only (source.batch_size)"
+        unfit = None if fixed in (None, batch_size) else other
+        measured = {"node": config["node"], "scenario": scenario, "parameters": "default", "batch_size": batch_size}
+        for group in range(1, config[scenario]["groups"] + 1):
+            yield {**row, "reason": row["reason"] or unfit, **measured, "group": group}
+
+
+def batch_sizes(config: dict[str, Any], model: dict[str, Any], scenario: str = "latency") -> list[int]:
     """Those of the study that a model takes.
 
     Args:
         model: what `described` tells.
     """
     fixed = model["batch_size"]
-    return [size for size in config["latency"]["batch_sizes"] if fixed in (None, size)]
+    return [size for size in config[scenario]["batch_sizes"] if fixed in (None, size)]
 
 
 def _made(outputs: list[Optional[str]]) -> list[str]:
@@ -324,7 +339,7 @@ def turn(record: str, group: int, settings: dict[str, Any]) -> int:
     many groups there are, it stays below `READY`.
 
     Args:
-        settings: the config's `latency`.
+        settings: the config's `latency` or `throughput`.
     """
     groups = settings["groups"]
     shuffled = int(hashlib.sha256(f"{settings['seed']}:{record}".encode()).hexdigest()[:6], 16)

@@ -1,0 +1,46 @@
+"""Pages made of tables, and opened in a browser from disk."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from dliflow.report import plots, read
+from dliflow.stages import report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SCREENSHOTS = os.environ.get("DLIFLOW_TEST_SCREENSHOTS")  # a folder where the pictures are to stay
+
+
+def made(folder: Path, tables: read.Tables, title: str = "Inference of tiny") -> Path:
+    """The page of these tables, which lie in the folder `tables`, as the stages make it."""
+    plots.draw(tables, folder / "plots")
+    parser = argparse.ArgumentParser()
+    report.arguments(parser)
+    places = {"tables": "tables", "plots": "plots", "logs": "logs", "run": "run.json", "out": "report/index.html"}
+    options = [f"--{name}={folder / place}" for name, place in places.items()]
+    report.run(parser.parse_args([*options, "--title", title]))
+    return folder / "report/index.html"
+
+
+class Opened:
+    """A page in the browser, and what it said and asked for."""
+
+    def __init__(self, context: Any, path: Path):
+        self.page = context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        self.page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.url = path.as_uri()
+        self.page.goto(self.url)
+
+    @property
+    def outside(self) -> list[str]:
+        """Whatever it asked for beside itself and what is written in it."""
+        return [url for url in self.asked if not url.startswith((self.url, "data:", "blob:"))]

@@ -1,0 +1,211 @@
+"""throughput.csv: images per second with several requests in flight at a time, and what each takes under that load."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+
+from dliflow.analysis import columns, doubts, load, state, stats, surroundings
+from dliflow.analysis.load import Busy, Reached
+from dliflow.analysis.rows import grouped, key
+from dliflow.analysis.state import Estimate
+from dliflow.analysis.tables import shared
+from dliflow.analysis.tables.measurements import Measured, launch
+from dliflow.records import record
+
+LOADED = (*columns.MEASURED, "in_flight")  # what has a slope of its own
+POINT = (*LOADED, "batch_size")  # what a row is of
+ALONE = (*columns.MEASURED, "batch_size")  # what has a knee
+PERCENTS = (50, 90, 99)
+KNOWN = (*POINT, "framework_version", "threads", "status", "reason", "record", "p99_budget_ms")
+
+
+class Session(NamedTuple):
+    """An opening at one batch size with one number of requests in flight."""
+
+    group: dict[str, Any]
+    session: dict[str, Any]
+    of: dict[str, Any]
+    """Its record."""
+
+    @property
+    def name(self) -> str:
+        """That of the only member."""
+        (name,) = self.group["members"]
+        return name
+
+    @property
+    def opened(self) -> dict[str, Any]:
+        """What opening it showed."""
+        return self.session["opened"][self.name]
+
+    @property
+    def windows(self) -> list[Busy]:
+        """Of its bursts."""
+        return [load.busy(round_, self.name) for round_ in self.session["rounds"]]
+
+
+def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, measured: Measured) -> shared.Rows:
+    """One row for each configuration, batch size and number of requests in flight.
+
+    Args:
+        measured: the sweep, at whose reference state they are read off where it has one.
+    """
+    parity = {shared.values(row): row for row in parity_rows}
+    sessions: dict[tuple, list[Session]] = {}
+    of_groups: shared.Rows = []
+    known_of: dict[tuple, dict[str, Any]] = {}
+    for planned in study_plan["throughput"]:
+        place = planned["record"], planned["reason"]
+        if place not in known_of:
+            known_of[place] = record.latest(planned)
+        outcome = record.at_size(known_of[place], planned["batch_size"], planned["in_flight"])
+        row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
+        of_groups.append(row)
+        sessions.setdefault(key(row, POINT), []).extend(_sessions(outcome, row))
+    nodes = _by_node(sessions, measured)
+    table = []
+    for point, its_rows in grouped(of_groups, POINT).items():
+        failed = [row for row in its_rows if row["status"] == "failed"]
+        row = {name: (failed or its_rows)[0].get(name) for name in KNOWN}
+        if sessions[point]:
+            reference, estimates = nodes[row["node"]]
+            row |= _figures(
+                sessions[point], row["batch_size"], reference, estimates[key(row, LOADED), row["batch_size"]]
+            )
+        if failed and sessions[point]:
+            row["reason"] = f"{len(failed)} of {len(its_rows)} groups: {failed[0]['reason']}"
+        shared.fail_with_parity(row, parity[shared.values(row)])
+        table.append(row)
+    for of_one in grouped(_good(table), ALONE).values():
+        _mark_knee(of_one)
+    for of_setting in grouped(_good(table), columns.SETTING).values():
+        _mark_budget(of_setting)
+    return table
+
+
+def _sessions(outcome: dict[str, Any], row: shared.Row) -> Iterator[Session]:
+    """Those of a record that are of a row."""
+    for group in shared.figures(outcome).get("groups", []):
+        for one in group["sessions"]:
+            whole = Session(group, one, outcome["record"])
+            if (whole.opened["batch_size"], whole.opened["in_flight"]) == (row["batch_size"], row["in_flight"]):
+                yield whole
+
+
+Node = tuple[state.Reference, Mapping[tuple[tuple, int], Estimate]]
+
+
+def _by_node(sessions: Mapping[tuple, Sequence[Session]], measured: Measured) -> dict[str, Node]:
+    """By node the reference state, and by `LOADED` and batch size the wall time for each request.
+
+    The reference is the sweep's, so that latency and throughput are of the same state; where the anchor had so many
+    threads under load only, that of these bursts.
+    """
+    place = columns.MEASURED.index("node")
+    swept: dict[str, list[state.Bursts]] = {}
+    for configuration, groups in measured.groups.items():
+        swept.setdefault(configuration[place], []).extend(state.bursts(groups).values())
+    loaded: dict[str, dict[tuple, state.Bursts]] = {}
+    for configuration, groups in _by_configuration(sessions).items():
+        (bursts,) = state.bursts(groups, load.request_ms).values()
+        loaded.setdefault(configuration[place], {})[configuration] = bursts
+    nodes: dict[str, Node] = {}
+    for node, of_node in loaded.items():
+        reference = {**state.reference_state(of_node.values()), **state.reference_state(swept.get(node, []))}
+        nodes[node] = reference, state.estimates(of_node, reference)
+    return nodes
+
+
+def _by_configuration(sessions: Mapping[tuple, Sequence[Session]]) -> dict[tuple, list[dict[str, Any]]]:
+    """Groups as `state.bursts` takes them, with the sessions of one configuration and number in flight alone."""
+    groups: dict[tuple, dict[int, dict[str, Any]]] = {}
+    for point, of_point in sessions.items():
+        for one in of_point:
+            same = groups.setdefault(point[:-1], {})
+            same.setdefault(id(one.group), {**one.group, "sessions": []})["sessions"].append(one.session)
+    return {configuration: list(same.values()) for configuration, same in groups.items()}
+
+
+def _figures(
+    sessions: Sequence[Session], batch_size: int, reference: state.Reference, estimate: Estimate
+) -> dict[str, Any]:
+    """The figures of a row.
+
+    Args:
+        estimate: of the wall time for each request, ms.
+    """
+
+    def rate(request_ms: float) -> float:
+        return batch_size / request_ms * 1e3
+
+    def ends(name: str, interval: Optional[tuple[float, float]]) -> dict[str, float]:
+        return {} if interval is None else {f"{name}_ci_low": rate(interval[1]), f"{name}_ci_high": rate(interval[0])}
+
+    windows = [one.windows for one in sessions]
+    latencies = [np.concatenate([each.latency_ns for each in of_one]) / 1e6 for of_one in windows]
+    latencies = [values for values in latencies if len(values)]
+    first, threads = sessions[0], sessions[0].session["anchor_threads"]
+    peaks = [one.opened["peak_rss_mib"] for one in sessions if one.opened["peak_rss_mib"] is not None]
+    return {
+        "images_per_s": rate(estimate.reference),
+        **ends("images_per_s", estimate.reference_interval),
+        "images_per_s_measured": rate(estimate.latency),
+        **ends("images_per_s_measured", estimate.interval),
+        **{f"latency_p{percent}_ms": stats.percentile(latencies, percent) for percent in PERCENTS},
+        "mode": first.opened["mode"],
+        "threads_in_effect": first.opened["threads_in_effect"],
+        "launch": launch(first.opened["launch"]["asked"], first.of["figures"]),
+        "load_ms": float(np.median([one.opened["load_ms"] for one in sessions])),
+        "peak_rss_mib": max(peaks, default=None),
+        "requests": sum(map(len, latencies)),
+        "wall_s": sum(each.wall_ns for of_one in windows for each in of_one) / 1e9,
+        "groups": len({id(one.group) for one in sessions}),
+        "sessions": len(sessions),
+        "state_slope": estimate.slope,
+        "anchor_ms": surroundings.anchor_ms(one.session for one in sessions),
+        "anchor_threads": threads,
+        "reference_anchor_ms": math.exp(reference[threads]),
+        "warnings": "; ".join(doubts.of_load([_seen(one) for one in sessions])),
+    }
+
+
+def _seen(one: Session) -> doubts.Seen:
+    figures = one.of["figures"]
+    durations = doubts.durations(one.session, one.name)
+    return doubts.Seen(one.opened, durations, one.group, one.of["machine"]["usable_cpus"], figures["distinct_asked"])
+
+
+def _good(table: shared.Rows) -> shared.Rows:
+    """Rows whose figures can be believed."""
+    return [row for row in table if row["status"] == "ok" and row.get("images_per_s")]
+
+
+def _mark_knee(of_one: shared.Rows) -> None:
+    """Say of each row whether it is the knee.
+
+    Args:
+        of_one: rows of a configuration and batch size.
+    """
+    reached = [Reached(row["in_flight"], row["images_per_s"], row.get("images_per_s_ci_high")) for row in of_one]
+    place = load.knee(reached)
+    for row in of_one:
+        row["knee"] = row["in_flight"] == place
+
+
+def _mark_budget(of_setting: shared.Rows) -> None:
+    """Say of each row whether it keeps the budget of latency, if there is one, and which has most images per second.
+
+    Args:
+        of_setting: rows of a model, device and node.
+    """
+    known = [row for row in of_setting if row["p99_budget_ms"] is not None and row["latency_p99_ms"] is not None]
+    for row in known:
+        row["within_budget"] = row["latency_p99_ms"] <= row["p99_budget_ms"]
+    within = [row for row in known if row["within_budget"]]
+    most = max(within, key=lambda row: row["images_per_s"], default=None)
+    for row in known:
+        row["most_within_budget"] = row is most

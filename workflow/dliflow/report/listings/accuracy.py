@@ -1,0 +1,83 @@
+"""Top-1, top-5 and what a conversion changes of them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dliflow.analysis.rows import Row, Rows
+from dliflow.report import names, units
+from dliflow.report.listings import Cell, Heading, Line, Link, Listing, Remarks, cell, kind
+
+HEADINGS = [
+    Heading("Images", "Labelled images that it was evaluated on."),
+    Heading("Top-1", "Share of images whose true class has the highest score, with its 95 % interval (Wilson).", "%"),
+    Heading("Top-5", "Share of images whose true class is among the five of highest score.", "%"),
+    Heading("Change", "Of top-1, against the configuration in the next column, on the same images, with its 95 % "
+            "interval; red where it lies wholly below zero.", "pp"),
+    Heading("Against", "FP32 of the same framework; for FP32 the reference runtime.", number=False),
+    Heading("p", "McNemar’s exact p: how often chance alone makes as large a change."),
+    Heading("Same", "Labelled images of the same top-1 class as the one it is set against, right or wrong.", "%"),
+    Heading("Same, unlabelled", "The same on images without labels, with its 95 % interval.", "%"),
+    Heading("Lost ≤", "No more of top-1 is lost than this: the share of images whose class changes.", "%"),
+    Heading("Loss of top-1", "Whether more than the accepted 1 % is lost, as far as the images can tell.",
+            number=False),
+]  # fmt: skip
+
+
+def listing(accuracy: Rows, record: Link) -> Listing:
+    """Every configuration, those without figures last.
+
+    Args:
+        record: the page's link to a record.
+    """
+    remarks = Remarks()
+    good = [row for row in accuracy if row["status"] == "ok"]
+    gaps = [
+        Line(f"accuracy-{index}", names.configuration(row), kind(row), [], f"{row['status']}: {row['reason']}")
+        for index, row in enumerate(row for row in accuracy if row["status"] != "ok")
+    ]
+    lines = [line(row, remarks, record) for row in good]
+    caption = "Quality of every configuration"
+    return Listing("accuracy", caption, HEADINGS, lines + gaps, remarks.all())
+
+
+def line(row: Row, remarks: Remarks, record: Link) -> Line:
+    """One configuration."""
+    of = partial(cell, "accuracy", row)
+    loss = "loss" if row["top1_change_ci_high"] is not None and row["top1_change_ci_high"] < 0 else ""
+    marks = remarks.mark(row["warnings"])
+    why = row["baseline_reason"] or ""
+    cells = [
+        of("images", "{:,}".format),
+        of("top1", units.percent, "top1_ci_*", marks=marks, link=record(row["record"])),
+        of("top5", units.percent, "top5_ci_*"),
+        of("top1_change", units.points, "top1_change_ci_*", tone=loss),
+        Cell(names.member(row["baseline"]), why=why) if row["baseline"] else Cell(units.EMPTY, why=why),
+        of("mcnemar_p", lambda value: units.significant(value, 2)),
+        of("agreement", units.percent),
+        unlabelled(row),
+        of("loss_bound", lambda value: units.at_most(value).rstrip(" %")),
+        verdict(row),
+    ]
+    anchor = (
+        f"accuracy-{'-'.join(str(row[name]) for name in ('model', 'dataset', 'framework', 'variant', 'precision'))}"
+    )
+    return Line(anchor, names.configuration(row), kind(row), cells)
+
+
+def unlabelled(row: Row) -> Cell:
+    """Agreement on images without labels."""
+    if row["unlabelled_reason"]:
+        return Cell(units.EMPTY, why=row["unlabelled_reason"])
+    return cell("accuracy", row, "unlabelled_agreement", units.percent, "unlabelled_agreement_ci_*")
+
+
+def verdict(row: Row) -> Cell:
+    """In words, and where it cannot be told, what would tell."""
+    found = cell("accuracy", row, "verdict", str)
+    needed = [
+        f"{number:,} {kind_} would"
+        for number, kind_ in ((row["images_needed"], "with labels"), (row["unlabelled_needed"], "without"))
+        if number is not None
+    ]
+    return found._replace(interval="; ".join(needed)) if row["verdict"] else found

@@ -1,0 +1,111 @@
+"use strict";
+// Sorts, filters and opens the rows of tables that are in the page already; of many, a portion is shown at a time.
+
+const PORTION = 200;
+const LISTINGS = [...document.querySelectorAll("table.listing")].map(listing);
+
+function listing(table) {
+  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], every = [...body.rows];
+  const status = element("p", { class: "small count", role: "status" });
+  const all = element("button", { type: "button", class: "all" });
+  let column = null, falling = false, portion = PORTION, choice = null, unfolded = new Map();
+  table.parentElement.after(status, all);
+  heads.forEach((head, index) => head.replaceChildren(sorter(head, index)));
+  all.addEventListener("click", () => { portion = Infinity; show(); });
+
+  function sorter(head, index) {
+    const button = element("button", { type: "button" }, ...head.childNodes);
+    button.addEventListener("click", () => {
+      // Up, down, and back to the order of the page.
+      if (column !== index) [column, falling] = [index, false];
+      else if (!falling) falling = true;
+      else column = null;
+      heads.forEach((each) => each.removeAttribute("aria-sort"));
+      if (column !== null) head.setAttribute("aria-sort", falling ? "descending" : "ascending");
+      show();
+    });
+    return button;
+  }
+
+  /** What a row is sorted by; null comes last, whichever way. */
+  function value(row) {
+    const cell = row.cells[column];
+    if (!cell || cell.classList.contains("reason")) return null;
+    if (!heads[column].classList.contains("n")) return cell.textContent.trim().toLowerCase();
+    const number = parseFloat(cell.dataset.sort ?? cell.textContent.replace(/,/g, "").replace(/^[−±]/, (sign) => sign === "−" ? "-" : ""));
+    return Number.isNaN(number) ? null : number;
+  }
+
+  function sorted(rows) {
+    if (column === null) return rows;
+    const keyed = rows.map((row) => [value(row), row]), way = falling ? -1 : 1;
+    const compare = ([a], [b]) => a === null || b === null ? (a === null) - (b === null) : way * (a < b ? -1 : a > b);
+    return keyed.sort(compare).map(([, row]) => row);
+  }
+
+  function left(row) {
+    if (choice === null) return true;
+    if (row.classList.contains("skipped") && !choice.skipped) return false;
+    return passes(choice, row.dataset, row.cells[0].textContent);
+  }
+
+  function show() {
+    const rows = sorted(every.filter(left)), shown = rows.slice(0, portion);
+    body.replaceChildren(...shown.flatMap((row) => {
+      prepare(row);
+      return unfolded.has(row) ? [row, unfolded.get(row)] : [row];
+    }));
+    all.hidden = shown.length === rows.length;
+    all.textContent = `Show all ${rows.length.toLocaleString("en")} rows`;
+    status.textContent = rows.length === every.length && all.hidden ? "" :
+      `${shown.length.toLocaleString("en")} of ${every.length.toLocaleString("en")} rows`;
+  }
+
+  /** Gives a row its button, when it is shown for the first time. */
+  function prepare(row) {
+    if (row.dataset.ready || !document.querySelector(`template[data-of="${CSS.escape(row.id)}"]`)) return;
+    row.dataset.ready = "yes";
+    const button = element("button", { type: "button", class: "open", "aria-expanded": "false" }, ...row.cells[0].childNodes);
+    button.addEventListener("click", () => unfold(row, !unfolded.has(row)));
+    row.cells[0].append(button);
+  }
+
+  function unfold(row, wanted) {
+    const template = document.querySelector(`template[data-of="${CSS.escape(row.id)}"]`);
+    if (template === null || wanted === unfolded.has(row)) return;
+    row.querySelector("button.open").setAttribute("aria-expanded", wanted);
+    if (wanted) {
+      const cell = element("td", { colspan: heads.length }, template.content.cloneNode(true));
+      unfolded.set(row, element("tr", { class: "details" }, cell));
+      row.after(unfolded.get(row));
+    } else {
+      unfolded.get(row).remove();
+      unfolded.delete(row);
+    }
+  }
+
+  document.addEventListener("filtered", ({ detail }) => { choice = detail; show(); });
+  show();
+  return {
+    has: (id) => every.some((row) => row.id === id),
+    reveal(id) {
+      const row = every.find((each) => each.id === id);
+      if (!left(row)) FILTER.reset();
+      choice = null;
+      portion = Infinity;
+      show();
+      unfold(row, true);
+      row.scrollIntoView({ block: "center" });
+      row.querySelector("button.open")?.focus({ preventScroll: true });
+    },
+  };
+}
+
+/** Goes to a row by its anchor, wherever it is. */
+function reveal(id) {
+  LISTINGS.find((each) => each.has(id))?.reveal(id);
+}
+
+const follow = () => reveal(decodeURIComponent(location.hash.slice(1)));
+window.addEventListener("hashchange", follow);
+if (location.hash) follow();
