@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from dliflow.analysis import recommendation
 from dliflow.analysis.columns import CONFIGURATION
-from dliflow.analysis.recommendation import ASKED, LATENCY, UNKNOWN, Goal, Recommendation
+from dliflow.analysis.recommendation import ASKED, UNKNOWN, Goal, Recommendation
 from dliflow.analysis.rows import Row, key, usable
 from dliflow.errors import DliflowError
 from dliflow.report import answer
@@ -32,25 +32,16 @@ def recommended(tables: Tables, goal: Optional[Goal]) -> dict[str, list[str]]:
     chosen: dict[str, list[str]] = {}
     for of in answer.recommendations(tables).values():
         for one in recommendation.recommended(of, goal):
-            reasons = [_in_words(of, name, goal) for name in one.asked]
+            reasons = [_reason(of, name, goal) for name in one.asked]
             chosen.setdefault(manifest(one.row), []).extend(reasons)
     return chosen
 
 
-def _in_words(of: Recommendation, name: str, goal: Optional[Goal]) -> str:
-    """`the lowest latency with at most 1 % of top-1 lost`."""
-    asked = goal if goal is not None and name == "goal" else ASKED[name]
-    bounds = {
-        "at batch size {}": asked.batch_size,
-        "within {} ms": asked.latency_ms,
-        "with at most {} of top-1 lost": asked.loss and answer.percent(asked.loss),
-        "with another class for at most {} of images": asked.disagreement and answer.percent(asked.disagreement),
-    }
-    words = [f"the {answer.OBJECTIVES[asked.objective or LATENCY]}"]
-    words += [text.format(value) for text, value in bounds.items() if value is not None]
-    outcome = of.answer(asked)
-    doubt = ", as far as can be told" if outcome is not None and outcome.answer == UNKNOWN else ""
-    return " ".join(words) + doubt
+def _reason(of: Recommendation, name: str, goal: Optional[Goal]) -> str:
+    """For what it is recommended, and whether images and intervals are enough to say so."""
+    outcome = of.answer(goal if goal is not None and name == "goal" else ASKED[name])
+    doubt = " (as far as can be told)" if outcome is not None and outcome.answer == UNKNOWN else ""
+    return f"{answer.REASONS[name]}{doubt}"
 
 
 def row_of(tables: Tables, point: dict[str, Any]) -> Row:
