@@ -9,6 +9,9 @@ include: "workflow/rules/config.smk"
 configfile: "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/ending.smk"
 include: "workflow/rules/envs.smk"
@@ -30,3 +33,4 @@ rule all:
         paths.SUMMARY,
         paths.TABLES.values(),
         paths.PLOT_FILES,
+        paths.EXPORTS,

@@ -148,3 +148,18 @@ def of_candidates(pattern):
 def frameworks_of_candidates(wildcards):
     """The frameworks in whose environments they run."""
     return sorted({row["framework"] for row in candidates(wildcards)})
+
+
+def reported(path, category, caption):
+    """A result that `snakemake --report` shows, with what a file in `workflow/report` says of it."""
+    return report(
+        path, caption=f"../report/{caption}.rst", category=category, labels={"file": Path(path).name}
+    )  # fmt: skip
+
+
+def reported_plots():
+    """The drawings among the plots likewise, and the pictures as they are."""
+    return [
+        reported(path, "Plots", f"plots/{Path(path).stem}") if path.endswith(".svg") else path
+        for path in paths.PLOT_FILES
+    ]

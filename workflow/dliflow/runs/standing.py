@@ -146,8 +146,8 @@ class Standing:
             number = sum(job.id in done for job in members)
             filled = length * number // len(members)
             bar = solid * filled + empty * (length - filled)
-            left = f"  {about(self.left(left_of_part[part], now))} left" if part in left_of_part else ""
-            lines.append(f"{part:<{width}}  {bar}  {number} of {len(members)}{left}")
+            still = f"  {about(self.left(left_of_part[part], now))} left" if part in left_of_part else ""
+            lines.append(f"{part:<{width}}  {bar}  {number} of {len(members)}{still}")
         left = self.left(rest, now)
         passed = duration(now - self._began)
         whole = [

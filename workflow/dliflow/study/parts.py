@@ -8,7 +8,7 @@ PARTS = {
     "conversion": ("export", "reference", "convert"),
     "evaluation": ("parity", "accuracy"),
     "measuring": ("sweep", "compare"),
-    "reporting": ("tables", "plots", "report"),
+    "reporting": ("tables", "plots", "export_tables", "report"),
 }
 OTHER = "other"
 ALONE = "measuring"  # whose jobs have the machine to themselves

@@ -60,6 +60,12 @@ PLOT_FILES = [
     for name in ("ranking", "fps", "accuracy", "tradeoff", "comparison", "machine")
     for kind in ("svg", "png")
 ]
+EXPORT = f"{RESULTS}/export"  # for other programs; figures/ in it has as many as the study has settings
+EXPORTS = [
+    *(f"{EXPORT}/{name}.parquet" for name in TABLES),
+    f"{EXPORT}/study.xlsx",
+    *(f"{EXPORT}/{name}.{kind}" for name in ("ranking", "accuracy") for kind in ("md", "tex")),
+]
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
 RUN = f"{RESULTS}/logs/run.json"
@@ -68,9 +74,15 @@ MARKS = {
     "tables": f"{RESULTS}/tables/complete.json",
     "plots": f"{PLOTS}/complete.json",
     "report": f"{RESULTS}/report/complete.json",
+    "export_tables": f"{EXPORT}/complete.json",
 }
 # By rule what people read.
-PAGES = {"tables": list(TABLES.values()), "plots": PLOT_FILES, "report": [REPORT, SUMMARY]}
+PAGES = {
+    "tables": list(TABLES.values()),
+    "plots": PLOT_FILES,
+    "report": [REPORT, SUMMARY],
+    "export_tables": EXPORTS,
+}
 UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 
 
