@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import openpyxl
 import pytest
+from pylatexenc.latexwalker import LatexEnvironmentNode, LatexMacroNode, LatexSpecialsNode, LatexWalker
 from study_rows import called, in_rounds, point, quality, tables_of, whole
 
 from dliflow.analysis import columns
@@ -178,6 +179,32 @@ def test_markdown_shows_every_text_as_it_is():
     assert markdown.table(nasty).splitlines() == [
         *("### t\\|t", "", "| n | x |", "|---|---:|", "| a\\|b\\_c\\* | \\`\\<b>\\` |", "", "\\~n\\~"),
     ]
+
+
+RULES = ("toprule", "midrule", "bottomrule")
+
+
+def environments(nodes, name: str) -> list[LatexEnvironmentNode]:
+    """Those of a name among nodes."""
+    return [one for one in nodes if one.isNodeType(LatexEnvironmentNode) and one.environmentname == name]
+
+
+def read_latex(text: str) -> list[list[list[str]]]:
+    """Of each table its rows of cells; what is not well-formed is an error."""
+    nodes, _, _ = LatexWalker(text, tolerant_parsing=False).get_latex_nodes()
+    tables = []
+    for table in environments(nodes, "table"):
+        (tabular,) = environments(table.nodelist, "tabular")
+        rows = [[""]]
+        for node in tabular.nodelist:
+            if node.isNodeType(LatexSpecialsNode) and node.specials_chars == "&":
+                rows[-1].append("")
+            elif node.isNodeType(LatexMacroNode) and node.macroname == "\\":
+                rows.append([""])
+            elif not (node.isNodeType(LatexMacroNode) and node.macroname in RULES):
+                rows[-1][-1] += node.latex_verbatim()
+        tables.append([[cell.strip() for cell in row] for row in rows[:-1]])
+    return tables
 
 
 def test_latex_is_well_formed_and_holds_every_cell(small, tmp_path):
