@@ -9,6 +9,9 @@ include: "workflow/rules/config.smk"
 configfile: "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/ending.smk"
 include: "workflow/rules/envs.smk"
@@ -33,3 +36,4 @@ rule all:
         paths.TABLES.values(),
         paths.PLOT_FILES,
         recommended,
+        paths.EXPORTS,

@@ -49,4 +49,4 @@ def test_a_terminal_that_is_gone_ends_nothing(monkeypatch, capsys):
 
 
 def test_durations():
-    assert [progress._duration(seconds) for seconds in (5, 59, 200, 7300)] == ["5 s", "59 s", "3 min", "2 h 2 min"]
+    assert [progress.duration(seconds) for seconds in (5, 59, 200, 7300)] == ["5 s", "59 s", "3 min", "2 h 2 min"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_what_runs_again_is_what_it_rests_on(compared):
     assert not compared.pending("all")
     compared.configure(compare={"rounds": 1})
     made = {path.split("/")[1] for path in compared.pending("all")}
-    assert made == {"compare", "tables", "plots", "report", "deploy"}
+    assert made == {"compare", "tables", "plots", "report", "export", "deploy"}
     compared.configure(compare={"rounds": 2})
     kept = compared.dates("results/compare/**/*.json")
     lost = compared.folder / compared.path(paths.SWEEP)
@@ -120,8 +121,8 @@ def test_after_an_upgrade_leaders_meet_their_older_version(compared):
     assert {compared.folder / compared.path(each, "beta") for each in made} <= set(before)
     compared.edit("envs/beta.yaml", "numpy==2.4.6", "numpy==2.4.5")
     told = compared.run("all", "--dry-run")
-    assert "Measurements to be made: 2 of the sweep (beta) and 3 in rounds, about " in told
-    assert " min in all." in told
+    assert "Measurements to be made: 2 of the sweep (beta) and 3 in rounds." in told
+    assert re.search(r"\n  measuring +5 jobs +about 10 s\n", told)
     compared.run("all")
     after = measured()
     assert before.items() <= after.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 from dliflow.study import paths
 
@@ -70,7 +71,8 @@ def test_groups_take_turns(finished):
     assert [path.name.partition(".")[0] for path in order] == ["group1", "group1", "group2", "group2"]
     assert {path.parent.name.split("-")[0] for path in order[:2]} == {"alpha", "beta"}
     others = [json.loads(p.read_text()) for p in (finished.folder / "results/logs").rglob("*.time.json")]
-    ready = [one for one in others if one["stage"] not in ("sweep", "tables", "plots", "report", "recommend", "deploy")]
+    told = ("sweep", "tables", "plots", "export_tables", "report", "recommend", "deploy")
+    ready = [one for one in others if one["stage"] not in told]
     assert max(one["started"] for one in ready) < min(times.values())
 
 
@@ -89,3 +91,18 @@ def test_no_measurement_overlaps_anything_and_the_summary_is_told(project):
         if stage in ("sweep", "compare"):
             overlapping = [other for other in spans if other[0] < end and other[1] > start]
             assert len(overlapping) == 1, overlapping
+
+
+def test_snakemakes_own_report_holds_page_tables_and_plots(finished):
+    """With what Snakemake brings along: nothing is fetched for it."""
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    finished.run("--report", "study.zip", **nowhere)
+    with zipfile.ZipFile(finished.folder / "study.zip") as archive:
+        names = archive.namelist()
+        page = archive.read(next(name for name in names if name.endswith("report.html"))).decode()
+    held = {name.rpartition("/")[2] for name in names}
+    results = [paths.REPORT, f"{paths.EXPORT}/study.xlsx", *paths.TABLES.values()]
+    results += [path for path in paths.PLOT_FILES if path.endswith(".svg")]
+    assert {path.rpartition("/")[2] for path in results} <= held
+    for caption in (*(finished.folder / "workflow/report").rglob("*.rst"),):
+        assert " ".join(caption.read_text().split()[:5]).split("``")[0] in " ".join(page.split()), caption

@@ -10,15 +10,24 @@ from typing import Optional
 
 EVERY_S = 10.0
 
+# Clears the screen from the beginning of the cursor's line on, where the display of a run may stand.
+CLEAR = "\r\x1b[J"
+
 # The supervisor hands its own standard error to the stage by this variable: a descriptor's number.
 DESCRIPTOR = "DLIFLOW_PROGRESS_FD"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """As people say it: `5 s`, `3 min`, `2 h 2 min`."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def cleared(text: str, descriptor: int) -> str:
+    """A text as a job writes it on the terminal, over the display of the run; elsewhere the text alone."""
+    return f"{CLEAR}{text}" if os.isatty(descriptor) and os.environ.get("TERM", "dumb") != "dumb" else text
 
 
 def say(line: str) -> None:
@@ -26,7 +35,8 @@ def say(line: str) -> None:
     print(line, flush=True)
     if DESCRIPTOR in os.environ:
         with contextlib.suppress(OSError):  # a terminal that is gone must not end the job
-            os.write(int(os.environ[DESCRIPTOR]), f"{line}\n".encode())
+            descriptor = int(os.environ[DESCRIPTOR])
+            os.write(descriptor, f"{cleared(line, descriptor)}\n".encode())
 
 
 def meter(what: str, total: Optional[int], done: int = 0, unit: str = "images") -> Callable[[int], None]:
@@ -44,7 +54,7 @@ def meter(what: str, total: Optional[int], done: int = 0, unit: str = "images") 
             return
         shown = now
         rate = (count - done) / (now - started)
-        of, left = ("", "") if total is None else (f" of {total:,}", f", {_duration((total - count) / rate)} left")
+        of, left = ("", "") if total is None else (f" of {total:,}", f", {duration((total - count) / rate)} left")
         say(f"{what}: {count:,}{of} {unit}, {rate:.3g}/s{left}")
 
     return report

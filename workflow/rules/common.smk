@@ -190,3 +190,16 @@ def templates_of(wildcards):
     folder = Path("workflow/dliflow/deployment")
     templates = [folder / name for name in ("README.md.j2", "predict.py.j2", f"{wildcards.framework}.py.j2")]
     return [str(template) for template in templates if template.exists()]
+def reported(path, category, caption):
+    """A result that `snakemake --report` shows, with what a file in `workflow/report` says of it."""
+    return report(
+        path, caption=f"../report/{caption}.rst", category=category, labels={"file": Path(path).name}
+    )  # fmt: skip
+
+
+def reported_plots():
+    """The drawings among the plots likewise, and the pictures as they are."""
+    return [
+        reported(path, "Plots", f"plots/{Path(path).stem}") if path.endswith(".svg") else path
+        for path in paths.PLOT_FILES
+    ]

@@ -13,7 +13,7 @@ from dliflow.runs import ending, terminal
 from dliflow.study import yaml_files
 from dliflow.errors import DliflowError
 
-terminal.quieten(logger)
+DISPLAY = terminal.taken_over(logger)
 
 
 def refused(message):

@@ -6,6 +6,8 @@ import subprocess
 import time
 from functools import partial
 
+from snakemake.settings.enums import Quietness
+
 from dliflow.files import write_json
 from dliflow.machine import launch
 from dliflow.records import marks, notes
@@ -86,19 +88,49 @@ def finished():
         return False  # pressed again: without pages, then
 
 
-def tell_measurements():
-    """At the end of a dry run: how many measurements would be made, and about how long they would take."""
+def planned(jobs):
+    """Jobs of the DAG as forecasts know them: those that run a stage."""
+    return [
+        forecast.Job(
+            id=job.jobid,
+            stage=job.rule.name if job.rule.name in plan.MEASURING else forecast.stage_of(job.rule.shellcmd),
+            log=str(job.log[0]),
+            wildcards=job.wildcards_dict,
+            needs=frozenset(needed.jobid for needed in workflow.dag.dependencies[job]),
+        )
+        for job in jobs
+        if forecast.stage_of(job.rule.shellcmd)
+    ]
+
+
+def to_run():
+    """Those that this run is to make or has made."""
+    return planned(workflow.dag.needrun_jobs(exclude_finished=False))
+
+
+def durations():
+    """What jobs are expected to take, as far as the study's earlier runs tell."""
+    known = forecast.Durations(CONFIG)
+    known.learn_of_earlier_runs(planned(workflow.dag.jobs))
+    return known
+
+
+def side_by_side():
+    """How many jobs run side by side at most."""
+    return max(1, (workflow.cores if workflow.local_exec else workflow.nodes) or 1)
+
+
+def tell_what_would_run():
+    """At the end of a dry run: by part of the study how many jobs would run, and about how long they would take."""
     if not workflow.dryrun or workflow.dag is None:
         return
-    planned = workflow.dag.needrun_jobs(exclude_finished=False)  # a dry run calls all of them finished
-    jobs = [(job.rule.name, str(job.log[0])) for job in planned if job.log]
-    line = forecast.forecast(jobs, CONFIG)
-    if line:
-        print(f"\n{line}", file=sys.stderr, flush=True)  # where Snakemake speaks
+    lines = forecast.forecast(to_run(), durations(), side_by_side())
+    if lines:
+        print(f"\n{lines}", file=sys.stderr, flush=True)  # where Snakemake speaks
 
 
 if workflow.is_main_process:
-    atexit.register(tell_measurements)
+    atexit.register(tell_what_would_run)
 
 
 onstart:
@@ -112,9 +144,13 @@ onstart:
     if not workflow.touch and any(job.rule.name == "tables" for job in workflow.dag.needrun_jobs()):
         marks.remove(paths.MARKS.values())
     write_json(Path(paths.RUN), {"started": time.time(), "command": " ".join(["snakemake", *sys.argv[1:]])})
+    if DISPLAY is not None and not {Quietness.ALL, Quietness.PROGRESS}.intersection(workflow.output_settings.quiet or ()):
+        DISPLAY.begin(to_run, durations(), side_by_side())
 
 
 onsuccess:
+    if DISPLAY is not None:
+        DISPLAY.end()
     if in_this_run("profile"):
         terminal.last(f"\n{Path(paths.PROFILES).read_text(encoding='utf-8').rstrip()}")
     if in_this_run("report"):
@@ -125,6 +161,8 @@ onsuccess:
 # go first, so that whatever becomes of the rest the study is not finished. A run for single files that has no tables among
 # them knows nothing of the other rows, and leaves tables and report alone.
 onerror:
+    if DISPLAY is not None:
+        DISPLAY.end()
     marks.remove(paths.MARKS.values())
     compare_the_rest()
     failed = workflow.scheduler.failed

@@ -15,7 +15,7 @@ rule tables:
         compare=plan.records(PLAN, "compare"),
         profile=plan.records(PLAN, "profile"),
     output:
-        paths.TABLES.values(),
+        [reported(path, "Tables", "table") for path in paths.TABLES.values()],
         paths.ABOUT,
         mark=paths.MARKS["tables"],
     log:
@@ -38,7 +38,7 @@ rule plots:
         whole("plots"),
         tables=paths.TABLES.values(),
     output:
-        paths.PLOT_FILES,
+        reported_plots(),
         mark=paths.MARKS["plots"],
     log:
         paths.log(paths.PLOTS),
@@ -54,6 +54,28 @@ rule plots:
         here("plots", "--mark {output.mark:q}")
 
 
+# Write what other programs read: Parquet, a workbook, tables and figures for papers.
+rule export_tables:
+    input:
+        whole("export_tables"),
+        tables=paths.TABLES.values(),
+    output:
+        [reported(path, "Tables", "workbook") if path.endswith(".xlsx") else path for path in paths.EXPORTS],
+        mark=paths.MARKS["export_tables"],
+    log:
+        paths.log(paths.EXPORT),
+    localrule: True
+    conda:
+        "../../envs/dliflow.yaml"
+    resources:
+        timeout_s=3600,
+    params:
+        code=code("stages.export_tables"),
+        options="",
+    shell:
+        here("export_tables", "--mark {output.mark:q}")
+
+
 # Write the report, and the summary for the terminal and as data.
 rule report:
     input:
@@ -64,7 +86,7 @@ rule report:
         tables=[*paths.TABLES.values(), paths.ABOUT],
         plots=paths.PLOT_FILES,
     output:
-        paths.REPORT,
+        reported(paths.REPORT, "The answer", "page"),
         paths.SUMMARY,
         paths.SUMMARY_DATA,
         mark=paths.MARKS["report"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,8 +31,19 @@ def figures(standing: Standing, doubtful: bool) -> str:
     return f"{beside} · {value} ms {interval}".rstrip()
 
 
-def rungs(axes: Axes, standings: Sequence[Standing], looks: dict[tuple, Look], doubtful: bool) -> None:
-    """One batch size: a row for each configuration, at its latency over that of the fastest."""
+def rungs(
+    axes: Axes,
+    standings: Sequence[Standing],
+    looks: dict[tuple, Look],
+    doubtful: bool,
+    beside: Callable[[Standing, bool], str] = figures,
+) -> None:
+    """One batch size: a row for each configuration, at its latency over that of the fastest.
+
+    Args:
+        doubtful: whether the machine was too busy to say who is fastest.
+        beside: what stands in words right of a row.
+    """
     ratios = [standing.ratio for standing in standings]
     low, high = limits([ratio.value for ratio in ratios], [ratio.interval for ratio in ratios], 1.3)
     high = max(high, 1.3)
@@ -48,7 +59,7 @@ def rungs(axes: Axes, standings: Sequence[Standing], looks: dict[tuple, Look], d
         bars(axes, [(place, *ratio.interval)] if ratio.interval else [], look, upright=False)
         axes.plot([ratio.value], [place], ls="", zorder=3, **marker(look, 5))
         axes.text(
-            1.02, place, figures(standing, doubtful), transform=axes.get_yaxis_transform(), va="center", fontsize=7
+            1.02, place, beside(standing, doubtful), transform=axes.get_yaxis_transform(), va="center", fontsize=7
         )  # fmt: skip
     axes.set_yticks(range(len(standings)), [names.configuration(standing.row) for standing in standings])
     axes.set_ylim(len(standings) - 0.5, -0.5)

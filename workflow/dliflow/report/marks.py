@@ -58,7 +58,7 @@ def bars(axes: Axes, marks: Sequence[tuple[float, float, float]], look: Look, up
     """Intervals (place, low, high), upright or lying; a caret stands where one goes on beyond the axis."""
     if not marks:
         return
-    place, low, high = (np.array(values) for values in zip(*marks))
+    place, low, high = (np.array(values, dtype=float) for values in zip(*marks))
     start, stop = axes.get_ylim() if upright else axes.get_xlim()
     draw = axes.vlines if upright else axes.hlines
     draw(place, np.maximum(low, start), np.minimum(high, stop), color=look.colour, lw=0.9)

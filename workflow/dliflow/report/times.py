@@ -9,16 +9,7 @@ from typing import Any, NamedTuple, Optional
 from dliflow.analysis.columns import CONFIGURATION
 from dliflow.analysis.rows import Rows, grouped
 from dliflow.records import notes
-
-GROUPS = {
-    "environments": ("environment",),
-    "inputs": ("fetch", "images", "prepare", "calibration", "anchor"),
-    "conversion": ("export", "reference", "convert"),
-    "evaluation": ("parity", "accuracy"),
-    "measuring": ("sweep", "throughput", "tune", "compare", "profile"),
-    "reporting": ("tables", "plots", "report", "recommend", "deploy"),
-}
-OTHER = "other"
+from dliflow.study.parts import OTHER, PARTS, part_of
 
 
 class Job(NamedTuple):
@@ -59,17 +50,12 @@ def jobs(logs: Path) -> list[Job]:
     return [Job(data["stage"], data["started"], data["seconds"]) for data in timings if data is not None]
 
 
-def group_of(stage: str) -> str:
-    """The group of a stage."""
-    return next((group for group, stages in GROUPS.items() if stage in stages), OTHER)
-
-
 def shares(jobs: list[Job]) -> list[Share]:
     """Seconds and jobs of every group, in the order of the workflow; groups without jobs are left out."""
     total = sum(job.seconds for job in jobs)
     result = []
-    for group in (*GROUPS, OTHER):
-        in_group = [job for job in jobs if group_of(job.stage) == group]
+    for group in (*PARTS, OTHER):
+        in_group = [job for job in jobs if part_of(job.stage) == group]
         seconds = sum(job.seconds for job in in_group)
         stages = tuple(dict.fromkeys(job.stage for job in in_group))
         if in_group:

@@ -14,7 +14,7 @@ from dliflow.report import canvas, names
 from dliflow.report.canvas import FAINT, MUTED, Block, Look
 from dliflow.report.conclusion import ranked
 from dliflow.report.marks import CROWD, Range, bars, explain, facets, legend, limits, log_axis, marker, without
-from dliflow.report.read import CONFIGURATION, Tables
+from dliflow.report.read import CONFIGURATION, SETTING, Tables
 
 
 class Point(NamedTuple):
@@ -58,8 +58,8 @@ def front(points: Sequence[Point]) -> list[Point]:
     return unbeaten
 
 
-def scatter(axes: Axes, drawn: list[Point], context: list[Point], short: bool) -> None:
-    """One cell: points with both intervals, the front of all of them dotted behind."""
+def scatter(axes: Axes, drawn: list[Point], context: list[Point]) -> None:
+    """One cell without its legend: points with both intervals, the front of all of them dotted behind."""
     both = [*drawn, *context]
     low, high = limits([point.x for point in both], [point.across for point in both], 1.3)
     axes.set_xscale("log")
@@ -80,22 +80,32 @@ def scatter(axes: Axes, drawn: list[Point], context: list[Point], short: bool) -
         bars(axes, [(point.x, *point.upright)] if point.upright else [], point.look)
         bars(axes, [(point.y, *point.across)] if point.across else [], point.look, upright=False)
         axes.plot([point.x], [point.y], ls="", zorder=3, **marker(point.look, 5))
-    legend(axes, sorted(drawn, key=lambda point: point.x), short)
+    axes.set_xlabel("Latency at the reference state, ms")
+    axes.set_ylabel("Top-1, %")
+
+
+def of_settings(tables: Tables) -> dict[tuple, tuple[int, list[Point]]]:
+    """The smallest batch size of each setting that has points, and these; by the values of `SETTING`."""
+    quality = {
+        key(row, CONFIGURATION): row for row in tables.accuracy if row["status"] == "ok" and row["top1"] is not None
+    }
+    looks, settings = canvas.looks(tables), {}
+    for setting, one in ranked(tables).items():
+        size = min(one.sizes)
+        points = points_of(one.sizes[size], quality, looks)
+        if points:
+            settings[setting] = size, points
+    return settings
 
 
 def tradeoff(tables: Tables) -> Figure:
     """Top-1 against latency at the smallest batch size of each setting, with the Pareto front."""
-    quality = {
-        key(row, CONFIGURATION): row for row in tables.accuracy if row["status"] == "ok" and row["top1"] is not None
-    }
-    rankings, looks, settings = ranked(tables), canvas.looks(tables), []
-    for one in rankings.values():
-        size = min(one.sizes)
-        points = points_of(one.sizes[size], quality, looks)
-        if points:
-            settings.append((f"{names.setting(one.first_row)} · batch size {size}", points))
+    settings = [
+        (f"{names.setting(dict(zip(SETTING, setting)))} · batch size {size}", points)
+        for setting, (size, points) in of_settings(tables).items()
+    ]
     if not settings:
-        return canvas.blank(explain(tables.accuracy if rankings else tables.performance))
+        return canvas.blank(explain(tables.accuracy if ranked(tables) else tables.performance))
     crowded = max(len(points) for _, points in settings) > CROWD
     cells = [facets(points, crowded) for _, points in settings]
     blocks = [Block(title, [cell[0] for cell in parts]) for (title, _), parts in zip(settings, cells)]
@@ -103,9 +113,8 @@ def tradeoff(tables: Tables) -> Figure:
     figure, axes = canvas.grid(blocks, heights, canvas.columns_for(blocks) if crowded else 1)
     for parts, places in zip(cells, axes):
         for (_, drawn, context), cell_axes in zip(parts, places):
-            scatter(cell_axes, drawn, context, short=crowded)
-            cell_axes.set_xlabel("Latency at the reference state, ms")
-            cell_axes.set_ylabel("Top-1, %")
+            scatter(cell_axes, drawn, context)
+            legend(cell_axes, sorted(drawn, key=lambda point: point.x), short=crowded)
     note = "Rings on the dotted line: Pareto front of all frameworks, by the estimates. Bars: 95 % intervals."
     canvas.footnote(figure, " ".join(filter(None, (note, without(tables.accuracy)))))
     return figure

@@ -1,1 +1,1 @@
-"""A run of the workflow as a whole: what it left undone, what the terminal shows at its end. No single stage."""
+"""A run of the workflow as a whole: how far it is, what it left undone, what the terminal shows. No single stage."""

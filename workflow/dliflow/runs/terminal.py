@@ -7,7 +7,9 @@ import logging
 import re
 import sys
 from pathlib import Path
+from typing import Optional
 
+from dliflow.runs.display import Display
 from dliflow.study import paths
 
 _last: list[str] = []
@@ -39,8 +41,17 @@ def wanted(entry: logging.LogRecord) -> bool:
     return command is None or not Path(paths.failure(command[1])).exists()  # the job has told why itself
 
 
-def quieten(logger: logging.Logger) -> None:
-    """Let what goes to the terminal pass `wanted`."""
+def taken_over(logger: logging.Logger) -> Optional[Display]:
+    """Let what goes to the terminal pass `wanted`, and be shown by a display; None where nothing goes there.
+
+    Args:
+        logger: Snakemake's.
+    """
     for handler in logger.handlers:
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
             handler.addFilter(wanted)
+            logger.removeHandler(handler)
+            display = Display(handler)
+            logger.addHandler(display)
+            return display
+    return None

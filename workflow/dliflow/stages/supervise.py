@@ -161,5 +161,6 @@ def run(args: argparse.Namespace) -> int:
             "seconds": seconds,
         },
     )
-    print(f"dliflow {stage[0]}: {reason}\n  log: {log}", file=sys.stderr, flush=True)
+    message = progress.cleared(f"dliflow {stage[0]}: {reason}\n  log: {log}", sys.stderr.fileno())
+    print(message, file=sys.stderr, flush=True)
     return 124 if timed_out else 128 - status if status < 0 else status

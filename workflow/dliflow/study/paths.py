@@ -73,6 +73,12 @@ PLOT_FILES = [
     for name in ("ranking", "fps", "accuracy", "tradeoff", "comparison", "machine", "throughput")
     for kind in ("svg", "png")
 ]
+EXPORT = f"{RESULTS}/export"  # for other programs; figures/ in it has as many as the study has settings
+EXPORTS = [
+    *(f"{EXPORT}/{name}.parquet" for name in TABLES),
+    f"{EXPORT}/study.xlsx",
+    *(f"{EXPORT}/{name}.{kind}" for name in ("ranking", "accuracy") for kind in ("md", "tex")),
+]
 REPORT = f"{RESULTS}/report/index.html"
 SUMMARY = f"{RESULTS}/report/summary.txt"
 PROFILES = f"{RESULTS}/report/profiles.txt"  # what the profiles say, for the terminal
@@ -89,12 +95,14 @@ MARKS = {
     "tables": f"{RESULTS}/tables/complete.json",
     "plots": f"{PLOTS}/complete.json",
     "report": f"{RESULTS}/report/complete.json",
+    "export_tables": f"{EXPORT}/complete.json",
 }
 # By rule what people read.
 PAGES = {
     "tables": [*TABLES.values(), ABOUT],
     "plots": PLOT_FILES,
     "report": [REPORT, SUMMARY, SUMMARY_DATA],
+    "export_tables": EXPORTS,
 }
 UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 

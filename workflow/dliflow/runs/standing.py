@@ -1,0 +1,166 @@
+"""Where a run stands: what is done, what is going on, how long the rest will take. In numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from dliflow.progress import duration
+from dliflow.runs.forecast import Durations, Job, about, jobs_in_words, parts
+from dliflow.study import paths
+
+# Of a job's wildcards, those that tell people which one it is, in their order; a job is one of its framework's version
+# and of this machine anyway.
+TELLING = ("framework", "variant", "precision", "dataset", "batch_size", "group")
+USUAL = ("default", "")
+BAR, LEAST_BAR = 30, 8  # characters
+SHOWN = 4  # so many of the jobs that run side by side are named
+
+
+def called(job: Job, model: bool = False) -> str:
+    """A job's name: `sweep openvino fp32, group 3`.
+
+    Args:
+        model: whether to name it, since there are several.
+    """
+    keys = ("model", *TELLING) if model else TELLING
+    values = {key: job.wildcards[key] for key in keys if job.wildcards.get(key, "") not in USUAL}
+    sizes = values.pop("batch_size", None)
+    group = values.pop("group", None)
+    words = [" ".join([job.stage, *values.values()])]
+    if sizes is not None:
+        words[0] += " of batch sizes" if sizes == paths.SIZES else f" at batch size {sizes}"
+    return ", ".join([*words, *([f"group {group}"] if group else [])])
+
+
+class Standing:
+    """Where a run stands. All times are seconds of the same monotonic clock.
+
+    Attributes:
+        jobs: all of them, by number.
+        running: when those that run were started.
+    """
+
+    def __init__(self, jobs: Iterable[Job], durations: Durations, cores: int, now: float):
+        self.jobs = {job.id: job for job in jobs}
+        self.running: dict[int, float] = {}
+        self._ended: dict[int, bool] = {}  # and whether well
+        self._durations, self._cores, self._began = durations, cores, now
+
+    def plan(self, jobs: Iterable[Job]) -> None:
+        """Take note that other jobs are to run: fewer, where a result turned out to be the same as before."""
+        kept = {number: self.jobs[number] for number in (*self._ended, *self.running)}
+        self.jobs = {job.id: job for job in jobs} | kept
+
+    def start(self, number: int, now: float) -> None:
+        """A job starts."""
+        self.running[number] = now
+        self._ended.pop(number, None)  # it is tried again
+
+    def end(self, number: int, well: bool, now: float) -> float:
+        """A job ends; the seconds that it took."""
+        seconds = now - self.running.pop(number, now)
+        self._ended[number] = well
+        if well:
+            self._durations.learn(self.jobs[number], seconds)
+        return seconds
+
+    @property
+    def done(self) -> list[Job]:
+        """Those that ended well."""
+        return [self.jobs[number] for number, well in self._ended.items() if well]
+
+    @property
+    def failed(self) -> list[Job]:
+        """Those that failed."""
+        return [self.jobs[number] for number, well in self._ended.items() if not well]
+
+    @property
+    def waiting(self) -> list[Job]:
+        """Those that will still run, without those that need something that failed."""
+        lost = {job.id for job in self.failed}
+        rest = [job for job in self.jobs.values() if job.id not in self._ended and job.id not in self.running]
+        while blocked := {job.id for job in rest if job.id not in lost and not lost.isdisjoint(job.needs)}:
+            lost |= blocked
+        return [job for job in rest if job.id not in lost]
+
+    @property
+    def rest(self) -> list[Job]:
+        """Those that run, and those that will."""
+        return [*(self.jobs[number] for number in self.running), *self.waiting]
+
+    def left(self, jobs: Collection[Job], now: float) -> float:
+        """Seconds until these have ended that run or will run."""
+        spent = {number: now - started for number, started in self.running.items()}
+        return self._durations.of_all(jobs, spent, self._cores)
+
+    def share(self, left: float, now: float) -> float:
+        """Of the run's whole time, the part that has passed.
+
+        Args:
+            left: seconds until its end.
+        """
+        passed = now - self._began
+        return passed / (passed + left) if passed + left else 1.0
+
+    @property
+    def several_models(self) -> bool:
+        """Whether jobs have to be told apart by their model."""
+        return len({job.wildcards.get("model", "") for job in self.jobs.values()} - {""}) > 1
+
+    # In words ---------------------------------------------------------------------------------------------------------
+
+    def _counts(self, rest: Collection[Job]) -> str:
+        lost = len(self.jobs) - len(self._ended) - len(rest)
+        failed = [f"{len(self.failed)} failed"] if self.failed else []
+        return ", ".join([*failed, *([f"{jobs_in_words(lost)} cannot run for that"] if lost else [])])
+
+    def line(self, number: int, seconds: float, now: float) -> str:
+        """One line on a job that has ended, and on the rest.
+
+        Args:
+            seconds: that it took.
+        """
+        rest = self.rest
+        left = self.left(rest, now)
+        failed = "" if self._ended[number] else " failed after"
+        ended = f"{called(self.jobs[number], self.several_models)}:{failed} {duration(seconds)}"
+        so_far = (
+            f"{len(self._ended)} of {jobs_in_words(len(self.jobs))}, {100 * self.share(left, now):.0f} % of the time"
+        )
+        return "; ".join(filter(None, [ended, so_far, self._counts(rest), f"{about(left)} left" if rest else ""]))
+
+    def block(self, now: float, columns: int, solid: str = "━", empty: str = "╌") -> list[str]:
+        """Several lines: a bar for each part of the study, then the whole, and what is going on.
+
+        Args:
+            columns: of the terminal, which no line fills.
+            solid: a character of what is done of a bar, and `empty` of what is not.
+        """
+        rest = self.rest
+        of_part, left_of_part = parts(self.jobs.values()), parts(rest)
+        width = max(map(len, of_part))
+        length = max(LEAST_BAR, min(BAR, columns - width - 36))
+        done = {job.id for job in self.done}
+        lines = []
+        for part, members in of_part.items():
+            number = sum(job.id in done for job in members)
+            filled = length * number // len(members)
+            bar = solid * filled + empty * (length - filled)
+            still = f"  {about(self.left(left_of_part[part], now))} left" if part in left_of_part else ""
+            lines.append(f"{part:<{width}}  {bar}  {number} of {len(members)}{still}")
+        left = self.left(rest, now)
+        passed = duration(now - self._began)
+        whole = [
+            f"{100 * self.share(left, now):.0f} % of the time, {passed} so far, {about(left)} left",
+            self._counts(rest),
+        ]
+        lines.append("; ".join(filter(None, whole)))
+        lines += [self._going_on(number, now) for number in list(self.running)[:SHOWN]]
+        more = len(self.running) - SHOWN
+        lines += [f"  and {jobs_in_words(more)} more"] if more > 0 else []
+        return [line[: columns - 1] for line in lines]
+
+    def _going_on(self, number: int, now: float) -> str:
+        job = self.jobs[number]
+        passed, expected = now - self.running[number], self._durations.of(job)
+        return f"  {called(job, self.several_models)}, {duration(passed)} of {about(expected)}"

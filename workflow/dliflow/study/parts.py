@@ -1,0 +1,19 @@
+"""The parts of a study, by which it is told what is done, what it took and what is left."""
+
+from __future__ import annotations
+
+PARTS = {
+    "environments": ("environment", "interpreter"),
+    "inputs": ("fetch", "images", "subset", "prepare", "calibration", "anchor"),
+    "conversion": ("export", "reference", "convert"),
+    "evaluation": ("parity", "accuracy"),
+    "measuring": ("sweep", "throughput", "tune", "compare", "profile"),
+    "reporting": ("tables", "plots", "export_tables", "report", "recommend", "deploy", "operators"),
+}
+OTHER = "other"
+ALONE = "measuring"  # whose jobs have the machine to themselves
+
+
+def part_of(stage: str) -> str:
+    """The part that a stage belongs to."""
+    return next((part for part, stages in PARTS.items() if stage in stages), OTHER)
