@@ -50,7 +50,7 @@ OPTIONS = {
         code="function = tf.function(function, jit_compile=True)",
     ),
 }
-TOGETHER = (("threads", "inter_op_threads"), ("threads", "onednn"))
+TOGETHER = (("threads", "onednn"),)
 CONCURRENT = "threads"  # as TensorFlow Serving calls a model
 
 
