@@ -83,7 +83,7 @@ def test_the_fastest_wins_the_far_ones_leave_and_fresh_groups_tell_the_gain():
         "a": None,
         **dict.fromkeys("bcd", "slower"),
     }
-    assert "slower than a in the race" in figures["candidates"][-1]["why"]
+    assert "times as long as a in the race" in figures["candidates"][-1]["why"]
     assert figures["ratio"] == pytest.approx(math.exp(-0.2), rel=0.02)
     assert len(figures["confirm"]) >= 3
     assert not {id(group) for group in figures["confirm"]} & {id(group) for group in figures["race"]}
