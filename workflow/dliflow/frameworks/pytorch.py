@@ -44,7 +44,7 @@ OPTIONS = {
     "keep_memory": allocator.KEEP_MEMORY,
     "allocator": allocator.ALLOCATOR,
 }
-TOGETHER = (("compile", "channels_last"), ("compile", "keep_memory"), ("channels_last", "keep_memory", "allocator"))
+TOGETHER = (("channels_last", "keep_memory", "allocator"),)  # compile alone: each time it costs minutes
 
 
 def valid(settings, processors, *, precision, variant, batch_size):
