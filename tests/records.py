@@ -225,7 +225,7 @@ def tune(row: dict[str, Any], rng: np.random.Generator, gain: float = 0.8) -> No
         for opened in session["opened"].values():
             opened["batch_size"] = row["batch_size"]
     scores = {"max_abs_score_diff": 0.1, "max_rel_score_diff": 1e-6, "score_distance": 1e-6, "agreement": 1.0}
-    left = {"how": "slower", "why": "80.0% slower than default in the race (p = 0.001)", "scores": None}
+    left = {"how": "slower", "why": "took 1.8 times as long as default in the race (p = 0.001)", "scores": None}
     candidates = [{"name": name, "settings": one, "how": None, "why": None, "scores": None}
                   for name, one in settings.items()]  # fmt: skip
     candidates[1] |= {"scores": scores}

@@ -12,6 +12,7 @@ import nested
 import numpy as np
 import pytest
 
+from dliflow import frameworks
 from dliflow.analysis import race
 from dliflow.machine.facts import Processors
 from dliflow.measuring import anchor, turns
@@ -30,13 +31,15 @@ def asked(**changes):
 
 
 def test_what_is_enumerated_is_valid_and_changes_what_the_study_asks_for():
-    plain = tune.enumerated(asked(), MACHINE)
+    of = asked()
+    plain = tune.enumerated(of, MACHINE)
+    assert plain == frameworks.candidates(of.framework, of.precision, of.variant, of.batch_size, MACHINE)
     assert plain[0] == {}
-    assert {"streams": 4} in plain and {"threads": 2} in plain
-    assert all(plain.count(one) == 1 for one in plain)
-    changed = tune.enumerated(asked(threads=2, options={"pinning": True}), MACHINE)
-    assert changed[0] == {"threads": 2, "pinning": True}
-    assert {"threads": 2, "streams": 2, "pinning": True} in changed
+    changed = tune.enumerated(asked(threads=2, options={"pinning": False}), MACHINE)
+    assert changed[0] == {"threads": 2, "pinning": False}
+    assert {"threads": 2, "streams": 2, "pinning": False} in changed
+    assert all(one["pinning"] is False and one["threads"] for one in changed)
+    assert all(changed.count(one) == 1 for one in changed)
     assert not any(one.get("streams", 1) > one["threads"] for one in changed)  # more streams than threads are not valid
 
 
@@ -83,7 +86,7 @@ def test_the_fastest_wins_the_far_ones_leave_and_fresh_groups_tell_the_gain():
         "a": None,
         **dict.fromkeys("bcd", "slower"),
     }
-    assert "slower than a in the race" in figures["candidates"][-1]["why"]
+    assert "times as long as a in the race" in figures["candidates"][-1]["why"]
     assert figures["ratio"] == pytest.approx(math.exp(-0.2), rel=0.02)
     assert len(figures["confirm"]) >= 3
     assert not {id(group) for group in figures["confirm"]} & {id(group) for group in figures["race"]}

@@ -348,7 +348,8 @@ def raced(track: Track) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]]
 
 
 def _slower(loss: race.Loss) -> dict[str, str]:
-    return {"how": "slower", "why": f"{loss.ratio - 1:.1%} slower than {loss.against} in the race (p = {loss.p:.1g})"}
+    why = f"took {loss.ratio:.3g} times as long as {loss.against} in the race (p = {loss.p:.1g})"
+    return {"how": "slower", "why": why}
 
 
 class Gone(Exception):
