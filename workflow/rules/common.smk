@@ -148,3 +148,14 @@ def of_candidates(pattern):
 def frameworks_of_candidates(wildcards):
     """The frameworks in whose environments they run."""
     return sorted({row["framework"] for row in candidates(wildcards)})
+
+
+def named_profiles(wildcards):
+    """Input function: the records of all rows that `profile` names."""
+    records = plan.records(PLAN, "profile")
+    if not records:
+        reasons = dict.fromkeys(row["reason"] for row in PLAN["profile"])
+        example = "profile=[{framework: openvino, precision: int8, batch_size: 1}]"
+        why = f"all that it names is skipped: {'; '.join(reasons)}" if reasons else "no row is named to be profiled"
+        raise refused(f"{ORIGIN}: profile: {why}. Name rows there, or type --config '{example}'")
+    return records
