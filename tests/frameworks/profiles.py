@@ -45,7 +45,7 @@ def tried(framework: str, variant: str, precision: str, model: str, array: str, 
         "difference": max(float(np.abs(one - plain).max()) for one in scores),
         "operators": len(last.operators),
         "alike": len({len(request.operators) for request in requests[1:]}) == 1,
-        "covered": whole / last.us,
+        "covered": float(np.median([sum(one.us for one in request.operators) / request.us for request in requests])),
         "int8": sum(one.us for one in last.operators if one.int8) / whole,
         "types": sorted({one.type for one in last.operators}),
     }

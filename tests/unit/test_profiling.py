@@ -119,7 +119,7 @@ def events_of(data: dict) -> SimpleNamespace:
 
 
 def test_pytorch():
-    (request,) = pytorch.parsed([events_of(recorded("pytorch"))])
+    request = pytorch.parsed([events_of(recorded("pytorch"))])
     kernels = {one.type: one.kernel for one in request.operators}
     assert kernels["aten::conv2d"] == "aten::mkldnn_convolution"
     assert not any(one.int8 for one in request.operators)

@@ -190,6 +190,8 @@ def templates_of(wildcards):
     folder = Path("workflow/dliflow/deployment")
     templates = [folder / name for name in ("README.md.j2", "predict.py.j2", f"{wildcards.framework}.py.j2")]
     return [str(template) for template in templates if template.exists()]
+
+
 def reported(path, category, caption):
     """A result that `snakemake --report` shows, with what a file in `workflow/report` says of it."""
     return report(
@@ -203,3 +205,14 @@ def reported_plots():
         reported(path, "Plots", f"plots/{Path(path).stem}") if path.endswith(".svg") else path
         for path in paths.PLOT_FILES
     ]
+
+
+def named_profiles(wildcards):
+    """Input function: the records of all rows that `profile` names."""
+    records = plan.records(PLAN, "profile")
+    if not records:
+        reasons = dict.fromkeys(row["reason"] for row in PLAN["profile"])
+        example = "profile=[{framework: openvino, precision: int8, batch_size: 1}]"
+        why = f"all that it names is skipped: {'; '.join(reasons)}" if reasons else "no row is named to be profiled"
+        raise refused(f"{ORIGIN}: profile: {why}. Name rows there, or type --config '{example}'")
+    return records

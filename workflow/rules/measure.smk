@@ -69,6 +69,8 @@ use rule sweep as throughput with:
         anchor_python=STUDY.anchor_python,
         environment=VARIABLES,
         options=lambda w: options.throughput(STUDY, configuration_of(w), w.node, int(w.group)),
+
+
 # Look for the launch parameters with which a configuration is fastest at a batch size, after all groups of the sweep.
 rule tune:
     input:

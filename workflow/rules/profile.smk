@@ -25,17 +25,6 @@ rule profile_one:
         there("profile", "--out {output:q}")
 
 
-def named_profiles(wildcards):
-    """Input function: the records of all rows that `profile` names."""
-    records = plan.records(PLAN, "profile")
-    if not records:
-        reasons = dict.fromkeys(row["reason"] for row in PLAN["profile"])
-        example = "profile=[{framework: openvino, precision: int8, batch_size: 1}]"
-        why = f"all that it names is skipped: {'; '.join(reasons)}" if reasons else "no row is named to be profiled"
-        raise refused(f"{ORIGIN}: profile: {why}. Name others there, or type --config '{example}'")
-    return records
-
-
 # All of them, and what they say: `snakemake --cores 1 profile`.
 rule profile:
     input:

@@ -46,7 +46,7 @@ class Request(NamedTuple):
 
 
 class Profiled(Protocol):
-    """A loaded model whose requests are looked into."""
+    """A loaded model whose requests are looked into; those of another session of this process must not be."""
 
     def predict(self, batch: np.ndarray) -> np.ndarray:
         """One request, as a `Session` has it."""

@@ -23,32 +23,29 @@ EIGHT_BITS = ("src:s8:", "src:u8:")
 
 
 class Profiled:
-    """A loaded program that is profiled from its first request on."""
+    """A loaded program, with a profile of its own for each request, or requests of others would be profiled too."""
 
     def __init__(self, session):
         from torch.profiler import ProfilerActivity, profile, record_function
 
-        self.session, self.threads, self.record = session, session.threads, record_function
-        self.profiler = profile(activities=[ProfilerActivity.CPU])
-        self.profiler.start()
+        self.session, self.threads = session, session.threads
+        self.activities, self.profile, self.record = [ProfilerActivity.CPU], profile, record_function
+        self.seen: list[Request] = []
 
     def predict(self, batch):
         """One request."""
-        with self.record(REQUEST):
-            return self.session.predict(batch)
+        with self.profile(activities=self.activities) as profiler, self.record(REQUEST):
+            scores = self.session.predict(batch)
+        self.seen.append(parsed(profiler.events()))
+        return scores
 
     def requests(self):
-        """What the profile tells."""
-        self.profiler.stop()
-        return parsed(self.profiler.events())
+        """What the profiles told."""
+        return self.seen
 
 
 class Compiled(Profiled):
     """A program that was compiled, with oneDNN's report beside the profile."""
-
-    def __init__(self, session):
-        super().__init__(session)
-        self.reports: list[list[str]] = []
 
     def predict(self, batch):
         """One request."""
@@ -56,13 +53,9 @@ class Compiled(Profiled):
 
         with caught() as report, mkldnn.verbose(mkldnn.VERBOSE_ON):
             scores = super().predict(batch)
-        self.reports.append(report)
+        request = self.seen.pop()
+        self.seen.append(Request(request.us, [*request.operators, *primitives(report)]))
         return scores
-
-    def requests(self):
-        """What both tell."""
-        both = zip(super().requests(), self.reports)
-        return [Request(request.us, [*request.operators, *primitives(report)]) for request, report in both]
 
 
 def profile(model: Path, *, precision, **asked):
@@ -71,10 +64,10 @@ def profile(model: Path, *, precision, **asked):
     return Compiled(session) if precision == "int8" else Profiled(session)
 
 
-def parsed(events: Iterable[Any]) -> list[Request]:
-    """The requests among a profile's events: their operators are what they called themselves."""
-    requests = [event for event in events if event.name == REQUEST]
-    return [Request(one.cpu_time_total, [_operator(event) for event in one.cpu_children]) for one in requests]
+def parsed(events: Iterable[Any]) -> Request:
+    """The request of a profile's events: its operators are what it called itself."""
+    (request,) = (event for event in events if event.name == REQUEST)
+    return Request(request.cpu_time_total, [_operator(event) for event in request.cpu_children])
 
 
 def _operator(event: Any) -> Operator:

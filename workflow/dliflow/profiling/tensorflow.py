@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from dliflow.frameworks import tensorflow as framework
 from dliflow.profiling import Operator, Request
@@ -13,29 +13,31 @@ PROFILER = "TensorFlow's profiler (tf.profiler.experimental)"
 REQUEST = "dliflow request"  # what the trace calls all that belongs to one
 PS_IN_US = 1e6
 
+Event = tuple[str, str, int, int]
+"""Name, kind of operation ('' for what is none), start and duration, ps."""
+
 
 class Profiled:
-    """A concrete function that is traced from its first request on."""
+    """A concrete function, with a trace of its own for each request, or requests of others would be traced too."""
 
     def __init__(self, profiler, session):
         self.profiler, self.session, self.threads = profiler, session, session.threads
-        self.folder = tempfile.TemporaryDirectory()
-        profiler.start(self.folder.name)
+        self.seen: list[Request] = []
 
     def predict(self, batch):
         """One request."""
-        with self.profiler.Trace(REQUEST):
-            return self.session.predict(batch)
+        with tempfile.TemporaryDirectory() as folder:
+            self.profiler.start(folder)
+            with self.profiler.Trace(REQUEST):
+                scores = self.session.predict(batch)
+            self.profiler.stop()
+            (trace,) = Path(folder).rglob("*.xplane.pb")
+            self.seen += parsed(events(trace))
+        return scores
 
     def requests(self):
-        """What the trace tells."""
-        from tensorflow.tsl.profiler.protobuf import xplane_pb2
-
-        self.profiler.stop()
-        (trace,) = Path(self.folder.name).rglob("*.xplane.pb")
-        space = xplane_pb2.XSpace()
-        space.ParseFromString(trace.read_bytes())
-        return parsed(event for plane in space.planes for event in events(plane))
+        """What the traces told."""
+        return self.seen
 
 
 def profile(model: Path, **asked):
@@ -45,15 +47,21 @@ def profile(model: Path, **asked):
     return Profiled(tf.profiler.experimental, framework.load(model, **asked))
 
 
-def events(plane: Any):
-    """Name, kind of operation ('' for what is none), start and duration in ps of all that a plane of a trace holds."""
-    for line in plane.lines:
-        for event in line.events:
-            called = plane.event_metadata[event.metadata_id]
-            yield called.name, called.display_name, line.timestamp_ns * 1000 + event.offset_ps, event.duration_ps
+def events(trace: Path) -> Iterator[Event]:
+    """All that a trace holds."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space = xplane_pb2.XSpace()
+    space.ParseFromString(trace.read_bytes())
+    for plane in space.planes:
+        for line in plane.lines:
+            for event in line.events:
+                called = plane.event_metadata[event.metadata_id]
+                started = line.timestamp_ns * 1000 + event.offset_ps
+                yield called.name, called.display_name, started, event.duration_ps
 
 
-def parsed(events) -> list[Request]:
+def parsed(events: Iterable[Event]) -> list[Request]:
     """Requests, with the operations that began in them on whatever thread."""
     events = sorted(events, key=lambda event: event[2])
     spans = [(start, start + taken) for name, _, start, taken in events if name == REQUEST]

@@ -112,8 +112,8 @@ class Compiled:
         """Between a buffer and an array."""
         memory = ctypes.c_void_p()
         self.library.call("LockTensorBuffer", buffer, ctypes.byref(memory), mode)
-        ends = (memory, array.ctypes.data) if mode == WRITE else (array.ctypes.data, memory)
-        ctypes.memmove(*ends, array.nbytes)
+        target, source = (memory, array.ctypes.data) if mode == WRITE else (array.ctypes.data, memory)
+        ctypes.memmove(target, source, array.nbytes)
         self.library.call("UnlockTensorBuffer", buffer)
 
     def run(self, batch: np.ndarray) -> None:
