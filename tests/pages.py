@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from dliflow.report import plots, read
+from study_rows import ABOUT
+
+from dliflow.report import answer, conclusion, missing, page, plots, read
 from dliflow.stages import report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -26,6 +28,26 @@ def made(folder: Path, tables: read.Tables, title: str = "Inference of tiny") ->
     return folder / "report/index.html"
 
 
+def rendered(tables: read.Tables, folder: Path) -> str:
+    """The page of these tables without pictures, as text."""
+    settings = conclusion.settings(tables)
+    answers = answer.answers(answer.recommendations(tables), None)
+    sources = page.Sources(
+        tables=tables,
+        about=ABOUT,
+        summary=answer.summary(tables, answers, settings, None, "t"),
+        goal="",
+        records={},
+        settings=settings,
+        missing=missing.missing(tables, folder / "logs"),
+        figures={},
+        jobs=[],
+        run=None,
+        out=folder / "report/index.html",
+    )
+    return page.render("t", sources)
+
+
 class Opened:
     """A page in the browser, and what it said and asked for."""
 
@@ -33,7 +55,7 @@ class Opened:
         self.page = context.new_page()
         self.said: list[str] = []
         self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("console", lambda message: message.type == "error" and self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
         self.page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("request", lambda request: self.asked.append(request.url))

@@ -110,13 +110,13 @@ def tradeoff(scales: Palette, data: dict[str, Rows], quality: str, heading: str,
     front = rows.transform_filter(f"{state} == 'on it'").mark_line(interpolate="step-after", strokeDash=[2, 3])
     ring = rows.transform_filter(f"{state} != 'beaten'").mark_point(size=190, filled=False, strokeWidth=1)
     chart = alt.layer(
-        front.encode(x=x, y=y, stroke=alt.value(canvas.MUTED)),
+        front.encode(x=x, y=y, stroke=alt.StrokeValue(canvas.MUTED)),
         whisker(scales, "x", "latency").transform_filter(there).encode(y=y),
         whisker(scales, "y", quality).transform_filter(there).encode(x=x),
         ring.encode(
             x=x,
             y=y,
-            stroke=alt.value(canvas.MUTED),
+            stroke=alt.StrokeValue(canvas.MUTED),
             strokeDash=alt.condition(f"{state} == 'on it'", alt.value([1, 0]), alt.value([2, 2])),
         ),
         marks(scales).transform_filter(there).encode(x=x, y=y, tooltip=TOOLTIP),
@@ -225,8 +225,8 @@ def marks(scales: Palette) -> alt.Chart:
         alt.Chart(alt.NamedData("rows"))
         .mark_point(size=62, strokeWidth=1.6, cursor="pointer")
         .encode(
-            stroke=alt.Stroke("framework:N", scale=scales.colour, title="Framework"),
-            fill=alt.Fill("framework:N", scale=scales.colour, legend=None),
+            stroke=alt.Stroke("framework:N", scale=scales.colour, legend=None),
+            fill=alt.Fill("framework:N", scale=scales.colour, title="Framework"),
             fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
             shape=alt.Shape("precision:N", scale=scales.shape, title="Precision"),
         )
@@ -236,7 +236,7 @@ def marks(scales: Palette) -> alt.Chart:
 def line(rows: alt.Chart, scales: Palette) -> alt.Chart:
     """A line for each configuration."""
     return rows.mark_line(strokeWidth=1.5).encode(
-        stroke=alt.Stroke("framework:N", scale=scales.colour, title="Framework"),
+        stroke=alt.Stroke("framework:N", scale=scales.colour, legend=None),
         strokeDash=alt.StrokeDash("precision:N", scale=scales.dash, title="Precision"),
         detail="name:N",
     )
@@ -254,5 +254,6 @@ def made(
     """The chart where its rows are there."""
     if not data[data_name]:
         return None
-    spec = chart.properties(width="container").to_dict()
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    spec = chart.properties(width="container", autosize=fit).to_dict()
     return Chart(name, heading, note, data_name, one_size, spec)

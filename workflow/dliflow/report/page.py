@@ -171,6 +171,7 @@ def render(title: str, of: Sources) -> str:
     versions = machines.versions(tables)
     context: dict[str, Any] = {
         **of._asdict(),
+        "figures": {name: svg for name, svg in of.figures.items() if name != "throughput" or tables.throughput},
         "accuracy": list(grouped((row for row in tables.accuracy if row["status"] == "ok"), EVALUATED).values()),
         "doubts": [doubt for kind in doubts(of.settings, tables.accuracy) for doubt in kind],
         "failed": [item for item in of.missing if item.status == "failed"],

@@ -19,7 +19,8 @@ HEADINGS = [
     Heading("Same", "Labelled images of the same top-1 class as the one it is set against, right or wrong.", "%"),
     Heading("Same, unlabelled", "The same on images without labels, with its 95 % interval.", "%"),
     Heading("Lost ≤", "No more of top-1 is lost than this: the share of images whose class changes.", "%"),
-    Heading("Loss of top-1", "Whether more than the accepted 1 % is lost, as far as the images can tell.",
+    Heading("Loss of top-1", "Whether more than the accepted 1 % is lost, as far as the images can tell. Needed: about "
+            "so many labelled images would tell, or so many without labels.",
             number=False),
 ]  # fmt: skip
 
@@ -74,10 +75,9 @@ def unlabelled(row: Row) -> Cell:
 
 def verdict(row: Row) -> Cell:
     """In words, and where it cannot be told, what would tell."""
-    found = cell("accuracy", row, "verdict", str)
-    needed = [
-        f"{number:,} {kind_} would"
-        for number, kind_ in ((row["images_needed"], "with labels"), (row["unlabelled_needed"], "without"))
-        if number is not None
-    ]
-    return found._replace(interval="; ".join(needed)) if row["verdict"] else found
+    if not row["verdict"]:
+        return cell("accuracy", row, "verdict", str)
+    short = row["verdict"].partition(" with ")[0].partition(";")[0]
+    counts = (row["images_needed"], row["unlabelled_needed"])
+    needed = " or ".join(f"{number:,}" for number in counts if number is not None)
+    return Cell(short, interval=f"{needed} needed" if needed else "", why=row["verdict"])

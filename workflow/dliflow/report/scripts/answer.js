@@ -63,7 +63,8 @@ function answered() {
   line("No difference shown to: ", found.ties);
   line("Not told apart from: ", found.undecided);
   line("Better, if it keeps what you ask, which is not known: ", found.perhaps === null ? [] : [found.perhaps], "doubt");
-  for (const text of reasons(answers, found)) place.append(element("p", { class: "small doubt" }, `⚠ ${text}`));
+  const more = reasons(answers, found).filter((text) => !place.textContent.includes(text)); // a card has said it
+  for (const text of more) place.append(element("p", { class: "small doubt" }, `⚠ ${text}`));
 }
 
 if (ASK) {

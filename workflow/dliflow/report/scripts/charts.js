@@ -11,8 +11,7 @@ function looks() {
   const style = getComputedStyle(document.documentElement), colour = (name) => style.getPropertyValue(name).trim();
   const axis = { labelColor: colour("--ink"), titleColor: colour("--ink"), gridColor: colour("--grid"),
     domainColor: colour("--muted"), tickColor: colour("--muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
-  const legend = { labelColor: colour("--ink"), titleColor: colour("--muted"), labelFontSize: 12, titleFontWeight: "normal",
-    symbolFillColor: "transparent" };
+  const legend = { labelColor: colour("--ink"), titleColor: colour("--muted"), labelFontSize: 12, titleFontWeight: "normal" };
   return { background: "transparent", font: "system-ui, sans-serif", view: { stroke: null }, axis, legend };
 }
 
@@ -25,7 +24,7 @@ function rowsOf(chart) {
 
 async function draw(chart, place) {
   const rows = rowsOf(chart);
-  const options = { ast: true, renderer: "svg", actions: false, config: looks() };
+  const options = { ast: true, renderer: "svg", actions: false, config: looks(), logLevel: 1 };
   const { view } = await vegaEmbed(place, { ...chart.spec, datasets: { rows } }, options);
   view.addEventListener("click", (_, item) => item?.datum?.anchor && reveal(item.datum.anchor));
   return view;
@@ -38,8 +37,9 @@ for (const chart of PAGE.charts) {
 
   const update = async () => {
     const rows = rowsOf(chart);
+    place.hidden = rows.length === 0;
     if (title) title.textContent = rows.length ? `, batch size ${rows[0].batch}` : ": no rows are left by the filter";
-    if (view !== null) await (await view).data("rows", rows).runAsync();
+    if (view !== null && rows.length) await (await view).data("rows", rows).runAsync();
   };
   const start = () => { view = draw(chart, place); update(); };
 

@@ -8,7 +8,7 @@ function listing(table) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], every = [...body.rows];
   const status = element("p", { class: "small count", role: "status" });
   const all = element("button", { type: "button", class: "all" });
-  let column = null, falling = false, portion = PORTION, choice = null, unfolded = new Map();
+  let column = null, falling = false, portion = PORTION, choice = FILTER ? chosen() : null, unfolded = new Map();
   table.parentElement.after(status, all);
   heads.forEach((head, index) => head.replaceChildren(sorter(head, index)));
   all.addEventListener("click", () => { portion = Infinity; show(); });
@@ -90,8 +90,10 @@ function listing(table) {
     has: (id) => every.some((row) => row.id === id),
     reveal(id) {
       const row = every.find((each) => each.id === id);
-      if (!left(row)) FILTER.reset();
-      choice = null;
+      if (!left(row)) {
+        choice = null;
+        FILTER.querySelector("output").textContent = "put aside, to show a row that it hides";
+      }
       portion = Infinity;
       show();
       unfold(row, true);
