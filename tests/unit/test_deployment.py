@@ -23,6 +23,7 @@ from dliflow.files import read_json, sha256
 from dliflow.images import inputs
 from dliflow.images.preprocess import decode, preprocess
 from dliflow.machine.facts import Processors
+from dliflow.report import answer
 from dliflow.stages import deploy
 
 PLAIN = {"height": 24, "width": 20, "layout": "NCHW", "channel_order": "RGB", "dtype": "float32"}
@@ -278,8 +279,14 @@ def place(framework, size):
         "node": "local", "parameters": "default", "batch_size": size}  # fmt: skip
 
 
+def setting(tables):
+    """The only one of the tables."""
+    (of,) = answer.recommendations(tables).values()
+    return of
+
+
 def test_what_is_recommended_is_named_with_what_for(tables):
-    chosen = choice.recommended(tables, Goal(latency_ms=20.0, batch_size=8, loss=0.01))
+    chosen = choice.recommended(setting(tables), Goal(latency_ms=20.0, batch_size=8, loss=0.01))
     best = "results/deploy/tiny-onnxruntime-default-fp32-cpu-default-batch8/manifest.json"
     assert chosen[best][:2] == [
         "your goal",
@@ -298,7 +305,7 @@ def test_a_row_without_figures_is_refused_with_its_reason(tables):
 
 def text_of(tables, framework, size, title="A network", launch=None, **changes):
     """A README."""
-    row = choice.row_of(tables, place(framework, size))
+    row = figures.standing(setting(tables).of, choice.row_of(tables, place(framework, size)))
     record = {"finished_at": "2026-01-02T03:04:05", "machine": {"cpu": "a CPU", "usable_cpus": 4, "physical_cores": 2}}
     record["machine"] |= {"virtualised": True, "flags": ["avx2"], "os": "Linux", "kernel": "6"}
     origin = readme.Origin(title, "NHWC", ["the model, A network: CC0-1.0"])
@@ -324,7 +331,7 @@ def test_a_readme_has_the_tables_figures(tables):
     assert "options.intra_op_num_threads = 3" in text
     assert "The original file takes NHWC" in text
     assert "- the model, A network: CC0-1.0" in text
-    standing, _ = figures.standing(tables, choice.row_of(tables, place("beta", 8)))
+    standing, _ = figures.standing(setting(tables).of, choice.row_of(tables, place("beta", 8)))
     low, high = standing.fps.interval
     (fps,) = [line for line in text.splitlines() if "images per second" in line]
     assert [float(word) for word in fps.translate(str.maketrans("[],|", "    ")).split()[-3:]] == pytest.approx(

@@ -27,14 +27,12 @@ def manifest(row: Row) -> str:
     return paths.DEPLOYED.format(**row)
 
 
-def recommended(tables: Tables, goal: Optional[Goal]) -> dict[str, list[str]]:
-    """For each recommended row its manifest, and for what it is recommended, in words."""
-    chosen: dict[str, list[str]] = {}
-    for of in answer.recommendations(tables).values():
-        for one in recommendation.recommended(of, goal):
-            reasons = [_reason(of, name, goal) for name in one.asked]
-            chosen.setdefault(manifest(one.row), []).extend(reasons)
-    return chosen
+def recommended(of: Recommendation, goal: Optional[Goal]) -> dict[str, list[str]]:
+    """For each recommended row of a setting its manifest, and for what it is recommended, in words."""
+    return {
+        manifest(one.row): [_reason(of, name, goal) for name in one.asked]
+        for one in recommendation.recommended(of, goal)
+    }
 
 
 def _reason(of: Recommendation, name: str, goal: Optional[Goal]) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis.ranking import FASTEST, TIE, Standing
+from dliflow.analysis.ranking import FASTEST, TIE, Ranking, Standing
 from dliflow.analysis.rows import Row, key
 from dliflow.files import read_json
 from dliflow.report import conclusion, names, units
-from dliflow.report.read import CONFIGURATION, POINT, SETTING, Tables
+from dliflow.report.read import CONFIGURATION, POINT, Tables
 
 
 class Figure(NamedTuple):
@@ -20,14 +20,25 @@ class Figure(NamedTuple):
     value: str
 
 
-def standing(tables: Tables, row: Row) -> tuple[Standing, list[str]]:
-    """What is quoted of a row, and with whom no difference was shown where it leads, or is one of these."""
-    ranking = conclusion.ranked(tables)[key(row, SETTING)]
+class Place(NamedTuple):
+    """Where a row stands at its batch size."""
+
+    standing: Standing
+    ties: list[str]
+    """Where it leads, or is level with who does: with whom no difference was shown."""
+
+    @property
+    def row(self) -> Row:
+        """Of performance.csv."""
+        return self.standing.row
+
+
+def standing(ranking: Ranking, row: Row) -> Place:
+    """What is quoted of a row."""
     standings = ranking.sizes[row["batch_size"]]
-    mine = next(one for one in standings if one.row is row or one.row == row)
+    mine = next(one for one in standings if one.row == row)
     level = [one for one in standings if one.verdict in (FASTEST, TIE)]
-    ties = [names.configuration(one.row) for one in level if one is not mine] if mine in level else []
-    return mine, ties
+    return Place(mine, [names.configuration(one.row) for one in level if one is not mine] if mine in level else [])
 
 
 def performance(one: Standing) -> Iterator[Figure]:

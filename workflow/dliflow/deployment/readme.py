@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Optional
 
 import jinja2
 
-from dliflow.analysis.rows import Row
 from dliflow.deployment import figures, program, words
 from dliflow.deployment.program import Code, Deployed
 from dliflow.report import names
@@ -53,7 +52,7 @@ def render(
     deployed: Deployed,
     origin: Origin,
     tables: Tables,
-    row: Row,
+    place: figures.Place,
     *,
     best: Sequence[str],
     record: Optional[dict[str, Any]],
@@ -64,15 +63,15 @@ def render(
     """The README.
 
     Args:
-        row: of performance.csv.
+        place: where the row stands.
         best: for what the study recommends it.
         record: of a measurement of the row; None where there is none.
         launch: the config's.
         python: the version that was measured, `3.11`.
         pins: the text of `requirements.txt`.
     """
-    standing, ties = figures.standing(tables, row)
-    entry, framework = deployed.entry, row["framework"]
+    row, entry = place.row, deployed.entry
+    framework = row["framework"]
     template = program.FOLDER / f"{framework}.py.j2"
     jinja = jinja2.Environment(
         finalize=plain,
@@ -88,9 +87,13 @@ def render(
         framework=framework,
         batch_size=row["batch_size"],
         best=best,
-        ties=ties,
+        ties=place.ties,
         doubts=figures.doubts(tables, row),
-        figures=[*figures.performance(standing), *figures.quality(tables, row), *figures.circumstances(row, record)],
+        figures=[
+            *figures.performance(place.standing),
+            *figures.quality(tables, row),
+            *figures.circumstances(row, record),
+        ],
         program=template.exists(),
         template=Code(f"workflow/dliflow/deployment/{template.name}"),
         python=python,

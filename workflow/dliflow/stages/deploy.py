@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from dliflow import frameworks, integrity
+from dliflow.analysis.rows import key
 from dliflow.deployment import choice, figures, pins, program, readme
 from dliflow.files import payload, read_json, replacing, sha256, write_json, write_text
 from dliflow.measuring import session
-from dliflow.report import names, read
+from dliflow.report import answer, names, read
 from dliflow.study import config, paths
 
 MODEL = "model"
@@ -81,6 +82,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the folder, the manifest last. What else lies in it is left alone."""
     tables, folder = read.tables(args.tables), args.out.parent
     row = choice.row_of(tables, vars(args))
+    of = answer.recommendations(tables)[key(row, read.SETTING)]
     described = session.described(args)
     launch = program.launched(args.framework, settings(args, row), args.launch["environment"])
     files = link(args.converted, folder / MODEL)
@@ -95,8 +97,8 @@ def run(args: argparse.Namespace) -> None:
             deployed,
             readme.Origin(args.title, args.layout, args.licences),
             tables,
-            row,
-            best=choice.recommended(tables, args.goal).get(choice.manifest(row), []),
+            figures.standing(of.of, row),
+            best=choice.recommended(of, args.goal).get(choice.manifest(row), []),
             record=figures.last_record(tables, row),
             launch=args.launch,
             python=pins.python(args.file),

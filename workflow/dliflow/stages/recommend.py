@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dliflow.deployment import choice
 from dliflow.files import write_json
-from dliflow.report import read
+from dliflow.report import answer, read
 from dliflow.study import paths
 
 
@@ -20,4 +20,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the manifest of each such row's folder, and for what the row is recommended."""
-    write_json(args.out, choice.recommended(read.tables(args.tables), args.goal))
+    settings = answer.recommendations(read.tables(args.tables)).values()
+    write_json(args.out, {name: why for of in settings for name, why in choice.recommended(of, args.goal).items()})
