@@ -339,7 +339,7 @@ def test_a_winner_at_chance_is_marked_on_page_and_terminal(tmp_path):
     text, short = run_report(tmp_path)
     assert short.startswith(f"DOUBTFUL\n  tiny (a fp32): {chance}")
     assert "its top-1 is doubtful, see above; fastest without that: b fp32" in short
-    assert text.index(chance) < text.index('id="conclusion"')
+    assert text.index(chance) < text.index('id="answer"')
     card = text.partition('<div class="card">')[2].partition("</section>")[0]
     assert chance in card
 
@@ -363,7 +363,7 @@ def test_on_a_machine_too_busy_to_measure_nothing_is_the_fastest(tmp_path, colum
     assert ('<div class="card">' in text) is (doubt is None)
     if doubt is not None:
         assert short.startswith(f"DOUBTFUL\n  tiny · cpu · local: {doubt}")
-        assert text.index(doubt.replace("'", "&#39;")) < text.index('id="conclusion"')
+        assert text.index(doubt.replace("'", "&#39;")) < text.index('id="answer"')
         assert ">fastest<" not in text
 
 
