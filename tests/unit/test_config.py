@@ -188,6 +188,14 @@ def test_the_schema_s_defaults_are_those_of_the_default_config():
         ({"latency": {"burst_s": 0}}, r"latency\.burst_s: 0: .* a number of seconds above 0"),
         ({"latency": {"budget_s": None}}, r"latency\.budget_s: is empty\. Right would be: a number of seconds above 0"),
         ({"latency": {"repetitions": 3}}, r"latency: unknown key 'repetitions'"),
+        ({"throughput": {"in_flight": [2, 0]}}, r"throughput\.in_flight\[1\]: 0: .* whole numbers of at least 1"),
+        (
+            {"throughput": {"in_flight": 2}},
+            r"throughput\.in_flight: 2: .* such as \[1, 2, 4\], or \[\] where it is not",
+        ),
+        ({"throughput": False}, r"throughput: False: .* in_flight: \[\] where it is not to be measured"),
+        ({"throughput": {"p99_ms": 0}}, r"throughput\.p99_ms: 0: .* milliseconds above 0, or null for none"),
+        ({"throughput": {"inflight": [1]}}, r"throughput: unknown key 'inflight'; did you mean 'in_flight'"),
         ({"compare": {"groups": 1}}, r"compare\.groups: 1: .* a whole number of at least 2"),
         ({"compare": {"width": 0}}, r"compare\.width: 0: .* a share, above 0 and at most 1"),
     ],
@@ -195,6 +203,28 @@ def test_the_schema_s_defaults_are_those_of_the_default_config():
 def test_how_much_is_measured_must_make_sense(changes, message):
     with pytest.raises(DliflowError, match=message):
         config.study({**MINIMAL, **changes}, "my.yaml")
+
+
+@pytest.mark.parametrize(
+    ("goal", "message"),
+    [
+        ({"latency_ms": 0}, r"goal\.latency_ms: 0: .* a number of milliseconds above 0, or null for any"),
+        ({"batch_size": 3}, r"goal\.batch_size: 3 is not measured; there are 1, 2, 4, 8"),
+        ({"loss": 1}, r"goal\.loss: 1: .* a share from 0 to below 1, such as 0\.01 for one percentage point"),
+        ({"loss": 0.01, "disagreement": 0.02}, r"goal\.disagreement: goal\.loss is set, too, .* set the other one to"),
+        ({"objective": "throughput"}, r"goal\.objective: throughput is not measured; set throughput\.in_flight"),
+        ({"objective": "speed"}, r"goal\.objective: 'speed' is not valid\. Right would be: latency, fps"),
+        ({"latency": 5}, r"goal: unknown key 'latency'; did you mean 'latency_ms'\?"),
+    ],
+)
+def test_a_goal_that_cannot_be_is_refused(goal, message):
+    with pytest.raises(DliflowError, match=rf"mine\.yaml: {message}"):
+        config.study({**MINIMAL, "goal": goal}, "mine.yaml")
+
+
+def test_a_goal_is_taken():
+    goal = {"latency_ms": 4.5, "batch_size": 4, "loss": None, "disagreement": 0.0, "objective": "memory"}
+    assert config.study({**MINIMAL, "goal": goal}, "mine.yaml")["goal"] == goal
 
 
 def test_few_requests_and_one_group_are_taken():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from dliflow.machine import lock
 from dliflow.records import notes, record
 from dliflow.report import missing, read, times
 from dliflow.runs import ending, terminal, unfinished
-from dliflow.stages import supervise
+from dliflow.stages import finish, supervise
 from dliflow.study import paths
 
 
@@ -167,6 +169,19 @@ def test_a_job_that_is_stopped_while_it_waits_for_the_machine_ends_in_one_line(t
     assert "waiting" in line and rest == ""
     assert process.returncode == 128 + number
     assert notes.failure(Path(paths.failure(str(log))))["reason"] == f"was stopped from outside ({number.name})"
+
+
+def test_at_the_end_the_report_gets_its_own_options(monkeypatch):
+    """It answers the goal also when something failed."""
+    made = {}
+    monkeypatch.setattr(finish, "make", lambda stage, options: made.update({stage: options}))
+    monkeypatch.setattr(finish.marks, "remove", lambda files: None)
+    parser = argparse.ArgumentParser()
+    finish.arguments(parser)
+    report = shlex.join(["--goal", '{"loss": 0.01}'])
+    assert finish.run(parser.parse_args(["--unfinished", "u.json", "--report", report, "--", "--study", "{}"])) == 0
+    assert made["report"] == ["--goal", '{"loss": 0.01}']
+    assert made["tables"] == ["--study", "{}", "--unfinished", "u.json"]
 
 
 def test_the_end_tells_every_reason_once_and_whole(tmp_path, monkeypatch):

@@ -136,6 +136,19 @@ def test_a_plot_changed(finished):
     assert "results/report/index.html" in pending
 
 
+def test_another_goal_makes_the_report_alone_which_answers_it(finished):
+    finished.configure(goal={"objective": "memory", "loss": 0.01})
+    assert {name for name in finished.pending() if not name.startswith("results/report/")} == set()
+    output = finished.run("all")
+    assert "Your goal        smallest memory, at most 1 % of top-1 lost" in output
+    data = json.loads((finished.folder / paths.SUMMARY_DATA).read_text())
+    (answers,) = data["answers"]
+    outcome = answers["outcomes"][answers["questions"]["goal"]]
+    assert (outcome["answer"], data["goal"]["objective"]) == ("yes", "memory")
+    assert f"yes: {answers['rows'][outcome['row']]['name']} at batch size" in output
+    assert finished.pending() == set()
+
+
 def test_other_batch_sizes_measure_all_again_and_do_nothing_else(finished):
     for sizes in ([1, 2, 4], [2]):
         finished.configure(latency={"batch_sizes": sizes})

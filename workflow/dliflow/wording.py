@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 SHOWN = 20  # lines of a list: a screenful
 FEW = 3  # items of a list within a line
@@ -27,3 +29,9 @@ def listed(items: Collection[str]) -> str:
     lines = [f"\n  {item}" for _, item in zip(range(SHOWN), items)]
     more = f"\n  and {len(items) - SHOWN:,} more" if len(items) > SHOWN else ""
     return "".join(lines) + more
+
+
+def settings(chosen: Mapping[str, Any]) -> str:
+    """Launch settings in a line: `threads=2, pinning=false, hint=LATENCY`."""
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in chosen.items()}
+    return ", ".join(f"{name}={text}" for name, text in texts.items())

@@ -47,7 +47,6 @@ wildcard_constraints:
 os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
-MEASUREMENTS = ("sweep", "throughput", "compare")  # rules
 # The stages that measure a configuration, and what tells them of the anchor.
 MEASURED_BY = ("stages.sweep", "stages.worker", "stages.anchor")
 WITH_ANCHOR = "--anchor {input.anchor:q} --anchor-python {params.anchor_python:q}"
@@ -56,9 +55,9 @@ VARIABLES = json.dumps(CONFIG["launch"]["environment"], sort_keys=True)
 
 def supervised(python, stage, *more):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
-    alone = " --exclusive" if stage in ("sweep", "compare") else ""
+    alone = " --exclusive" if stage in plan.MEASURING else ""
     # Variables that choose kernels change scores as well as times, so quality is that of what is measured.
-    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", "sweep", "compare") else ""
+    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", *plan.MEASURING) else ""
     supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone}{asked} --log {{log:q}}"
     return " ".join([f"PYTHONPATH=workflow {python} {supervisor} -- {stage} {{params.options}}", *more])
 

@@ -45,7 +45,7 @@ def in_this_run(rule):
 
 def check_launch():
     """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
-    measures = any(job.rule.name in MEASUREMENTS for job in workflow.dag.needrun_jobs())
+    measures = any(job.rule.name in plan.MEASURING for job in workflow.dag.needrun_jobs())
     if workflow.local_exec and measures:
         checked(launch.check, CONFIG["launch"])
 
@@ -60,7 +60,7 @@ def compare_the_rest():
             outputs=[str(path) for path in job.output],
             inputs=[str(path) for path in job.input],
             log=str(job.log[0]) if job.log else "",
-            command=(lambda job=job: job.shellcmd) if job.rule.name in MEASUREMENTS else None,
+            command=(lambda job=job: job.shellcmd) if job.rule.name in plan.MEASURING else None,
             compares=job.rule.name == "compare",
         )
         for job in workflow.dag.needrun_jobs()

@@ -279,18 +279,6 @@ class Beside(NamedTuple):
         return verdict(self.ratio.times(weight), self.rounds)
 
 
-class Best(NamedTuple):
-    """The best batch size by one measure."""
-
-    size: int
-    ties: list[int]
-    """Those that the comparison of batch sizes does not tell apart from it."""
-    undecided: list[int]
-    """Those that had no part in it, and whose intervals do not tell."""
-    more: Optional[More]
-    """What would tell the ties apart."""
-
-
 class Ranking(NamedTuple):
     """A model on a device of a node: all that is quoted of it."""
 
@@ -304,16 +292,6 @@ class Ranking(NamedTuple):
     def first_row(self) -> Row:
         """Any of its rows, for what all of them share."""
         return next(iter(self.sizes.values()))[0].row
-
-    @property
-    def highest_fps(self) -> Best:
-        """The batch size whose fastest configuration has the highest FPS."""
-        return self._end({size: 1 / size for size in self.sizes})
-
-    @property
-    def lowest_latency(self) -> Best:
-        """The batch size whose fastest configuration answers soonest."""
-        return self._end(dict.fromkeys(self.sizes, 1.0))
 
     def more(self, size: int) -> Optional[More]:
         """What would tell apart those of a batch size that its rounds do not."""
@@ -335,17 +313,6 @@ class Ranking(NamedTuple):
         """
         together = self._together(one, other) if rounds else None
         return Beside(together or one.latency.over(other.latency), together is not None)
-
-    def _end(self, weights: Mapping[int, float]) -> Best:
-        """The batch size of the least latency times its weight."""
-        first = {size: standings[0] for size, standings in self.sizes.items()}
-        best = min(first, key=lambda size: first[size].latency.value * weights[size])
-        by_verdict: dict[str, list[int]] = {TIE: [], UNDECIDED: [], SLOWER: []}
-        for size in first.keys() - {best}:
-            by_verdict[self.beside(first[size], first[best]).verdict(weights[size] / weights[best])].append(size)
-        ties = sorted(by_verdict[TIE])
-        more = self.more_of([first[size] for size in (best, *ties)]) if ties else None
-        return Best(best, ties, sorted(by_verdict[UNDECIDED]), more)
 
     def _member(self, size: int) -> str:
         """Who stood for a batch size in the comparison of batch sizes; empty where nobody did."""

@@ -20,74 +20,18 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis import doubts, ranking, stats, strain
+from dliflow.analysis import doubts, strain
 from dliflow.analysis.columns import CONFIGURATION, POINT
+from dliflow.analysis.quality import DISAGREEMENT, LOSS, NOTHING_KNOWN, Bounds, Quality, quality
 from dliflow.analysis.ranking import SLOWER, TIE, UNDECIDED, Figure, More, Ranking, Standing, interval
 from dliflow.analysis.rows import Row, Rows, grouped, key
-from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS, Loss
+from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 LATENCY, FPS, THROUGHPUT, MEMORY = "latency", "fps", "throughput", "memory"  # what may be asked for
 OBJECTIVES = (LATENCY, FPS, THROUGHPUT, MEMORY)
-LOSS, DISAGREEMENT = "loss", "disagreement"  # by what quality may be bounded
 PLACE = ("model", "device", "node")  # what rows of performance and of throughput have in common
 MACHINE = "machine"  # why an answer is not known, beside LATENCY and LOSS or DISAGREEMENT
-
-
-class Bounds(NamedTuple):
-    """Between which a figure lies."""
-
-    low: float
-    high: float
-
-    @property
-    def known(self) -> bool:
-        """Whether they tell anything at all."""
-        return self.high < math.inf
-
-
-NOTHING_KNOWN, NOT_COMPARED, NONE_LOST = Bounds(0.0, math.inf), Bounds(0.0, 1.0), Bounds(0.0, 0.0)
-
-
-class Quality(NamedTuple):
-    """What a configuration costs, as far as images tell."""
-
-    row: Optional[Row]
-    """Of accuracy.csv; None where there is none that is well."""
-    loss: Bounds
-    """Of top-1 against its FP32, a share."""
-    disagreement: Bounds
-    """Share of images whose top-1 class is another one than its FP32's."""
-
-    @property
-    def chance(self) -> str:
-        """What says that its top-1 is no better than guessing; such a one is never recommended."""
-        return (self.row and self.row["warnings"]) or ""
-
-    def within(self, kind: str) -> Bounds:
-        """The bounds of one kind; of what is no better than guessing nothing is certain, whatever is accepted."""
-        bounds: Bounds = getattr(self, kind)
-        return bounds._replace(high=math.inf) if self.chance else bounds
-
-
-def quality(row: Optional[Row]) -> Quality:
-    """From its row of accuracy.csv.
-
-    FP32 keeps the original's arithmetic, and parity holds its scores to the original's but for rounding. So it loses
-    nothing but what images show, where of all else it has to be shown how little it loses.
-    """
-    if row is None or row["status"] != "ok":
-        return Quality(None, NOT_COMPARED, NOT_COMPARED)
-    exact = row["precision"] == "fp32"
-    blind = (row["verdict"] or "").startswith("cannot tell: the baseline")
-    if row["top1_change"] is None or blind:
-        return Quality(row, *[NONE_LOST if exact and not blind else NOT_COMPARED] * 2)
-    loss, low = Loss.of(row), max(0.0, -row["top1_change_ci_high"])
-    agreement = row["unlabelled_agreement_ci_low"], row["unlabelled_agreement_ci_high"]
-    if agreement[0] is None:
-        agreement = stats.share_interval(row["agreement"] * row["images"], row["images"])
-    each = Bounds(low, max(low, loss.most)), Bounds(1 - agreement[1], 1 - agreement[0])
-    return Quality(row, *(Bounds(one.low, one.low) if exact else one for one in each))
 
 
 class Candidate(NamedTuple):
@@ -404,13 +348,14 @@ def recommended(of: Recommendation, goal: Optional[Goal] = None) -> list[Recomme
 
 
 def recommendations(
-    performance: Rows, accuracy: Rows, measurements: Rows, pairs: Rows, rounds: Rows, throughput: Rows
+    rankings: Mapping[tuple, Ranking], accuracy: Rows, measurements: Rows, rounds: Rows, throughput: Rows
 ) -> dict[tuple, Recommendation]:
     """Of a study, by the values of `SETTING`; a setting without figures has none.
 
     Args:
-        performance, accuracy, measurements, pairs, rounds, throughput: the rows of performance.csv, accuracy.csv,
-            measurements.csv, comparison.csv, rounds.csv and throughput.csv.
+        rankings: of the study, by the same values.
+        accuracy, measurements, rounds, throughput: the rows of accuracy.csv, measurements.csv, rounds.csv and
+            throughput.csv.
     """
     strains = strain.Strains.of(measurements, rounds)
     quality_of: dict[tuple, Quality] = {}
@@ -419,7 +364,7 @@ def recommendations(
             quality_of.setdefault(key(row, CONFIGURATION), quality(row))
     loaded = grouped((row for row in throughput if row["status"] == "ok" and row["images_per_s"]), PLACE)
     result = {}
-    for setting, of in ranking.rankings(performance, pairs, rounds).items():
+    for setting, of in rankings.items():
         busy = {size: any(one.doubtful for one in of_size) for size, of_size in strains.of_ranking(of).items()}
         candidates = [
             Candidate(

@@ -11,31 +11,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from dliflow import frameworks
+from dliflow import frameworks, wording
 from dliflow.analysis import recommendation
 from dliflow.analysis.columns import SETTING
+from dliflow.analysis.quality import DISAGREEMENT, LOSS
 from dliflow.analysis.ranking import Figure
 from dliflow.analysis.recommendation import (
     ASKED,
-    DISAGREEMENT,
     FPS,
     LATENCY,
-    LOSS,
     MACHINE,
     MEMORY,
-    NOT_COMPARED,
+    QUESTIONS,
     THROUGHPUT,
-    Bounds,
     Candidate,
     Goal,
     Outcome,
-    Quality,
     Recommendation,
     Steps,
 )
 from dliflow.analysis.rows import Row, key
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
 from dliflow.report import conclusion, machines, names, units
+from dliflow.report import cost as costs
 from dliflow.report.read import POINT, Tables
 from dliflow.study import paths
 from dliflow.version import __version__
@@ -48,7 +46,13 @@ OBJECTIVES = {
 }
 VERSION = 1  # of the file's form; the schema says when it rises
 IDENTITY = ("model", "framework", "variant", "precision", "device", "node", "scenario", "parameters", "batch_size")
-CHANCE = "its top-1 looks like chance"
+WITHIN = f"losing {costs.percent(ACCEPTED_LOSS)} at most"
+# What a row is recommended for.
+REASONS = {
+    "goal": "your goal",
+    **{name: OBJECTIVES[goal.asked[0]] for name, goal in QUESTIONS.items()},
+    **{f"{name}_within": f"{OBJECTIVES[goal.asked[0]]}, {WITHIN}" for name, goal in QUESTIONS.items()},
+}
 BUSY = "the machine was too busy to tell"
 
 
@@ -74,10 +78,16 @@ class Answer(NamedTuple):
         return self.of.candidates[place]
 
 
-def recommendations(tables: Tables) -> dict[tuple, Recommendation]:
-    """Of a study, by the values of `SETTING`."""
+def recommendations(tables: Tables, settings: Sequence[conclusion.Setting] = ()) -> dict[tuple, Recommendation]:
+    """Of a study, by the values of `SETTING`.
+
+    Args:
+        settings: the conclusion, whose rankings are taken where it is known already.
+    """
+    known = [one.ranking for one in settings if one.ranking is not None]
+    rankings = {key(one.first_row, SETTING): one for one in known} if settings else conclusion.ranked(tables)
     return recommendation.recommendations(
-        tables.performance, tables.accuracy, tables.measurements, tables.comparison, tables.rounds, []
+        rankings, tables.accuracy, tables.measurements, tables.rounds, tables.throughput
     )
 
 
@@ -96,10 +106,16 @@ def called(candidate: Candidate) -> str:
     return f"{names.configuration(candidate.row)} at batch size {candidate.size}{load}"
 
 
+def launched(candidate: Candidate) -> str:
+    """`threads=2, streams=1`: the launch parameters that are not the framework's defaults; empty where all are."""
+    return wording.settings(launch_settings(candidate.row))
+
+
 def latency(candidate: Candidate) -> str:
-    """`2.95 ms [2.76, 3.16]`."""
+    """`2.95 ms [2.76, 3.16]`; with several requests in flight their mean."""
     value, _, interval = units.figure(candidate.standing.latency).partition(" ")
-    return f"{value} ms {interval}".rstrip()
+    mean = "in the mean " if candidate.in_flight else ""
+    return f"{mean}{value} ms {interval}".rstrip()
 
 
 def fps(candidate: Candidate) -> str:
@@ -119,46 +135,22 @@ def memory(candidate: Candidate) -> str:
 FIGURES = {LATENCY: latency, FPS: fps, THROUGHPUT: fps, MEMORY: memory}
 
 
-def percent(share: float) -> str:
-    """A bound that somebody set: `1 %`, `0.5 %`."""
-    return f"{100 * share:g} %"
-
-
-def between(bounds: Bounds) -> str:
-    """`up to 19.9 %`, `5.0 to 19.9 %`."""
-    high = units.at_most(bounds.high)
-    return f"{units.bare_percent(bounds.low)} to {high}" if round(bounds.low, 3) else f"up to {high}"
-
-
 def cost(candidate: Candidate) -> str:
-    """What a candidate costs in top-1, and where images cannot tell whether that is too much, which would."""
-    of, loss = candidate.quality.row, candidate.quality.loss
-    if of is None:
-        return "what it costs in top-1 is not known: it has no accuracy"
-    if candidate.quality.chance:
-        return CHANCE
-    if loss == NOT_COMPARED:
-        return "what it costs in top-1 is not known: it is compared with nothing that is well"
-    if not loss.high:
-        return "no loss of top-1 shown"
-    if loss.low > ACCEPTED_LOSS or loss.high <= ACCEPTED_LOSS:
-        return f"it loses {between(loss)} of top-1"
-    return f"images cannot tell what {of['precision']} costs: {between(loss)} of top-1{_which_would(of)}"
+    """What a candidate costs in top-1."""
+    return costs.cost(candidate.quality)
 
 
-def _which_would(of: Row) -> str:
-    enough = {"with labels": of["images_needed"], "without": of["unlabelled_needed"]}
-    needed = " or ".join(f"{number:,} {kind}" for kind, number in enough.items() if number is not None)
-    return f"; some {needed} would tell if it is over {percent(ACCEPTED_LOSS)}" if needed else ""
+def doubts(candidate: Candidate, accepted: float = ACCEPTED_LOSS) -> dict[str, Optional[str]]:
+    """By what may be bounded, why it is not known whether the candidate keeps a bound; None where it is.
 
-
-def doubts(candidate: Candidate) -> dict[str, Optional[str]]:
-    """By what may be bounded, why it is not known whether the candidate keeps a bound, and what would tell."""
+    Args:
+        accepted: of top-1; so much may be lost.
+    """
     quality = candidate.quality
     return {
         LATENCY: _latency_doubt(candidate),
-        LOSS: None if quality.loss.low == quality.within(LOSS).high else cost(candidate),
-        DISAGREEMENT: _disagreement_doubt(quality),
+        LOSS: None if quality.within(LOSS).known else costs.cost(quality, accepted),
+        DISAGREEMENT: None if quality.within(DISAGREEMENT).known else costs.change(quality),
     }
 
 
@@ -168,17 +160,6 @@ def _latency_doubt(candidate: Candidate) -> str:
     if candidate.standing.latency.interval is None:
         return "one session gives no interval of its latency; raise latency.groups"
     return f"its latency, {latency(candidate)}, is not known better; raise latency.groups"
-
-
-def _disagreement_doubt(quality: Quality) -> Optional[str]:
-    if quality.chance:
-        return CHANCE
-    if quality.disagreement == NOT_COMPARED or quality.row is None:
-        return "how often its class is another one is not known"
-    if quality.disagreement.low == quality.disagreement.high:
-        return None
-    images = quality.row["unlabelled_images"] or quality.row["images"]
-    return f"{images:,} images tell only that {between(quality.disagreement)} of them get another class"
 
 
 # As data.
@@ -353,6 +334,7 @@ def summary(
             "words": {
                 "answers": {"yes": "yes", "no": "no", "unknown": "cannot be told"},
                 "objectives": OBJECTIVES,
+                "asked": REASONS,
                 "why": {MACHINE: BUSY},
             },
             "machines": [one._asdict() | {"facts": dict(one.facts)} for one in machines.machines(tables.measurements)],

@@ -13,8 +13,6 @@ from dliflow.analysis.rows import Row, grouped
 from dliflow.report import names
 from dliflow.report.read import Tables
 
-REFERENCES = ("precision", "tuning")
-
 
 class Gain(NamedTuple):
     """A pair of a comparison."""

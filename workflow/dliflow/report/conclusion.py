@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis.columns import COMPARED
-from dliflow.analysis.ranking import SLOWER, Best, More, Ranking, Standing, rankings
-from dliflow.analysis.rows import Row, Rows, grouped, key
+from dliflow.analysis.quality import quality as quality_of
+from dliflow.analysis.ranking import SLOWER, More, Ranking, Standing, rankings
+from dliflow.analysis.rows import Rows, grouped, key
 from dliflow.analysis.strain import Strain, Strains
-from dliflow.analysis.tables import accuracy as quality
 from dliflow.report import names, units
 from dliflow.report import strain as strain_in_words
-from dliflow.report.comparison import REFERENCES, Gain, Version, gains, versions
+from dliflow.report.comparison import Version, versions
+from dliflow.report.cost import cost as in_words
+from dliflow.report.cost import decided
 from dliflow.report.read import CONFIGURATION, SETTING, Tables
 
 EVALUATED = ("model", "device", "dataset")
@@ -31,11 +33,6 @@ class Cost(NamedTuple):
     """What makes the figures of quality doubtful, such as a top-1 no better than chance."""
     bound: str = ""
     """How much of top-1 is lost at most, by images without labels; empty where there are none, or `doubt` says it."""
-
-    @property
-    def clean(self) -> bool:
-        """Known, with nothing against it."""
-        return self.top1 is not None and not (self.loss or self.doubt or self.warning)
 
 
 class Entry(NamedTuple):
@@ -63,7 +60,6 @@ class Batch(NamedTuple):
 
     size: int
     entries: list[Entry]
-    gains: list[Gain]
     more: Optional[More] = None
     """What would tell apart what its rounds do not."""
     no_rounds: Optional[str] = None
@@ -93,28 +89,9 @@ class Batch(NamedTuple):
         return next((entry for entry in self.entries if entry.verdict == SLOWER), None)
 
     @property
-    def alternative(self) -> Optional[Entry]:
-        """The fastest of which nothing is known against its quality, where there is something against the fastest's."""
-        cost = self.fastest.cost
-        if not (cost.loss or cost.doubt or cost.warning):
-            return None
-        return next((entry for entry in self.entries if entry.cost.clean), None)
-
-    @property
     def doubtful(self) -> bool:
         """Whether the machine was too busy, so that who is fastest is not said."""
         return any(each.doubtful for each in self.strains)
-
-
-class End(NamedTuple):
-    """The best of all batch sizes by one measure, and those that are not told apart from it."""
-
-    batch: Batch
-    ties: list[Batch]
-    """Measured together with it."""
-    undecided: list[Batch]
-    """Measured at other times."""
-    more: Optional[More]
 
 
 class Setting(NamedTuple):
@@ -130,21 +107,6 @@ class Setting(NamedTuple):
     """Why batch sizes were not measured together, where that failed."""
     strains: Sequence[Strain] = ()
     """Of the rounds of batch sizes."""
-
-    @property
-    def lowest_latency(self) -> Optional[End]:
-        """The batch size whose fastest configuration answers soonest."""
-        return self._end(self.ranking.lowest_latency) if self.ranking else None
-
-    @property
-    def highest_fps(self) -> Optional[End]:
-        """The batch size whose fastest configuration has the highest FPS."""
-        return self._end(self.ranking.highest_fps) if self.ranking else None
-
-    def _end(self, best: Best) -> End:
-        by_size = {batch.size: batch for batch in self.batches}
-        ties, undecided = ([by_size[size] for size in sizes] for sizes in (best.ties, best.undecided))
-        return End(by_size[best.size], ties, undecided, best.more)
 
     @property
     def doubtful(self) -> bool:
@@ -174,31 +136,15 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
             name = f"{row['framework']}-{row['variant']}-{row['precision']}"
             known = (*(row[name] for name in EVALUATED), name) in references
             cost = Cost(row["top1"], "is the baseline" if known else "no baseline", "", False)
-        doubt, bound = quality_doubt(row), row["loss_bound"]
+        quality, bound = quality_of(row), row["loss_bound"]
+        compared = row["status"] == "ok" and row["top1_change"] is not None and not quality.chance
+        doubt = in_words(quality) if compared and not decided(quality) else ""
         most = "" if doubt or bound is None else f"at most {units.at_most(bound)} lost"
         cost = cost._replace(doubt=doubt, warning=row["warnings"] or "", bound=most)
         if cost_of.get(key(row, CONFIGURATION), cost).top1 is None:
             cost_of[key(row, CONFIGURATION)] = cost
         cost_of.setdefault(key(row, CONFIGURATION), cost)
     return cost_of
-
-
-def quality_doubt(row: Row) -> str:
-    """Of a compressed model: that its images do not tell whether it loses too much of top-1, and what would."""
-    if row["precision"] == "fp32" or row["status"] != "ok" or row["top1_change"] is None:
-        return ""
-    loss = quality.Loss.of(row)
-    if not loss.undecided:
-        return ""
-    seen = f"{loss.images:,} images"
-    if loss.bound is not None:
-        seen += f" with and {loss.unlabelled:,} without labels, only that it is no more than {units.at_most(loss.most)}"
-    doubt = f"whether it loses more than {quality.ACCEPTED_LOSS:.0%} of top-1 cannot be told with {seen}"
-    needed = {"": row["images_needed"], " without labels": row["unlabelled_needed"]}
-    enough = " or ".join(f"{number:,}{kind}" for kind, number in needed.items() if number is not None)
-    if not enough:
-        return f"{doubt}; many more would tell"
-    return f"{doubt}; some {enough} would, should the change stay what it is"
 
 
 class Known(NamedTuple):
@@ -260,7 +206,6 @@ def batch(size: int, of_setting: Ranking, study: Known, strains: Sequence[Strain
             Entry(names.configuration(row), standing, study.costs.get(key(row, CONFIGURATION), unknown))
             for row, standing in zip(rows, standings)
         ],
-        gains(compared, REFERENCES) if compared else [],
         of_setting.more(size),
         None if compared else study.broken.get(key(rows[0], COMPARED)),
         missing=[names.member(name) for name in compared.missing] if compared else (),

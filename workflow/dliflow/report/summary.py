@@ -12,8 +12,9 @@ from dliflow.analysis.recommendation import LATENCY, NO, QUESTIONS, UNKNOWN, YES
 from dliflow.analysis.rows import Rows
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
 from dliflow.report import conclusion, names, times, units
-from dliflow.report.answer import FIGURES, OBJECTIVES, Answer, called, cost, doubts, percent
+from dliflow.report.answer import FIGURES, OBJECTIVES, WITHIN, Answer, called, cost, doubts, launched
 from dliflow.report.conclusion import Setting
+from dliflow.report.cost import percent
 from dliflow.report.missing import Missing
 
 COLUMNS, LINES = 100, 30
@@ -98,17 +99,17 @@ def distinct(others: Sequence[Candidate], best: Candidate) -> list[str]:
     for name, of_name in sizes.items():
         at = f"batch size{'s' if len(of_name) > 1 else ''} {names.listed(list(map(str, of_name)))}"
         same = name == names.configuration(best.row)
-        texts.append(at if same else name if of_name == [best.size] else f"{name} at {at}")
+        texts.append(name if of_name == [best.size] and not same else f"{'itself' if same else name} at {at}")
     return texts
 
 
-def better(answer: Answer, outcome: Outcome) -> list[str]:
+def better(answer: Answer, outcome: Outcome, accepted: float = ACCEPTED_LOSS) -> list[str]:
     """Who would be recommended if it were known to keep the constraints, or why it is not known of who is named."""
     place = outcome.best if outcome.perhaps is None else outcome.perhaps
     if place is None or not outcome.why:
         return []
     one = answer.candidate(place)
-    why = "; ".join(str(doubts(one)[reason]) for reason in outcome.why)
+    why = "; ".join(str(doubts(one, accepted)[reason]) for reason in outcome.why)
     if outcome.perhaps is None:
         return [why]
     return [f"perhaps better: {called(one)}, {FIGURES[outcome.objective](one)}, but {why}"]
@@ -119,12 +120,17 @@ def to_goal(answer: Answer, goal: Goal) -> list[str]:
     outcome = answer.outcomes["goal"]
     if outcome is None:
         return ["cannot be told: nothing was measured that could tell"]
+    accepted = ACCEPTED_LOSS if goal.loss is None else goal.loss
     certain = {YES: "yes: ", NO: "no: "}.get(outcome.answer, "")
-    lines = [f"{certain}{headline(answer, outcome, goal)}", *joined(beside(answer, outcome)), *better(answer, outcome)]
+    lines = [
+        f"{certain}{headline(answer, outcome, goal)}",
+        *joined(beside(answer, outcome)),
+        *better(answer, outcome, accepted),
+    ]
     if outcome.answer != YES:
         return [*lines, *relaxed(answer, goal)]
     assert outcome.best is not None
-    return [*lines, cost(answer.candidate(outcome.best))]
+    return [*lines, *priced(answer.candidate(outcome.best))]
 
 
 def relaxed(answer: Answer, goal: Goal) -> list[str]:
@@ -139,6 +145,11 @@ def relaxed(answer: Answer, goal: Goal) -> list[str]:
     return lines
 
 
+def priced(one: Candidate) -> list[str]:
+    """What it costs, and how it is launched where that is not the framework's default."""
+    return [cost(one), *([f"launched with {launched(one)}"] if launched(one) else [])]
+
+
 def joined(clauses: Sequence[str]) -> list[str]:
     """As one line, or none."""
     return ["; ".join(clauses)] if clauses else []
@@ -151,12 +162,12 @@ def to_question(answer: Answer, name: str, whole: bool) -> list[str]:
     outcome, within = answer.outcomes[name], answer.outcomes[f"{name}_within"]
     if outcome is None:
         return []
-    costs = [] if outcome.best is None else [cost(answer.candidate(outcome.best))]
+    costs = [] if outcome.best is None else priced(answer.candidate(outcome.best))
     if not whole:
         return [headline(answer, outcome), *costs]
     lines = [headline(answer, outcome), *joined(beside(answer, outcome)), *better(answer, outcome), *costs]
     if within is not None and within.best != outcome.best:
-        safe = f"losing {percent(ACCEPTED_LOSS)} at most: {headline(answer, within)}"
+        safe = f"{WITHIN}: {headline(answer, within)}"
         lines += joined([safe, *beside(answer, within)])
     return list(dict.fromkeys(lines))
 

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     """
     tables = read.tables(args.tables)
     settings = conclusion.settings(tables)
-    answers = answer.answers(answer.recommendations(tables), args.goal)
+    answers = answer.answers(answer.recommendations(tables, settings), args.goal)
     gaps = missing.missing(tables, args.logs)
     jobs = times.jobs(args.logs)
     this_run = times.this_run(jobs, notes.run(args.run))

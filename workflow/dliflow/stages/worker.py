@@ -60,10 +60,7 @@ class Held:
             return {"skip": str(skip)}
         metrics.check_scores(self.opened.predict(batches[0]), batch_size, self.args.scores)
         warming, stopped_by = warmup.warm_up(self.opened.predict, batches, **warm_up)
-        gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
-        self.batches = batches
-        self.turns = itertools.cycle(range(len(batches)))
-        self.counters = dict.fromkeys(disturbance.process_counters(), 0.0)
+        self._keep(batches)
         return {
             "batch_size": batch_size,
             "threads_in_effect": self.opened.identity["threads_in_effect"],
@@ -73,6 +70,13 @@ class Held:
             "warmup_stopped_by": stopped_by,
             **feed.described(batches),
         }
+
+    def _keep(self, batches: list[np.ndarray]) -> None:
+        """For bursts, of which nothing is counted yet."""
+        gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
+        self.batches = batches
+        self.turns = itertools.cycle(range(len(batches)))
+        self.counters = dict.fromkeys(disturbance.process_counters(), 0.0)
 
     def burst(self, **bounds: Any) -> dict[str, Any]:
         """Timed requests, after one that is not, since others have emptied the caches."""
@@ -119,10 +123,7 @@ class Loaded(Held):
             return {"skip": str(skip)}
         first_request_ms = (time.perf_counter() - begun) * 1e3
         warming = self.loaded.lanes.burst(batches, **warm_up) if warm_up["requests"] else []
-        gc.freeze()
-        self.batches = batches
-        self.turns = itertools.cycle(range(len(batches)))
-        self.counters = dict.fromkeys(disturbance.process_counters(), 0.0)
+        self._keep(batches)
         in_time = all(len(lane.started) < warm_up["requests"] for lane in warming)
         return {
             "batch_size": batch_size,

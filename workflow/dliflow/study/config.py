@@ -176,9 +176,13 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
     goal, sizes = config["goal"], config["latency"]["batch_sizes"]
     if goal["loss"] is not None and goal["disagreement"] is not None:
         yield "goal.disagreement: goal.loss is set, too, and one of them bounds quality; set the other one to null"
+    if goal["objective"] == "throughput":
+        sizes = config["throughput"]["batch_sizes"]
+        if not config["throughput"]["in_flight"]:
+            yield "goal.objective: throughput is not measured; set throughput.in_flight, such as [1, 2, 4]"
     if goal["batch_size"] not in (None, *sizes):
         known_sizes = ", ".join(map(str, sizes))
-        yield f"goal.batch_size: {goal['batch_size']} is not measured; latency.batch_sizes has {known_sizes}"
+        yield f"goal.batch_size: {goal['batch_size']} is not measured; there are {known_sizes}"
     if config["agreement"]["dataset"] == config["dataset"]:
         yield f"agreement.dataset: '{config['dataset']}' is the study's dataset; name one of other images, or null"
 

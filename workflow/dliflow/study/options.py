@@ -284,14 +284,15 @@ def tables(study: Study) -> str:
 def _about(study: Study) -> dict[str, Any]:
     """What the page tells of a study, beside what was measured: its config, and where models and images come from.
 
-    Time bounds and the place of the environments are left out: what decides no result must not make anything anew.
+    Time bounds and the place of the environments are left out: what decides no result must not make anything anew. The
+    goal is an option of the report's own.
     """
 
     def part(settings: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in settings.items() if key not in ("timeout_s", "hang_s")}
 
     config = {key: part(value) if isinstance(value, dict) else value for key, value in study.config.items()}
-    del config["environments"]
+    del config["environments"], config["goal"]
     registered = {"models": study.models, "datasets": study.datasets}
     return {"config": config} | {
         kind: {

@@ -135,6 +135,8 @@ class Loss(NamedTuple):
     """Images without labels."""
     effective: float = 0.0
     """How many independent ones these are worth."""
+    accepted: float = ACCEPTED_LOSS
+    """So much may be lost."""
 
     @classmethod
     def of(cls, row: shared.Row) -> Loss:
@@ -147,14 +149,14 @@ class Loss(NamedTuple):
 
     @property
     def more(self) -> bool:
-        """Whether more of top-1 is lost than the methodology accepts."""
-        return self.high < -ACCEPTED_LOSS
+        """Whether more of top-1 is lost than is accepted."""
+        return self.high < -self.accepted
 
     @property
     def undecided(self) -> bool:
         """Whether neither kind of images tells if more is lost than that."""
-        bounded = self.bound is not None and self.bound <= ACCEPTED_LOSS
-        return not bounded and self.low < -ACCEPTED_LOSS <= self.high
+        bounded = self.bound is not None and self.bound <= self.accepted
+        return not bounded and self.low < -self.accepted <= self.high
 
     @property
     def most(self) -> float:
@@ -165,7 +167,7 @@ class Loss(NamedTuple):
     def verdict(self) -> str:
         """Whether the loss exceeds what is accepted, as far as the images tell."""
         if not self.undecided:
-            return f"loses {'more' if self.more else 'no more'} than {ACCEPTED_LOSS:.0%}"
+            return f"loses {'more' if self.more else 'no more'} than {self.accepted:.0%}"
         if self.bound is None:
             return f"cannot tell with {self.images} images"
         return (
@@ -186,8 +188,8 @@ class Loss(NamedTuple):
         if self.bound is not None:
             change = min(max(change, -self.bound), self.bound)
             spread = min(spread, stats.quantile(0.95) ** 2 * max(self.changed, 1 / self.effective))
-        margin = abs(change + ACCEPTED_LOSS)
-        if not self.undecided or margin < ACCEPTED_LOSS / 10:
+        margin = abs(change + self.accepted)
+        if not self.undecided or margin <= self.accepted / 10:
             return None
         return rounded_up(spread / margin**2)
 
@@ -199,7 +201,7 @@ class Loss(NamedTuple):
         """
         if not self.undecided or self.bound is None:
             return None
-        needed = stats.trials_needed(self.changed, ACCEPTED_LOSS)
+        needed = stats.trials_needed(self.changed, self.accepted)
         return None if needed is None else rounded_up(needed * self.unlabelled / self.effective)
 
 
