@@ -169,7 +169,7 @@ def load(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
     )
 
 
-def over_sizes(scales: Palette, name: str, title: str) -> alt.LayerChart:
+def over_sizes(scales: Palette, name: str, title: str) -> Any:
     """A figure over batch size."""
     x = alt.X("batch:O", title="Batch size", axis=alt.Axis(labelAngle=0))
     y = logarithmic(name, title, alt.Y)
@@ -189,7 +189,7 @@ def figure(name: str, title: Optional[str] = None) -> alt.Tooltip:
     return alt.Tooltip(f"{name}:Q", format=".4~r", title=title or name.replace("_", " "))
 
 
-TOOLTIP = [
+TOOLTIP: list[Any] = [
     *("name:N", "batch:O"),
     *(
         figure("latency", "latency, ms"),
@@ -248,7 +248,7 @@ def made(
     heading: str,
     note: str,
     data_name: str,
-    chart: alt.LayerChart,
+    chart: Any,
     data: dict[str, Rows],
     one_size: bool = False,
 ) -> Optional[Chart]:
