@@ -169,7 +169,7 @@ def load(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
     )
 
 
-def over_sizes(scales: Palette, name: str, title: str) -> alt.LayerChart:
+def over_sizes(scales: Palette, name: str, title: str) -> Any:
     """A figure over batch size."""
     x = alt.X("batch:O", title="Batch size", axis=alt.Axis(labelAngle=0))
     y = logarithmic(name, title, alt.Y)
@@ -189,7 +189,7 @@ def figure(name: str, title: Optional[str] = None) -> alt.Tooltip:
     return alt.Tooltip(f"{name}:Q", format=".4~r", title=title or name.replace("_", " "))
 
 
-TOOLTIP = [
+TOOLTIP: list[Any] = [
     *("name:N", "batch:O"),
     *(
         figure("latency", "latency, ms"),
@@ -215,7 +215,8 @@ def whisker(scales: Palette, along: str, name: str) -> alt.Chart:
     """The intervals of a figure, where there are any."""
     rows = alt.Chart(alt.NamedData("rows")).transform_filter(f"isValid(datum.{name}_low)")
     ends = {along: alt.X(f"{name}_low:Q") if along == "x" else alt.Y(f"{name}_low:Q"), f"{along}2": f"{name}_high:Q"}
-    colour = alt.Stroke("framework:N", scale=scales.colour, legend=None)
+    # Fill and stroke share one legend only where both of every layer have it.
+    colour = alt.Stroke("framework:N", scale=scales.colour, title="Framework")
     return rows.mark_rule(opacity=0.55).encode(stroke=colour, **ends)
 
 
@@ -225,7 +226,7 @@ def marks(scales: Palette) -> alt.Chart:
         alt.Chart(alt.NamedData("rows"))
         .mark_point(size=62, strokeWidth=1.6, cursor="pointer")
         .encode(
-            stroke=alt.Stroke("framework:N", scale=scales.colour, legend=None),
+            stroke=alt.Stroke("framework:N", scale=scales.colour, title="Framework"),
             fill=alt.Fill("framework:N", scale=scales.colour, title="Framework"),
             fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
             shape=alt.Shape("precision:N", scale=scales.shape, title="Precision"),
@@ -236,7 +237,7 @@ def marks(scales: Palette) -> alt.Chart:
 def line(rows: alt.Chart, scales: Palette) -> alt.Chart:
     """A line for each configuration."""
     return rows.mark_line(strokeWidth=1.5).encode(
-        stroke=alt.Stroke("framework:N", scale=scales.colour, legend=None),
+        stroke=alt.Stroke("framework:N", scale=scales.colour, title="Framework"),
         strokeDash=alt.StrokeDash("precision:N", scale=scales.dash, title="Precision"),
         detail="name:N",
     )
@@ -247,7 +248,7 @@ def made(
     heading: str,
     note: str,
     data_name: str,
-    chart: alt.LayerChart,
+    chart: Any,
     data: dict[str, Rows],
     one_size: bool = False,
 ) -> Optional[Chart]:

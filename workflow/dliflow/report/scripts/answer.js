@@ -1,6 +1,7 @@
 "use strict";
 // Looks up what to deploy in the steps that the study computed. Nothing is decided here.
 
+const FEW = 4;
 const ASK = document.getElementById("ask");
 
 /** The last step that begins at or below a bound; without a bound the last of all. */
@@ -29,12 +30,13 @@ function card(answers, index) {
   return document.querySelector(`template[data-answer="${answers}-${index}"]`).content.cloneNode(true);
 }
 
-/** Names of rows, each a link to its figures. */
+/** Names of rows, the first few, each a link to its figures. */
 function named(answers, indices) {
-  return indices.flatMap((index, place) => {
+  const rest = indices.length > FEW ? [` and ${indices.length - FEW} more`] : [];
+  return indices.slice(0, FEW).flatMap((index, place) => {
     const row = answers.rows[index], name = `${row.name}, batch size ${row.batch_size}`;
     return [place ? ", " : "", element("a", { href: `#${encodeURIComponent(row.id)}` }, name), ` (${row.text.latency})`];
-  });
+  }).concat(rest);
 }
 
 /** Why it is not known, in the words of the study. */

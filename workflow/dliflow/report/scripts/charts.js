@@ -11,7 +11,8 @@ function looks() {
   const style = getComputedStyle(document.documentElement), colour = (name) => style.getPropertyValue(name).trim();
   const axis = { labelColor: colour("--ink"), titleColor: colour("--ink"), gridColor: colour("--grid"),
     domainColor: colour("--muted"), tickColor: colour("--muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
-  const legend = { labelColor: colour("--ink"), titleColor: colour("--muted"), labelFontSize: 12, titleFontWeight: "normal" };
+  const legend = { labelColor: colour("--ink"), titleColor: colour("--muted"), labelFontSize: 12, titleFontWeight: "normal",
+    symbolBaseFillColor: colour("--muted"), symbolBaseStrokeColor: colour("--muted") };
   return { background: "transparent", font: "system-ui, sans-serif", view: { stroke: null }, axis, legend };
 }
 
