@@ -143,7 +143,9 @@ onstart:
     if not workflow.touch and any(job.rule.name == "tables" for job in workflow.dag.needrun_jobs()):
         marks.remove(paths.MARKS.values())
     write_json(Path(paths.RUN), {"started": time.time(), "command": " ".join(["snakemake", *sys.argv[1:]])})
-    if DISPLAY is not None and not {Quietness.ALL, Quietness.PROGRESS}.intersection(workflow.output_settings.quiet or ()):
+    if DISPLAY is not None and not {Quietness.ALL, Quietness.PROGRESS}.intersection(
+        workflow.output_settings.quiet or ()
+    ):
         DISPLAY.begin(to_run, durations(), side_by_side())
 
 
