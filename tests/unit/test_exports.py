@@ -150,7 +150,7 @@ def test_what_a_sheet_cannot_hold_is_said(study, tmp_path, monkeypatch):
 @pytest.fixture
 def small(tmp_path):
     """A tie, one that was measured at another time, a slower one, and a loss in accuracy."""
-    points = [point("a", 1, [1.0, 1.1]), point("b", 1, [1.0, 1.2], "int8"), point("c_d", 1, [1.01, 1.3])]
+    points = [point("a", 1, [1.0, 1.1]), point("b", 1, [1.0, 1.2], "int8"), point("c_d", 1, [0.9, 1.5])]
     points += [point("slow", 1, [9.0, 9.1])]
     rounds = in_rounds(1, {called("a"): 1.0, called("b", "int8"): 1.001})
     accuracy = [quality("a"), quality("b", "int8", change=(-0.3, -0.2, -0.1), changed=(0.1, 0.25)), quality("c_d")]
