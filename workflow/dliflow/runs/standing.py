@@ -149,11 +149,8 @@ class Standing:
             still = f"  {about(self.left(left_of_part[part], now))} left" if part in left_of_part else ""
             lines.append(f"{part:<{width}}  {bar}  {number} of {len(members)}{still}")
         left = self.left(rest, now)
-        passed = duration(now - self._began)
-        whole = [
-            f"{100 * self.share(left, now):.0f} % of the time, {passed} so far, {about(left)} left",
-            self._counts(rest),
-        ]
+        so_far = f"{100 * self.share(left, now):.0f} % of the time, {duration(now - self._began)} so far"
+        whole = [f"{so_far}, {about(left)} left" if rest else so_far, self._counts(rest)]
         lines.append("; ".join(filter(None, whole)))
         lines += [self._going_on(number, now) for number in list(self.running)[:SHOWN]]
         more = len(self.running) - SHOWN
