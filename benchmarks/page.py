@@ -30,7 +30,9 @@ def study(folder: Path, points: int) -> read.Tables:
     places = [(f"model{model}", framework, precision) for model in range(1000) for framework in frameworks
               for precision in PRECISIONS]  # fmt: skip
     for model, framework, precision in places[: -(-points // len(SIZES))]:
-        accuracy.append({**quality(framework, precision), "model": model, "top1": rng.uniform(0.6, 0.9)})
+        top1 = rng.uniform(0.6, 0.9)
+        ends = {"top1": top1, "top1_ci_low": top1 - 0.05, "top1_ci_high": top1 + 0.05}
+        accuracy.append({**quality(framework, precision), "model": model, **ends})
         for size in SIZES:
             medians = rng.lognormal(1.5, 0.5) * size**0.8 * rng.lognormal(0, 0.05, 15)
             row, sessions = point(framework, size, list(medians), precision, peak_rss_mib=rng.uniform(90, 700))
