@@ -22,6 +22,7 @@ STUDY = {
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "agreement": {"dataset": None},
     "profile": [],
+    "tune": False,
     "throughput": {"in_flight": [], "batch_sizes": [1], "groups": 1, "p99_ms": None},
 }
 MODELS = {

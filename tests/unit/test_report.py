@@ -253,7 +253,7 @@ def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
 
 def candidates(**columns):
     """Rows of tuning.csv: a race that one candidate won."""
-    race = {**CPU, "framework": "a", "precision": "int8", "parameters": "tuned", "batch_size": 1, "status": "ok"}
+    race = {**CPU, "framework": "onnxruntime", "precision": "int8", "parameters": "tuned", "batch_size": 1, "status": "ok"}
     race |= {"tried": 3, "valid": 30, "seconds": 75.0, **columns}
     winner = {
         "settings": '{"threads": 2}',
@@ -270,15 +270,15 @@ def candidates(**columns):
 
 
 def test_tuned_settings_are_named_where_they_are_quoted_and_the_race_s_own_figure_is_no_gain(tmp_path):
-    tuned = point("a", 1, [1.0, 1.01], "int8", parameters="tuned", settings='{"threads": 2}')
-    points = [point("a", 1, [1.2, 1.21], "int8"), tuned]
+    tuned = point("onnxruntime", 1, [1.0, 1.01], "int8", parameters="tuned", settings='{"threads": 2}')
+    points = [point("onnxruntime", 1, [1.2, 1.21], "int8"), tuned]
     failed = candidates(status="failed", reason="tune: the default broke", batch_size=2, candidate=None)[:1]
     failed[0]["candidate"] = None
-    tables = tables_of(points, [quality("a", "int8")], tmp_path / "tables", tuning=[*candidates(), *failed])
+    tables = tables_of(points, [quality("onnxruntime", "int8")], tmp_path / "tables", tuning=[*candidates(), *failed])
     plots.draw(tables, tmp_path / "plots")
     text, short = run_report(tmp_path)
-    assert "a int8 tuned" in short and "launched with threads=2" in short
-    assert "Launched with <code>threads=2</code>" in text
+    assert "onnxruntime int8 tuned" in short and "launched with threads=2" in short
+    assert "Launch parameters: <code>options.intra_op_num_threads = 2</code>" in text
     section = text[text.index('<section id="tuning">') :].partition("</section>")[0]
     assert "sampled: 3 of 30" in section and "0.83×" in section and "tune: the default broke" in section
     assert re.search(r"<code>threads=2</code></td><td[^>]*>0\.70×", section)  # in the list of all that raced

@@ -32,6 +32,7 @@ STUDY = {
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "throughput": {"in_flight": [1, 2, 4], "batch_sizes": [1, 4], "groups": 3, "p99_ms": 100},
     "agreement": {"dataset": "many"},
+    "tune": False,
     "profile": [
         {"framework": "onnxruntime", "batch_size": 4, **dict.fromkeys(("model", "variant", "precision", "device"))}
     ],

@@ -21,7 +21,15 @@ from dliflow.report.read import Tables
 
 GENERAL = "General"
 FORMATS = {  # of numbers, by their unit
-    **{"ms": "#,##0.000", "s": "#,##0.0", "images/s": "#,##0.0", "MiB": "#,##0.0", "bytes": "#,##0"},
+    **{
+        "ms": "#,##0.000",
+        "s": "#,##0.0",
+        "images/s": "#,##0.0",
+        "MiB": "#,##0.0",
+        "µs": "#,##0.0",
+        "mJ": "#,##0.0",
+        "bytes": "#,##0",
+    },
     **{"share": "0.0%", "probability": "0.000", "ratio": "0.000", "score": "0.0E+00"},
     **{"count": "#,##0", "images": "#,##0"},
 }
