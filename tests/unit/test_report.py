@@ -253,7 +253,14 @@ def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
 
 def candidates(**columns):
     """Rows of tuning.csv: a race that one candidate won."""
-    race = {**CPU, "framework": "onnxruntime", "precision": "int8", "parameters": "tuned", "batch_size": 1, "status": "ok"}
+    race = {
+        **CPU,
+        "framework": "onnxruntime",
+        "precision": "int8",
+        "parameters": "tuned",
+        "batch_size": 1,
+        "status": "ok",
+    }
     race |= {"tried": 3, "valid": 30, "seconds": 75.0, **columns}
     winner = {
         "settings": '{"threads": 2}',

@@ -23,7 +23,8 @@ class Profiled:
         self.profiler, self.session, self.eight_bits = profiler, session, eight_bits
         self.threads = session.threads
         self.seen: list[Request] = []
-        profiler.set_config(profile_symbolic=True, profile_imperative=True, aggregate_stats=True)
+        asked = {"profile_symbolic": True, "profile_imperative": True, "aggregate_stats": True}
+        profiler.set_config(filename=os.devnull, **asked)  # it writes a file when the process ends
 
     def predict(self, batch):
         """One request."""
