@@ -46,8 +46,8 @@ def taken(entry: dict[str, Any], batch_size: int) -> str:
     ends = [(pixel - mean) / scale for mean, scale in zip(entry["mean"], entry["scale"]) for pixel in (0, 255)]
     mean, scale = (_each(entry[key]) for key in ("mean", "scale"))
     whole = "" if dtype == np.float32 else ", rounded to whole numbers"
-    made = f"(pixel - {mean}) / {scale}, of pixels from 0 to 255{whole}"
-    return f"{what} The values go from {_number(min(ends))} to {_number(max(ends))}: {made}."
+    formula = f"(pixel - {mean}) / {scale}, of pixels from 0 to 255{whole}"
+    return f"{what} The values go from {_number(min(ends))} to {_number(max(ends))}: {formula}."
 
 
 def _each(channels: list[float]) -> str:

@@ -54,12 +54,12 @@ def parsed(events: list[dict[str, Any]]) -> list[Request]:
 
 
 def _operator(event: dict[str, Any]) -> Operator:
-    told = event["args"]
-    taken = [kind for tensor in told.get("input_type_shape", []) for kind in tensor]
+    details = event["args"]
+    taken = [kind for tensor in details.get("input_type_shape", []) for kind in tensor]
     return Operator(
-        type=told["op_name"],
+        type=details["op_name"],
         name=event["name"].removesuffix("_kernel_time"),
-        kernel=" ".join([told["provider"].removesuffix("ExecutionProvider"), *taken[:1]]),
-        int8=taken[0] in EIGHT_BITS and told["op_name"] != "DequantizeLinear" if taken else None,
+        kernel=" ".join([details["provider"].removesuffix("ExecutionProvider"), *taken[:1]]),
+        int8=taken[0] in EIGHT_BITS and details["op_name"] != "DequantizeLinear" if taken else None,
         us=float(event["dur"]),
     )

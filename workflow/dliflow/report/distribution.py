@@ -36,14 +36,14 @@ def details(tables: Tables) -> list[Details]:
     """Of every row of performance.csv that has figures."""
     bins = {key(row, POINT): row for row in tables.distributions}
     sessions = grouped((row for row in tables.measurements if row["latency_p50_ms"] is not None), POINT)
-    found = []
+    opened = []
     for row in tables.performance:
         point = key(row, POINT)
         if row["status"] == "ok" and point in sessions:
             drawing = drawn(row, bins.get(point), sessions[point])
             records = list(dict.fromkeys(one["record"] for one in sessions[point] if one["record"]))
-            found.append(Details(names.anchor(row), drawing, row["warnings"] or "", records))
-    return found
+            opened.append(Details(names.anchor(row), drawing, row["warnings"] or "", records))
+    return opened
 
 
 def drawn(row: Row, bins: Row | None, sessions: Rows) -> Markup:

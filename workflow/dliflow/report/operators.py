@@ -49,8 +49,8 @@ class Profile(NamedTuple):
     @property
     def int8_share(self) -> Optional[float]:
         """The share of the operators' time in INT8; None where it is not told of any."""
-        told = [kind for kind in self.kinds if kind.int8 is not None]
-        return sum(kind.share for kind in told if kind.int8) if told else None
+        known = [kind for kind in self.kinds if kind.int8 is not None]
+        return sum(kind.share for kind in known if kind.int8) if known else None
 
 
 class Difference(NamedTuple):

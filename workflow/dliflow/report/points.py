@@ -31,11 +31,11 @@ def points(tables: Tables, settings: list[Setting]) -> Rows:
 
 def of_batch(batch: Batch, quality: dict[tuple, Row], looks: dict[tuple, canvas.Look]) -> Rows:
     """One batch size of a setting."""
-    found = []
+    rows = []
     for entry in batch.entries:
         row = entry.standing.row
         good = quality.get(key(row, CONFIGURATION), {})
-        found.append(
+        rows.append(
             {
                 **drawn_as(row, looks),
                 **ended("latency", entry.standing.latency),
@@ -46,9 +46,9 @@ def of_batch(batch: Batch, quality: dict[tuple, Row], looks: dict[tuple, canvas.
             }
         )
     for name in ("top1", "agreement"):
-        for point, place in zip(found, pareto.places(found, name)):
+        for point, place in zip(rows, pareto.places(rows, name)):
             point[f"{name}_front"] = place
-    return found
+    return rows
 
 
 def drawn_as(row: Row, looks: dict[tuple, canvas.Look]) -> Row:

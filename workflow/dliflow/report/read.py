@@ -79,8 +79,8 @@ def tables(folder: Path) -> Tables:
 
 def about(folder: Path) -> dict[str, Any]:
     """What the study asked for, and of what models and images: from the folder of the tables."""
-    found: dict[str, Any] = read_json(folder / Path(paths.ABOUT).name)
-    return found
+    content: dict[str, Any] = read_json(folder / Path(paths.ABOUT).name)
+    return content
 
 
 def records(folder: Path) -> dict[str, str]:

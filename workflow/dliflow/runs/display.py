@@ -58,10 +58,10 @@ class Screen:
     def size(self) -> os.terminal_size:
         """Columns and lines; a usual size where the terminal does not tell."""
         try:
-            told = os.get_terminal_size(self._stream.fileno())
+            size = os.get_terminal_size(self._stream.fileno())
         except OSError:
-            told = os.terminal_size((0, 0))
-        return told if told.columns and told.lines else os.terminal_size((80, 24))
+            size = os.terminal_size((0, 0))
+        return size if size.columns and size.lines else os.terminal_size((80, 24))
 
     def characters(self) -> tuple[str, str]:
         """What bars are made of: of what is done, and of what is not."""

@@ -159,5 +159,5 @@ def forecast(jobs: Sequence[Job], durations: Durations, cores: int) -> Optional[
         f"  {part:<{widths[0]}}  {number:>{widths[1]}}  {seconds:>{widths[2]}}".rstrip()
         for part, number, seconds in rows
     ]
-    told = measurements(jobs)
-    return "\n".join([*lines, *([f"Measurements to be made: {told}."] if told else [])])
+    measured = measurements(jobs)
+    return "\n".join([*lines, *([f"Measurements to be made: {measured}."] if measured else [])])

@@ -72,10 +72,10 @@ def swept(args: argparse.Namespace) -> tuple[dict[str, Member], dict[tuple[str, 
             continue
         parity = record.read(paths.PARITY.format(**point, **candidate))
         if candidate["parameters"] == race.TUNED:
-            found = _tuned(args, candidate) if parity["status"] == "ok" else {}
-            if found:
-                members[name] = {**candidate, "settings": {size: each["chosen"] for size, each in found.items()}}
-                bursts |= {(name, size): state.bursts(each["confirm"])[race.TUNED] for size, each in found.items()}
+            tuned = _tuned(args, candidate) if parity["status"] == "ok" else {}
+            if tuned:
+                members[name] = {**candidate, "settings": {size: each["chosen"] for size, each in tuned.items()}}
+                bursts |= {(name, size): state.bursts(each["confirm"])[race.TUNED] for size, each in tuned.items()}
             continue
         numbers = range(1, args.groups_of_sweep + 1)
         records = [_of_sweep(paths.SWEEP.format(**point, **candidate, group=number)) for number in numbers]
@@ -93,8 +93,8 @@ def _tuned(args: argparse.Namespace, candidate: Member) -> dict[int, dict[str, A
     """By batch size, what the records of tuning found for a candidate that is shown faster than its default."""
     point = {"node": args.node, "model": args.model, "device": args.device}
     paths_of = {size: paths.TUNE.format(**point, **candidate, batch_size=size) for size in args.batch_sizes}
-    found = {size: record.read(path) for size, path in paths_of.items() if path in args.tuned}
-    good = {size: each["figures"] for size, each in found.items() if each["status"] == "ok"}
+    records = {size: record.read(path) for size, path in paths_of.items() if path in args.tuned}
+    good = {size: each["figures"] for size, each in records.items() if each["status"] == "ok"}
     return {size: figures for size, figures in good.items() if figures["chosen"]}
 
 

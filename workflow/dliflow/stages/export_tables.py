@@ -26,9 +26,9 @@ def run(args: argparse.Namespace) -> None:
     for name, source in sources.items():
         parquet.write(name, source, args.out / f"{name}.parquet")
     xlsx.write(tables, args.out / "study.xlsx")
-    for name, made in (("ranking", papers.ranking(tables)), ("accuracy", papers.accuracy(tables))):
-        markdown.write(made, args.out / f"{name}.md")
-        latex.write(made, args.out / f"{name}.tex")
+    for name, texts in (("ranking", papers.ranking(tables)), ("accuracy", papers.accuracy(tables))):
+        markdown.write(texts, args.out / f"{name}.md")
+        latex.write(texts, args.out / f"{name}.tex")
     figures.write(tables, args.out / "figures")
     if args.mark is not None:
         marks.write(args.mark, sources.values())

@@ -83,8 +83,8 @@ def run(args: argparse.Namespace) -> None:
     about = {"dliflow": version.__version__, "environments": environments, **args.about}
     write_json(args.out / Path(paths.ABOUT).name, about)
     if args.mark is not None:
-        told = ("parity", "accuracy", "measurements", "comparison", "tuning", "throughput", "profile")
-        rows = (row for name in told for row in tables[name])
+        explained = ("parity", "accuracy", "measurements", "comparison", "tuning", "throughput", "profile")
+        rows = (row for name in explained for row in tables[name])
         reasons = dict.fromkeys(row["reason"] for row in rows if row["status"] == "failed")
         if reasons:
             raise DliflowError("\n".join(reasons))

@@ -183,20 +183,20 @@ class Processes(Held):
         self.stack = contextlib.ExitStack()
         self.children = [self._start(number, share) for number, share in enumerate(shares, 1)]
         self.pool = self.stack.enter_context(ThreadPoolExecutor(in_flight))
-        told = [child.ready() for child in self.children]
-        if not any("skip" in one for one in told):
-            told = self._ask({"open": {"batch_size": batch_size, "warm_up": warm_up}})
-        for one in told:
+        answers = [child.ready() for child in self.children]
+        if not any("skip" in one for one in answers):
+            answers = self._ask({"open": {"batch_size": batch_size, "warm_up": warm_up}})
+        for one in answers:
             if "skip" in one:
                 self.stack.close()
                 return one
         return {
-            **told[0],
+            **answers[0],
             "in_flight": in_flight,
             "mode": self.args.mode,
-            "threads_in_effect": _total(one["threads_in_effect"] for one in told),
-            **{key: max(one[key] for one in told) for key in ("load_ms", "first_request_ms")},
-            "warmup_ns": [duration for one in told for duration in one["warmup_ns"]],
+            "threads_in_effect": _total(one["threads_in_effect"] for one in answers),
+            **{key: max(one[key] for one in answers) for key in ("load_ms", "first_request_ms")},
+            "warmup_ns": [duration for one in answers for duration in one["warmup_ns"]],
         }
 
     def _start(self, number: int, processors: set[int]) -> workers.Worker:
@@ -217,13 +217,13 @@ class Processes(Held):
 
     def close(self) -> dict[str, Any]:
         """End them; figures are sums over them."""
-        told = self._ask({"close": {}})
+        answers = self._ask({"close": {}})
         self.stack.close()
         return {
-            "peak_rss_mib": _total(one["peak_rss_mib"] for one in told),
-            "counters": {key: sum(one["counters"][key] for one in told) for key in told[0]["counters"]},
+            "peak_rss_mib": _total(one["peak_rss_mib"] for one in answers),
+            "counters": {key: sum(one["counters"][key] for one in answers) for key in answers[0]["counters"]},
             "launch": launch.in_effect(self.args.launch),
-            "pinned": [one["launch"]["in_effect"]["cpus"] for one in told],
+            "pinned": [one["launch"]["in_effect"]["cpus"] for one in answers],
         }
 
 

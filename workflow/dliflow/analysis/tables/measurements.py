@@ -80,9 +80,9 @@ def _add_tuned(measured: Measured, planned: shared.Row) -> None:
         of_member = {"threads": group["members"][race.TUNED]["identity"]["threads"], "group": number}
         row = {**shared.identity(planned, outcome), **of_member, "record": planned["record"]}
         for opening, session in enumerate(group["sessions"], 1):
-            found = _session(row, outcome["record"], group, session, opening, race.TUNED)
-            measured.sessions.setdefault(point, []).append(found)
-            measured.rows.append(found.row)
+            opened_row = _session(row, outcome["record"], group, session, opening, race.TUNED)
+            measured.sessions.setdefault(point, []).append(opened_row)
+            measured.rows.append(opened_row.row)
 
 
 def _member(group: dict[str, Any]) -> str:

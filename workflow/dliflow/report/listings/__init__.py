@@ -96,7 +96,7 @@ NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 def _in_one(texts: list[str]) -> str:
     """Texts that differ in their numbers, as one."""
-    slots = [sorted(set(found), key=_number) for found in zip(*map(NUMBER.findall, texts))]
+    slots = [sorted(set(numbers), key=_number) for numbers in zip(*map(NUMBER.findall, texts))]
     ranges = iter(slot[0] if len(slot) == 1 else f"{slot[0]} to {slot[-1]}" for slot in slots)
     return NUMBER.sub(lambda _: next(ranges), texts[0])
 
