@@ -447,7 +447,7 @@ def test_many_doubts_of_one_kind_leave_room_for_the_other_and_for_figures(tmp_pa
     assert "and 7 more such, all in the report" in short
     assert "others took up to 90%" in short
     assert len(short.splitlines()) <= summary.LINES
-    assert "Report: " in short
+    assert "Report: " in short and "Files to deploy: results/deploy/" in short
 
 
 def test_an_anchor_far_from_its_best_in_the_study_is_doubtful(tmp_path):
@@ -597,7 +597,7 @@ def test_empty_tables_still_give_everything(tmp_path):
     tables = tables_of([], [], tmp_path / "tables")
     plots.draw(tables, tmp_path / "plots")
     text, short = run_report(tmp_path)
-    assert "The tables have no rows." in text and "Report: " in short
+    assert "The tables have no rows." in text and "Report: " in short and "Files to deploy" not in short
 
 
 def test_unchanged_tables_give_identical_plots_under_the_declared_names(study, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import Optional
 
 from dliflow.analysis.ranking import TIE
@@ -16,6 +17,7 @@ from dliflow.report.answer import FIGURES, OBJECTIVES, WITHIN, Answer, called, c
 from dliflow.report.conclusion import Setting
 from dliflow.report.cost import percent
 from dliflow.report.missing import Missing
+from dliflow.study import paths
 
 COLUMNS, LINES = 100, 30
 GOAL = "Your goal"
@@ -260,6 +262,8 @@ def render(
     skipped = sum(item.rows for item in missing if item.status != "failed")
     head = [line for block in (doubtful(settings, accuracy), failed(missing)) if block for line in (*block, "")]
     tail = [*spent(jobs, run), f"Report: {page}"]
+    if answers:
+        tail.append(f"Files to deploy: {Path(paths.RECOMMENDED).parent}/")
     if skipped:
         tail.insert(0, f"Skipped, as the frameworks declare: {names.count(skipped, 'row')}; the report says why.")
     room = LINES - len(head) - len(tail) - 1
