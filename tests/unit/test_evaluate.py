@@ -85,7 +85,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
         stage = ["accuracy", *(str(part) for key, value in options.items() for part in (f"--{key}", value))]
         result = subprocess.run(
             # A process of its own between: the peak of a child begins with that of its parent.
-            ["sh", "-c", 'exec "$@"', "sh", sys.executable, "-c", STAGE, *stage],
+            ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", STAGE, *stage],
             env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
             capture_output=True,
             text=True,

@@ -19,7 +19,7 @@ CONFIG = config.study({"models": ["m"], "dataset": "d", "frameworks": ["null"], 
 
 def job(number: int, stage: str, *needs: int, **wildcards: str) -> Job:
     """A job of model `m` that needs others."""
-    return Job(number, stage, "x.log", {"model": "m", "device": "cpu", **wildcards}, frozenset(needs))
+    return Job(number, stage, f"{number}.log", {"model": "m", "device": "cpu", **wildcards}, frozenset(needs))
 
 
 def sweeps(*groups: int) -> list[Job]:
@@ -99,6 +99,15 @@ def test_jobs_that_turn_out_to_be_needless_are_no_longer_waited_for():
     run.end(1, True, 10.0)
     run.plan(sweeps(2))
     assert (len(run.jobs), [one.id for one in run.rest]) == (2, [2])
+
+
+def test_a_job_that_has_ended_counts_once_though_a_checkpoint_gives_it_another_number():
+    run = standing(sweeps(1, 2))
+    run.start(1, 0.0)
+    run.end(1, True, 10.0)
+    (anew,) = sweeps(1)
+    run.plan([anew._replace(id=7), *sweeps(2, 3)])
+    assert [one.id for one in run.rest] == [2, 3] and len(run.jobs) == 3
 
 
 def test_the_block_has_a_bar_for_each_part_and_fits_the_terminal():

@@ -137,9 +137,10 @@ def test_a_plot_changed(finished):
     assert "results/report/index.html" in pending
 
 
-def test_another_goal_makes_the_report_alone_which_answers_it(finished):
+def test_another_goal_makes_the_report_which_answers_it_and_chooses_anew_what_to_deploy(finished):
     finished.configure(goal={"objective": "memory", "loss": 0.01})
-    assert {name for name in finished.pending() if not name.startswith("results/report/")} == set()
+    others = {name for name in finished.pending() if not name.startswith("results/report/")}
+    assert others == {paths.RECOMMENDED}
     output = finished.run("all")
     assert "Your goal        smallest memory, at most 1 % of top-1 lost" in output
     data = json.loads((finished.folder / paths.SUMMARY_DATA).read_text())
@@ -158,7 +159,7 @@ def test_other_batch_sizes_measure_all_again_and_do_nothing_else(finished):
         assert {name.split("/")[1] for name in pending - derived(pending)} == {"sweep"}
     told = finished.run("all", "--dry-run")
     assert "Measurements to be made: 4 of the sweep (alpha, beta)." in told
-    assert re.search(r"\n  measuring +4 jobs +about 8 s\n  reporting +4 jobs .*\n  in all +8 jobs ", told)
+    assert re.search(r"\n  measuring +4 jobs +about 8 s\n  reporting +5 jobs .*\n  in all +9 jobs ", told)
 
 
 def test_a_group_added_keeps_the_others(finished):

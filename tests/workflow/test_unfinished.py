@@ -245,7 +245,7 @@ def test_damaged_notes_stop_nothing(finished, content):
     (logs / "run.json").write_text(content)
     (logs / "unfinished.json").write_text(content)
     (logs / "old.failed.json").write_text(content)
-    finished.run("report", "tables", "--forcerun", "tables")
+    finished.run("all", "--forcerun", "tables")
     assert (finished.folder / paths.REPORT).exists()
     assert finished.pending() == set()
 

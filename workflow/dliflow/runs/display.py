@@ -135,6 +135,8 @@ class Display(logging.Handler):
         standing, now = self._standing, time.monotonic()
         assert standing is not None
         if event == "job_started":
+            if not standing.jobs.keys() >= set(record.jobs):  # a checkpoint has added jobs
+                standing.plan(self._list())
             for number in standing.jobs.keys() & record.jobs:  # not `all`, which is no work
                 standing.start(number, now)
         elif event in ("job_finished", "job_error"):

@@ -47,9 +47,12 @@ class Standing:
         self._durations, self._cores, self._began = durations, cores, now
 
     def plan(self, jobs: Iterable[Job]) -> None:
-        """Take note that other jobs are to run: fewer, where a result turned out to be the same as before."""
+        """Take note that other jobs are to run: fewer, where a result turned out to be the same as before; more, where
+        a checkpoint has told which. Snakemake may then give a job that has ended another number, but not another log.
+        """
         kept = {number: self.jobs[number] for number in (*self._ended, *self.running)}
-        self.jobs = {job.id: job for job in jobs} | kept
+        logs = {job.log for job in kept.values()}
+        self.jobs = {job.id: job for job in jobs if job.log not in logs} | kept
 
     def start(self, number: int, now: float) -> None:
         """A job starts."""
