@@ -37,7 +37,7 @@ rule deploy_row:
         converted=converted_of,
         classes=lambda w: STUDY.models[w.model]["classes"],
         templates=templates_of,
-        tables=paths.TABLES.values(),
+        tables=figures_of_rows,
     output:
         paths.DEPLOYED,
     log:
