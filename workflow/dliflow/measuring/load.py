@@ -151,7 +151,7 @@ class Queued:
         distinct = len(batches)
         with _uncollected():
             deadline = clock() + int(limit_s * 1e9)
-            requests = 0
+            begun = 0
             while True:
                 slot = self.queue.free()
                 if counts[slot] == requests or (clock() > deadline and min(counts) >= LEAST):
@@ -159,8 +159,8 @@ class Queued:
                 index = counts[slot]
                 counts[slot] = index + 1
                 times[slot].started[index] = clock()
-                self.queue.start(batches[requests % distinct], calls[slot])
-                requests += 1
+                self.queue.start(batches[begun % distinct], calls[slot])
+                begun += 1
             self.queue.wait()
         return [one.of_first(count) for one, count in zip(times, counts)]
 
