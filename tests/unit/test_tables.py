@@ -48,22 +48,25 @@ MODELS = {
 OF_WHAT_WENT_WRONG = {"reason", "warnings", "unlabelled_reason"}
 
 
+def recorded(config):
+    """The plan of a study, whose records are all written into the working directory."""
+    study_plan = plan.build(config, MODELS, lambda framework: None, files.digest)
+    records.study(study_plan, np.random.default_rng(0))
+    return study_plan
+
+
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A study in the working directory, whose records are all there; its plan."""
     monkeypatch.chdir(tmp_path)
-    study_plan = plan.build(STUDY, MODELS, lambda framework: None, files.digest)
-    records.study(study_plan, np.random.default_rng(0))
-    return study_plan
+    return recorded(STUDY)
 
 
 @pytest.fixture
 def tuned(tmp_path, monkeypatch):
     """The same of a study in which one framework is tuned, so that every table has rows."""
     monkeypatch.chdir(tmp_path)
-    study_plan = plan.build(TUNED, MODELS, lambda framework: None, files.digest)
-    records.study(study_plan, np.random.default_rng(0))
-    return study_plan
+    return recorded(TUNED)
 
 
 def written(folder) -> dict[str, list[list[str]]]:

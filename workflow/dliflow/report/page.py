@@ -223,6 +223,7 @@ def render(title: str, of: Sources) -> str:
         "charts": [chart._asdict() for chart in context["charts"]],
     }
     # Its stub asks for an argument that it does not need.
+    # The package's stub asks for an argument that the function itself does not need.
     scripts = [vl_convert.javascript_bundle()] if context["charts"] else []  # type: ignore[call-arg]
     scripts += [(HERE / f"scripts/{name}.js").read_text("utf-8") for name in SCRIPTS]
     return jinja.get_template("template.html.j2").render(
