@@ -246,16 +246,16 @@ class Reader:
 
     def _lrn(self, inputs, attributes, output):
         """Each value by a power of the mean square of those in the channels around its own."""
-        x, size = inputs[0], attributes["size"]
+        x, width = inputs[0], attributes["size"]
         shape = self.shape(x)
         if len(shape) != 4 or shape[0] > 0:
             raise Skip("of other than images")
         columns = (shape[0], 1, shape[1], shape[2] * shape[3])
-        window = {"kernel": (size, 1), "strides": (1, 1), "pads": (((size - 1) // 2, size // 2), (0, 0))}
+        window = {"kernel": (width, 1), "strides": (1, 1), "pads": (((width - 1) // 2, width // 2), (0, 0))}
         numbers = {"alpha": 1e-4, "bias": 1.0, "beta": 0.75, **attributes}
 
-        def step(op, operands, kind, shape, **how):
-            self.shapes[f"{output}/{kind}"] = shape
+        def step(op, operands, kind, sizes, **how):
+            self.shapes[f"{output}/{kind}"] = sizes
             self.add(op, operands, f"{output}/{kind}", **how)
             return f"{output}/{kind}"
 
