@@ -50,7 +50,7 @@ def build(
     name = output if output in last else form.chosen("output", unread, output)
     single, value = onnx.TensorProto.FLOAT, builder.values[str(name)]
     graph = onnx.helper.make_graph(
-        builder.nodes,
+        builder.leading_to(value),
         "network",
         [onnx.helper.make_tensor_value_info("input", single, ["batch", *shape])],
         [onnx.helper.make_tensor_value_info(value, single, ["batch", *builder.shapes[value]])],
@@ -96,6 +96,15 @@ class Builder:
         self.read.update(taken)
         LAYERS[layer.type](self, layer, taken, given)
         self.values.update(zip(layer.top, given))
+
+    def leading_to(self, value: str) -> list[Any]:
+        """The nodes that a value needs: neither other heads, nor norms that another one has taken in."""
+        needed, nodes = {value}, []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                needed.update(node.input)
+                nodes.append(node)
+        return nodes[::-1]
 
     def refused(self, layer: Any, why: str) -> DliflowError:
         """The error for a layer that cannot be taken."""
