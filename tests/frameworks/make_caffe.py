@@ -197,8 +197,7 @@ def faces():
     w.add("product", "Eltwise", "TanH", "Sigmoid", text="eltwise_param { operation: PROD }")
     text = "eltwise_param { operation: SUM coeff: 1 coeff: -0.5 coeff: 2 }"
     w.add("sum", "Eltwise", "product", "power", "elu", text=text).relu("relu_param { negative_slope: 0.1 }")
-    w.add("bias", "Bias", blobs=[w.rng.normal(0, 1, 8)])
-    return w.fc("fc", 8 * 32 * 32, 64, "transpose: true").fc("last", 64)
+    return w.fc("fc", 8 * 32 * 32, 64).fc("last", 64)
 
 
 def shuffle():
@@ -250,6 +249,7 @@ def main(folder: Path) -> None:
     variant(folder, "broken", "layer {", "layer [")
     variant(folder, "oldest", 'name: "fc8"', 'layer { name: "fc8" type: "innerproduct" } name: "fc8"', of="alexnet")
     variant(folder, "by_batch", "use_global_stats: true", "use_global_stats: false", of="resnet")
+    variant(folder, "transposed", "inner_product_param {", "inner_product_param { transpose: true", of="densenet")
     variant(folder, "wider", "num_output: 8", "num_output: 9")
     variant(folder, "larger", "dim: 64 dim: 64", "dim: 224 dim: 224")
     variant(folder, "nameless", 'name: "conv10"', 'name: "conv11"')

@@ -13,11 +13,12 @@ GOOD = {
 }
 GOOD["training"] = {"output": "fc", "weights": "weights.caffemodel"}
 BAD = {
-    "python": "layer 'drop' is of type Python; taken are AbsVal, BatchNorm",
+    "python": "layer 'drop' is of type Python; taken are AbsVal, BatchNorm, Concat",
     "fork": 'has no field named "torch_pooling"',
     "broken": "not a network as Caffe describes it",
     "oldest": "its layers are of Caffe's oldest form",
     "by_batch": "layer 'bn_conv1' (BatchNorm): use_global_stats: false normalises by each batch",
+    "transposed": "layer 'fc' (InnerProduct): with transposed weights",
     "wider": "layer 'squeeze' (Convolution): its weights are (8, 16, 1, 1) and (8,), it is described with (9, 16, 1, 1",
     "larger": "the model's input is (any, 3, 224, 224), the entry's input.size and input.layout say (batch, 3, 64, 64)",
     "nameless": "layer 'conv11' (Convolution): the file of weights has none for it",

@@ -26,7 +26,7 @@ ParamSpec: string name 1, ParamSpec.DimCheckMode share_mode 2, float lr_mult 3, 
 LayerParameter: string name 1, string type 2, string* bottom 3, string* top 4, Phase phase 10, float* loss_weight 5,
     ParamSpec* param 6, BlobProto* blobs 7, bool* propagate_down 11, NetStateRule* include 8, NetStateRule* exclude 9,
     TransformationParameter transform_param 100, LossParameter loss_param 101, AccuracyParameter accuracy_param 102,
-    BatchNormParameter batch_norm_param 139, BiasParameter bias_param 141, ConcatParameter concat_param 104,
+    BatchNormParameter batch_norm_param 139, ConcatParameter concat_param 104,
     ConvolutionParameter convolution_param 106, DataParameter data_param 107, DropoutParameter dropout_param 108,
     DummyDataParameter dummy_data_param 109, EltwiseParameter eltwise_param 110, ELUParameter elu_param 140,
     FlattenParameter flatten_param 135, HDF5DataParameter hdf5_data_param 112,
@@ -70,7 +70,6 @@ WindowDataParameter: string source 1, float scale 2, string mean_file 3, uint32 
     string crop_mode 11, bool cache_images 12, string root_folder 13
 InputParameter: BlobShape* shape 1
 BatchNormParameter: bool use_global_stats 1, float moving_average_fraction 2, float eps 3
-BiasParameter: int32 axis 1, int32 num_axes 2, FillerParameter filler 3
 ConcatParameter: int32 axis 2, uint32 concat_dim 1
 ConvolutionParameter: uint32 num_output 1, bool bias_term 2, uint32* pad 3, uint32* kernel_size 4, uint32* stride 6,
     uint32* dilation 18, uint32 pad_h 9, uint32 pad_w 10, uint32 kernel_h 11, uint32 kernel_w 12, uint32 stride_h 13,
@@ -124,7 +123,6 @@ V1LayerParameter.LayerType: NONE 0, ABSVAL 35, ACCURACY 1, ARGMAX 30, BNLL 2, CO
 # Defaults of caffe.proto that are not protobuf's own (0, false, the first value of an enum).
 DEFAULTS = {
     "BatchNormParameter": {"eps": "1e-5"},
-    "BiasParameter": {"axis": "1", "num_axes": "1"},
     "ConcatParameter": {"axis": "1", "concat_dim": "1"},
     "ConvolutionParameter": {"bias_term": "true", "group": "1", "axis": "1"},
     "EltwiseParameter": {"operation": "SUM"},

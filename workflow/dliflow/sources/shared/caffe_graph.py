@@ -236,13 +236,15 @@ class Builder:
         p = layer.inner_product_param
         if p.axis != 1:
             raise self.refused(layer, f"along axis {p.axis}; along the first one behind the batch is taken")
+        if p.transpose:
+            raise self.refused(layer, "with transposed weights, which the reference, OpenCV's reader, takes for others")
         inputs = math.prod(self.shapes[x[0]])
-        sizes = (inputs, p.num_output) if p.transpose else (p.num_output, inputs)
-        weight, *bias = self.weights(layer, sizes, *([(p.num_output,)] if p.bias_term else []))
+        sizes = [(p.num_output, inputs), *([(p.num_output,)] if p.bias_term else [])]
+        weight, *bias = self.weights(layer, *sizes)
         flat = x[0]
         if len(self.shapes[flat]) > 1:
             flat = self.add("Flatten", x, f"{y[0]}/flat", (inputs,), axis=1)
-        names = [self.constant(f"{y[0]}/weight", weight.T if p.transpose else weight)]
+        names = [self.constant(f"{y[0]}/weight", weight)]
         names += [self.constant(f"{y[0]}/bias", value) for value in bias]
         self.add("Gemm", [flat, *names], y[0], (p.num_output,), transB=1)
 
@@ -273,34 +275,20 @@ class Builder:
     def scale(self, layer, x, y):
         p = layer.scale_param
         if len(x) == 2:
-            if p.bias_term:
-                raise self.refused(layer, "by another blob, and with a bias")
-            return self.by_blob("Mul", layer, p, x, y)
-        channels = self.channels(layer, p, x[0])
-        factor, *addend = self.weights(layer, (channels,), *([(channels,)] if p.bias_term else []))
-        self.affine(x[0], y[0], factor.astype(float), addend[0].astype(float) if addend else np.zeros(channels))
-
-    def bias(self, layer, x, y):
-        p = layer.bias_param
-        if len(x) == 2:
-            return self.by_blob("Add", layer, p, x, y)
-        channels = self.channels(layer, p, x[0])
-        (addend,) = self.weights(layer, (channels,))
-        self.affine(x[0], y[0], np.ones(channels), addend.astype(float))
-
-    def channels(self, layer: Any, parameters: Any, x: str) -> int:
-        """How many channels a value has, where the layer has a number for each of them."""
-        if self.axis(layer, parameters.axis, x) != 1 or parameters.num_axes != 1:
+            return self.gated(layer, x, y)
+        if self.axis(layer, p.axis, x[0]) != 1 or p.num_axes != 1:
             raise self.refused(layer, "with other than one number for each channel")
-        return self.shapes[x][0]
+        channels = self.shapes[x[0]][0]
+        factor, *addend = self.weights(layer, (channels,), *([(channels,)] if p.bias_term else []))
+        return self.affine(x[0], y[0], factor.astype(float), addend[0].astype(float) if addend else np.zeros(channels))
 
-    def by_blob(self, op, layer, parameters, x, y):
-        """By the numbers of another blob, whose axes are the first ones of this, from an axis on."""
+    def gated(self, layer, x, y):
+        """Times the numbers of another blob, whose axes are the first ones of this, from the batch on."""
         shape, other = self.shapes[x[0]], self.shapes[x[1]]
-        if parameters.axis != 0 or other != shape[: len(other)]:
-            raise self.refused(layer, f"a blob of {other}, from axis {parameters.axis} on, with one of {shape}")
+        if layer.scale_param.axis != 0 or layer.scale_param.bias_term or other != shape[: len(other)]:
+            raise self.refused(layer, f"a blob of {other}, from axis {layer.scale_param.axis} on, with one of {shape}")
         aligned = self.reshape(x[1], f"{y[0]}/aligned", (*other, *[1] * (len(shape) - len(other))))
-        self.add(op, [x[0], aligned], y[0], shape)
+        self.add("Mul", [x[0], aligned], y[0], shape)
 
     def relu(self, layer, x, y):
         slope = layer.relu_param.negative_slope
@@ -452,7 +440,6 @@ def _plain(op: str, **attributes: str):
 LAYERS = {
     "AbsVal": _plain("Abs"),
     "BatchNorm": Builder.batch_norm,
-    "Bias": Builder.bias,
     "Concat": Builder.concat,
     "Convolution": Builder.convolution,
     "Dropout": Builder.same,
