@@ -1,34 +1,27 @@
-"""MNN's models, made by its own tools. int8 is quantized by them too, from pictures that stand for the images.
+"""MNN's models, made by its own converter.
 
-The commands `mnnconvert` and `mnnquant` of its package install a package from the network and report each use to their
-makers (3.6.1); the library behind them, which is called here, does not.
+The command `mnnconvert` of its package installs another package from the network and reports each use to its makers
+(3.6.1). The library behind it, which is called here, does neither.
 """
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 from dliflow.errors import DliflowError
 from dliflow.frameworks.mnn import MODEL
 
+CONVERTER = "import sys, _tools; _tools.mnnconvert(sys.argv)"
+
 
 def convert(source, out, precision, calibration):
-    """ONNX by the converter; fp16 keeps the weights in half precision."""
+    """ONNX by the converter, in a process of its own, which it ends where it cannot go on; fp16 halves the weights."""
     half = ["--fp16"] if precision == "fp16" else []
-    files = ["--modelFile", source / "model.onnx", "--MNNModel", out / MODEL]
-    _tool("mnnconvert", "-f", "ONNX", *files, "--bizCode", "dliflow", *half, makes=out / MODEL)
-
-
-def _tool(name: str, *arguments, makes: Path) -> None:
-    """Run a tool in a process of its own: where it cannot go on it ends the process, with any status."""
-    code = f"import sys, _tools; _tools.{name}(sys.argv)"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    files = ["--modelFile", str(source / "model.onnx"), "--MNNModel", str(out / MODEL)]
+    command = [sys.executable, "-c", CONVERTER, "-f", "ONNX", *files, "--bizCode", "dliflow", *half]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(result.stdout, flush=True)
-    if result.returncode or not makes.exists():
-        lines = [line for line in result.stdout.replace("\r", "\n").splitlines() if line.strip()]
-        reason = lines[-1] if lines else "no output"
-        raise DliflowError(f"MNN's {name} did not make the model (status {result.returncode}): {reason}")
+    if result.returncode or not (out / MODEL).exists():
+        reason = (result.stdout.split("\n\n")[0].strip().splitlines() or ["no output"])[-1]
+        raise DliflowError(f"MNN did not convert the model (status {result.returncode}): {reason}")

@@ -1,7 +1,7 @@
 """MNN, CPU back end, by the API that its makers advise (modules).
 
 Precision "high" is float32 arithmetic everywhere; the back end's own choice may be less on other CPUs. fp16 keeps the
-weights in half precision in the file. int8 is quantized by MNN's own tool; input and output stay float32.
+weights in half precision in the file.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ def version():
 
 
 def supports(precision, device):
-    """FP32, FP16 weights and INT8 on a CPU."""
+    """FP32 and FP16 weights on a CPU."""
     if device != "cpu":
         return f"MNN's package for Python has no back end for {device}"
     if precision == "bf16":
         return "MNN's package for Python has no bf16 kernels for x86"
-    return None if precision in ("fp32", "fp16", "int8") else f"no {precision} model is made for MNN"
+    if precision == "int8":
+        return "models of MNN's tool for INT8 (3.6.1) give other scores in each run on x86, some of them infinite"
+    return None if precision in ("fp32", "fp16") else f"no {precision} model is made for MNN"
 
 
 class Mnn:
