@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import shutil
 import subprocess
 import tempfile
@@ -12,9 +11,6 @@ from pathlib import Path
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import read_json
 from dliflow.frameworks.ncnn import MODEL, WEIGHTS
-
-# ncnn's own layers have plain names; pnnx leaves what it cannot make of them under PyTorch's.
-FOREIGN = re.compile(r"^((?:pnnx|nn|F|torch|aten|prim|onnx|Tensor)\.\S+)", re.MULTILINE)
 
 
 def convert(source, out, precision, calibration):
@@ -30,11 +26,19 @@ def convert(source, out, precision, calibration):
         text = Path(folder, "model.ncnn.param")
         if result.returncode or not text.exists():
             raise DliflowError(f"pnnx did not convert the model (status {result.returncode}); its output is in the log")
-        foreign = FOREIGN.search(text.read_text(encoding="utf-8"))
-        if foreign:
-            raise Skip(f"ncnn: operation {foreign[1]} is not taken")
+        unknown = _unknown(text.read_text(encoding="utf-8"))
+        if unknown:
+            raise Skip(f"ncnn: operation {unknown[0]} is not taken")
         shutil.move(text, out / MODEL)
         shutil.move(Path(folder, "model.ncnn.bin"), out / WEIGHTS)
+
+
+def _unknown(text: str) -> list[str]:
+    """Types of layers in a converted network that ncnn does not have; pnnx leaves them as they are."""
+    import ncnn
+
+    types = {line.split()[0] for line in text.splitlines()[2:] if line.strip()}
+    return sorted(name for name in types if ncnn.layer_to_index(name) < 0)
 
 
 def _pnnx() -> str:
