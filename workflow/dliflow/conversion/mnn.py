@@ -12,14 +12,14 @@ import sys
 from dliflow.errors import DliflowError
 from dliflow.frameworks.mnn import MODEL
 
-CONVERTER = "import sys, _tools; _tools.mnnconvert(sys.argv)"
+CODE = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 
 
 def convert(source, out, precision, calibration):
     """ONNX by the converter, in a process of its own, which it ends where it cannot go on; fp16 halves the weights."""
     half = ["--fp16"] if precision == "fp16" else []
     files = ["--modelFile", str(source / "model.onnx"), "--MNNModel", str(out / MODEL)]
-    command = [sys.executable, "-c", CONVERTER, "-f", "ONNX", *files, "--bizCode", "dliflow", *half]
+    command = [sys.executable, "-c", CODE, "-f", "ONNX", *files, "--bizCode", "dliflow", *half]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(result.stdout, flush=True)
     if result.returncode or not (out / MODEL).exists():
