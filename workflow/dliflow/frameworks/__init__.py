@@ -140,11 +140,19 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
+def family(name: str) -> str:
+    """What a framework is, in whatever version: `openvino` of `openvino` and of `openvino@2025.3`.
+
+    A name with a version has an environment of its own, `envs/<name>.yaml`, and shares all code with its family.
+    """
+    return name.partition("@")[0]
+
+
 def load(name: str) -> ModuleType:
-    """The module of a framework, by its name."""
-    if name not in names():
+    """The module of a framework, by its name, with a version or without."""
+    if family(name) not in names():
         raise DliflowError(f"unknown framework '{name}'; there are {', '.join(names())}")
-    return importlib.import_module(f"dliflow.frameworks.{name}")
+    return importlib.import_module(f"dliflow.frameworks.{family(name)}")
 
 
 def variants(name: str) -> tuple[str, ...]:
