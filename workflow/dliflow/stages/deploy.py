@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
     files = link(args.converted, folder / MODEL)
     deployed = program.Deployed(described.configuration, args.batch_size, args.input, args.scores, launch, files)
     heading = f"{args.title}: {names.configuration(row)}, batch size {args.batch_size}."
-    text = program.render(deployed, heading)
+    text = program.render(deployed, heading, environments.read(args.file)["packages"])
     requirements = pins.requirements(args.file, text, args.environment)
     texts = {
         "classes.txt": names_of_scores(args),
@@ -103,6 +103,7 @@ def run(args: argparse.Namespace) -> None:
             launch=args.launch,
             python=pins.python(args.file),
             pins=requirements,
+            runs=text is not None,
         ),
     }
     if text is None:
