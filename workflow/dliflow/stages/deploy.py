@@ -15,7 +15,7 @@ from dliflow.deployment import choice, figures, pins, program, readme
 from dliflow.files import payload, read_json, replacing, sha256, write_json, write_text
 from dliflow.measuring import session
 from dliflow.report import answer, names, read
-from dliflow.study import config, paths
+from dliflow.study import config, environments, paths
 
 MODEL = "model"
 BACKGROUND = "(none of the classes)"  # the name of a score before that of class 0
