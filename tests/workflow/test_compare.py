@@ -151,15 +151,18 @@ def test_after_an_upgrade_leaders_meet_their_older_version(compared):
 def test_versions_side_by_side_are_rows_that_meet(finished):
     text = (finished.folder / "envs/beta.yaml").read_text()
     (finished.folder / "envs/beta@2.4.5.yaml").write_text(text.replace("numpy==2.4.6", "numpy==2.4.5"))
+    (finished.folder / "envs/beta@1.yaml").write_text(text.replace("python=3.11", "python=2.7"))
     kept = finished.dates()
-    finished.configure(compare={"leaders": 2}, frameworks=["beta", "beta@2.4.5"])
-    finished.run("all")
+    finished.configure(compare={"leaders": 2}, frameworks=["beta", "beta@2.4.5", "beta@1"])
+    assert "Python 2.7 could not be fetched; what needs it is skipped." in finished.run("all")
     assert kept.items() <= finished.dates().items()  # of today's version nothing ran again
     rows = finished.table("performance")
     assert {(row["framework"], row["framework_version"], row["status"]) for row in rows} == {
         ("beta", "2.4.6", "ok"),
         ("beta@2.4.5", "2.4.5", "ok"),
+        ("beta@1", "", "skipped"),
     }
+    assert "envs/beta@1.yaml needs Python 2.7" in next(row["reason"] for row in rows if row["framework"] == "beta@1")
     (pair,) = (row for row in finished.table("comparison") if row["batch_size"] == "1")
     assert {pair["first"], pair["second"]} == {"beta-default-fp32-default", "beta@2.4.5-default-fp32-default"}
     latency = [row for row in finished.table("changes") if row["quantity"] == "latency"]
