@@ -186,6 +186,11 @@ def test_a_row_that_fails_now_is_told_first_and_its_figures_are_not_compared():
     assert (rows[0]["verdict"], rows[0]["new_told"]) == ("shown to fail now", "failed: it breaks")
 
 
+def test_a_point_that_was_not_measured_then_has_no_figures_to_compare():
+    rows = changes.changes(*both(performance(5.0, latency_reference_ms=None), performance(5.0)))
+    assert [(row["quantity"], row["verdict"]) for row in rows] == [("status", "the same")]
+
+
 def test_warnings_that_differ_in_numbers_only_are_the_same():
     old = performance(5.0, warnings="others took 12 % of the processors; few requests")
     new = performance(5.0, warnings="others took 3.5 % of the processors; p99 drifts")

@@ -199,7 +199,7 @@ def _identity(both: _Pair) -> Row:
 def _speed(both: Iterable[_Pair], met: Sequence[Row], sessions: _Sessions) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
-        if not (_well(one.old) and _well(one.new)):
+        if not _well(one, "latency_reference_ms"):
             continue
         apart = _apart(one) or sessions.apart(one.new)
         yield _latency(one, met, apart)
@@ -210,8 +210,9 @@ def _speed(both: Iterable[_Pair], met: Sequence[Row], sessions: _Sessions) -> It
             yield _line(one, MODEL_BYTES, *sizes, Change(ratio, (ratio, ratio), EXACT))
 
 
-def _well(row: Row) -> bool:
-    return bool(row["status"] == "ok")
+def _well(both: _Pair, figure: str) -> bool:
+    """Whether both rows have figures."""
+    return all(row["status"] == "ok" and row.get(figure) is not None for row in both)
 
 
 def _apart(both: _Pair) -> str:
@@ -334,7 +335,7 @@ def welch(old: np.ndarray, new: np.ndarray, confidence: float = CONFIDENCE) -> t
 def _loaded(both: Iterable[_Pair]) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
-        if not (_well(one.old) and _well(one.new)):
+        if not _well(one, "images_per_s"):
             continue
         old, new = (row["images_per_s"] for row in one)
         apart = _apart(one)
@@ -352,7 +353,7 @@ def _loaded(both: Iterable[_Pair]) -> Iterator[Row]:
 def _quality(both: Iterable[_Pair], paired: Mapping[tuple, Row]) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
-        if not (_well(one.old) and _well(one.new)):
+        if not _well(one, "top1"):
             continue
         together = paired.get(key(one.new, columns.CONFIGURATION), {})
         yield _top1(one, together)
