@@ -7,10 +7,11 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
+from dliflow import frameworks
 from dliflow.configuration import Configuration
 from dliflow.fetching import locations
 from dliflow.machine import children
-from dliflow.runs import known
+from dliflow.runs import known, pythons
 from dliflow.study import options, paths, plan
 from dliflow.study.source_code import digest as code
 from dliflow.study.study import Study, contents
@@ -19,6 +20,8 @@ CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 ORIGIN = ", ".join(map(str, workflow.configfiles)) or "--config"
 if workflow.is_main_process:
     checked(known.ensure, config, ORIGIN)  # the plan needs the models' entries
+    if not CONDA:
+        checked(pythons.fetch, config, ORIGIN)  # without which it skips rows
 STUDY = checked(Study.read, config, ORIGIN, CONDA)
 CONFIG, PLAN = STUDY.config, STUDY.plan
 if workflow.is_main_process:
@@ -30,7 +33,7 @@ wildcard_constraints:
     dataset="[a-z0-9_]+",
     subset="evaluation|performance",
     spec="[a-z0-9-]+",
-    framework="[a-z0-9_]+",
+    framework=frameworks.NAME,
     variant="[a-z0-9_]+",
     precision="fp32|fp16|bf16|int8",
     device="cpu|gpu",
@@ -196,7 +199,8 @@ def figures_of_rows(wildcards):
 def templates_of(wildcards):
     """Input function: what its texts are made of."""
     folder = Path("workflow/dliflow/deployment")
-    templates = [folder / name for name in ("README.md.j2", "predict.py.j2", f"{wildcards.framework}.py.j2")]
+    own = f"{frameworks.family(wildcards.framework)}.py.j2"
+    templates = [folder / name for name in ("README.md.j2", "predict.py.j2", own)]
     return [str(template) for template in templates if template.exists()]
 
 
