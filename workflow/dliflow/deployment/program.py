@@ -141,6 +141,7 @@ def render(deployed: Deployed, heading: str) -> Optional[str]:
         "heading": heading,
         "precision": configuration.precision,
         "variant": configuration.variant,
+        "device": configuration.device,
         "batch_size": deployed.batch_size,
         "scores": deployed.scores,
         "files": deployed.files,
