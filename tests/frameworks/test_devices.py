@@ -23,7 +23,9 @@ WITHOUT = {
 
 
 def test_every_framework_with_a_gpu_is_tried_here():
-    assert {name for name in CONFIG["frameworks"] if frameworks.load(name).supports("fp32", "gpu") is None} == {*WITHOUT}
+    assert {name for name in CONFIG["frameworks"] if frameworks.load(name).supports("fp32", "gpu") is None} == {
+        *WITHOUT
+    }
 
 
 @pytest.mark.parametrize("framework", WITHOUT)
