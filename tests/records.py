@@ -37,7 +37,7 @@ DISTURBANCE = {
     **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {}},
 }
 FED = {"inputs": "images", "distinct_asked": None}
-GONE = {"gone-default-fp32-default": "its process died"}
+GONE = {"gone-python-default-fp32-default": "its process died"}
 IMAGES = 40
 REQUESTS = 70  # of a burst
 SPREAD = (0.03, 0.02, 0.01)  # of groups, sessions and bursts

@@ -17,7 +17,7 @@ SLOW = math.log(1.4)
 
 
 def member(framework, precision="fp32", parameters="default"):
-    return {"framework": framework, "variant": "default", "precision": precision, "parameters": parameters}
+    return {"framework": framework, "api": "python", "variant": "default", "precision": precision, "parameters": parameters}
 
 
 def measured(*rows):
@@ -46,9 +46,9 @@ def by_session(burst):
 
 def test_a_member_is_called_by_what_tells_it_apart():
     one = member("openvino", "int8")
-    assert comparison.name(one) == "openvino-default-int8-default"
-    assert comparison.name({**one, "older": "2025.3.0"}) == "openvino-default-int8-default@2025.3.0"
-    assert comparison.name({**one, "size": 4}) == "openvino-default-int8-default:4"
+    assert comparison.name(one) == "openvino-python-default-int8-default"
+    assert comparison.name({**one, "older": "2025.3.0"}) == "openvino-python-default-int8-default@2025.3.0"
+    assert comparison.name({**one, "size": 4}) == "openvino-python-default-int8-default:4"
 
 
 def test_leaders_are_those_not_shown_slower_and_two_at_least():
@@ -92,7 +92,7 @@ def test_a_leader_meets_its_older_version():
     old = {**member("b"), "older": "1.0"}
     members, pairs = comparison.choose(*measured(*rows), 2, lambda one: old if one["framework"] == "b" else None)
     assert old in members
-    assert Pair("b-default-fp32-default", "b-default-fp32-default@1.0", "version") in pairs
+    assert Pair("b-python-default-fp32-default", "b-python-default-fp32-default@1.0", "version") in pairs
 
 
 def test_each_leader_and_the_fastest_of_each_framework_meet_their_older_version():
@@ -100,7 +100,7 @@ def test_each_leader_and_the_fastest_of_each_framework_meet_their_older_version(
     rows.append((member("b"), 3.0, 0.01))
     members, pairs = comparison.choose(*measured(*rows), 2, lambda one: {**one, "older": "1.0"})
     versions = {pair.first: pair.second for pair in pairs if pair.purpose == "version"}
-    chosen = ["a-default-int8-default", "a-default-fp32-default", "b-default-int8-default"]
+    chosen = ["a-python-default-int8-default", "a-python-default-fp32-default", "b-python-default-int8-default"]
     assert versions == {name: f"{name}@1.0" for name in chosen}
     assert {comparison.name(one) for one in members} == {*versions, *versions.values()}
 

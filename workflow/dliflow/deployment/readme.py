@@ -59,6 +59,7 @@ def render(
     launch: dict[str, Any],
     python: str,
     pins: str,
+    compiled: Sequence[str],
 ) -> str:
     """The README.
 
@@ -69,6 +70,7 @@ def render(
         launch: the config's.
         python: the version that was measured, `3.11`.
         pins: the text of `requirements.txt`.
+        compiled: the lines that compile its program in C++; none where it is one in Python.
     """
     row, entry = place.row, deployed.entry
     framework = row["framework"]
@@ -94,7 +96,8 @@ def render(
             *figures.quality(tables, row),
             *figures.circumstances(row, record),
         ],
-        program=template.exists(),
+        program=template.exists() or bool(compiled),
+        compiled=list(map(Code, compiled)),
         template=Code(f"workflow/dliflow/deployment/{template.name}"),
         python=python,
         builds="+cpu" in pins,

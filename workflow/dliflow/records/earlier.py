@@ -21,7 +21,7 @@ def version(member: dict[str, Any], point: dict[str, Any]) -> Optional[dict[str,
         point: node, model and device.
 
     Returns:
-        The member with `older` (the version), and its own `python` and `converted`.
+        The member with `older` (the version), and its own `python`, `converted` and `built`.
     """
     now = _identity(Path(paths.SWEEP.format(**{**point, **member}, group=1)))
     pattern = paths.SWEEP.format(**{**point, **member, "environment": "*"}, group=1)
@@ -35,7 +35,7 @@ def version(member: dict[str, Any], point: dict[str, Any]) -> Optional[dict[str,
     if not versions:
         return None
     last = max(versions, key=lambda then: then["finished_at"])
-    its_own = {key: last[key] for key in ("python", "converted")}
+    its_own = {key: last[key] for key in ("python", "converted", "built")}
     return {**member, **its_own, "older": last["framework_version"]}
 
 

@@ -45,7 +45,6 @@ OBJECTIVES = {
     MEMORY: "smallest memory",
 }
 VERSION = 1  # of the file's form; the schema says when it rises
-IDENTITY = ("model", "framework", "variant", "precision", "device", "node", "scenario", "parameters", "batch_size")
 WITHIN = f"losing {costs.percent(ACCEPTED_LOSS)} at most"
 # What a row is recommended for.
 REASONS = {
@@ -190,12 +189,11 @@ def row(candidate: Candidate, recommended_for: Sequence[str]) -> dict[str, Any]:
     known: Row = quality.row or {}
     chosen = launch_settings(of)
     return {
-        **{name: of[name] for name in IDENTITY},
+        **{name: of[name] for name in POINT},
         "id": "-".join(
-            ["row", *(str(of[name]) for name in IDENTITY), *([str(candidate.in_flight)] if candidate.in_flight else [])]
+            ["row", *(str(of[name]) for name in POINT), *([str(candidate.in_flight)] if candidate.in_flight else [])]
         ),
         "name": names.configuration(of),
-        "api": "python",
         "framework_version": of["framework_version"],
         "settings": chosen,
         "threads": of["threads"],

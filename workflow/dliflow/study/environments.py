@@ -13,6 +13,8 @@ from dliflow import files
 from dliflow.errors import DliflowError
 from dliflow.study import yaml_files
 
+COMPILER = "cxx-compiler"  # which conda users may add, for programs in C++; without conda the system's own is taken
+
 
 def read(path: Path) -> dict[str, Any]:
     """`{"python": version, "packages": [pins]}` of an environment file.
@@ -33,7 +35,7 @@ def read(path: Path) -> dict[str, Any]:
             packages += map(str, entry["pip"])
         elif isinstance(entry, str) and entry.replace(" ", "").startswith("python="):
             python = entry.replace(" ", "").removeprefix("python").lstrip("=")
-        elif entry != "pip":
+        elif entry not in ("pip", COMPILER):
             problems.append(f"'{entry}' can be had from conda only; move it to the list under 'pip:'")
     problems += [f"pip: '{pin}' is not pinned; write '{pin}==VERSION'" for pin in packages if "==" not in pin]
     if python is None:
