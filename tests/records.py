@@ -158,6 +158,7 @@ def sweep(
     measured = [size for size in batch_sizes if size not in lost]
     of_group = groups({"measured": identity}, {"measured": touched(5.0)}, rng, count=1, batch_sizes=measured)
     figures = {"groups": of_group, "broken": list(broken), **FED, "key": "0" * 64, "python": "python", "converted": "m"}
+    figures["built"] = None
     write(
         path or row["record"],
         "sweep",
@@ -191,6 +192,7 @@ def throughput(
         size = session["opened"]["measured"]["batch_size"]
         of_group["sessions"] += [loaded(session, number) for number in numbers if (size, number) not in lost]
     figures = {"groups": [of_group], "broken": list(broken), **FED, "key": "0" * 64, "python": "p", "converted": "m"}
+    figures["built"] = None
     write(row["record"], "sweep", {**identity, "batch_sizes": batch_sizes, "list_sha256": "1", "origin": "0"}, figures)
 
 

@@ -1,7 +1,7 @@
 """What a framework's program in C++ does beside Python, on the same converted model; run in its environment.
 
-A case: `framework`, `precision`, `converted` and `built` (manifests), `array` (manifest of pixels), `entry` (the model's
-input), `threads`, `options`.
+A case: `framework`, `precision`, `converted` and `built` (manifests), `array` (manifest of pixels), `entry` (the
+model's input), `threads`, `options`.
 """
 
 from __future__ import annotations

@@ -126,6 +126,17 @@ def test_a_model_from_gluon_is_compared_with_the_first_variant_of_its_runtime(tm
     assert "baseline" not in found["mxnet-python-imperative-fp32"]
 
 
+def test_what_runs_in_cpp_is_compared_with_its_own_fp32_and_then_with_python_s(tmp_path):
+    study = Study(tmp_path)
+    for name in ("pytorch-python-default-fp32", "openvino-python-default-fp32", "openvino-cpp-default-fp32"):
+        study.add(name, RIGHT)
+    study.add("openvino-cpp-default-int8", ONE_WRONG)
+    study.add("pytorch-cpp-default-int8", ONE_WRONG)
+    found = {name: row.get("baseline") for name, row in study.table().items()}
+    assert found["openvino-cpp-default-fp32"] == found["pytorch-cpp-default-int8"] == "pytorch-python-default-fp32"
+    assert found["openvino-cpp-default-int8"] == "openvino-cpp-default-fp32"
+
+
 def test_another_variant_stands_in_for_a_reference_that_failed(tmp_path):
     study = Study(tmp_path, reference="mxnet")
     study.add("mxnet-python-imperative-fp32", ONE_WRONG, parity="failed")

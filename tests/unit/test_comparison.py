@@ -105,6 +105,17 @@ def test_each_leader_and_the_fastest_of_each_framework_meet_their_older_version(
     assert {comparison.name(one) for one in members} == {*versions, *versions.values()}
 
 
+def test_leaders_and_the_fastest_of_each_framework_meet_themselves_in_the_other_language():
+    python, cpp = member("a", "int8"), {**member("a", "int8"), "api": "cpp"}
+    rows = [(python, 1.02, 0.01), (member("b"), 1.0, 0.01), ({**member("b"), "api": "cpp"}, 5.0, 0.01), (cpp, 4.0, 0.01)]
+    rows += [(member("c"), 9.0, 0.01), ({**member("c"), "api": "cpp"}, 8.0, 0.01), (member("d"), 9.0, 0.01)]
+    members, pairs = comparison.choose(*measured(*rows), 2)
+    fp32 = {f"{name}-cpp-default-fp32-default": f"{name}-python-default-fp32-default" for name in "bc"}
+    wanted = {"a-cpp-default-int8-default": "a-python-default-int8-default", **fp32}
+    assert {pair.first: pair.second for pair in pairs if pair.purpose == "api"} == wanted
+    assert {comparison.name(one) for one in members} == {*wanted, *wanted.values()}
+
+
 def test_the_ratio_and_who_is_faster():
     slower = comparison.ratio(groups_of(1.05), PAIR)
     assert slower.interval[0] < 1.05 < slower.interval[1]

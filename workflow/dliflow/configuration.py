@@ -1,4 +1,4 @@
-"""A configuration: a model in a framework, through one of its APIs, in a variant, at a precision, on a device, with launch parameters."""
+"""A configuration: a model in a framework, its API and variant, at a precision, on a device, with launch parameters."""
 
 from __future__ import annotations
 

@@ -524,16 +524,16 @@ COMPARISON = (
         TEXT,
         "",
         "`leaders`: the fastest ones against the first of them; `precision`: against FP32 of the same framework; "
-        "`tuning`: against default launch parameters; `api`: C++ against Python; `version`: against an older version of the framework; "
-        "`batch size`: the fastest of each batch size against that of the most images per second",
+        "`tuning`: against default launch parameters; `api`: C++ against Python; `version`: against an older version of "
+        "the framework; `batch size`: the fastest of each batch size against that of the most images per second",
         UNRUN,
     ),
     Column(
         "first",
         TEXT,
         "",
-        "framework-api-variant-precision-parameters, with `@version` where it is the older one, and with `:` and the batch "
-        "size where batch sizes were compared",
+        "framework-api-variant-precision-parameters, with `@version` where it is the older one, and with `:` and the "
+        "batch size where batch sizes were compared",
         UNRUN,
     ),
     Column("first_version", TEXT, "", "the framework's version", UNRUN),

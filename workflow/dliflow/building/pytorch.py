@@ -10,8 +10,8 @@ def supports(precision):
     if precision == PACKAGED:
         return None
     return (
-        f"in {precision} PyTorch runs an exported program eagerly, which its wheel can do in Python alone; in C++ it runs "
-        f"packages of AOTInductor, which are made for {PACKAGED} only"
+        f"in {precision} PyTorch runs an exported program eagerly, which its wheel can do in Python alone; in C++ it "
+        f"runs packages of AOTInductor, which are made for {PACKAGED} only"
     )
 
 

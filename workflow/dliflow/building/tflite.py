@@ -14,8 +14,9 @@ def compile_line(site):
     (version,) = (each.version for each in distributions(path=[str(site)], name="ai-edge-litert"))
     if version.split(".")[:2] != RELEASE.split("."):
         raise Skip(
-            f"workflow/cpp/tflite.cpp knows the C interface of LiteRT {RELEASE}, which changes between releases; this is "
-            f"{version}. Compare litert/c of both releases, and then change RELEASE in workflow/dliflow/building/tflite.py"
+            f"workflow/cpp/tflite.cpp knows the C interface of LiteRT {RELEASE}, which changes between releases; this "
+            f"is {version}. Compare litert/c of both releases, then change RELEASE in "
+            "workflow/dliflow/building/tflite.py"
         )
     package = site / "ai_edge_litert"
     return ["-std=c++17", str(package / "libLiteRt.so"), f"-Wl,-rpath,{package}"]

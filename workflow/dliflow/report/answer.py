@@ -32,6 +32,7 @@ from dliflow.analysis.recommendation import (
 )
 from dliflow.analysis.rows import Row, key
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
+from dliflow.configuration import PYTHON
 from dliflow.report import conclusion, machines, names, units
 from dliflow.report import cost as costs
 from dliflow.report.read import POINT, Tables
@@ -199,7 +200,7 @@ def row(candidate: Candidate, recommended_for: Sequence[str]) -> dict[str, Any]:
         "threads": of["threads"],
         "threads_in_effect": of["threads_in_effect"],
         "launch": of["launch"],
-        "code": frameworks.code(of["framework"], chosen) if chosen else [],
+        "code": frameworks.code(of["framework"], chosen) if chosen and of["api"] == PYTHON else [],
         "in_flight": candidate.in_flight,
         "recommended_for": list(recommended_for),
         "deploy": str(Path(paths.DEPLOYED.format(**of)).parent),

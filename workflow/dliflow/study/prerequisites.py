@@ -141,8 +141,8 @@ def for_compiling(who: str, purpose: str) -> list[str]:
     if shutil.which(compiler) is not None:
         return []
     return [
-        f"{who}: there is no C++ compiler '{compiler}' {purpose}; sudo apt-get install g++ (Fedora: dnf install gcc-c++), "
-        "or name another one in CXX; without it these rows are skipped"
+        f"{who}: there is no C++ compiler '{compiler}' {purpose}; sudo apt-get install g++ (Fedora: dnf install "
+        "gcc-c++), or name another one in CXX; without it these rows are skipped"
     ]
 
 
