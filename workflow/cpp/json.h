@@ -16,7 +16,8 @@ inline std::string quoted(const std::string& text) {
     for (const unsigned char letter : text) {
         char code[8];
         std::snprintf(code, sizeof code, "\\u%04x", letter);
-        out += letter < ' ' ? std::string(code) : (letter == '"' || letter == '\\' ? "\\" : "") + std::string(1, letter);
+        if (letter == '"' || letter == '\\') out += '\\';
+        out += letter < ' ' ? std::string(code) : std::string(1, letter);
     }
     return out + '"';
 }

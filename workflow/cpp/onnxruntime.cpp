@@ -16,11 +16,14 @@ struct OrtApiBase {
 
 using Status = void*;  // null: all is well
 enum Place : size_t {
-    GetErrorMessage = 2, CreateEnv = 3, CreateSession = 7, Run = 9, CreateSessionOptions = 10, SetSessionExecutionMode = 13,
+    GetErrorMessage = 2, CreateEnv = 3, CreateSession = 7, Run = 9,
+    CreateSessionOptions = 10, SetSessionExecutionMode = 13,
     EnableMemPattern = 16, DisableMemPattern = 17, EnableCpuMemArena = 18, DisableCpuMemArena = 19,
-    SetSessionGraphOptimizationLevel = 23, SetIntraOpNumThreads = 24, SetInterOpNumThreads = 25, SessionGetInputName = 36,
-    SessionGetOutputName = 37, CreateTensorWithDataAsOrtValue = 49, GetTensorMutableData = 51,
-    GetTensorShapeElementCount = 64, GetTensorTypeAndShape = 65, CreateCpuMemoryInfo = 69, GetAllocatorWithDefaultOptions = 78,
+    SetSessionGraphOptimizationLevel = 23, SetIntraOpNumThreads = 24, SetInterOpNumThreads = 25,
+    SessionGetInputName = 36, SessionGetOutputName = 37,
+    CreateTensorWithDataAsOrtValue = 49, GetTensorMutableData = 51,
+    GetTensorShapeElementCount = 64, GetTensorTypeAndShape = 65,
+    CreateCpuMemoryInfo = 69, GetAllocatorWithDefaultOptions = 78,
     ReleaseSession = 95, ReleaseValue = 96, ReleaseTensorTypeAndShapeInfo = 99, ReleaseSessionOptions = 100,
     AddSessionConfigEntry = 130,
 };
@@ -93,8 +96,8 @@ public:
 
     Scores predict(const float* batch) override {
         void* taken = nullptr;
-        call(CreateTensorWithDataAsOrtValue, memory_, static_cast<void*>(const_cast<float*>(batch)), bytes_, shape_.data(),
-             shape_.size(), FLOAT, &taken);
+        void* data = const_cast<float*>(batch);  // read in place
+        call(CreateTensorWithDataAsOrtValue, memory_, data, bytes_, shape_.data(), shape_.size(), FLOAT, &taken);
         if (!keep_) {  // the session gives each request's scores memory of their own
             release(ReleaseValue, scores_);
             scores_ = nullptr;

@@ -31,7 +31,8 @@ ov::AnyMap properties(const Settings& settings, const std::string& precision) {
 class OpenVino : public Session {
 public:
     OpenVino(ov::CompiledModel compiled, bool preset, bool share)
-        : compiled_(std::move(compiled)), request_(compiled_.create_infer_request()), shape_(compiled_.input().get_shape()), preset_(preset), share_(share) {}
+        : compiled_(std::move(compiled)), request_(compiled_.create_infer_request()),
+          shape_(compiled_.input().get_shape()), preset_(preset), share_(share) {}
 
     int threads() const override { return compiled_.get_property(ov::inference_num_threads); }
 

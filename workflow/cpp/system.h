@@ -20,7 +20,8 @@ using Ns = int64_t;
 
 // Of the monotonic clock, which Python's `time.perf_counter_ns` reads, too.
 inline Ns now() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    const auto since = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(since).count();
 }
 
 using Counters = std::vector<std::pair<const char*, double>>;

@@ -1,8 +1,8 @@
 // LiteRT, TFLite's runtime: its `CompiledModel` with XNNPACK, by its C interface.
 //
-// The wheel has the library and no headers, and the interface changes from release to release: what stands here is that
-// of 2.3 (google-ai-edge/LiteRT, litert/c), and `building/tflite.py` refuses any other. Python's `Interpreter` is another
-// library over the same kernels.
+// The wheel has the library and no headers, and the interface changes from release to release: what stands here is
+// that of 2.3 (google-ai-edge/LiteRT, litert/c), and `building/tflite.py` refuses any other. Python's `Interpreter` is
+// another library over the same kernels.
 #include <cstdlib>
 #include <cstring>
 
@@ -25,11 +25,13 @@ Status LiteRtSetOptionsHardwareAccelerators(Handle options, int accelerators);
 Status LiteRtCreateOpaqueOptions(const char* of, void* text, void (*release)(void*), Handle* opaque);
 Status LiteRtAddOpaqueOptions(Handle options, Handle opaque);
 Status LiteRtCreateCompiledModel(Handle environment, Handle model, Handle options, Handle* compiled);
-Status LiteRtCompiledModelResizeInputTensor(Handle compiled, size_t signature, size_t input, const int* sizes, size_t rank);
+Status LiteRtCompiledModelResizeInputTensor(
+    Handle compiled, size_t signature, size_t input, const int* sizes, size_t rank);
 Status LiteRtCreateManagedTensorBuffer(Handle environment, int kind, const Tensor* type, size_t bytes, Handle* buffer);
 Status LiteRtLockTensorBuffer(Handle buffer, void** address, int mode);
 Status LiteRtUnlockTensorBuffer(Handle buffer);
-Status LiteRtRunCompiledModel(Handle compiled, size_t signature, size_t inputs, Handle* taken, size_t outputs, Handle* given);
+Status LiteRtRunCompiledModel(
+    Handle compiled, size_t signature, size_t inputs, Handle* taken, size_t outputs, Handle* given);
 void LiteRtDestroyTensorBuffer(Handle buffer);
 void LiteRtDestroyCompiledModel(Handle compiled);
 void LiteRtDestroyOptions(Handle options);
@@ -41,7 +43,7 @@ namespace {
 constexpr int FLOAT32 = 1, CPU = 1, HOST_MEMORY = 1, READ = 0, WRITE = 1;  // of its enumerations
 
 void check(Status status, const char* what) {
-    if (status) throw std::runtime_error(std::string("LiteRT: ") + what + " failed with status " + std::to_string(status));
+    if (status) throw std::runtime_error(std::string("LiteRT: ") + what + ": status " + std::to_string(status));
 }
 
 class Buffer {  // a tensor in memory of LiteRT's own
@@ -50,8 +52,12 @@ public:
         Tensor type = {};
         type.element = FLOAT32;
         type.rank = shape.size();
-        for (size_t axis = 0; axis < shape.size(); ++axis) count *= type.dimensions[axis] = static_cast<int32_t>(shape[axis]);
-        check(LiteRtCreateManagedTensorBuffer(environment, HOST_MEMORY, &type, count * sizeof(float), &handle), "a buffer");
+        for (size_t axis = 0; axis < shape.size(); ++axis) {
+            type.dimensions[axis] = static_cast<int32_t>(shape[axis]);
+            count *= shape[axis];
+        }
+        const size_t bytes = count * sizeof(float);
+        check(LiteRtCreateManagedTensorBuffer(environment, HOST_MEMORY, &type, bytes, &handle), "a buffer");
     }
     ~Buffer() { LiteRtDestroyTensorBuffer(handle); }
     Buffer(const Buffer&) = delete;
@@ -74,7 +80,8 @@ public:
         : threads_(settings.number("threads", 1)), input_(environment, shape),
           output_(environment, {shape[0], settings.number("scores", 0)}), scores_(output_.count) {
         Handle opaque = nullptr;
-        check(LiteRtCreateModelFromFile(environment, (settings.text("model") + "/model.tflite").c_str(), &model_), "the model");
+        const std::string file = settings.text("model") + "/model.tflite";
+        check(LiteRtCreateModelFromFile(environment, file.c_str(), &model_), "the model");
         check(LiteRtCreateOptions(&options_), "options");
         check(LiteRtSetOptionsHardwareAccelerators(options_, CPU), "the choice of the CPU");
         char* threads = strdup(("num_threads = " + std::to_string(threads_) + "\n").c_str());

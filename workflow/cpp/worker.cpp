@@ -1,7 +1,7 @@
 // The program around a framework's `load`: what `stages/worker.py` answers, one line of JSON for each, in C++.
 //
-// Python has checked all files, applied `launch` and mapped nothing yet: it becomes this program (execve(2)), which keeps
-// processors, memory policy, priority, pipes and the inputs' descriptor. What only Python can tell comes as text.
+// Python has checked all files and applied `launch`: it becomes this program (execve(2)), which keeps processors, memory
+// policy, priority, pipes and the inputs' descriptor. What only Python can tell comes as text.
 #include "worker.h"
 
 #include <sys/mman.h>
@@ -18,7 +18,7 @@
 
 namespace {
 
-// The timing loop: `measuring/measure.py` ------------------------------------------------------------------------------
+// The timing loop: `measuring/measure.py`.
 
 struct Samples {
     std::vector<Ns> durations;
@@ -31,7 +31,8 @@ Samples run(Session& session, const std::vector<const float*>& batches, size_t f
     samples.durations.reserve(requests);
     size_t look = until_steady ? STEADY_FROM : requests;
     Ns waited = 0;
-    const Ns start = now(), limit = std::isinf(limit_s) ? std::numeric_limits<Ns>::max() : static_cast<Ns>(limit_s * 1e9);
+    const Ns start = now();
+    const Ns limit = std::isinf(limit_s) ? std::numeric_limits<Ns>::max() : static_cast<Ns>(limit_s * 1e9);
     while (samples.durations.size() < requests) {
         const float* batch = batches[(first + samples.durations.size()) % batches.size()];
         const Ns before = now();
@@ -56,7 +57,7 @@ std::vector<int64_t> whole_numbers(const std::string& text) {  // 3,224,224
     return values;
 }
 
-// The configuration that this process holds: `stages/worker.py` -------------------------------------------------------
+// The configuration that this process holds: `stages/worker.py`.
 
 class Held {
 public:
@@ -93,12 +94,14 @@ public:
         const Samples warming = run(*session_, batches_, 0, most, asked(request, "limit_s", INFINITY), true);
         turn_ = 0;
         for (auto& [name, value] : counted_ = counters()) value = 0;
-        const double bytes = static_cast<double>(batches_.size() * size * image_ * sizeof(float));
-        const double cache = static_cast<double>(settings_.number("cache", 0));
-        return "{\"batch_size\":" + std::to_string(size) + ",\"threads_in_effect\":" + std::to_string(session_->threads()) +
+        const size_t bytes = batches_.size() * size * image_ * sizeof(float);
+        const size_t cache = settings_.number("cache", 0);
+        return "{\"batch_size\":" + std::to_string(size) +
+               ",\"threads_in_effect\":" + std::to_string(session_->threads()) +
                ",\"load_ms\":" + number(load_ms) + ",\"first_request_ms\":" + number(first.durations[0] / 1e6) +
                ",\"warmup_ns\":" + list(warming.durations) + ",\"warmup_stopped_by\":" + quoted(warming.stopped_by) +
-               ",\"inputs_mib\":" + number(bytes / (1 << 20)) + ",\"distinct_batches\":" + std::to_string(batches_.size()) +
+               ",\"inputs_mib\":" + number(bytes / 1048576.0) +
+               ",\"distinct_batches\":" + std::to_string(batches_.size()) +
                ",\"inputs_exceed_cache\":" + (cache == 0 ? "null" : bytes > cache ? "true" : "false") + "}";
     }
 
@@ -135,7 +138,9 @@ public:
     std::string close(const std::string&) {
         const std::string peak = peak_rss_mib();
         std::string counted;
-        for (const auto& [name, value] : counted_) counted += (counted.empty() ? "" : ",") + quoted(name) + ":" + number(value);
+        for (const auto& [name, value] : counted_) {
+            counted += (counted.empty() ? "" : ",") + quoted(name) + ":" + number(value);
+        }
         const std::vector<int64_t> listed = whole_numbers(settings_.text("bound"));
         const std::set<int> bound(listed.begin(), listed.end());
         const std::string launch = settings_.text("launch") + ", \"cpus\":" + quoted(processors(bound, true)) +
@@ -169,9 +174,11 @@ private:
             throw std::runtime_error("there are " + std::to_string(given.count) + " scores; expected " +
                                      std::to_string(size_) + " x " + std::to_string(scores_));
         }
-        const auto bad = std::count_if(given.values, given.values + wanted, [](float one) { return !std::isfinite(one); });
+        size_t bad = 0;
+        for (size_t at = 0; at < wanted; ++at) bad += !std::isfinite(given.values[at]);
         if (bad) {
-            throw std::runtime_error(std::to_string(bad) + " of " + std::to_string(wanted) + " scores are NaN or infinite");
+            throw std::runtime_error(std::to_string(bad) + " of " + std::to_string(wanted) +
+                                     " scores are NaN or infinite");
         }
         return given;
     }
@@ -202,7 +209,10 @@ FILE* answers(const Settings& settings) {
 int main(int count, char** words) {
     const Settings settings(count, words);
     FILE* const stream = answers(settings);
-    const auto tell = [stream](const std::string& line) { std::fputs((line + "\n").c_str(), stream), std::fflush(stream); };
+    const auto tell = [stream](const std::string& line) {
+        std::fputs((line + "\n").c_str(), stream);
+        std::fflush(stream);
+    };
     const auto refuse = [&](const std::exception& error) { tell("{\"error\":" + quoted(error.what()) + "}"); };
     try {
         Held held(settings);

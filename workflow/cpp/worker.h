@@ -16,7 +16,7 @@ struct Skip : std::runtime_error {
 };
 
 // What the program was started with, `key=value` each: `model` (the folder of the converted model), `precision`,
-// `threads` (absent: the framework's own choice), and as `option.NAME` each launch option that differs from its default.
+// `threads` (absent: the framework's own choice), and as `option.NAME` each launch option that is not the default.
 class Settings {
 public:
     Settings(int count, const char* const* words) {
