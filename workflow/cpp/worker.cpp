@@ -1,7 +1,7 @@
 // The program around a framework's `load`: what `stages/worker.py` answers, one line of JSON for each, in C++.
 //
-// Python has checked all files and applied `launch`: it becomes this program (execve(2)), which keeps processors, memory
-// policy, priority, pipes and the inputs' descriptor. What only Python can tell comes as text.
+// Python has checked all files and applied `launch`: it becomes this program (execve(2)), which keeps processors,
+// memory policy, priority, pipes and the descriptor of the inputs. What only Python can tell comes as text.
 #include "worker.h"
 
 #include <sys/mman.h>
