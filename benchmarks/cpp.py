@@ -60,7 +60,10 @@ def groups(
 def median_us(made: Sequence[dict[str, Any]], member: str) -> float:
     """Of all requests, as measured."""
     sessions = (session for group in made for session in group["sessions"])
-    return float(np.median([ns for one in sessions for round_ in one["rounds"] for ns in round_["latency_ns"][member]])) / 1e3
+    return (
+        float(np.median([ns for one in sessions for round_ in one["rounds"] for ns in round_["latency_ns"][member]]))
+        / 1e3
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -77,7 +80,9 @@ def main(args: argparse.Namespace) -> None:
             found = comparison.ratio(made, PAIR)
             low, high = found.interval or (float("nan"), float("nan"))
             medians = ", ".join(f"{name} {median_us(made, name):.0f} µs" for name in commands)
-            print(f"  batch size {size:3}: {found.ratio:.3f} [{low:.3f}, {high:.3f}], {args.groups} groups; medians: {medians}")
+            print(
+                f"  batch size {size:3}: {found.ratio:.3f} [{low:.3f}, {high:.3f}], {args.groups} groups; {medians}"
+            )
 
 
 if __name__ == "__main__":

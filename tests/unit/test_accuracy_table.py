@@ -156,7 +156,10 @@ def test_what_failed_parity_is_no_baseline_and_gets_no_verdict(study, parity):
     study.add("opencv-python-default-fp32", [3] * 8, parity=parity)
     study.add("opencv-python-default-int8", ONE_WRONG)
     found = study.table()
-    assert (found["opencv-python-default-fp32"]["status"], found["opencv-python-default-fp32"]["top1"]) == ("failed", 2 / 8)
+    assert (found["opencv-python-default-fp32"]["status"], found["opencv-python-default-fp32"]["top1"]) == (
+        "failed",
+        2 / 8,
+    )
     assert "top1_change" not in found["opencv-python-default-fp32"]
     assert found["opencv-python-default-int8"]["baseline"] == "pytorch-python-default-fp32"
     assert found["opencv-python-default-int8"]["baseline_reason"] == "opencv-python-default-fp32 failed"
@@ -167,7 +170,10 @@ def test_without_a_good_baseline_the_reason_stands_there(study):
     study.skip("opencv-python-default-fp32")
     study.add("opencv-python-default-int8", RIGHT)
     found = study.table()["opencv-python-default-int8"]
-    assert found["baseline_reason"] == "opencv-python-default-fp32 was skipped; pytorch-python-default-fp32 is not in the study"
+    assert (
+        found["baseline_reason"]
+        == "opencv-python-default-fp32 was skipped; pytorch-python-default-fp32 is not in the study"
+    )
     assert found["top1"] == 1
     assert not {"baseline", "top1_change", "mcnemar_p", "agreement", "verdict"} & set(found)
 
@@ -188,7 +194,10 @@ def test_an_image_that_is_listed_twice_is_matched_twice(study):
     study.add("opencv-python-default-fp32", labels[::-1], labels[::-1], files[::-1])
     study.add("openvino-python-default-fp32", labels[:7], labels[:7], files[:7])
     found = study.table()
-    assert (found["opencv-python-default-fp32"]["agreement"], found["opencv-python-default-fp32"]["top1_change"]) == (1, 0)
+    assert (found["opencv-python-default-fp32"]["agreement"], found["opencv-python-default-fp32"]["top1_change"]) == (
+        1,
+        0,
+    )
     told = "pytorch-python-default-fp32 was evaluated on other images (8, of which 7 are among these 7)"
     assert found["openvino-python-default-fp32"]["baseline_reason"] == told
 
@@ -225,7 +234,9 @@ def test_damaged_predictions_fail_their_row_and_stop_nothing_else(study, damage,
     rows = study.table()
     assert rows["pytorch-python-default-fp32"]["status"] == "failed"
     assert told in rows["pytorch-python-default-fp32"]["reason"]
-    assert rows["pytorch-python-default-fp32"]["reason"].endswith("accuracy/pytorch-python-default-fp32.json to evaluate again")
+    assert rows["pytorch-python-default-fp32"]["reason"].endswith(
+        "accuracy/pytorch-python-default-fp32.json to evaluate again"
+    )
     assert rows["opencv-python-default-fp32"]["baseline_reason"] == "pytorch-python-default-fp32 failed"
     assert rows["opencv-python-default-int8"]["baseline"] == "opencv-python-default-fp32"
 
@@ -237,7 +248,9 @@ def test_a_parity_record_from_before_its_distance_was_taken_is_told(study):
     record.read(str(path))
     del known["figures"]["score_distance"]
     path.write_text(json.dumps(known))
-    with pytest.raises(DliflowError, match=r"pytorch-python-default-fp32\.json: figures: 'score_distance' .* delete it"):
+    with pytest.raises(
+        DliflowError, match=r"pytorch-python-default-fp32\.json: figures: 'score_distance' .* delete it"
+    ):
         record.read(str(path))
 
 

@@ -17,7 +17,13 @@ SLOW = math.log(1.4)
 
 
 def member(framework, precision="fp32", parameters="default"):
-    return {"framework": framework, "api": "python", "variant": "default", "precision": precision, "parameters": parameters}
+    return {
+        "framework": framework,
+        "api": "python",
+        "variant": "default",
+        "precision": precision,
+        "parameters": parameters,
+    }
 
 
 def measured(*rows):
@@ -107,7 +113,12 @@ def test_each_leader_and_the_fastest_of_each_framework_meet_their_older_version(
 
 def test_leaders_and_the_fastest_of_each_framework_meet_themselves_in_the_other_language():
     python, cpp = member("a", "int8"), {**member("a", "int8"), "api": "cpp"}
-    rows = [(python, 1.02, 0.01), (member("b"), 1.0, 0.01), ({**member("b"), "api": "cpp"}, 5.0, 0.01), (cpp, 4.0, 0.01)]
+    rows = [
+        (python, 1.02, 0.01),
+        (member("b"), 1.0, 0.01),
+        ({**member("b"), "api": "cpp"}, 5.0, 0.01),
+        (cpp, 4.0, 0.01),
+    ]
     rows += [(member("c"), 9.0, 0.01), ({**member("c"), "api": "cpp"}, 8.0, 0.01), (member("d"), 9.0, 0.01)]
     members, pairs = comparison.choose(*measured(*rows), 2)
     fp32 = {f"{name}-cpp-default-fp32-default": f"{name}-python-default-fp32-default" for name in "bc"}

@@ -275,7 +275,8 @@ def tables(tmp_path):
 
 def place(framework, size):
     """The values that name a row."""
-    return {"model": "tiny", "framework": framework, "api": "python", "variant": "default", "precision": "fp32", "device": "cpu"} | {
+    named = {"model": "tiny", "framework": framework, "api": "python", "variant": "default", "precision": "fp32"}
+    return named | {"device": "cpu",
         "node": "local", "parameters": "default", "batch_size": size}  # fmt: skip
 
 

@@ -130,7 +130,14 @@ def test_the_order_of_keys_decides_nothing():
 
 
 def test_the_command_of_a_worker_is_what_its_stage_takes():
-    held = {"model": "m", "framework": "null", "api": "python", "variant": "default", "precision": "fp32", "device": "cpu"}
+    held = {
+        "model": "m",
+        "framework": "null",
+        "api": "python",
+        "variant": "default",
+        "precision": "fp32",
+        "device": "cpu",
+    }
     held |= {"parameters": "default", "threads": None, "options": {"a": 1}, "converted": Path("x.json"), "scores": 10}
     command = arguments.worker("python", 7, **held, launch={"cpus": None}, distinct=2, mode="threads")
     assert command[:4] == ["python", "-m", "dliflow", "worker"]

@@ -86,7 +86,10 @@ def test_parity_that_failed_leaves_a_candidate_out(study):
     assert lost in row["needs"]
     missing, well = remaining.absent(study, row["record"], {lost}, 0.0)
     assert missing == ["opencv-python-default-fp32-default"]
-    assert well == ["openvino-python-default-fp32-default", "openvino-python-default-fp16-default"]  # OpenCV has no fp16
+    assert well == [
+        "openvino-python-default-fp32-default",
+        "openvino-python-default-fp16-default",
+    ]  # OpenCV has no fp16
 
 
 def test_nothing_is_measured_after_a_run_that_was_cut_short(study):

@@ -34,7 +34,11 @@ STUDY = {
     "agreement": {"dataset": "many"},
     "tune": False,
     "profile": [
-        {"framework": "onnxruntime", "batch_size": 4, **dict.fromkeys(("model", "api", "variant", "precision", "device"))}
+        {
+            "framework": "onnxruntime",
+            "batch_size": 4,
+            **dict.fromkeys(("model", "api", "variant", "precision", "device")),
+        }
     ],
 }
 TUNED = {**STUDY, "tune": {"frameworks": ["onnxruntime"], "precisions": None, "batch_sizes": [4]}}
@@ -423,7 +427,10 @@ def test_a_row_of_comparison_is_the_ratio_of_its_pair(study):
 def test_a_comparison_of_batch_sizes_is_told_by_image(study):
     (row,) = (row for row in comparison_table.rows(study, agreeing(study)) if row["purpose"] == "batch size")
     assert row["batch_size"] is None
-    assert (row["first"], row["second"]) == ("pytorch-python-default-fp32-default:1", "pytorch-python-default-fp32-default:4")
+    assert (row["first"], row["second"]) == (
+        "pytorch-python-default-fp32-default:1",
+        "pytorch-python-default-fp32-default:4",
+    )
     assert row["ratio"] == pytest.approx(1 / 1.1, rel=0.1)  # not a quarter of it
 
 

@@ -183,7 +183,10 @@ def test_a_crash_in_a_worker_leaves_the_others_compared(compared):
     assert {(row["status"], row["missing"]) for row in by_size["1"]} == {("ok", "")}
     (row,) = by_size["2"]
     assert row["status"] == "ok"
-    assert {row["first"], row["second"]} == {f"{other}-python-default-fp32-default", f"{other}-python-default-fp16-default"}
+    assert {row["first"], row["second"]} == {
+        f"{other}-python-default-fp32-default",
+        f"{other}-python-default-fp16-default",
+    }
     assert "its process was killed by SIGSEGV" in row["warnings"]
     (row,) = by_size[""]
     assert row["status"] == "failed"

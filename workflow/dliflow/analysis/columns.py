@@ -524,8 +524,8 @@ COMPARISON = (
         TEXT,
         "",
         "`leaders`: the fastest ones against the first of them; `precision`: against FP32 of the same framework; "
-        "`tuning`: against default launch parameters; `api`: C++ against Python; `version`: against an older version of "
-        "the framework; `batch size`: the fastest of each batch size against that of the most images per second",
+        "`tuning`: against default launch parameters; `api`: C++ against Python; `version`: against an older version "
+        "of the framework; `batch size`: the fastest of each batch size against that of the most images per second",
         UNRUN,
     ),
     Column(

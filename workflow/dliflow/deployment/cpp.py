@@ -17,7 +17,7 @@ from dliflow.measuring.program import written
 
 TEMPLATE = Path(__file__).with_name("predict.cpp.j2")
 PROGRAM = "predict.cpp"
-SITE = '.venv/bin/python -c "import sysconfig; print(sysconfig.get_paths()[\'platlib\'])"'
+SITE = ".venv/bin/python -c \"import sysconfig; print(sysconfig.get_paths()['platlib'])\""
 
 
 def files(framework: str) -> list[Path]:
@@ -74,7 +74,9 @@ def compile_line(framework: str, built: dict[str, Any]) -> list[str]:
     Args:
         built: the manifest of the measured program.
     """
-    of_site = [word for word in built["command"] if word.startswith(("-std", "-O", "-D", "-I", "-l", "-Wl", built["site"]))]
+    of_site = [
+        word for word in built["command"] if word.startswith(("-std", "-O", "-D", "-I", "-l", "-Wl", built["site"]))
+    ]
     words = [word.replace(built["site"], "$SITE") for word in of_site]
     written_out = [f'"{word}"' if "$SITE" in word else shlex.quote(word) for word in words]
     return [f"SITE=$({SITE})", " ".join(["g++", PROGRAM, f"{framework}.cpp", *written_out, "-o", "predict"])]
@@ -84,4 +86,3 @@ def imports(built: dict[str, Any]) -> str:
     """What a program in Python would import, to have the packages that the compile line looks into."""
     inside = [word.split(f"{built['site']}/")[1] for word in built["command"] if f"{built['site']}/" in word]
     return "\n".join(f"import {name}" for name in sorted({path.split("/")[0] for path in inside}))
-

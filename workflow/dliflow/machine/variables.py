@@ -54,7 +54,11 @@ def passed_on(
         environment: those at hand.
         asked: those of the config's `launch.environment`.
     """
-    kept = {name: value for name, value in environment.items() if _passes(name) or stage in FETCHING or name in BUILDING.get(stage, ())}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if _passes(name) or stage in FETCHING or name in BUILDING.get(stage, ())
+    }
     asked = dict(asked or {})
     stage_variables = {**kept, **asked, **SET, ASKED: json.dumps(sorted(asked))}
     return stage_variables, sorted(set(environment) - set(kept))

@@ -94,7 +94,9 @@ def checked(description: session.Description) -> Program:
     digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     integrity.verify(payload(description.built), digests, again)
     if manifest["site"] != str(facts.site()):
-        raise DliflowError(f"the program was built for packages in {manifest['site']}, which are now in {facts.site()}; {again}")
+        raise DliflowError(
+            f"the program was built for packages in {manifest['site']}, which are now in {facts.site()}; {again}"
+        )
     return Program(description, payload(description.built) / NAME, manifest["version"], model)
 
 

@@ -108,7 +108,10 @@ def run(args: argparse.Namespace) -> None:
         ),
     }
     if built:
-        texts |= {cpp.PROGRAM: text, **{file.name: file.read_text(encoding="utf-8") for file in cpp.files(args.framework)}}
+        texts |= {
+            cpp.PROGRAM: text,
+            **{file.name: file.read_text(encoding="utf-8") for file in cpp.files(args.framework)},
+        }
     elif text is None:
         (folder / "predict.py").unlink(missing_ok=True)  # of a template that is gone
         print(f"no predict.py: there is no template for {args.framework}; README.md tells the rest", flush=True)

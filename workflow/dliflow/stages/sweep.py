@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> None:
     if groups:
         identity["framework_version"] = groups[-1]["members"][NAME]["identity"]["framework_version"]
     figures = {"groups": groups, "broken": [one._asdict() for one in broken], **feed.chosen(args), "key": key}
-    how = ("python", "converted", "built")
-    figures |= {name: value and str(value) for name in how}  # by which an older version is run again
+    paths_of = {name: getattr(args, name) for name in ("python", "converted", "built")}
+    figures |= {name: path and str(path) for name, path in paths_of.items()}  # by which an older version is run again
     session.write_record(partial if failed else args.out, "sweep", identity, figures=figures)
     if failed:
         raise DliflowError("\n".join(f"{_told(one)}: {one.reason}" for one in failed))

@@ -39,9 +39,7 @@ BUILT = f"{RESULTS}/cpp/{{framework}}-{{environment}}.json"
 
 # Records. The digests of the environments that made them stand in the paths of models (`converter`) and of records
 # (`environment`): after an upgrade those of the old version are still there, to be set against the new ones.
-PARITY = (
-    f"{RESULTS}/parity/{{model}}/{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}-{{environment}}.json"
-)
+PARITY = f"{RESULTS}/parity/{{model}}/{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}-{{environment}}.json"
 ACCURACY = PARITY.replace("/parity/{model}/", "/accuracy/{model}/{dataset}/")
 SWEEP = (
     f"{RESULTS}/sweep/{{node}}/{{model}}/{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}"
