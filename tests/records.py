@@ -37,7 +37,7 @@ DISTURBANCE = {
     **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {}},
 }
 FED = {"inputs": "images", "distinct_asked": None}
-GONE = {"gone-default-fp32-default": "its process died"}
+GONE = {"gone-python-default-fp32-default": "its process died"}
 IMAGES = 40
 REQUESTS = 70  # of a burst
 SPREAD = (0.03, 0.02, 0.01)  # of groups, sessions and bursts
@@ -173,6 +173,7 @@ def sweep(
     measured = [size for size in batch_sizes if size not in lost]
     of_group = groups({"measured": identity}, {"measured": touched(5.0)}, rng, count=1, batch_sizes=measured)
     figures = {"groups": of_group, "broken": list(broken), **FED, "key": "0" * 64, "python": "python", "converted": "m"}
+    figures["built"] = None
     write(
         path or row["record"],
         "sweep",
@@ -206,6 +207,7 @@ def throughput(
         size = session["opened"]["measured"]["batch_size"]
         of_group["sessions"] += [loaded(session, number) for number in numbers if (size, number) not in lost]
     figures = {"groups": [of_group], "broken": list(broken), **FED, "key": "0" * 64, "python": "p", "converted": "m"}
+    figures["built"] = None
     write(row["record"], "sweep", {**identity, "batch_sizes": batch_sizes, "list_sha256": "1", "origin": "0"}, figures)
 
 

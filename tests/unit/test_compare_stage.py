@@ -31,7 +31,7 @@ MODELS = {
         "published": None,
     }
 }
-ORT, OV = "onnxruntime-default-fp32-default", "openvino-default-fp32-default"
+ORT, OV = "onnxruntime-python-default-fp32-default", "openvino-python-default-fp32-default"
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_batch_size_at_which_nothing_ran_is_left_out(study):
     assert compare.chosen(asked(study, [1, 4])) == ([], [])
 
 
-TUNED = "openvino-default-fp32-tuned"
+TUNED = "openvino-python-default-fp32-tuned"
 
 
 @pytest.fixture

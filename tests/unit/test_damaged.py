@@ -73,7 +73,7 @@ ACCURACY = {
     "machine": {"hostname": "h", "cpu": "c", "usable_cpus": 1, "kernel": "k"},
     "identity": {
         **{"model": "m", "device": "cpu", "threads": "default", "framework": "null", "framework_version": "1"},
-        **{"variant": "default", "precision": "fp32", "options": {}},
+        **{"api": "python", "variant": "default", "precision": "fp32", "options": {}},
     },
 }
 

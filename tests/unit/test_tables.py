@@ -34,7 +34,11 @@ STUDY = {
     "agreement": {"dataset": "many"},
     "tune": False,
     "profile": [
-        {"framework": "onnxruntime", "batch_size": 4, **dict.fromkeys(("model", "variant", "precision", "device"))}
+        {
+            "framework": "onnxruntime",
+            "batch_size": 4,
+            **dict.fromkeys(("model", "api", "variant", "precision", "device")),
+        }
     ],
 }
 TUNED = {**STUDY, "tune": {"frameworks": ["onnxruntime"], "precisions": None, "batch_sizes": [4]}}
@@ -415,8 +419,8 @@ def test_a_row_of_comparison_is_the_ratio_of_its_pair(study):
         assert (row["ratio_ci_low"], row["ratio_ci_high"]) == ratio.interval
         assert (row["groups"], row["sessions"], row["rounds"]) == (3, 6, 12)
         assert (row["first_version"], row["first_peak_rss_mib"], row["group_s"]) == ("1.0", 150, 3)
-        assert (row["missing"], row["launch"]) == ("gone-default-fp32-default", "cpus 0-1")
-        assert row["warnings"].startswith("compared without gone-default-fp32-default: its process died")
+        assert (row["missing"], row["launch"]) == ("gone-python-default-fp32-default", "cpus 0-1")
+        assert row["warnings"].startswith("compared without gone-python-default-fp32-default: its process died")
         needed = comparison.groups_needed(figures["groups"], pair, 0.02, comparison.confidence(figures["pairs"]))
         assert row["groups_needed"] == needed
 
@@ -424,7 +428,10 @@ def test_a_row_of_comparison_is_the_ratio_of_its_pair(study):
 def test_a_comparison_of_batch_sizes_is_told_by_image(study):
     (row,) = (row for row in comparison_table.rows(study, agreeing(study)) if row["purpose"] == "batch size")
     assert row["batch_size"] is None
-    assert (row["first"], row["second"]) == ("pytorch-default-fp32-default:1", "pytorch-default-fp32-default:4")
+    assert (row["first"], row["second"]) == (
+        "pytorch-python-default-fp32-default:1",
+        "pytorch-python-default-fp32-default:4",
+    )
     assert row["ratio"] == pytest.approx(1 / 1.1, rel=0.1)  # not a quarter of it
 
 
@@ -450,8 +457,8 @@ def test_each_burst_of_rounds_has_a_row_with_its_own_batch_size(study):
     assert len(table) == 12 * (4 + 4 + 2)
     sizes = [row for row in table if "_sizes" in row["record"]]
     assert {(row["configuration"], row["batch_size"]) for row in sizes} == {
-        ("pytorch-default-fp32-default:1", 1),
-        ("pytorch-default-fp32-default:4", 4),
+        ("pytorch-python-default-fp32-default:1", 1),
+        ("pytorch-python-default-fp32-default:4", 4),
     }
     session = read_json(Path(sizes[0]["record"]))["figures"]["groups"][0]["sessions"][0]
     for place, row in enumerate(sizes[:4]):

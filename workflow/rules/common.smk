@@ -7,8 +7,8 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-from dliflow import frameworks
-from dliflow.configuration import Configuration
+from dliflow import building, frameworks
+from dliflow.configuration import CPP, Configuration
 from dliflow.fetching import locations
 from dliflow.machine import children
 from dliflow.runs import known, pythons
@@ -34,6 +34,7 @@ wildcard_constraints:
     subset="evaluation|performance",
     spec="[a-z0-9-]+",
     framework=frameworks.NAME,
+    api="python|cpp",
     variant="[a-z0-9_]+",
     precision="fp32|fp16|bf16|int8",
     device="cpu|gpu",
@@ -113,7 +114,7 @@ def code_of_session(stage):
 
 def configuration_of(wildcards):
     """The configuration that a record's path names."""
-    keys = ("model", "framework", "variant", "precision", "device", "parameters")
+    keys = ("model", "framework", "api", "variant", "precision", "device", "parameters")
     return Configuration(**{key: wildcards[key] for key in keys if key in wildcards.keys()})
 
 
@@ -135,6 +136,11 @@ def setting_of(wildcards):
 def converted_of(wildcards):
     """Input function: the converted model of the configuration that a record's path names."""
     return STUDY.converted(configuration_of(wildcards))
+
+
+def built_of(wildcards):
+    """Input function: the program in C++ that runs that configuration; none where it is run in Python."""
+    return STUDY.built(configuration_of(wildcards)) or []
 
 
 def point_of(wildcards):
@@ -163,6 +169,11 @@ def of_candidates(pattern):
         return list(dict.fromkeys(pattern.format(**{**wildcards, **row}) for row in rows))
 
     return files
+
+
+def built_of_candidates(wildcards):
+    """Input function: the programs in C++ of those that are run by one."""
+    return sorted({paths.BUILT.format(**row) for row in candidates(wildcards) if row["api"] == CPP})
 
 
 def frameworks_of_candidates(wildcards):
@@ -201,6 +212,8 @@ def templates_of(wildcards):
     folder = Path("workflow/dliflow/deployment")
     own = f"{frameworks.family(wildcards.framework)}.py.j2"
     templates = [folder / name for name in ("README.md.j2", "predict.py.j2", own)]
+    if wildcards.api == CPP:
+        templates = [folder / "README.md.j2", folder / "predict.cpp.j2", *map(Path, building.sources(wildcards.framework))]
     return [str(template) for template in templates if template.exists()]
 
 

@@ -35,6 +35,7 @@ rule deploy_row:
         in_the_plan,
         environment=lambda w: needs_environment(w.framework),
         converted=converted_of,
+        built=built_of,
         classes=lambda w: STUDY.models[w.model]["classes"],
         templates=templates_of,
         tables=figures_of_rows,

@@ -30,6 +30,7 @@ rule sweep:
     input:
         environment=lambda w: needs_interpreter(w.framework),
         converted=converted_of,
+        built=built_of,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
         anchor_environment=needs_interpreter(plan.ANCHOR),
@@ -104,6 +105,7 @@ rule compare:
     input:
         environments=lambda w: [needs_interpreter(name) for name in frameworks_of_candidates(w)],
         converted=of_candidates(paths.CONVERTED),
+        built=built_of_candidates,
         sweep=of_candidates(paths.SWEEP),
         parity=of_candidates(paths.PARITY),
         tune=tuned_of,

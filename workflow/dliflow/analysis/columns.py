@@ -15,6 +15,7 @@ MIXED = "varies"  # the unit of a column in which each row has its own
 # What identifies a configuration of a model, and one where it is measured; what one latency figure belongs to, what
 # shares a section of the report, and what one comparison belongs to.
 CONFIGURATION = plan.IDENTITY
+CALLED = ("framework", "api", "variant", "precision")  # what a baseline is called by
 MEASURED = (*CONFIGURATION, "node", "scenario", "parameters")
 POINT = (*MEASURED, "batch_size")
 SETTING = plan.SETTING
@@ -56,6 +57,7 @@ def several(names: str, kind: str, unit: str, meaning: str, empty: str) -> tuple
 
 MODEL = Column("model", TEXT, "", "name of the file in `config/models`", "never")
 FRAMEWORK = Column("framework", TEXT, "", "name of the file in `workflow/dliflow/frameworks`", "never")
+API = Column("api", TEXT, "", "`python` or `cpp`: in which language the framework was called", "never")
 VERSION = Column("framework_version", TEXT, "", "the version that ran, as the framework tells", "nothing ran")
 VARIANT = Column("variant", TEXT, "", "way of running the framework; `default` where there is only one", "never")
 PRECISION = Column("precision", TEXT, "", "`fp32`, `fp16`, `bf16`, `int8`", "never")
@@ -162,6 +164,7 @@ PARITY = (
         "not `ok`, or any is accepted",
     ),
     RECORD,
+    API,
 )
 
 UNEVALUATED, UNCOMPARED = "nothing was evaluated", "no `baseline`"
@@ -179,9 +182,10 @@ ACCURACY = (
         "baseline",
         TEXT,
         "",
-        "what the next columns compare with, `framework-variant-precision`: FP32 of the same framework and variant; "
-        "for FP32, that of the reference runtime, whose first variant is the reference itself. Where that is not `ok` "
-        "or saw other images, the next of: FP32 of another variant, of the reference runtime",
+        "what the next columns compare with, `framework-api-variant-precision`: FP32 of the same framework, API and "
+        "variant; for FP32, that of the reference runtime, whose first variant in Python is the reference itself. "
+        "Where that is not `ok` or saw other images, the next of: FP32 in Python, of another variant, of the reference "
+        "runtime",
         "not `ok`, it is the reference itself, or none of them is well",
     ),
     Column(
@@ -295,6 +299,7 @@ ACCURACY = (
         "share of them change its class; rounded up to two digits",
         "no `loss_bound`, it is told already, or so many change their class that only labels can tell",
     ),
+    API,
 )
 
 SETTINGS = Column(
@@ -420,6 +425,7 @@ PERFORMANCE = (
         NOT_TUNED,
     ),
     *ends("tuned_ratio", "ratio", "its 95 % interval", NOT_TUNED),
+    API,
 )
 
 SILENT = "no figures"  # of a session that left none
@@ -508,6 +514,7 @@ MEASUREMENTS = (
         "no figures, or not told by the system",
     ),
     replace(ENERGY, empty="no figures, or the machine does not tell"),
+    API,
 )
 
 UNRUN = "it did not run"
@@ -518,16 +525,16 @@ COMPARISON = (
         TEXT,
         "",
         "`leaders`: the fastest ones against the first of them; `precision`: against FP32 of the same framework; "
-        "`tuning`: against default launch parameters; `version`: against an older version of the framework; "
-        "`batch size`: the fastest of each batch size against that of the most images per second",
+        "`tuning`: against default launch parameters; `api`: C++ against Python; `version`: against an older version "
+        "of the framework; `batch size`: the fastest of each batch size against that of the most images per second",
         UNRUN,
     ),
     Column(
         "first",
         TEXT,
         "",
-        "framework-variant-precision-parameters, with `@version` where it is the older one, and with `:` and the batch "
-        "size where batch sizes were compared",
+        "framework-api-variant-precision-parameters, with `@version` where it is the older one, and with `:` and the "
+        "batch size where batch sizes were compared",
         UNRUN,
     ),
     Column("first_version", TEXT, "", "the framework's version", UNRUN),
@@ -703,6 +710,7 @@ PROFILE = (
     Column("requests", WHOLE, "count", "requests with the profiler on, after the warm-up", UNPROFILED),
     Column("profiler", TEXT, "", "what told", UNPROFILED),
     RECORD,
+    API,
 )
 
 DISTRIBUTIONS = (
@@ -721,6 +729,7 @@ DISTRIBUTIONS = (
         "never",
     ),
     Column("latency_max_ms", NUMBER, "ms", "the longest request", "never"),
+    API,
 )
 
 BUDGETED = "no `p99_budget_ms`, or no `latency_p99_ms` in an `ok` row"
@@ -809,6 +818,7 @@ THROUGHPUT = (
         UNMEASURED,
     ),
     replace(RECORD, meaning="path of the record of the first group, or of the first that failed"),
+    API,
 )
 
 NOT_THE_WINNER = "not the race's winner, or that was the default"
@@ -880,6 +890,7 @@ TUNING = (
     STATUS,
     REASON,
     RECORD,
+    API,
 )
 
 NOT_LOADED, NOT_EVALUATED = "not of requests in flight together", "not of quality"

@@ -18,6 +18,7 @@ from dliflow.fetching import uv
 from dliflow.study import yaml_files
 
 FOLDER = Path("envs")
+COMPILER = "cxx-compiler"  # which conda users may add, for programs in C++; without conda the system's own is taken
 
 
 def names(family: str) -> list[str]:
@@ -46,7 +47,7 @@ def read(path: Path) -> dict[str, Any]:
             packages += map(str, entry["pip"])
         elif isinstance(entry, str) and entry.replace(" ", "").startswith("python="):
             python = entry.replace(" ", "").removeprefix("python").lstrip("=")
-        elif entry != "pip":
+        elif entry not in ("pip", COMPILER):
             problems.append(f"'{entry}' can be had from conda only; move it to the list under 'pip:'")
     problems += [f"pip: '{pin}' is not pinned; write '{pin}==VERSION'" for pin in packages if "==" not in pin]
     if python is None:

@@ -130,6 +130,11 @@ def convert(study: Study, model: str, framework: str, precision: str) -> str:
     return text(framework=framework, precision=precision, **origin, **calibration)
 
 
+def build(framework: str) -> str:
+    """Of `build`."""
+    return text(framework=framework)
+
+
 def _session(study: Study, configuration: Configuration) -> dict[str, Any]:
     """What describes a session."""
     model, framework = configuration.model, configuration.framework
@@ -139,6 +144,7 @@ def _session(study: Study, configuration: Configuration) -> dict[str, Any]:
         "threads": study.threads,
         "options": study.options(framework) or None,
         "converted": study.converted(configuration),
+        "built": study.built(configuration),
         "scores": study.scores(model),
     }
 

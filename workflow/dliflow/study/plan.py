@@ -7,18 +7,20 @@ stage for rows, so that a configuration without a record is seen and explained.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Optional
 
-from dliflow import conversion, frameworks, sources
+from dliflow import building, conversion, frameworks, sources
+from dliflow.configuration import CPP, PYTHON
 from dliflow.errors import DliflowError
 from dliflow.study import paths
 
 # Columns that tell configurations apart, in the order of the tables.
-IDENTITY = ("model", "framework", "variant", "precision", "device")
+IDENTITY = ("model", "framework", "api", "variant", "precision", "device")
 # What the configurations of comparisons have in common, and what tells those of one apart.
 SETTING = ("model", "device", "node", "scenario")
-CANDIDATE = ("framework", "variant", "precision", "parameters")
+CANDIDATE = ("framework", "api", "variant", "precision", "parameters")
 ANCHOR = "anchor"  # the name of its environment
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
@@ -27,6 +29,7 @@ MEASURING = ("sweep", "throughput", "tune", "compare", "profile")  # stages that
 PERFORMANCE = (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY)
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
 READY = 10**9
+ALONE_IN_CPP = "a program in C++ makes one request at a time; several in flight are measured in Python"
 UNFIT = "the model's file takes batches of {} only (source.batch_size)"
 
 
@@ -39,7 +42,7 @@ def deciding(
         fetched_labels: the datasets whose labels are fetched by a job of their own.
         unmakeable: for each framework whose environment this machine cannot have the reason.
     """
-    keys = ("models", "dataset", "frameworks", "precisions", "devices", "node")
+    keys = ("models", "dataset", "frameworks", "apis", "precisions", "devices", "node")
     latency = {key: config["latency"][key] for key in ("batch_sizes", "groups")}
     throughput = {key: config["throughput"][key] for key in ("in_flight", "batch_sizes", "groups", "p99_ms")}
     return {
@@ -84,18 +87,30 @@ def _unmakeable(config: dict[str, Any], framework: str, precision: str) -> Optio
     return next((config["unmakeable"][name] for name in needed if name in config.get("unmakeable", {})), None)
 
 
+def unbuilt(model: dict[str, Any], framework: str, api: str, precision: str, device: str) -> Optional[str]:
+    """Why a model has no program in C++ that runs it; None where it has, and for Python."""
+    if api == PYTHON:
+        return None
+    if device != "cpu":
+        return "programs in C++ run on CPUs only"
+    if model["precision"] is not None:
+        return "programs in C++ run converted models, whose inputs are float32; this model's file runs as it is"
+    return building.lacking(framework, precision)
+
+
 def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every model × framework × variant × precision × device, with the declared reason where it is skipped."""
+    """Every model × framework × API × variant × precision × device, with the declared reason where it is skipped."""
     for model in config["models"]:
         for framework in config["frameworks"]:
-            for precision in config["precisions"]:
-                for device in config["devices"]:
-                    reason = elsewhere(models[model], framework, precision)
-                    reason = reason or frameworks.load(framework).supports(precision, device)
-                    reason = reason or _unmakeable(config, framework, precision)
-                    for variant in frameworks.variants(framework):
-                        values = (model, framework, variant, precision, device)
-                        yield {**dict(zip(IDENTITY, values)), "reason": reason}
+            points = itertools.product(config["apis"], config["precisions"], config["devices"])
+            for api, precision, device in points:
+                reason = elsewhere(models[model], framework, precision)
+                reason = reason or frameworks.load(framework).supports(precision, device)
+                reason = reason or unbuilt(models[model], framework, api, precision, device)
+                reason = reason or _unmakeable(config, framework, precision)
+                for variant in frameworks.variants(framework):
+                    values = (model, framework, api, variant, precision, device)
+                    yield {**dict(zip(IDENTITY, values)), "reason": reason}
 
 
 def build(
@@ -139,6 +154,7 @@ def build(
             *([] if as_it_is else [*interchange, *calibration]),
             environment(framework),
             paths.CONVERTED.format(**row),
+            paths.BUILT.format(**row) if row["api"] == CPP else None,
         ]
         fixed = models[model]["batch_size"]
         quality = _made([files, *_evaluated(config, dataset, spec), *converted])
@@ -156,7 +172,7 @@ def build(
         for point in _points(config, row, fixed, "latency"):
             record = paths.SWEEP.format(**point)
             sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
-        for batch_size in raced(config, framework, precision):
+        for batch_size in raced(config, configuration):
             unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
             measured = {"node": config["node"], "scenario": "latency", "parameters": "tuned", "batch_size": batch_size}
             point = {**row, "reason": row["reason"] or unfit, **measured}
@@ -179,22 +195,32 @@ def build(
     return {**quality_rows, **measured_rows}
 
 
-def raced(config: dict[str, Any], framework: str, precision: str) -> list[int]:
-    """The batch sizes at which launch parameters are looked for: where tuning is on, those that it names, or all."""
+def raced(config: dict[str, Any], configuration: dict[str, Any]) -> list[int]:
+    """The batch sizes at which launch parameters are looked for, in Python: where tuning is on, those that it names, or
+    all.
+    """
     asked, every = config["tune"], config["latency"]["batch_sizes"]
-    named = {"frameworks": framework, "precisions": precision}
-    if not asked or any(asked[key] is not None and value not in asked[key] for key, value in named.items()):
+    named = {"frameworks": configuration["framework"], "precisions": configuration["precision"]}
+    if not asked or configuration["api"] != PYTHON:
+        return []
+    if any(asked[key] is not None and value not in asked[key] for key, value in named.items()):
         return []
     return [size for size in every if asked["batch_sizes"] is None or size in asked["batch_sizes"]]
 
 
 def profiled(config: dict[str, Any], configuration: dict[str, Any]) -> list[int]:
-    """The batch sizes at which a configuration is to be profiled.
+    """The batch sizes at which a configuration is to be profiled, in Python.
 
     Args:
         config: its `profile` names rows: what an entry does not name is all that the study has.
     """
-    asking = (entry for entry in config["profile"] if all(entry[key] in (None, configuration[key]) for key in IDENTITY))
+    if configuration["api"] != PYTHON:
+        return []
+    asking = (
+        entry
+        for entry in config["profile"]
+        if all(entry[key] in (None, configuration[key]) for key in entry.keys() & configuration.keys())
+    )
     return list(dict.fromkeys(entry["batch_size"] for entry in asking))
 
 
@@ -209,6 +235,8 @@ def _points(
     """
     for batch_size in config[scenario]["batch_sizes"]:
         unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
+        if scenario == "throughput" and row["api"] == CPP:
+            unfit = ALONE_IN_CPP
         measured = {"node": config["node"], "scenario": scenario, "parameters": "default", "batch_size": batch_size}
         for group in range(1, config[scenario]["groups"] + 1):
             yield {**row, "reason": row["reason"] or unfit, **measured, "group": group}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import conversion, frameworks, sources
-from dliflow.configuration import Configuration
+from dliflow.configuration import PYTHON, Configuration
 from dliflow.errors import DliflowError
 from dliflow.fetching import locations
 from dliflow.files import digest, not_whole, payload, sha256
@@ -254,6 +254,12 @@ class Study:
         """The manifest of a converted model."""
         converter = self.converter(configuration.model, configuration.framework, configuration.precision)
         return configuration.path(paths.CONVERTED, converter=self.digest(converter))
+
+    def built(self, configuration: Configuration) -> Optional[str]:
+        """The manifest of the program in C++ that runs a configuration; None where it is run in Python."""
+        if configuration.api == PYTHON:
+            return None
+        return configuration.path(paths.BUILT, environment=self.digest(configuration.framework))
 
     def python(self, framework: str) -> str:
         """The Python that runs a framework's stages."""
