@@ -32,7 +32,7 @@ from dliflow.report import (
     units,
 )
 from dliflow.report.conclusion import EVALUATED, Setting, doubts
-from dliflow.report.listings import accuracy, parity, performance, rounds
+from dliflow.report.listings import accuracy, nodes, parity, performance, rounds
 from dliflow.report.listings import throughput as throughput_list
 from dliflow.report.listings import versions as version_list
 from dliflow.report.missing import Missing
@@ -52,6 +52,7 @@ SECTIONS = {
     "accuracy": "Quality",
     "performance": "Performance",
     "rounds": "Rounds",
+    "nodes": "Node against node",
     "tuning": "Launch parameters",
     "throughput": "Throughput",
     "operators": "Where the time goes",
@@ -214,6 +215,7 @@ def render(title: str, of: Sources) -> str:
             "parity": parity.listing(tables.parity, link),
             "rounds": rounds.listing(comparison.blocks(tables), link),
             "throughput": throughput_list.listing(tables.throughput, link),
+            "nodes": nodes.listing(tables.nodes),
             "versions": version_list.listing(versions, of.about),
         },
     }

@@ -14,6 +14,7 @@ from dliflow.analysis.tables import (
     comparison,
     distributions,
     measurements,
+    nodes,
     parity,
     performance,
     profile,
@@ -50,10 +51,11 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
     """
     parity_rows = parity.rows(study_plan)
     measured = measurements.read(study_plan)
+    performance_rows = performance.rows(measured, parity_rows)
     return {
         "parity": parity_rows,
         "accuracy": accuracy.rows(study_plan, parity_rows, models),
-        "performance": performance.rows(measured, parity_rows),
+        "performance": performance_rows,
         "measurements": measured.rows,
         "comparison": comparison.rows(study_plan, parity_rows),
         "rounds": rounds.rows(study_plan),
@@ -61,6 +63,7 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
         "distributions": distributions.rows(measured),
         "throughput": throughput.rows(study_plan, parity_rows, measured),
         "tuning": tuning.rows(study_plan, parity_rows),
+        "nodes": nodes.rows(performance_rows),
     }
 
 

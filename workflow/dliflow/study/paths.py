@@ -54,6 +54,8 @@ PROFILE = (
     f"{RESULTS}/profile/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}"
     "/batch{batch_size}.json"
 )
+NODE = f"{RESULTS}/nodes/{{node}}.json"  # which machine has measured under a node's name
+LEASE = f"{RESULTS}/logs/nodes/{{node}}.lease"  # of the allocation that holds it; its own output lies beside
 SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
 PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
 INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
@@ -63,7 +65,7 @@ TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
     for name in (
         *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "tuning", "throughput"),
-        *("distributions", "profile"),
+        *("distributions", "profile", "nodes"),
     )
 }
 ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images
@@ -86,8 +88,8 @@ SUMMARY_DATA = f"{RESULTS}/report/summary.json"
 RUN = f"{RESULTS}/logs/run.json"
 # What is deployed: a folder for a row of performance.csv, whose manifest is tracked; which rows are recommended.
 DEPLOYED = (
-    f"{RESULTS}/deploy/{{model}}-{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}-batch{{batch_size}}"
-    "/manifest.json"
+    f"{RESULTS}/deploy/{{node}}/{{model}}-{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
+    "-batch{batch_size}/manifest.json"
 )
 RECOMMENDED = f"{RESULTS}/deploy/recommended.json"
 # Written by the rules' own jobs only, and last: without them what lies beside them is that of an unfinished study.
