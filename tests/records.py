@@ -19,7 +19,7 @@ from dliflow.measuring.load import Times
 from dliflow.measuring.session import SCHEMA_VERSION
 from dliflow.study import plan as planning
 
-MACHINE = {"hostname": "host", "cpu": "a CPU", "usable_cpus": 2, "kernel": "6.1"}
+MACHINE = {"hostname": "host", "cpu": "a CPU", "usable_cpus": 2, "kernel": "6.1", "microcode": "0x1"}
 LAUNCH = {
     "asked": {"cpus": "0-1", "numa_node": None, "priority": None, "environment": {}},
     "in_effect": {"cpus": "0-1", "outside": "", "priority": 0, "session_priority": 0, "memory": ""},

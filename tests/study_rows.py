@@ -15,7 +15,7 @@ from dliflow.analysis import state
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.ranking import groups as rebuilt
 from dliflow.analysis.tables import accuracy as accuracy_table
-from dliflow.analysis.tables import shared
+from dliflow.analysis.tables import nodes, shared
 from dliflow.files import write_json
 from dliflow.report import read
 
@@ -185,6 +185,7 @@ def tables_of(
         "throughput": list(throughput),
         "tuning": list(tuning),
         "changes": list(changes),
+        "nodes": nodes.rows([row for row, _ in points]),
     }.items():
         shared.frame(rows, name).to_csv(folder / f"{name}.csv", index=False)
     write_json(folder / "about.json", ABOUT)

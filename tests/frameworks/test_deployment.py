@@ -56,7 +56,7 @@ def project(study, tmp_path_factory) -> Project:
 
 def place(project, framework, variant, precision) -> Path:
     """The folder of a row."""
-    known = {"model": NETWORK, "device": "cpu", "parameters": "default", "batch_size": SIZE}
+    known = {"node": "local", "model": NETWORK, "device": "cpu", "parameters": "default", "batch_size": SIZE}
     known |= {"framework": framework, "api": "python", "variant": variant, "precision": precision}
     return (project.folder / paths.DEPLOYED.format(**known)).parent
 

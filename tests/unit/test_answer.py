@@ -72,7 +72,7 @@ def test_the_data_answer_every_question_with_figure_interval_cost_and_files(tmp_
     assert row["fps_ci_low"] < row["fps"] < row["fps_ci_high"]
     assert (row["loss_low_share"], row["loss_high_share"], row["images_needed"]) == (0.0, 0.09, 990)
     assert row["doubts"]["loss"].startswith("20 images cannot tell what int8 costs: up to 9.0 % of top-1")
-    assert row["deploy"] == "results/deploy/tiny-a-python-default-int8-cpu-default-batch1"
+    assert row["deploy"] == "results/deploy/local/tiny-a-python-default-int8-cpu-default-batch1"
     assert Path(row["deploy"], "manifest.json") == Path(paths.DEPLOYED.format(**row))
     assert row["recommended_for"] == ["lowest_latency", "highest_fps", "smallest_memory"]
     within = outcomes[of["questions"]["lowest_latency_within"]]

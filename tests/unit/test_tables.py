@@ -28,7 +28,7 @@ from dliflow.study import config, paths, plan
 
 STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"], "precisions": ["fp32", "int8"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "throughput": {"in_flight": [1, 2, 4], "batch_sizes": [1, 4], "groups": 3, "p99_ms": 100},
     "agreement": {"dataset": "many"},
@@ -42,6 +42,7 @@ STUDY = {
     ],
 }
 TUNED = {**STUDY, "tune": {"frameworks": ["onnxruntime"], "precisions": None, "batch_sizes": [4]}}
+SEVERAL = {**TUNED, "nodes": ["local", "second"]}
 MODELS = {
     "m": {
         **{"spec": "224px", "format": "pytorch_state_dict", "precision": None, "batch_size": None, "classes": 4},
@@ -68,8 +69,11 @@ def study(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tuned(tmp_path, monkeypatch):
-    """The same of a study in which one framework is tuned and has been upgraded, so that every table has rows."""
+    """The same of a study in which one framework is tuned and has been upgraded; beside it records of a second node: so
+    every table has rows.
+    """
     monkeypatch.chdir(tmp_path)
+    recorded(SEVERAL)
     records.before(TUNED, MODELS, ["onnxruntime"])
     return recorded(TUNED)
 
@@ -79,7 +83,7 @@ def written(folder) -> dict[str, list[list[str]]]:
     parser = argparse.ArgumentParser()
     tables.arguments(parser)
     environments = {name: [None, files.digest(name)] for name in (*STUDY["frameworks"], plan.ANCHOR)}
-    options = {"study": TUNED, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
+    options = {"study": SEVERAL, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
     tables.run(parser.parse_args([f"--{key}={json.dumps(value)}" for key, value in options.items()]
                                  + [f"--out={folder}"]))  # fmt: skip
     return {path.stem: list(csv.reader(open(path, newline=""))) for path in Path(folder).glob("*.csv")}

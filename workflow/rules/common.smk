@@ -10,7 +10,7 @@ from snakemake.settings.types import DeploymentMethod
 from dliflow import building, frameworks
 from dliflow.configuration import CPP, Configuration
 from dliflow.fetching import locations
-from dliflow.machine import children
+from dliflow.machine import children, node
 from dliflow.runs import known, pythons
 from dliflow.study import options, paths, plan
 from dliflow.study.source_code import digest as code
@@ -26,6 +26,11 @@ STUDY = checked(Study.read, config, ORIGIN, CONDA)
 CONFIG, PLAN = STUDY.config, STUDY.plan
 if workflow.is_main_process:
     checked(STUDY.check_results)
+# Jobs of nodes that SLURM gives run from here, as steps of allocations; with `resources` whatever executes jobs runs them.
+HANDED_OVER = any(entry["resources"] for entry in STUDY.nodes.values())
+ALONE = 1000  # shares of a machine, of which a measurement takes all and any other job one
+for name in STUDY.elsewhere:
+    workflow.global_resources[f"node_{name}"] = ALONE
 
 
 wildcard_constraints:
@@ -52,6 +57,7 @@ wildcard_constraints:
 os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
+os.environ[node.KNOWN] = json.dumps(STUDY.reached, sort_keys=True)
 # The stages that measure a configuration, and what tells them of the anchor.
 MEASURED_BY = ("stages.sweep", "stages.worker", "stages.anchor")
 WITH_ANCHOR = "--anchor {input.anchor:q} --anchor-python {params.anchor_python:q}"
@@ -60,7 +66,7 @@ VARIABLES = json.dumps(CONFIG["launch"]["environment"], sort_keys=True)
 
 def supervised(python, stage, *more):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
-    alone = " --exclusive" if stage in plan.MEASURING else ""
+    alone = " --exclusive --node {wildcards.node}" if stage in plan.MEASURING else ""
     # Variables that choose kernels change scores as well as times, so quality is that of what is measured.
     asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", *plan.MEASURING) else ""
     supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone}{asked} --log {{log:q}}"
@@ -75,6 +81,23 @@ def here(stage, *more):
 def there(stage, *more):
     """The command of a stage that runs in a framework's environment."""
     return supervised("{params.python:q}", stage, *more)
+
+
+def whole_node():
+    """Resources of a measurement: all shares of the machine that it runs on, and what an executor must know of its node."""
+    shares = {f"node_{name}": lambda w, name=name: ALONE if w.node == name else 0 for name in STUDY.elsewhere}
+    placed = {key: lambda w, key=key: STUDY.resources(w.node).get(key) for key in placing()}
+    return {"machine": lambda w: 0 if w.node in STUDY.elsewhere else ALONE, **shares, **placed}
+
+
+def like_a_node():
+    """Resources of a job that looks at quality: it runs on a machine of the kind that is measured, beside others."""
+    return {key: lambda w, key=key: STUDY.resources(STUDY.home_of(w.device)).get(key) for key in placing()}
+
+
+def placing():
+    """The names of what executors have to know of any of the study's nodes."""
+    return sorted({key for name in STUDY.nodes for key in STUDY.resources(name)})
 
 
 def needs_environment(framework):

@@ -9,9 +9,10 @@ from functools import partial
 from snakemake.settings.enums import Quietness
 
 from dliflow.files import write_json
-from dliflow.machine import launch
+from dliflow.machine import launch, slurm
 from dliflow.records import marks, notes
 from dliflow.runs import ending, forecast, remaining, terminal, unfinished
+from dliflow.study import nodes
 
 
 def records():
@@ -46,16 +47,28 @@ def in_this_run(rule):
 
 
 def check_launch():
-    """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
-    measures = any(job.rule.name in (*plan.MEASURING, "profile_one") for job in workflow.dag.needrun_jobs())
-    if workflow.local_exec and measures:
+    """Refuse, before anything runs, to measure here what is not to be measured here, or in a way that this machine does
+    not allow.
+    """
+    measuring = {*plan.MEASURING, "profile_one"} - {"profile"}  # which only tells what that measured
+    jobs = (job for job in workflow.dag.needrun_jobs() if job.rule.name in measuring)
+    measured = sorted({job.wildcards_dict["node"] for job in jobs})
+    checked(nodes.check_places, measured, STUDY.elsewhere, workflow.local_exec, ORIGIN)
+    if not set(measured).issubset(STUDY.elsewhere):
         checked(launch.check, CONFIG["launch"])
+
+
+def release_nodes():
+    """Give back what SLURM holds for the measurements of this run."""
+    for name in STUDY.elsewhere:
+        if STUDY.nodes[name]["slurm"] is not None and Path(paths.LEASE.format(node=name)).exists():
+            slurm.release(name)
 
 
 def compare_the_rest():
     """After failures: compare those that are well where something that failed kept a comparison from starting."""
     run = notes.run(Path(paths.RUN)) if Path(paths.RUN).exists() else None
-    if run is None or not workflow.local_exec:
+    if run is None or HANDED_OVER:
         return  # the run ended before it began, or this is not the machine to measure on
     left = [
         remaining.Job(
@@ -153,6 +166,7 @@ onstart:
 onsuccess:
     if DISPLAY is not None:
         DISPLAY.end()
+    release_nodes()
     if in_this_run("profile"):
         terminal.last(f"\n{Path(paths.PROFILES).read_text(encoding='utf-8').rstrip()}")
     if in_this_run("report"):
@@ -167,6 +181,7 @@ onerror:
         DISPLAY.end()
     marks.remove(paths.MARKS.values())
     compare_the_rest()
+    release_nodes()
     failed = workflow.scheduler.failed
     remember(failed)
     waiting = sum(

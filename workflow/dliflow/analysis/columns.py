@@ -79,7 +79,8 @@ REASON = Column(
 RUN = (MODEL, FRAMEWORK, VERSION, VARIANT, PRECISION, DEVICE)
 SHARED = (*RUN, STATUS, REASON)
 
-NODE = Column("node", TEXT, "", "what the machine is called (`node` in the config)", "never")
+NODE = Column("node", TEXT, "", "what the machine is called (`nodes` in the config)", "never")
+CPU = Column("cpu", TEXT, "", "the model of the CPU, as it was found", "never")
 SCENARIO = Column(
     "scenario", TEXT, "", "`latency`: one request after another; `throughput`: several in flight at a time", "never"
 )
@@ -426,6 +427,8 @@ PERFORMANCE = (
     ),
     *ends("tuned_ratio", "ratio", "its 95 % interval", NOT_TUNED),
     API,
+    replace(CPU, empty=UNMEASURED),
+    *several("kernel microcode", TEXT, "", "of the machine, as they were found", f"{UNMEASURED}, or not told"),
 )
 
 SILENT = "no figures"  # of a session that left none
@@ -481,7 +484,8 @@ MEASUREMENTS = (
         "and from memory",
         SILENT,
     ),
-    *several("cpu hostname", TEXT, "", "the machine, as it was found", SILENT),
+    replace(CPU, empty=SILENT),
+    Column("hostname", TEXT, "", "the machine's name, as it was found", SILENT),
     Column("finished_at", TEXT, "ISO 8601, UTC", "when the record was written", SILENT),
     RECORD,
     Column("distinct_batches", WHOLE, "count", "batches over which the requests rotated", SILENT),
@@ -515,6 +519,7 @@ MEASUREMENTS = (
     ),
     replace(ENERGY, empty="no figures, or the machine does not tell"),
     API,
+    *several("kernel microcode", TEXT, "", "of the machine, as they were found", f"{SILENT}, or not told"),
 )
 
 UNRUN = "it did not run"
@@ -944,6 +949,34 @@ CHANGES = (
     Column("images", WHOLE, "count", "images behind it", "it rests on none, or on each side's own"),
     *several("old_told new_told", TEXT, "", "status with its reason, or warnings", "`kind` is another one, or none"),
     WARNINGS,
+    API,
+)
+
+OF_ONE = "one of the two has no interval"
+NODES = (
+    *RUN,
+    *MEASURED_AT,
+    Column("against", TEXT, "", "the first node of the study that has figures for the same", "never"),
+    replace(CPU, empty="not told"),
+    Column("against_cpu", TEXT, "", "the CPU of that node", "not told"),
+    Column("against_version", TEXT, "", "the framework's version there", "never"),
+    Column("latency_reference_ms", NUMBER, "ms", "the latency on this node, at its own reference state", "never"),
+    Column("against_reference_ms", NUMBER, "ms", "the latency on that node, at its own reference state", "never"),
+    Column("ratio", NUMBER, "ratio", "the former over the latter: below 1 this node is faster", "never"),
+    *ends("ratio", "ratio", "its 95 % interval, from those of both latencies", OF_ONE),
+    Column("latency_p50_ms", NUMBER, "ms", "the latency on this node, as measured", "never"),
+    Column("against_p50_ms", NUMBER, "ms", "the latency on that node, as measured", "never"),
+    Column("measured_ratio", NUMBER, "ratio", "the former over the latter", "never"),
+    *ends("measured_ratio", "ratio", "its 95 % interval, from those of both latencies", OF_ONE),
+    Column(
+        "anchor_ratio",
+        NUMBER,
+        "ratio",
+        "what the anchor takes at this node's reference state over what it takes at that node's",
+        "it has other numbers of threads on them, and so other work",
+    ),
+    Column("verdict", TEXT, "", "by the interval of `ratio`: `faster`, `slower` or `no difference shown`", "never"),
+    API,
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -958,6 +991,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "throughput": THROUGHPUT,
     "tuning": TUNING,
     "changes": CHANGES,
+    "nodes": NODES,
 }
 
 

@@ -32,7 +32,7 @@ from dliflow.report import (
     units,
 )
 from dliflow.report.conclusion import EVALUATED, Setting, doubts
-from dliflow.report.listings import accuracy, parity, performance, rounds
+from dliflow.report.listings import accuracy, nodes, parity, performance, rounds
 from dliflow.report.listings import changes as changes_list
 from dliflow.report.listings import throughput as throughput_list
 from dliflow.report.listings import versions as version_list
@@ -54,6 +54,7 @@ SECTIONS = {
     "accuracy": "Quality",
     "performance": "Performance",
     "rounds": "Rounds",
+    "nodes": "Node against node",
     "tuning": "Launch parameters",
     "throughput": "Throughput",
     "operators": "Where the time goes",
@@ -217,6 +218,7 @@ def render(title: str, of: Sources) -> str:
             "parity": parity.listing(tables.parity, link),
             "rounds": rounds.listing(comparison.blocks(tables), link),
             "throughput": throughput_list.listing(tables.throughput, link),
+            "nodes": nodes.listing(tables.nodes),
             "versions": version_list.listing(versions, of.about),
             "changes": changes_list.listing(tables.changes),
             "unchanged": changes_list.unchanged(tables.changes),

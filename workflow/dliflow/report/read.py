@@ -37,6 +37,7 @@ class Tables(NamedTuple):
     throughput: Rows
     tuning: Rows
     changes: Rows
+    nodes: Rows
 
 
 def _value(column: columns.Column, text: str) -> Any:

@@ -15,6 +15,7 @@ from dliflow.analysis.tables import (
     comparison,
     distributions,
     measurements,
+    nodes,
     parity,
     performance,
     profile,
@@ -51,10 +52,11 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
     """
     parity_rows = parity.rows(study_plan)
     measured = measurements.read(study_plan)
+    performance_rows = performance.rows(measured, parity_rows)
     tables = {
         "parity": parity_rows,
         "accuracy": accuracy.rows(study_plan, parity_rows, models),
-        "performance": performance.rows(measured, parity_rows),
+        "performance": performance_rows,
         "measurements": measured.rows,
         "comparison": comparison.rows(study_plan, parity_rows),
         "rounds": rounds.rows(study_plan),
@@ -62,6 +64,7 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
         "distributions": distributions.rows(measured),
         "throughput": throughput.rows(study_plan, parity_rows, measured),
         "tuning": tuning.rows(study_plan, parity_rows),
+        "nodes": nodes.rows(performance_rows),
     }
     return {**tables, "changes": changes.rows(study_plan, tables, models)}
 

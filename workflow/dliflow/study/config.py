@@ -28,6 +28,7 @@ from dliflow.study import environments, known, yaml_files
 from dliflow.wording import suggestion
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
+LOCAL = "local"  # what this machine is called where the config names none
 
 
 @cache
@@ -231,11 +232,23 @@ def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
     Raises:
         DliflowError: with one line for each problem.
     """
+    config = _with_nodes(config, origin)
     config = validated({**config, "tune": _switched(config.get("tune", False))}, "config", origin)
     for entry in config["profile"]:
         entry["model"] = entry["model"] and known.plain(entry["model"])
     _raise(origin, _misfits(config))
     return config
+
+
+def _with_nodes(config: dict[str, Any], origin: str) -> dict[str, Any]:
+    """`node: NAME` is short for one node. Beside `nodes` it picks one of them, as on the command line."""
+    if "node" not in config:
+        return config
+    name, several = config["node"], config.get("nodes", [LOCAL])
+    if several != [LOCAL] and name not in several:
+        named = ", ".join(map(str, several))
+        raise DliflowError(f"{origin}: node: {name!r} is none of nodes: [{named}]; name one of them, or leave it out")
+    return {**{key: value for key, value in config.items() if key != "node"}, "nodes": [name]}
 
 
 def _switched(tune: Any) -> Any:
@@ -244,18 +257,21 @@ def _switched(tune: Any) -> Any:
     return known.get(tune, tune) if isinstance(tune, (str, bool)) else tune
 
 
-def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dict[str, Any]:
-    """One entry of a registry (`config/models`, `config/datasets`), checked, with its name.
+def registered(
+    folder: Path, kind: str, name: str, origin: str, key: str, guide: str = "docs/add-a-{}.md"
+) -> dict[str, Any]:
+    """One entry of a registry (`config/models`, `config/datasets`, `config/nodes`), checked, with its name.
 
     Args:
         folder: the registry's folder, one YAML file for each entry.
-        kind: `model` or `dataset`, which is also the schema's name.
+        kind: `model`, `dataset` or `node`, which is also the schema's name.
         origin: where the name stands, for the message when there is no such entry.
         key: the key there.
+        guide: the page that says how an entry is written.
     """
     there = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in there:
-        adding = f"write {folder}/{name}.yaml (docs/add-a-{kind}.md)"
+        adding = f"write {folder}/{name}.yaml ({guide.format(kind)})"
         raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, there)}. To add it: {adding}")
     return _entry(folder / f"{name}.yaml", kind, name)
 

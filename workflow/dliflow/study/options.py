@@ -305,7 +305,7 @@ def profile(study: Study, configuration: Configuration, node: str, batch_size: i
     )
 
 
-def deploy(study: Study, configuration: Configuration, batch_size: int) -> str:
+def deploy(study: Study, configuration: Configuration, node: str, batch_size: int) -> str:
     """Of `deploy`."""
     model, config = configuration.model, study.config
     entry = study.models[model]
@@ -317,7 +317,7 @@ def deploy(study: Study, configuration: Configuration, batch_size: int) -> str:
         met["images that INT8 was calibrated with"] = config["calibration"]["dataset"]
     return text(
         **_session(study, configuration),
-        node=config["node"],
+        node=node,
         batch_size=batch_size,
         input=_taken(study, model),
         title=entry["title"],

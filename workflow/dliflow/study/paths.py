@@ -52,6 +52,8 @@ TUNE = (
 )
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
 PROFILE = TUNE.replace("/tune/", "/profile/")
+NODE = f"{RESULTS}/nodes/{{node}}.json"  # which machine has measured under a node's name
+LEASE = f"{RESULTS}/logs/nodes/{{node}}.lease"  # of the allocation that holds it; its own output lies beside
 SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
 PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
 INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
@@ -61,7 +63,7 @@ TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
     for name in (
         *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "tuning", "throughput"),
-        *("distributions", "profile", "changes"),
+        *("distributions", "profile", "changes", "nodes"),
     )
 }
 ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images
@@ -84,7 +86,7 @@ SUMMARY_DATA = f"{RESULTS}/report/summary.json"
 RUN = f"{RESULTS}/logs/run.json"
 # What is deployed: a folder for a row of performance.csv, whose manifest is tracked; which rows are recommended.
 DEPLOYED = (
-    f"{RESULTS}/deploy/{{model}}-{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
+    f"{RESULTS}/deploy/{{node}}/{{model}}-{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
     "-batch{batch_size}/manifest.json"
 )
 RECOMMENDED = f"{RESULTS}/deploy/recommended.json"

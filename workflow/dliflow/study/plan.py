@@ -14,7 +14,7 @@ from typing import Any, Optional
 from dliflow import building, conversion, frameworks, sources
 from dliflow.configuration import CPP, PYTHON
 from dliflow.errors import DliflowError
-from dliflow.study import paths
+from dliflow.study import nodes, paths
 
 # Columns that tell configurations apart, in the order of the tables.
 IDENTITY = ("model", "framework", "api", "variant", "precision", "device")
@@ -34,15 +34,19 @@ UNFIT = "the model's file takes batches of {} only (source.batch_size)"
 
 
 def deciding(
-    config: dict[str, Any], fetched_labels: Iterable[str] = (), unmakeable: Optional[dict[str, str]] = None
+    config: dict[str, Any],
+    fetched_labels: Iterable[str] = (),
+    machines: Optional[dict[str, dict[str, Any]]] = None,
+    unmakeable: Optional[dict[str, str]] = None,
 ) -> dict[str, Any]:
     """The part of a checked config that a plan is built from; nothing else may outdate the tables.
 
     Args:
         fetched_labels: the datasets whose labels are fetched by a job of their own.
+        machines: for each node what `nodes.deciding` tells.
         unmakeable: for each framework whose environment this machine cannot have the reason.
     """
-    keys = ("models", "dataset", "frameworks", "apis", "precisions", "devices", "node")
+    keys = ("models", "dataset", "frameworks", "apis", "precisions", "devices", "nodes")
     latency = {key: config["latency"][key] for key in ("batch_sizes", "groups")}
     throughput = {key: config["throughput"][key] for key in ("in_flight", "batch_sizes", "groups", "p99_ms")}
     return {
@@ -56,6 +60,7 @@ def deciding(
         "profile": config["profile"],
         "fetched_labels": sorted(fetched_labels),
         "unmakeable": unmakeable or {},
+        "machines": machines or {},
     }
 
 
@@ -169,30 +174,40 @@ def build(
             record = paths.ACCURACY.format(**row, dataset=unlabelled)
             needs = _made([files, *_evaluated(config, unlabelled, spec), *converted, record])
             agreement.append({**row, "dataset": unlabelled, "record": record, "needs": needs})
-        for point in _points(config, row, fixed, "latency"):
-            record = paths.SWEEP.format(**point)
-            sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
-        for batch_size in raced(config, configuration):
-            unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
-            measured = {"node": config["node"], "scenario": "latency", "parameters": "tuned", "batch_size": batch_size}
-            point = {**row, "reason": row["reason"] or unfit, **measured}
-            record = paths.TUNE.format(**point)
-            tune.append({**point, "record": record, "needs": _made([*speed, *anchor, *parity[-1]["needs"], record])})
-        for point in _points(config, row, fixed, "throughput"):
-            record = paths.THROUGHPUT.format(**point)
-            needs = [*speed, *anchor, record]
-            budget = {"p99_budget_ms": config["throughput"]["p99_ms"]}
-            for number in config["throughput"]["in_flight"]:
-                throughput.append({**point, "in_flight": number, **budget, "record": record, "needs": needs})
-        for batch_size in profiled(config, configuration):
-            unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
-            point = {**row, "reason": row["reason"] or unfit, "node": config["node"], "batch_size": batch_size}
-            record = paths.PROFILE.format(**point)
-            profile.append({**point, "record": record, "needs": [*speed, record]})
+        for there in on_nodes(config, row):
+            for point in _points(config, there, fixed, "latency"):
+                record = paths.SWEEP.format(**point)
+                sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
+            for batch_size in raced(config, configuration):
+                unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
+                measured = {"scenario": "latency", "parameters": "tuned", "batch_size": batch_size}
+                point = {**there, "reason": there["reason"] or unfit, **measured}
+                record = paths.TUNE.format(**point)
+                needs = _made([*speed, *anchor, *parity[-1]["needs"], record])
+                tune.append({**point, "record": record, "needs": needs})
+            for point in _points(config, there, fixed, "throughput"):
+                record = paths.THROUGHPUT.format(**point)
+                needs = [*speed, *anchor, record]
+                budget = {"p99_budget_ms": config["throughput"]["p99_ms"]}
+                for number in config["throughput"]["in_flight"]:
+                    throughput.append({**point, "in_flight": number, **budget, "record": record, "needs": needs})
+            for batch_size in profiled(config, configuration):
+                unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
+                point = {**there, "reason": there["reason"] or unfit, "batch_size": batch_size}
+                record = paths.PROFILE.format(**point)
+                profile.append({**point, "record": record, "needs": [*speed, record]})
     compare = list(comparisons(sweep, tune, parity)) if config["compare"]["leaders"] else []
     quality_rows = {"parity": parity, "accuracy": accuracy, "agreement": agreement}
     measured_rows = {"sweep": sweep, "throughput": throughput, "tune": tune, "compare": compare, "profile": profile}
     return {**quality_rows, **measured_rows}
+
+
+def on_nodes(config: dict[str, Any], row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The row of a configuration for each node that measures it, with the reason where that node cannot."""
+    for node in config["nodes"]:
+        known = config.get("machines", {}).get(node, {})
+        if nodes.measures(known, row):
+            yield {**row, "reason": row["reason"] or nodes.lacking(node, known, row["device"]), "node": node}
 
 
 def raced(config: dict[str, Any], configuration: dict[str, Any]) -> list[int]:
@@ -230,14 +245,14 @@ def _points(
     """A row for each batch size and group of a scenario, which is a key of the config.
 
     Args:
-        row: of the configuration.
+        row: of the configuration on a node.
         fixed: the only batch size that the model takes, if there is one.
     """
     for batch_size in config[scenario]["batch_sizes"]:
         unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
         if scenario == "throughput" and row["api"] == CPP:
             unfit = ALONE_IN_CPP
-        measured = {"node": config["node"], "scenario": scenario, "parameters": "default", "batch_size": batch_size}
+        measured = {"scenario": scenario, "parameters": "default", "batch_size": batch_size}
         for group in range(1, config[scenario]["groups"] + 1):
             yield {**row, "reason": row["reason"] or unfit, **measured, "group": group}
 

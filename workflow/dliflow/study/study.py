@@ -18,9 +18,10 @@ from dliflow.images import dataset as datasets
 from dliflow.images import inputs, label_files
 from dliflow.machine import launch, variables
 from dliflow.study import config as configuration
-from dliflow.study import environments, paths, plan
+from dliflow.study import environments, nodes, paths, plan
+from dliflow.study.nodes import Entry
 
-MODELS, DATASETS = Path("config/models"), Path("config/datasets")
+MODELS, DATASETS, NODES = Path("config/models"), Path("config/datasets"), Path("config/nodes")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Study:
         classes: the class names of each model.
         listings: for each dataset that is a folder of the user's a digest of what is in it, so that a new or replaced
             image is seen.
+        nodes: the entry of each machine that measures.
         conda: whether Snakemake makes the environments, by conda.
     """
 
@@ -42,6 +44,7 @@ class Study:
     datasets: dict[str, dict[str, Any]]
     classes: dict[str, list[str]]
     listings: dict[str, str]
+    nodes: dict[str, Entry]
     conda: bool = False
 
     @classmethod
@@ -73,7 +76,8 @@ class Study:
             for name in needed
             if (folder := locations.in_place(entries[name]["source"])) is not None
         }
-        study = cls(config, models, entries, classes, listings, conda)
+        machines = nodes.entries(NODES, config["nodes"], origin)
+        study = cls(config, models, entries, classes, listings, machines, conda)
         variables.check(config["launch"]["environment"], study.set_by_frameworks, origin)
         plan.check(study.plan, config, study.described, origin)
         return study
@@ -181,6 +185,27 @@ class Study:
         """Where a model's file (or its folder of files) lies: the user's own, or what was fetched."""
         fetched = payload(paths.MODEL_FILES.format(model=model))
         return str(locations.path_of(self.models[model]["source"], fetched))
+
+    # Machines.
+
+    @cached_property
+    def elsewhere(self) -> list[str]:
+        """The nodes that a scheduler gives; whatever the others are called, they are the machine that this runs on."""
+        return [name for name, entry in self.nodes.items() if not nodes.here(entry)]
+
+    @cached_property
+    def reached(self) -> dict[str, dict[str, Any]]:
+        """For each node what its jobs have to know of it."""
+        return {name: nodes.reached(entry) for name, entry in self.nodes.items()}
+
+    def resources(self, node: str) -> dict[str, Any]:
+        """What Snakemake's executor has to know to run a job on a node, or on a machine like it."""
+        return nodes.resources(self.nodes[node])
+
+    def home_of(self, device: str) -> str:
+        """The node on whose kind of machine quality is looked at: the first that has the device."""
+        fitting = (name for name, entry in self.nodes.items() if not nodes.lacking(name, entry, device))
+        return next(fitting, next(iter(self.nodes)))
 
     # Images.
 
@@ -295,7 +320,8 @@ class Study:
     def deciding(self) -> dict[str, Any]:
         """The part of the config that the plan is built from."""
         fetched_labels = [name for name in self.datasets if self.label_source(name)]
-        return plan.deciding(self.config, fetched_labels, self.unmakeable)
+        machines = {name: nodes.deciding(entry) for name, entry in self.nodes.items()}
+        return plan.deciding(self.config, fetched_labels, machines, self.unmakeable)
 
     @cached_property
     def unmakeable(self) -> dict[str, str]:

@@ -21,6 +21,9 @@ OF_ALL = (
     "model_bytes",
     "launch",
     "settings",
+    "cpu",
+    "kernel",
+    "microcode",
 )  # the same in all sessions
 MEDIANS = ("import_ms", "load_ms", "first_request_ms", "anchor_ms")
 
@@ -130,5 +133,7 @@ def _warnings(sessions: Sequence[Session], interval: Optional[tuple[float, float
         warnings.append("groups were launched in different ways; run the workflow again to its end")
     if len({session.row["cpu"] for session in sessions}) > 1:
         warnings.append("groups come from different CPU models under one node name; give each machine its own")
+    if len({(session.row["kernel"], session.row["microcode"]) for session in sessions}) > 1:
+        warnings.append("groups were measured with different kernels or microcode; measure again what was before")
     half_width = None if interval is None else math.sqrt(interval[1] / interval[0]) - 1
     return [*warnings, *doubts.of_point([session.seen for session in sessions], half_width)]
