@@ -55,6 +55,8 @@ wildcard_constraints:
 # What must not re-run anything stays out of `params`: the place of the orchestrator's Python, and the time bounds, which
 # are resources.
 os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
+if CONDA:  # pip installs what an environment's file lists and nothing else, as uv does
+    os.environ.update(PIP_NO_DEPS="1")
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
 os.environ[node.KNOWN] = json.dumps(STUDY.reached, sort_keys=True)
