@@ -1,0 +1,206 @@
+"""What the sweep of a finished study has measured, and all that running it once more takes, from wherever."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from dliflow.errors import DliflowError
+from dliflow.files import read_json
+from dliflow.machine import launch
+from dliflow.measuring import feed, session, turns
+from dliflow.records import record
+from dliflow.study import environments, paths, plan
+
+IDENTITY = (*plan.IDENTITY, "parameters")
+FILES = ("converted", "array", "anchor")  # options that name files of the study
+PYTHONS = ("python", "anchor_python")  # those that name a Python, or the file that tells where one is
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A configuration that was measured with one version of its framework.
+
+    Attributes:
+        study: folder that it was measured in.
+        identity: values of `IDENTITY`.
+        environment: digest of the environment.
+        version: of the framework.
+        finished_at: when its first group was.
+        batch_sizes: those that could be measured.
+        held: what its worker is told, but for the images.
+        fed: the options that tell what images.
+        pace: those of a `turns.Pace`.
+        python: of its environment, or a file naming it.
+        anchor: manifest of the anchor's network.
+        anchor_python: likewise.
+        packages: versions by name, of its environment.
+
+    All files are named by absolute paths.
+    """
+
+    study: Path
+    identity: dict[str, str]
+    environment: str
+    version: str
+    finished_at: str
+    batch_sizes: tuple[int, ...]
+    held: dict[str, Any]
+    fed: dict[str, Any]
+    pace: dict[str, Any]
+    python: str
+    anchor: str
+    anchor_python: str
+    packages: dict[str, str]
+
+    @property
+    def missing(self) -> Optional[str]:
+        """What is gone of what runs it, and how to get it back; None where all is there."""
+        return self._gone({"its environment": self.python, "its converted model": self.held["converted"]})
+
+    @property
+    def missing_beside(self) -> Optional[str]:
+        """What is gone of all else that a measurement of it takes: the anchor, the images."""
+        beside = {"the anchor's environment": self.anchor_python, "the anchor's network": self.anchor}
+        return self._gone({**beside, **({} if self.fed["random_images"] else {"the prepared images": self.fed["array"]})})
+
+    def _gone(self, wanted: dict[str, str]) -> Optional[str]:
+        for what, path in wanted.items():
+            if not _there(path):
+                return f"{what} is gone ({path}); run the study in {self.study} again"
+        return None
+
+
+def _there(path: str) -> bool:
+    """Whether a manifest's job ended well, or a Python, which a JSON file may name, can be run."""
+    try:
+        if path.endswith(".json"):
+            manifest = read_json(Path(path))
+            return _there(manifest["python"]) if "python" in manifest else manifest.get("status", "ok") == "ok"
+    except (OSError, DliflowError):
+        return False
+    return os.access(path, os.X_OK)
+
+
+def swept(study: Path) -> list[Swept]:
+    """All that a study's records of the sweep tell of, each version of a framework apart; sorted.
+
+    Raises:
+        DliflowError: naming a record that is none of this version of dliflow, with what to do.
+    """
+    pattern = paths.SWEEP.format_map(collections.defaultdict(lambda: "*", group=1))
+    return [one for path in sorted(study.glob(pattern)) if (one := _swept(study, path)) is not None]
+
+
+def _swept(study: Path, path: Path) -> Optional[Swept]:
+    known = record.read(str(path))
+    if known["status"] != "ok":
+        return None
+    figures, words = known["figures"], known["command"]
+    broken = {one["batch_size"] for one in figures["broken"]}
+
+    def options(*declare: Callable[[argparse.ArgumentParser], None]) -> dict[str, Any]:
+        return _absolute(study, vars(_parser(path, *declare).parse_known_args(words)[0]))
+
+    named = options(_names)
+    (member,) = figures["groups"][-1]["members"].values()
+    return Swept(
+        study=study,
+        identity={key: known["identity"][key] for key in IDENTITY},
+        environment=path.parent.name.rpartition("-")[2],
+        version=known["identity"]["framework_version"],
+        finished_at=known["finished_at"],
+        batch_sizes=tuple(size for size in known["identity"]["batch_sizes"] if size not in broken),
+        held=options(session.arguments, launch.arguments),
+        fed=options(feed.arguments),
+        pace=options(turns.arguments),
+        packages=member["packages"],
+        **named,
+    )
+
+
+class _Strict(argparse.ArgumentParser):
+    """Of a command that no one is there to be told about."""
+
+    def error(self, message: str) -> Any:
+        raise DliflowError(f"{self.prog}: command: {message}; delete it to make it again")
+
+
+def _parser(path: Path, *declare: Callable[[argparse.ArgumentParser], None]) -> argparse.ArgumentParser:
+    parser = _Strict(prog=str(path), add_help=False, allow_abbrev=False)
+    for each in declare:
+        each(parser)
+    return parser
+
+
+def _names(parser: argparse.ArgumentParser) -> None:
+    for name in (*PYTHONS, "anchor"):
+        parser.add_argument(f"--{name.replace('_', '-')}", required=True)
+
+
+def _absolute(study: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Options with their files named from everywhere; links are kept, since an environment's Python is one."""
+    within = {key: os.path.abspath(study / str(options[key])) for key in (*FILES, *PYTHONS) if key in options}
+    return {**options, **within}
+
+
+def of_today(all_versions: Iterable[Swept]) -> tuple[list[Swept], list[str]]:
+    """Of each configuration the version that its study has today, and of which frameworks it was not measured.
+
+    That is the one of `envs/<framework>.yaml`; of a study without such files the one that was measured last.
+    """
+    by_configuration = collections.defaultdict(list)
+    for one in all_versions:
+        by_configuration[tuple(one.identity.items())].append(one)
+    chosen: list[Swept] = []
+    outdated: list[str] = []
+    for versions in by_configuration.values():
+        last = max(versions, key=lambda one: one.finished_at)
+        file = last.study / f"envs/{last.identity['framework']}.yaml"
+        if file.exists():
+            digest = environments.digest(file)
+            versions = [one for one in versions if one.environment == digest]
+            if not versions:
+                outdated.append(f"{file} has changed since the study ran; run the study again")
+        if versions:
+            chosen.append(max(versions, key=lambda one: one.finished_at))
+    return chosen, list(dict.fromkeys(outdated))
+
+
+def of_version(all_versions: Iterable[Swept], framework: str, version: str) -> list[Swept]:
+    """The configurations of a framework as this version of it measured them, each the last time."""
+    those = [one for one in all_versions if (one.identity["framework"], one.version) == (framework, version)]
+    ordered = sorted(those, key=lambda one: one.finished_at)
+    return list({tuple(one.identity.items()): one for one in ordered}.values())
+
+
+def differences(before: Swept, after: Swept) -> list[str]:
+    """In what two of the same identity differ, as far as it can be told: `version 2025.3.0 → 2026.4.1`."""
+    told = []
+    if before.identity["framework"] != after.identity["framework"]:
+        told.append(f"framework {before.identity['framework']} → {after.identity['framework']}")
+    if before.version != after.version:
+        told.append(f"version {before.version} → {after.version}")
+    elif before.packages != after.packages:
+        names = sorted(before.packages.items() ^ after.packages.items())
+        told.append(f"packages: {', '.join(dict.fromkeys(name for name, _ in names))}")
+    for key in ("threads", "options"):
+        if before.held[key] != after.held[key]:
+            told.append(f"{key} {before.held[key]} → {after.held[key]}")
+    if _model(before) != _model(after):
+        told.append("converted model")
+    return told
+
+
+def _model(of: Swept) -> Any:
+    """Checksums of the converted model's files; None where it is gone."""
+    try:
+        files = read_json(Path(of.held["converted"]))["files"]
+    except (OSError, DliflowError):
+        return None
+    return {name: described["sha256"] for name, described in files.items()}

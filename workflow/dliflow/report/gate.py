@@ -1,0 +1,102 @@
+"""What `./dliflow compare` says: on the terminal, in a pull request, and in one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dliflow import wording
+from dliflow.analysis import gate
+from dliflow.report import units
+from dliflow.report.exports import markdown as tables
+from dliflow.report.names import listed
+
+Row = Mapping[str, Any]
+ROUND_S = 60  # budgets are named in whole minutes
+ONLY = {"before": "only_before", "after": "only_after"}  # keys of a result that name rows of one side
+
+
+def reason(verdict: str, rows: Sequence[Row], slower: float, budget_s: float) -> str:
+    """Why all rows together end so.
+
+    Args:
+        slower: the margin, as a share.
+        budget_s: that was spent at most.
+    """
+    those = [row for row in rows if row["verdict"] == verdict]
+    of_all, longer = _counted(len(those), len(rows)), percent(slower)
+    if verdict == gate.PASSED:
+        return f"{of_all} shown to take less than {longer} longer than before"
+    if verdict == gate.REGRESSED:
+        return f"{of_all} shown to take over {longer} longer than before, by two measurements"
+    if verdict == gate.UNDECIDED:
+        return f"{of_all} undecided whether it takes over {longer} longer than before; {_enough(those, budget_s)}"
+    return f"{of_all} not measured: {wording.some(list(dict.fromkeys(row['reason'] for row in those)))}"
+
+
+def _counted(number: int, of: int) -> str:
+    return "1 row of 1 is" if of == 1 else f"{number} of {of} rows {'is' if number == 1 else 'are'}"
+
+
+def percent(share: float) -> str:
+    """`3 %`, `2.5 %`."""
+    return f"{round(share * 100, 6):g} %"
+
+
+def _enough(undecided: Sequence[Row], budget_s: float) -> str:
+    """What would decide these rows."""
+    more = [row["more_s"] for row in undecided if row["measurements"]]
+    if None in more:
+        return "some lie at the margin, where no time would tell: choose another one"
+    if len(more) < len(undecided):
+        return f"not all had their turn: raise --budget over {budget_s:g}"
+    enough_s = math.ceil((budget_s + sum(more)) / ROUND_S) * ROUND_S
+    return f"about {units.duration(sum(more))} more would tell: --budget {enough_s}"
+
+
+def text(known: Mapping[str, Any]) -> str:
+    """A result for the terminal: each row, the gravest first, then the verdict."""
+    lines = []
+    width = max(map(len, gate.GRAVEST))
+    for row in sorted(known["rows"], key=lambda row: gate.GRAVEST.index(row["verdict"])):
+        lines.append(f"{row['verdict']:<{width}}  {row['row']}  {_figures(row)}".rstrip())
+        lines += [f"{'':<{width}}  {line}" for line in _beside(row)]
+    lines += [f"only {side}: {wording.some(known[key])}" for side, key in ONLY.items() if known[key]]
+    took = f" ({units.duration(known['wall_s'])})" if known["wall_s"] >= 1 else ""
+    return "\n".join([*lines, f"{known['verdict'].upper()}: {known['reason']}{took}", ""])
+
+
+def _figures(row: Row) -> str:
+    """`1.08× [1.06, 1.09] of before`, of the last measurement."""
+    if row["ratio"] is None:
+        return ""
+    ends = row["ratio_ci_low"], row["ratio_ci_high"]
+    shown = f"{units.ratio(row['ratio'], *ends)}× {units.ratio_interval(row['ratio'], *ends)}".rstrip()
+    return f"{shown} of before"
+
+
+def _beside(row: Row) -> list[str]:
+    """What there is to say of a row beside its figures."""
+    first = row["measurements"][0] if len(row["measurements"]) > 1 else None
+    told = [row["reason"], f"at first {_figures(first)}" if first else "", *row["warnings"]]
+    if row["measurements"]:
+        told.insert(0, differing(row) or "nothing differs: the same versions, model and settings")
+    return [line for line in told if line]
+
+
+def differing(row: Row) -> str:
+    """What differs between both sides of a row, but for the time that it takes."""
+    return "; ".join(row["differs"])
+
+
+def markdown(known: Mapping[str, Any]) -> str:
+    """A result for a pull request: the verdict, and a table of the rows, the gravest first."""
+    head = f"**dliflow compare: {known['verdict']}**: {tables.escaped(known['reason'])}."
+    rows = sorted(known["rows"], key=lambda row: gate.GRAVEST.index(row["verdict"]))
+    table = [tables.line(("verdict", "row", "time of before", "what differs", "note")), "|---|---|---:|---|---|"]
+    table += [tables.line((row["verdict"], row["row"], _figures(row), differing(row), row["reason"])) for row in rows]
+    sure = percent(known["confidence"])
+    notes = [f"Measured by turns in {units.duration(known['wall_s'])}; intervals hold for all rows at once ({sure})."]
+    notes += [f"Only {side}: {tables.escaped(listed(list(known[key])))}." for side, key in ONLY.items() if known[key]]
+    return "\n\n".join([head, *(["\n".join(table)] if rows else []), *notes]) + "\n"
