@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 
+def family(framework: str) -> str:
+    """What a framework is, in whatever version: `openvino` of `openvino` and of `openvino@2025.3`."""
+    return framework.partition("@")[0]
+
+
 @dataclass(frozen=True)
 class Configuration:
     """What a row of the tables is of, before anything is known of it.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
+from dliflow import frameworks
 from dliflow.configuration import Configuration
 from dliflow.fetching import locations
 from dliflow.machine import children
@@ -30,7 +31,7 @@ wildcard_constraints:
     dataset="[a-z0-9_]+",
     subset="evaluation|performance",
     spec="[a-z0-9-]+",
-    framework="[a-z0-9_]+",
+    framework=frameworks.NAME,
     variant="[a-z0-9_]+",
     precision="fp32|fp16|bf16|int8",
     device="cpu|gpu",
@@ -198,7 +199,8 @@ def figures_of_rows(wildcards):
 def templates_of(wildcards):
     """Input function: what its texts are made of."""
     folder = Path("workflow/dliflow/deployment")
-    templates = [folder / name for name in ("README.md.j2", "predict.py.j2", f"{wildcards.framework}.py.j2")]
+    own = f"{frameworks.family(wildcards.framework)}.py.j2"
+    templates = [folder / name for name in ("README.md.j2", "predict.py.j2", own)]
     return [str(template) for template in templates if template.exists()]
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
+from dliflow import frameworks
 from dliflow.analysis import state
 from dliflow.study import plan
 
@@ -106,6 +107,21 @@ def references(member: Mapping[str, Any], among: Sequence[dict[str, Any]]) -> li
     return [(by_name[name(other)], purpose) for other, purpose in wanted if name(other) in by_name]
 
 
+def versions(member: dict[str, Any], among: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """A configuration and the same in another version of its framework that the study has, too; the newer one first."""
+    family = frameworks.family(member["framework"])
+    same = {**member, "framework": family}
+    others = [
+        other
+        for other in among
+        if other["framework"] != member["framework"]
+        and frameworks.family(other["framework"]) == family
+        and name({**other, "framework": family}) == name(same)
+    ]
+    pairs = [sorted((member, other), key=lambda one: frameworks.age(one["framework"])) for other in others]
+    return [(newer, old) for old, newer in pairs]
+
+
 def choose(
     members: Mapping[str, dict[str, Any]],
     estimates: Mapping[str, state.Estimate],
@@ -119,17 +135,19 @@ def choose(
         estimates: theirs, by the same names.
         most: how many leaders at most.
         older: for a configuration the same in an older version, where there is one. It is asked for the leaders, and
-            for the fastest of each framework, so that each whose version changed meets its old self.
+            for the fastest of each framework, so that each whose version changed meets its old self; these meet the
+            other versions that stand beside them in the study, too.
     """
     first = leaders(estimates, most)
     chosen = {called: members[called] for called in first}
     pairs = [Pair(first[0], other, "leaders") for other in first[1:]]
     for called in dict.fromkeys([*first, *_fastest_of_frameworks(members, estimates)]):
-        before = older(members[called])
-        against = references(members[called], list(members.values())) if called in first else []
-        for other, purpose in (*against, *([(before, "version")] if before else [])):
-            chosen |= {called: members[called], name(other): other}
-            pair = Pair(called, name(other), purpose)
+        before, among = older(members[called]), list(members.values())
+        against = [(members[called], *each) for each in references(members[called], among)] if called in first else []
+        against += [(newer, other, "version") for newer, other in versions(members[called], among)]
+        for one, other, purpose in (*against, *([(members[called], before, "version")] if before else [])):
+            chosen |= {name(one): one, name(other): other}
+            pair = Pair(name(one), name(other), purpose)
             if not any({pair.first, pair.second} == {known.first, known.second} for known in pairs):
                 pairs.append(pair)
     return list(chosen.values()), pairs

@@ -104,8 +104,8 @@ def lacks(blocks: Sequence[Code], module: str) -> bool:
 
 
 def template(framework: str) -> Optional[Path]:
-    """A framework's template; None where it has none."""
-    path = FOLDER / f"{framework}.py.j2"
+    """A framework's template, whatever its version; None where it has none."""
+    path = FOLDER / f"{frameworks.family(framework)}.py.j2"
     return path if path.exists() else None
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Optional
 
 import jinja2
 
+from dliflow.configuration import family
 from dliflow.deployment import figures, program, words
 from dliflow.deployment.program import Code, Deployed
 from dliflow.report import names
@@ -72,7 +73,7 @@ def render(
     """
     row, entry = place.row, deployed.entry
     framework = row["framework"]
-    template = program.FOLDER / f"{framework}.py.j2"
+    template = program.FOLDER / f"{family(framework)}.py.j2"
     jinja = jinja2.Environment(
         finalize=plain,
         undefined=jinja2.StrictUndefined,

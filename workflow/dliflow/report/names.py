@@ -27,12 +27,13 @@ def anchor(row: dict[str, Any]) -> str:
 def member(text: str) -> str:
     """`pytorch-default-fp32` as a configuration is called.
 
-    An older version (`...@2.9`) keeps its number, a member of a comparison of batch sizes (`...:4`) its size.
+    An older version (`...@2.9`) keeps its number, a member of a comparison of batch sizes (`...:4`) its size. What
+    stands behind the `@` of a framework's own name (`openvino@2025.3-default-fp32`) is a part of that name.
     """
     called, _, size = text.partition(":")
-    called, _, version = called.partition("@")
-    parts = called.split("-")
-    if not 3 <= len(parts) <= 4:
+    parts = called.split("-", 3)
+    parts[-1], _, version = parts[-1].partition("@")
+    if len(parts) < 3 or "-" in parts[-1]:
         return text
     name = configuration(dict(zip(("framework", "variant", "precision", "parameters"), [*parts, "default"])))
     return f"{name}{f' of {version}' if version else ''}{f' (batch size {size})' if size else ''}"

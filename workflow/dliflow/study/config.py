@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Optional
 
 import jsonschema
 import numpy as np
@@ -23,7 +24,7 @@ from dliflow import architectures, frameworks, sources
 from dliflow.errors import DliflowError
 from dliflow.fetching.archive import is_archive
 from dliflow.fetching.download import file_name
-from dliflow.study import known, yaml_files
+from dliflow.study import environments, known, yaml_files
 from dliflow.wording import suggestion
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -169,11 +170,11 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def _misfits(config: dict[str, Any]) -> Iterator[str]:
     """What no schema can tell of a study."""
-    known = frameworks.names()
     named = {f"frameworks[{index}]": name for index, name in enumerate(config["frameworks"])}
     for key, name in {**named, **{f"options.{name}": name for name in config["options"]}}.items():
-        if name not in known:
-            yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
+        unknown = _unknown_framework(name)
+        if unknown:
+            yield f"{key}: {unknown}"
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
     goal, sizes = config["goal"], config["latency"]["batch_sizes"]
@@ -196,12 +197,29 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
     yield from _misfit_profiles(config)
 
 
+def _unknown_framework(name: str) -> Optional[str]:
+    """Why a framework's name, with a version or without, can stand in no config."""
+    known, family = frameworks.names(), frameworks.family(name)
+    if family not in known:
+        return f"'{name}' is unknown{suggestion(family, known)}. To add it: docs/add-a-framework.md"
+    there = environments.names(family)
+    if "@" not in name or name in there:
+        return None
+    if not re.fullmatch(frameworks.NAME, name):
+        return f"'{name}' has no version behind its @, such as 1.2: small letters, digits, dots and underscores"
+    return (
+        f"'{name}' has no environment file {environments.FOLDER}/{name}.yaml; there are {', '.join(there) or 'none'}. "
+        "To add it: docs/upgrades.md"
+    )
+
+
 def _misfit_profiles(config: dict[str, Any]) -> Iterator[str]:
     """Entries of `profile` that name what the study does not have."""
     models = [known.plain(name) for name in config["models"]]
     for index, entry in enumerate(config["profile"]):
         of_study = {"framework": config["frameworks"], "precision": config["precisions"], "device": config["devices"]}
-        variants = frameworks.variants(entry["framework"]) if entry["framework"] in frameworks.names() else ()
+        known_one = frameworks.family(entry["framework"]) in frameworks.names()
+        variants = frameworks.variants(entry["framework"]) if known_one else ()
         for key, names in {**of_study, "model": models, "variant": variants}.items():
             if entry[key] not in (None, *names):
                 yield f"profile[{index}].{key}: '{entry[key]}' is not of this study{suggestion(entry[key], names)}"

@@ -1,4 +1,5 @@
-"""`envs/<name>.yaml`: one conda file for each framework, the only place where packages are pinned.
+"""`envs/<name>.yaml`: one conda file for each framework, the only place where packages are pinned; one more for each
+version of it that is to be measured beside the others, `envs/<name>@<version>.yaml`.
 
 Without conda a uv virtual environment is made from the same file. What decides it is the Python version and the list of
 pinned packages; a comment or the channels do not.
@@ -9,9 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow import files
+from dliflow import files, frameworks
 from dliflow.errors import DliflowError
 from dliflow.study import yaml_files
+
+FOLDER = Path("envs")
+
+
+def names(family: str) -> list[str]:
+    """What a framework can be called in a config, by the environment files that there are: the newest version last."""
+    every = [path.stem for path in FOLDER.glob(f"{family}*.yaml")]
+    return sorted((name for name in every if frameworks.family(name) == family), key=frameworks.age)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -21,7 +30,8 @@ def read(path: Path) -> dict[str, Any]:
         DliflowError: when the file is missing, or holds what a virtual environment cannot be made of.
     """
     if not path.exists():
-        raise DliflowError(f"{path}: there is no environment file for this framework")
+        there = ", ".join(sorted(file.name for file in path.parent.glob("*.yaml"))) or "none"
+        raise DliflowError(f"{path}: there is no environment file for this framework; there are {there}")
     entries = yaml_files.mapping(path).get("dependencies")
     if not isinstance(entries, list):
         raise DliflowError(f"{path}: dependencies: {entries!r}. Right would be: a list, as conda's files have it")

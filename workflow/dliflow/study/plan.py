@@ -69,7 +69,7 @@ def elsewhere(model: dict[str, Any], framework: str, precision: str) -> Optional
     if model["precision"] is None:
         return None
     home = sources.load(model["format"]).FRAMEWORK
-    if (framework, precision) == (home, model["precision"]):
+    if (frameworks.family(framework), precision) == (home, model["precision"]):
         return None
     return f"the model's {model['format']} file is {model['precision']} already: it runs as it is, in {home}"
 

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dliflow import conversion, sources
+from dliflow.configuration import family
 from dliflow.fetching import uv
 from dliflow.study import config, environments, known, paths
 
@@ -47,8 +48,9 @@ def writable(checkout: Path, environments_folder: Path) -> list[str]:
 
 def _used_environments(study: dict[str, Any], checkout: Path) -> list[str]:
     """The frameworks in whose environments the study's models are read, converted or run."""
-    converters = {conversion.converter(name, kind) for name in study["frameworks"] for kind in study["precisions"]}
-    names = set(study["frameworks"])
+    named, kinds = study["frameworks"], study["precisions"]
+    converters = {conversion.converter(name, kind, checkout / "envs") for name in named for kind in kinds}
+    names = set(named)
     models = checkout / "config/models"
     for position, name in enumerate(study["models"]):
         if known.unanswered(name, models, "models"):
@@ -120,8 +122,8 @@ def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
 
 def for_frameworks(chosen: Iterable[str], precisions: Iterable[str]) -> list[str]:
     """Parts of the system that packages of frameworks rely on and do not bring."""
-    missing = []
-    if "mxnet" in chosen:
+    missing, families = [], {family(name) for name in chosen}
+    if "mxnet" in families:
         try:
             ctypes.CDLL("libgomp.so.1")
         except OSError:
@@ -130,7 +132,7 @@ def for_frameworks(chosen: Iterable[str], precisions: Iterable[str]) -> list[str
                 "leave mxnet out of frameworks"
             )
     compiler = os.environ.get("CXX", "g++")  # as PyTorch looks for it
-    if "pytorch" in chosen and "int8" in precisions and shutil.which(compiler) is None:
+    if "pytorch" in families and "int8" in precisions and shutil.which(compiler) is None:
         missing.append(
             f"PyTorch in INT8: there is no C++ compiler '{compiler}' to convert with; sudo apt-get install g++ "
             "(Fedora: dnf install gcc-c++), or name another one in CXX; without it these rows are skipped"

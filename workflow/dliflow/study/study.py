@@ -109,8 +109,9 @@ class Study:
         return None if self.config["threads"] == "default" else self.config["threads"]
 
     def options(self, framework: str) -> dict[str, Any]:
-        """A framework's launch options, as the config has them."""
-        return self.config["options"].get(framework, {})
+        """A framework's launch options, as the config has them: those of its name, or else of all its versions."""
+        given = self.config["options"]
+        return given.get(framework, given.get(frameworks.family(framework), {}))
 
     # Models.
 
