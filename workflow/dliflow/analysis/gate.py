@@ -113,7 +113,7 @@ Make = Callable[[str, Sequence[int]], Mapping[str, Any]]
 
 
 def measured(make: Make, rows: Collection[Row], asked: Asked) -> Measured:
-    """Let pairs have a group each, by turns, until all their rows are `settled`, or the groups have taken the budget."""
+    """Let pairs have a group each, by turns, until all their rows are `settled`, or groups have taken the budget."""
     rule = Rule.of(asked.slower, asked.confidence, rows)
     groups: dict[Row, list[dict[str, Any]]] = {row: [] for row in rows}
     lost: dict[str, str] = {}

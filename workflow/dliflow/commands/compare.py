@@ -21,20 +21,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow.analysis import doubts, gate
+from dliflow.analysis import changes, doubts, gate
+from dliflow.analysis.rows import Rows
 from dliflow.commands import CHECKOUT
+from dliflow.errors import DliflowError
 from dliflow.files import read_json, write_json, write_text
 from dliflow.machine import children, facts
 from dliflow.records import notes, pairs, runnable
-from dliflow.records.pairs import AFTER, BEFORE, Pair
+from dliflow.records.pairs import AFTER, BEFORE, Pair, Side
 from dliflow.records.runnable import Swept
 from dliflow.report import gate as texts
+from dliflow.report import read
 from dliflow.study import arguments as command_line
 from dliflow.study import config, options, paths, plan
 from dliflow.version import __version__
 
 SCHEMA_VERSION = 1
 EXIT = {gate.PASSED: 0, gate.REGRESSED: 3, gate.UNDECIDED: 4, gate.NOT_MEASURED: 5}
+# Tables that tell of what else has changed, and what of it is told.
+TABLES = ("performance", "measurements", "throughput", "accuracy")
+TOLD = tuple(
+    quantity.name
+    for quantity in (changes.TOP1, changes.AGREEMENT, changes.STATUS, changes.PEAK_RSS, changes.MODEL_BYTES)
+)
 BESIDE_S = 1800  # seconds that a measurement may take beyond its budgets: the last groups, starting, hanging
 
 
@@ -177,12 +186,41 @@ def rows(wanted: Sequence[Pair], args: argparse.Namespace) -> list[dict[str, Any
     return [*done, *(row for pair in wanted if (why := problems[pair.name]) for row in undone(pair, why))]
 
 
+def changed(before: Side, after: Side, chosen: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """What else than the latency has changed, by the tables of both, and why that cannot be told; empty if it can.
+
+    Args:
+        chosen: the values that are wanted, as `pairs.matched` takes them.
+    """
+    if before.version or after.version:
+        return [], "the tables of a study tell of today's versions only"
+    try:
+        old, new = (
+            {name: _of_side(read.table(side.study / paths.TABLES[name]), side, chosen) for name in TABLES}
+            for side in (before, after)
+        )
+    except (OSError, DliflowError) as error:
+        return [], str(error)
+    renamed = {before.framework: after.framework} if before.framework and after.framework else {}
+    every = changes.changes(old, new, renamed=renamed)
+    return [row for row in every if row["quantity"] in TOLD and (changes.shown(row) or changes.likely(row))], ""
+
+
+def _of_side(table: Rows, side: Side, chosen: Mapping[str, Any]) -> Rows:
+    """The rows of a table that are wanted, of a side's framework where it is one."""
+    rows = [row for row in table if side.framework in (None, row["framework"])]
+    keys = [key for key, values in chosen.items() if values is not None]
+    return [row for row in rows if all(row.get(key) in (None, *chosen[key]) for key in keys)]
+
+
 def result(args: argparse.Namespace) -> dict[str, Any]:
     """All that is told, whatever becomes of it."""
     started = datetime.datetime.now(datetime.timezone.utc)
+    chosen = {key: getattr(args, key) for key in (*plan.IDENTITY, "batch_size")}
     before, after = (pairs.side(text, args.study) for text in (args.before, args.after))
-    matched = pairs.matched(before, after, {key: getattr(args, key) for key in (*plan.IDENTITY, "batch_size")})
+    matched = pairs.matched(before, after, chosen)
     every = rows(matched.pairs, args)
+    others, untold = changed(before, after, chosen)
     ended = datetime.datetime.now(datetime.timezone.utc)
     verdict = gate.gravest([row["verdict"] for row in every])
     return {
@@ -198,13 +236,15 @@ def result(args: argparse.Namespace) -> dict[str, Any]:
         "rows": every,
         "only_before": matched.only_before,
         "only_after": matched.only_after,
+        "changes": others,
+        "changes_untold": untold,
         "machine": facts.describe(),
         "dliflow": __version__,
         "finished_at": ended.isoformat(timespec="seconds"),
     }
 
 
-def _nothing(before: pairs.Side, after: pairs.Side, every: Sequence[Any]) -> Optional[str]:
+def _nothing(before: Side, after: Side, every: Sequence[Any]) -> Optional[str]:
     """Why there is no row; None where there is one."""
     problems = [side.problem for side in (before, after) if side.problem]
     none = "both have no such row in common; look at what each of them measured, and at --framework and its like"

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+from dliflow import frameworks
 from dliflow.errors import DliflowError
 from dliflow.records import runnable
 from dliflow.records.runnable import Swept
 
 BEFORE, AFTER = "before", "after"
-FRAMEWORK = re.compile(r"(?P<framework>[a-z][a-z0-9_]*(@[\w.+-]+)?)(==(?P<version>[\w.+!-]+))?")
+FRAMEWORK = re.compile(rf"(?P<framework>{frameworks.NAME})(==(?P<version>[\w.+!-]+))?")
 
 
 class Side(NamedTuple):
     """What one of both stands for."""
 
+    study: Path
+    framework: Optional[str]
+    """The one that it is; None: all of the study."""
+    version: Optional[str]
+    """The one that is asked for; None: today's."""
     rows: list[Swept]
-    of_framework: bool
-    """Whether it is one framework of a study; all of a study otherwise."""
     problem: Optional[str]
     """Why there is nothing of it."""
 
@@ -72,26 +75,27 @@ def side(text: str, study: Path) -> Side:
         DliflowError: when it is neither a folder nor can be a framework's name.
     """
     if Path(text).is_dir():
-        folder = Path(os.path.abspath(text))
-        rows, outdated = runnable.of_today(runnable.swept(folder))
-        return _side(rows, False, outdated, f"nothing was measured in {folder}")
+        folder = Path(text).resolve()
+        return _today(folder, None, runnable.swept(folder), f"nothing was measured in {folder}")
     named = FRAMEWORK.fullmatch(text)
     if named is None:
         raise DliflowError(
             f"{text}: there is no such folder; right would be that of a finished study, or a framework of one: "
             "openvino, openvino@2025.3, openvino==2025.3.0"
         )
-    everything = runnable.swept(Path(os.path.abspath(study)))
-    nothing = f"nothing of {text} was measured in {study}, but {', '.join(_versions(everything)) or 'nothing at all'}"
-    if named["version"]:
-        return _side(runnable.of_version(everything, named["framework"], named["version"]), True, [], nothing)
-    those = [one for one in everything if one.identity["framework"] == named["framework"]]
-    rows, outdated = runnable.of_today(those)
-    return _side(rows, True, outdated, nothing)
+    folder, framework, version = study.resolve(), named["framework"], named["version"]
+    everything = runnable.swept(folder)
+    nothing = f"nothing of {text} was measured in {folder}, but {', '.join(_versions(everything)) or 'nothing at all'}"
+    if version is None:
+        those = [one for one in everything if one.identity["framework"] == framework]
+        return _today(folder, framework, those, nothing)
+    rows = runnable.of_version(everything, framework, version)
+    return Side(folder, framework, version, rows, None if rows else nothing)
 
 
-def _side(rows: list[Swept], of_framework: bool, outdated: Collection[str], nothing: str) -> Side:
-    return Side(rows, of_framework, None if rows else "; ".join(outdated) or f"{nothing}; run the study first")
+def _today(folder: Path, framework: Optional[str], everything: list[Swept], nothing: str) -> Side:
+    rows, outdated = runnable.of_today(everything)
+    return Side(folder, framework, None, rows, None if rows else "; ".join(outdated) or f"{nothing}; run the study")
 
 
 def _versions(rows: Iterable[Swept]) -> list[str]:
@@ -115,9 +119,9 @@ def matched(before: Side, after: Side, chosen: Mapping[str, Optional[Collection[
     Raises:
         DliflowError: when one side is a study and the other one a framework.
     """
-    if before.of_framework != after.of_framework:
+    if (before.framework is None) != (after.framework is None):
         raise DliflowError("BEFORE and AFTER: right would be two folders, or two frameworks of one study")
-    keys = [key for key in runnable.IDENTITY if key != "framework" or not before.of_framework]
+    keys = [key for key in runnable.IDENTITY if key != "framework" or before.framework is None]
     old, new = (_by_row(each.rows, keys, chosen) for each in (before, after))
     pairs: dict[tuple[str, ...], Pair] = {}
     for (key, size), one in old.items():

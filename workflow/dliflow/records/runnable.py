@@ -67,7 +67,9 @@ class Swept:
     def missing_beside(self) -> Optional[str]:
         """What is gone of all else that a measurement of it takes: the anchor, the images."""
         beside = {"the anchor's environment": self.anchor_python, "the anchor's network": self.anchor}
-        return self._gone({**beside, **({} if self.fed["random_images"] else {"the prepared images": self.fed["array"]})})
+        return self._gone(
+            {**beside, **({} if self.fed["random_images"] else {"the prepared images": self.fed["array"]})}
+        )
 
     def _gone(self, wanted: dict[str, str]) -> Optional[str]:
         for what, path in wanted.items():
@@ -89,6 +91,9 @@ def _there(path: str) -> bool:
 
 def swept(study: Path) -> list[Swept]:
     """All that a study's records of the sweep tell of, each version of a framework apart; sorted.
+
+    Args:
+        study: its folder, absolute.
 
     Raises:
         DliflowError: naming a record that is none of this version of dliflow, with what to do.
@@ -145,7 +150,7 @@ def _names(parser: argparse.ArgumentParser) -> None:
 
 def _absolute(study: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Options with their files named from everywhere; links are kept, since an environment's Python is one."""
-    within = {key: os.path.abspath(study / str(options[key])) for key in (*FILES, *PYTHONS) if key in options}
+    within = {key: str(study / str(options[key])) for key in (*FILES, *PYTHONS) if key in options}
     return {**options, **within}
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dliflow import wording
-from dliflow.analysis import gate
+from dliflow.analysis import changes, gate
 from dliflow.report import units
 from dliflow.report.exports import markdown as tables
-from dliflow.report.names import listed
+from dliflow.report.names import configuration, listed
 
 Row = Mapping[str, Any]
 ROUND_S = 60  # budgets are named in whole minutes
@@ -25,18 +25,15 @@ def reason(verdict: str, rows: Sequence[Row], slower: float, budget_s: float) ->
         budget_s: that was spent at most.
     """
     those = [row for row in rows if row["verdict"] == verdict]
-    of_all, longer = _counted(len(those), len(rows)), percent(slower)
+    number, longer = f"{len(those)} of {len(rows)} rows", f"{percent(slower)} longer than before"
+    takes = "takes" if len(those) == 1 else "take"
     if verdict == gate.PASSED:
-        return f"{of_all} shown to take less than {longer} longer than before"
+        return f"{number} {takes} less than {longer}"
     if verdict == gate.REGRESSED:
-        return f"{of_all} shown to take over {longer} longer than before, by two measurements"
+        return f"{number} {takes} over {longer}, as two measurements show"
     if verdict == gate.UNDECIDED:
-        return f"{of_all} undecided whether it takes over {longer} longer than before; {_enough(those, budget_s)}"
-    return f"{of_all} not measured: {wording.some(list(dict.fromkeys(row['reason'] for row in those)))}"
-
-
-def _counted(number: int, of: int) -> str:
-    return "1 row of 1 is" if of == 1 else f"{number} of {of} rows {'is' if number == 1 else 'are'}"
+        return f"{number} may take over {longer}, or may not; {_enough(those, budget_s)}"
+    return f"{number} could not be measured: {wording.some(list(dict.fromkeys(row['reason'] for row in those)))}"
 
 
 def percent(share: float) -> str:
@@ -46,13 +43,14 @@ def percent(share: float) -> str:
 
 def _enough(undecided: Sequence[Row], budget_s: float) -> str:
     """What would decide these rows."""
-    more = [row["more_s"] for row in undecided if row["measurements"]]
-    if None in more:
-        return "some lie at the margin, where no time would tell: choose another one"
-    if len(more) < len(undecided):
-        return f"not all had their turn: raise --budget over {budget_s:g}"
-    enough_s = math.ceil((budget_s + sum(more)) / ROUND_S) * ROUND_S
-    return f"about {units.duration(sum(more))} more would tell: --budget {enough_s}"
+    if any(row["ratio_ci_low"] is None for row in undecided):
+        return f"not all were measured often enough to tell more: raise --budget over {budget_s:g}"
+    if any(row["more_s"] is None for row in undecided):
+        return "some lie so near to the margin that no time would tell: choose another one"
+    more_s = sum(row["more_s"] for row in undecided)
+    return (
+        f"about {units.duration(more_s)} more would tell: --budget {math.ceil((budget_s + more_s) / ROUND_S) * ROUND_S}"
+    )
 
 
 def text(known: Mapping[str, Any]) -> str:
@@ -63,6 +61,9 @@ def text(known: Mapping[str, Any]) -> str:
         lines.append(f"{row['verdict']:<{width}}  {row['row']}  {_figures(row)}".rstrip())
         lines += [f"{'':<{width}}  {line}" for line in _beside(row)]
     lines += [f"only {side}: {wording.some(known[key])}" for side, key in ONLY.items() if known[key]]
+    lines += [f"besides: {change(row)}" for row in known["changes"]]
+    if known["changes_untold"]:
+        lines.append(f"whether accuracy or memory changed is not told: {known['changes_untold']}")
     took = f" ({units.duration(known['wall_s'])})" if known["wall_s"] >= 1 else ""
     return "\n".join([*lines, f"{known['verdict'].upper()}: {known['reason']}{took}", ""])
 
@@ -90,6 +91,16 @@ def differing(row: Row) -> str:
     return "; ".join(row["differs"])
 
 
+def change(row: Row) -> str:
+    """What else has changed: `efficientnet_lite0 openvino int8: top1 0.71 → 0.69, likely worse`."""
+    size = "" if row.get("batch_size") is None else f", batch size {row['batch_size']}"
+    ends = [row.get("old_told"), row.get("new_told")] if row["kind"] == changes.TOLD else [row["old"], row["new"]]
+    old, new = (units.significant(end) if isinstance(end, (int, float)) else end for end in ends)
+    unit = f" {row['unit']}" if row.get("unit") else ""
+    named = f"{row['model']} {configuration(dict(row))}{size}"
+    return f"{named}: {row['quantity'].replace('_', ' ')} {old} → {new}{unit}, {row['verdict']}"
+
+
 def markdown(known: Mapping[str, Any]) -> str:
     """A result for a pull request: the verdict, and a table of the rows, the gravest first."""
     head = f"**dliflow compare: {known['verdict']}**: {tables.escaped(known['reason'])}."
@@ -99,4 +110,5 @@ def markdown(known: Mapping[str, Any]) -> str:
     sure = percent(known["confidence"])
     notes = [f"Measured by turns in {units.duration(known['wall_s'])}; intervals hold for all rows at once ({sure})."]
     notes += [f"Only {side}: {tables.escaped(listed(list(known[key])))}." for side, key in ONLY.items() if known[key]]
+    notes += ["\n".join(f"- {tables.escaped(change(row))}" for row in known["changes"])] if known["changes"] else []
     return "\n\n".join([head, *(["\n".join(table)] if rows else []), *notes]) + "\n"
