@@ -63,6 +63,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--on-busy-machine", action="store_true", help="decide also while others take much of the processors' time"
     )
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", default=[], help="whose `compare` and `latency` say how is measured"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the order of the turns")
     parser.add_argument("--json", type=Path, help="write the result to this file")
     parser.add_argument("--markdown", type=Path, help="write a summary for a pull request to this file")
@@ -99,7 +102,7 @@ def measure(able: Sequence[Pair], args: argparse.Namespace, folder: Path) -> dic
         anchor=like.anchor,
         anchor_python=like.anchor_python,
         **{key: getattr(args, key) for key in ("slower", "confidence", "budget", "seed")},
-        **_pace(like),
+        **_pace(args.configfile),
     )
     supervise = ["supervise", "--exclusive", "--timeout", str(2 * args.budget + BESIDE_S), "--log", str(log)]
     variables = ["--environment", json.dumps(like.held["launch"]["environment"])]
@@ -123,13 +126,15 @@ def _sides(pair: Pair) -> dict[str, Swept]:
     return {BEFORE: pair.before, AFTER: pair.after}
 
 
-def _pace(like: Swept) -> dict[str, Any]:
-    """How sessions are measured: in turns as the comparisons of this checkout's study, warmed up as in the other's."""
-    file = CHECKOUT / "config/config.yaml"
-    settings = config.study(config.given([file]), str(file))["compare"]
-    kept = {key: like.pace[key] for key in ("warmup_requests", "warmup_limit", "hang")}
-    burst = {"burst_requests": options.BURST_REQUESTS, "burst_limit": settings["burst_s"]}
-    return {**kept, **burst, **{key: settings[key] for key in ("rounds", "sessions", "groups")}}
+def _pace(files: Sequence[Path]) -> dict[str, Any]:
+    """How sessions are measured: as in the comparisons of the study that these config files describe."""
+    every = [CHECKOUT / "config/config.yaml", *files]
+    study = config.study(config.given(every), ", ".join(map(str, every)))
+    turns, latency = study["compare"], study["latency"]
+    warm_up = {"warmup_requests": latency["warmup_requests"], "warmup_limit": latency["warmup_limit_s"]}
+    burst = {"burst_requests": options.BURST_REQUESTS, "burst_limit": turns["burst_s"]}
+    kept = {key: turns[key] for key in ("rounds", "sessions", "groups")}
+    return {**warm_up, **burst, **kept, "hang": latency["hang_s"]}
 
 
 def decided(pair: Pair, row: Mapping[str, Any], on_busy_machine: bool) -> dict[str, Any]:

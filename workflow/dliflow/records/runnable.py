@@ -13,7 +13,7 @@ from typing import Any, Optional
 from dliflow.errors import DliflowError
 from dliflow.files import read_json
 from dliflow.machine import launch
-from dliflow.measuring import feed, session, turns
+from dliflow.measuring import feed, session
 from dliflow.records import record
 from dliflow.study import environments, paths, plan
 
@@ -35,7 +35,6 @@ class Swept:
         batch_sizes: those that could be measured.
         held: what its worker is told, but for the images.
         fed: the options that tell what images.
-        pace: those of a `turns.Pace`.
         python: of its environment, or a file naming it.
         anchor: manifest of the anchor's network.
         anchor_python: likewise.
@@ -52,7 +51,6 @@ class Swept:
     batch_sizes: tuple[int, ...]
     held: dict[str, Any]
     fed: dict[str, Any]
-    pace: dict[str, Any]
     python: str
     anchor: str
     anchor_python: str
@@ -123,7 +121,6 @@ def _swept(study: Path, path: Path) -> Optional[Swept]:
         batch_sizes=tuple(size for size in known["identity"]["batch_sizes"] if size not in broken),
         held=options(session.arguments, launch.arguments),
         fed=options(feed.arguments),
-        pace=options(turns.arguments),
         packages=member["packages"],
         **named,
     )
