@@ -66,7 +66,7 @@ def compared(before: str, after: str, args: argparse.Namespace, out: Path, seed:
     command = [str(finished.CHECKOUT / "dliflow"), "compare", before, after, "--slower", args.slower]
     options = ["--budget", str(args.budget), "--seed", str(seed), "--on-busy-machine"]
     sizes = ["--batch-size", *map(str, args.batch_sizes)]
-    files = ["--json", str(out / "out.json"), "--record", str(out / "record.json")]
+    files = ["--json", str(out / "out.json"), "--folder", str(out)]
     (out / "record.json").unlink(missing_ok=True)
     ended = subprocess.run([*command, *options, *sizes, *files], capture_output=True, text=True)
     if ended.returncode in (1, 2):

@@ -16,7 +16,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -44,6 +43,8 @@ TOLD = tuple(
     quantity.name
     for quantity in (changes.TOP1, changes.AGREEMENT, changes.STATUS, changes.PEAK_RSS, changes.MODEL_BYTES)
 )
+LOG = "gate.log"
+FOLDER = CHECKOUT / paths.RESULTS / "gate"
 BESIDE_S = 1800  # seconds that a measurement may take beyond its budgets: the last groups, starting, hanging
 
 
@@ -69,7 +70,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the order of the turns")
     parser.add_argument("--json", type=Path, help="write the result to this file")
     parser.add_argument("--markdown", type=Path, help="write a summary for a pull request to this file")
-    parser.add_argument("--record", type=Path, help="write every burst to this file, as JSON")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="for the log, and the record with every burst; results/gate"
+    )
 
 
 def share(text: str) -> float:
@@ -84,16 +87,14 @@ class Unmeasured(Exception):
     """Measuring failed as a whole, and why."""
 
 
-def measure(able: Sequence[Pair], args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def measure(able: Sequence[Pair], args: argparse.Namespace) -> dict[str, Any]:
     """The record of measuring pairs, in a process of its own that has the machine to itself.
-
-    Args:
-        folder: for what it reads and writes.
 
     Raises:
         Unmeasured: when it failed.
     """
-    request, log, out, like = folder / "pairs.json", folder / "gate.log", folder / "record.json", able[0].after
+    request, log, out = (args.folder.resolve() / name for name in ("pairs.json", LOG, "record.json"))
+    like = able[0].after
     write_json(request, [_asked(pair) for pair in able])
     words = command_line.words(
         pairs=request,
@@ -179,15 +180,11 @@ def rows(wanted: Sequence[Pair], args: argparse.Namespace) -> list[dict[str, Any
     able = {pair.name: pair for pair in wanted if problems[pair.name] is None}
     done: list[dict[str, Any]] = []
     if able:
-        with tempfile.TemporaryDirectory(prefix="dliflow-compare-") as folder:
-            try:
-                record = measure(list(able.values()), args, Path(folder))
-            except Unmeasured as failed:
-                problems |= dict.fromkeys(able, str(failed))
-            else:
-                done = [decided(able[row["name"]], row, args.on_busy_machine) for row in record["rows"]]
-                if args.record:
-                    write_json(args.record, record)
+        try:
+            record = measure(list(able.values()), args)
+            done = [decided(able[row["name"]], row, args.on_busy_machine) for row in record["rows"]]
+        except Unmeasured as failed:
+            problems |= dict.fromkeys(able, str(failed))
     return [*done, *(row for pair in wanted if (why := problems[pair.name]) for row in undone(pair, why))]
 
 
@@ -204,7 +201,9 @@ def changed(before: Side, after: Side, chosen: Mapping[str, Any]) -> tuple[list[
             {name: _of_side(read.table(side.study / paths.TABLES[name]), side, chosen) for name in TABLES}
             for side in (before, after)
         )
-    except (OSError, DliflowError) as error:
+    except FileNotFoundError as error:
+        return [], f"{error.filename} is not there"
+    except DliflowError as error:
         return [], str(error)
     renamed = {before.framework: after.framework} if before.framework and after.framework else {}
     every = changes.changes(old, new, renamed=renamed)
@@ -238,6 +237,7 @@ def result(args: argparse.Namespace) -> dict[str, Any]:
         **{key: getattr(args, key) for key in ("slower", "confidence")},
         "budget_s": args.budget,
         "wall_s": (ended - started).total_seconds(),
+        "log": str(args.folder.resolve() / LOG),
         "rows": every,
         "only_before": matched.only_before,
         "only_after": matched.only_after,

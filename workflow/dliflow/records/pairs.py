@@ -85,7 +85,8 @@ def side(text: str, study: Path) -> Side:
         )
     folder, framework, version = study.resolve(), named["framework"], named["version"]
     everything = runnable.swept(folder)
-    nothing = f"nothing of {text} was measured in {folder}, but {', '.join(_versions(everything)) or 'nothing at all'}"
+    there = ", ".join(_versions(everything)) or "nothing at all"
+    nothing = f"{text}: there is no such folder, and nothing of it was measured in {folder}, but {there}"
     if version is None:
         those = [one for one in everything if one.identity["framework"] == framework]
         return _today(folder, framework, those, nothing)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 
 from dliflow.errors import DliflowError
 from dliflow.files import read_json
@@ -64,15 +64,15 @@ class Swept:
     @property
     def missing_beside(self) -> Optional[str]:
         """What is gone of all else that a measurement of it takes: the anchor, the images."""
-        beside = {"the anchor's environment": self.anchor_python, "the anchor's network": self.anchor}
-        return self._gone(
-            {**beside, **({} if self.fed["random_images"] else {"the prepared images": self.fed["array"]})}
-        )
+        wanted = {"the anchor's environment": self.anchor_python, "the anchor's network": self.anchor}
+        if not self.fed["random_images"]:
+            wanted["what is prepared of the images"] = self.fed["array"]
+        return self._gone(wanted)
 
     def _gone(self, wanted: dict[str, str]) -> Optional[str]:
         for what, path in wanted.items():
             if not _there(path):
-                return f"{what} is gone ({path}); run the study in {self.study} again"
+                return f"{what} cannot be found ({path}); run the study in {self.study} again"
         return None
 
 
@@ -129,7 +129,7 @@ def _swept(study: Path, path: Path) -> Optional[Swept]:
 class _Strict(argparse.ArgumentParser):
     """Of a command that no one is there to be told about."""
 
-    def error(self, message: str) -> Any:
+    def error(self, message: str) -> NoReturn:
         raise DliflowError(f"{self.prog}: command: {message}; delete it to make it again")
 
 

@@ -64,6 +64,8 @@ def text(known: Mapping[str, Any]) -> str:
     lines += [f"besides: {change(row)}" for row in known["changes"]]
     if known["changes_untold"]:
         lines.append(f"whether accuracy or memory changed is not told: {known['changes_untold']}")
+    if any(row["verdict"] == gate.NOT_MEASURED for row in known["rows"]):
+        lines.append(f"log: {known['log']}")
     took = f" ({units.duration(known['wall_s'])})" if known["wall_s"] >= 1 else ""
     return "\n".join([*lines, f"{known['verdict'].upper()}: {known['reason']}{took}", ""])
 
