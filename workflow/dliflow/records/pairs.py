@@ -95,8 +95,8 @@ def side(text: str, study: Path) -> Side:
 
 
 def _today(folder: Path, framework: Optional[str], everything: list[Swept], nothing: str) -> Side:
-    rows, outdated = runnable.of_today(everything)
-    return Side(folder, framework, None, rows, None if rows else "; ".join(outdated) or f"{nothing}; run the study")
+    rows = runnable.of_today(everything)
+    return Side(folder, framework, None, rows, None if rows else f"{nothing}; run the study")
 
 
 def _versions(rows: Iterable[Swept]) -> list[str]:

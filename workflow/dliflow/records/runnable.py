@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import collections
+import dataclasses
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Optional
 
@@ -22,7 +22,7 @@ FILES = ("converted", "array", "anchor")  # options that name files of the study
 PYTHONS = ("python", "anchor_python")  # those that name a Python, or the file that tells where one is
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Swept:
     """A configuration that was measured with one version of its framework.
 
@@ -39,6 +39,7 @@ class Swept:
         anchor: manifest of the anchor's network.
         anchor_python: likewise.
         packages: versions by name, of its environment.
+        outdated: why it is not what its study would run today; None where it is, or where that was not asked.
 
     All files are named by absolute paths.
     """
@@ -55,11 +56,14 @@ class Swept:
     anchor: str
     anchor_python: str
     packages: dict[str, str]
+    outdated: Optional[str] = None
 
     @property
     def missing(self) -> Optional[str]:
-        """What is gone of what runs it, and how to get it back; None where all is there."""
-        return self._gone({"its environment": self.python, "its converted model": self.held["converted"]})
+        """What keeps it from being run, and what to do; None where nothing does."""
+        return self.outdated or self._gone(
+            {"its environment": self.python, "its converted model": self.held["converted"]}
+        )
 
     @property
     def missing_beside(self) -> Optional[str]:
@@ -151,27 +155,27 @@ def _absolute(study: Path, options: dict[str, Any]) -> dict[str, Any]:
     return {**options, **within}
 
 
-def of_today(all_versions: Iterable[Swept]) -> tuple[list[Swept], list[str]]:
-    """Of each configuration the version that its study has today, and of which frameworks it was not measured.
+def of_today(all_versions: Iterable[Swept]) -> list[Swept]:
+    """Of each configuration the version that its study has today.
 
-    That is the one of `envs/<framework>.yaml`; of a study without such files the one that was measured last.
+    That is the one of `envs/<framework>.yaml`; of a study without such files the one that was measured last. Where the
+    file has changed since, the last one is marked as outdated.
     """
     by_configuration = collections.defaultdict(list)
-    for one in all_versions:
+    for one in sorted(all_versions, key=lambda one: one.finished_at):
         by_configuration[tuple(one.identity.items())].append(one)
-    chosen: list[Swept] = []
-    outdated: list[str] = []
-    for versions in by_configuration.values():
-        last = max(versions, key=lambda one: one.finished_at)
-        file = last.study / f"envs/{last.identity['framework']}.yaml"
-        if file.exists():
-            digest = environments.digest(file)
-            versions = [one for one in versions if one.environment == digest]
-            if not versions:
-                outdated.append(f"{file} has changed since the study ran; run the study again")
-        if versions:
-            chosen.append(max(versions, key=lambda one: one.finished_at))
-    return chosen, list(dict.fromkeys(outdated))
+    return [_today(versions) for versions in by_configuration.values()]
+
+
+def _today(versions: Sequence[Swept]) -> Swept:
+    """Of versions of one configuration, the last one last."""
+    last = versions[-1]
+    file = last.study / f"envs/{last.identity['framework']}.yaml"
+    if not file.exists():
+        return last
+    digest = environments.digest(file)
+    outdated = dataclasses.replace(last, outdated=f"{file} has changed since; run the study in {last.study} again")
+    return next((one for one in reversed(versions) if one.environment == digest), outdated)
 
 
 def of_version(all_versions: Iterable[Swept], framework: str, version: str) -> list[Swept]:
