@@ -94,14 +94,14 @@ def test_one_measurement_alone_never_regresses(verdicts, verdict, why):
 
 
 def test_with_its_time_a_row_stays_undecided_and_tells_what_would_decide_it():
-    bench = Bench({"a": 1.02}, NOISY)
+    bench = Bench({"a": 0.99}, NOISY)
     asked = ASKED._replace(budget_s=8.0)
     outcome = decide(bench, [A], asked)[A]
     assert outcome.verdict == UNDECIDED
     assert len(bench.calls) == 8
     more_s = outcome.looks[0].more_s
     assert more_s > 0
-    longer = decide(Bench({"a": 1.02}, NOISY), [A], asked._replace(budget_s=8.0 + 4 * more_s))[A]
+    longer = decide(Bench({"a": 0.99}, NOISY), [A], asked._replace(budget_s=8.0 + 2 * more_s))[A]
     assert longer.verdict == PASSED
 
 
