@@ -18,8 +18,7 @@ from dliflow.records import record
 from dliflow.study import environments, paths, plan
 
 IDENTITY = (*plan.IDENTITY, "parameters")
-FILES = ("converted", "array", "anchor")  # options that name files of the study
-PYTHONS = ("python", "anchor_python")  # those that name a Python, or the file that tells where one is
+BESIDE = ("python", "anchor", "anchor-python")  # options of files that are none of the worker's and of the images'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,14 +144,13 @@ def _parser(path: Path, *declare: Callable[[argparse.ArgumentParser], None]) -> 
 
 
 def _names(parser: argparse.ArgumentParser) -> None:
-    for name in (*PYTHONS, "anchor"):
-        parser.add_argument(f"--{name.replace('_', '-')}", required=True)
+    for name in BESIDE:
+        parser.add_argument(f"--{name}", type=Path, required=True)
 
 
 def _absolute(study: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Options with their files named from everywhere; links are kept, since an environment's Python is one."""
-    within = {key: str(study / str(options[key])) for key in (*FILES, *PYTHONS) if key in options}
-    return {**options, **within}
+    return {key: str(study / value) if isinstance(value, Path) else value for key, value in options.items()}
 
 
 def of_today(all_versions: Iterable[Swept]) -> list[Swept]:
