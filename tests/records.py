@@ -13,7 +13,7 @@ import nested
 import numpy as np
 
 from dliflow.analysis import comparison
-from dliflow.files import sha256
+from dliflow.files import digest, sha256
 from dliflow.measuring import load
 from dliflow.measuring.load import Times
 from dliflow.measuring.session import SCHEMA_VERSION
@@ -79,6 +79,21 @@ def study(plan: dict[str, Any], rng: np.random.Generator) -> None:
         write(row["record"], "compare", compared_identity(row, batch_sizes), compared(members, sizes, rng))
 
 
+def before(config: dict[str, Any], models: dict[str, Any], upgraded: list[str], version: str = "0.9") -> None:
+    """What an older version of some frameworks left of a study, below the working directory.
+
+    Args:
+        config: a plan's.
+        upgraded: the frameworks.
+    """
+    then = {**config, "frameworks": upgraded, "compare": {"leaders": 0}, "profile": []}
+    if then["tune"]:
+        then["tune"] = {**then["tune"], "frameworks": upgraded}
+    plan = planning.build(then, models, lambda name: None, lambda name: digest([name, version]))
+    rows = {stage: [{**row, "framework_version": version} for row in rows] for stage, rows in plan.items()}
+    study(rows, np.random.default_rng(9))
+
+
 def point_of(row: dict[str, Any]) -> dict[str, Any]:
     """What a comparison's candidates have in common with its row."""
     return {key: row[key] for key in ("model", "device", "node", "batch_size") if row[key] is not None}
@@ -104,7 +119,7 @@ def point(row: dict[str, Any]) -> dict[str, Any]:
 def identified(row: dict[str, Any]) -> dict[str, Any]:
     """The identity of a configuration that ran."""
     known = {"framework_version": "1.0", "threads": "default", "options": {}}
-    return {**point(row), **known}
+    return {**known, **point(row)}
 
 
 def parity() -> dict[str, Any]:

@@ -64,8 +64,9 @@ def study(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tuned(tmp_path, monkeypatch):
-    """The same of a study in which one framework is tuned, so that every table has rows."""
+    """The same of a study in which one framework is tuned and has been upgraded, so that every table has rows."""
     monkeypatch.chdir(tmp_path)
+    records.before(TUNED, MODELS, ["onnxruntime"])
     return recorded(TUNED)
 
 

@@ -11,7 +11,7 @@ from dliflow import frameworks
 from dliflow.configuration import Configuration
 from dliflow.fetching import locations
 from dliflow.machine import children
-from dliflow.runs import known
+from dliflow.runs import known, pythons
 from dliflow.study import options, paths, plan
 from dliflow.study.source_code import digest as code
 from dliflow.study.study import Study, contents
@@ -20,6 +20,8 @@ CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 ORIGIN = ", ".join(map(str, workflow.configfiles)) or "--config"
 if workflow.is_main_process:
     checked(known.ensure, config, ORIGIN)  # the plan needs the models' entries
+    if not CONDA:
+        checked(pythons.fetch, config, ORIGIN)  # without which it skips rows
 STUDY = checked(Study.read, config, ORIGIN, CONDA)
 CONFIG, PLAN = STUDY.config, STUDY.plan
 if workflow.is_main_process:

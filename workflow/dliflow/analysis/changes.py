@@ -68,6 +68,7 @@ class Change(NamedTuple):
     interval: Interval
     method: str
     warnings: str = ""
+    images: Optional[int] = None
 
 
 def changes(
@@ -88,7 +89,7 @@ def changes(
         pairs: rows of comparison.csv in which both took turns, the old one as a second member `...@<old version>`, or
             under its own name.
         paired: by the values of `columns.CONFIGURATION` what the same images tell of both: `top1_change` (new less
-            old) with its interval, and `same_class`, with its interval and number of `images`; None for nothing.
+            old) with its interval, and `same_class`, with its interval and number of images (`same_class_images`).
         renamed: for a framework of `old` the name in `new` that it is compared with: `openvino@2025.3`: `openvino`.
     """
     met, names = list(pairs), renamed or {}
@@ -97,10 +98,10 @@ def changes(
         *_loaded(_both(old, new, "throughput", LOADED, names)),
         *_quality(_both(old, new, "accuracy", EVALUATED, names), paired or {}),
     ]
-    return sorted(every, key=lambda row: _rank(row["verdict"]))
+    return sorted(every, key=lambda row: rank(row["verdict"]))
 
 
-def _rank(verdict: str) -> int:
+def rank(verdict: str) -> int:
     """Shown changes come first, then likely ones; what is the same comes last."""
     for place, start in enumerate((SHOWN, LIKELY, UNTOLD, TIE)):
         if verdict.startswith(start):
@@ -135,9 +136,7 @@ def _both(
 ) -> list[_Pair]:
     """The rows of a table that both have, in the order of the new one."""
     before = {key(_called(row, names), identity): row for row in old.get(table, [])}
-    return [
-        _Pair(before[key(row, identity)], row) for row in new.get(table, []) if key(row, identity) in before
-    ]  # fmt: skip
+    return [_Pair(before[key(row, identity)], row) for row in new.get(table, []) if key(row, identity) in before]
 
 
 def verdict(quantity: Quantity, change: Optional[float], interval: Interval, sure: bool) -> str:
@@ -168,6 +167,7 @@ def _line(both: _Pair, quantity: Quantity, old: Any, new: Any, change: Change) -
         "measured_together": change.method == ROUNDS,
         "method": change.method,
         "warnings": change.warnings,
+        "images": change.images,
     }
 
 
@@ -199,7 +199,7 @@ def _identity(both: _Pair) -> Row:
 def _speed(both: Iterable[_Pair], met: Sequence[Row], sessions: _Sessions) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
-        if not (_well(one.old) and _well(one.new)):
+        if not _well(one, "latency_reference_ms"):
             continue
         apart = _apart(one) or sessions.apart(one.new)
         yield _latency(one, met, apart)
@@ -210,8 +210,9 @@ def _speed(both: Iterable[_Pair], met: Sequence[Row], sessions: _Sessions) -> It
             yield _line(one, MODEL_BYTES, *sizes, Change(ratio, (ratio, ratio), EXACT))
 
 
-def _well(row: Row) -> bool:
-    return bool(row["status"] == "ok")
+def _well(both: _Pair, figure: str) -> bool:
+    """Whether both rows have figures."""
+    return all(row["status"] == "ok" and row.get(figure) is not None for row in both)
 
 
 def _apart(both: _Pair) -> str:
@@ -315,7 +316,7 @@ def _by_group(rows: Rows, name: str) -> np.ndarray:
 
 
 def welch(old: np.ndarray, new: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, Interval]:
-    """New over old, of logarithms, with Welch's interval (B. L. Welch, Biometrika 34, 1947); None with one group only."""
+    """New over old, of logarithms, with Welch's interval (Biometrika 34, 1947); none where a side has one group."""
     difference = float(new.mean() - old.mean())
     if min(len(old), len(new)) < 2:
         return math.exp(difference), None
@@ -334,7 +335,7 @@ def welch(old: np.ndarray, new: np.ndarray, confidence: float = CONFIDENCE) -> t
 def _loaded(both: Iterable[_Pair]) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
-        if not (_well(one.old) and _well(one.new)):
+        if not _well(one, "images_per_s"):
             continue
         old, new = (row["images_per_s"] for row in one)
         apart = _apart(one)
@@ -352,7 +353,7 @@ def _loaded(both: Iterable[_Pair]) -> Iterator[Row]:
 def _quality(both: Iterable[_Pair], paired: Mapping[tuple, Row]) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
-        if not (_well(one.old) and _well(one.new)):
+        if not _well(one, "top1"):
             continue
         together = paired.get(key(one.new, columns.CONFIGURATION), {})
         yield _top1(one, together)
@@ -360,7 +361,7 @@ def _quality(both: Iterable[_Pair], paired: Mapping[tuple, Row]) -> Iterator[Row
             low, high = together["same_class_ci_low"], together["same_class_ci_high"]
             lost = together["same_class"] - 1
             interval = (lost, lost) if lost == 0 else (low - 1, min(high - 1, lost))
-            change = Change(lost, interval, IMAGES, f"of {together['images']} images")
+            change = Change(lost, interval, IMAGES, images=together["same_class_images"])
             yield _line(one, SAME_CLASS, 1.0, together["same_class"], change)
         old, new = (row.get("unlabelled_agreement") for row in one)
         if old is not None and new is not None:
@@ -373,7 +374,7 @@ def _top1(both: _Pair, together: Row) -> Row:
     old, new = (row["top1"] for row in both)
     if together.get("top1_change") is not None:
         interval = together["top1_change_ci_low"], together["top1_change_ci_high"]
-        return _line(both, TOP1, old, new, Change(together["top1_change"], interval, IMAGES))
+        return _line(both, TOP1, old, new, Change(together["top1_change"], interval, IMAGES, images=both.new["images"]))
     intervals = [_log_interval(row, "top1") for row in both]
     return _line(both, TOP1, old, new, Change(new - old, newcombe(old, new, intervals), APART))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from dliflow.study import plan
 
 TEXT, WHOLE, NUMBER, YES_NO = "text", "whole number", "number", "yes or no"
+MIXED = "varies"  # the unit of a column in which each row has its own
 
 # What identifies a configuration of a model, and one where it is measured; what one latency figure belongs to, what
 # shares a section of the report, and what one comparison belongs to.
@@ -881,6 +882,59 @@ TUNING = (
     RECORD,
 )
 
+NOT_LOADED, NOT_EVALUATED = "not of requests in flight together", "not of quality"
+IN_WORDS = "`kind` is `as told`"
+CHANGES = (
+    *(column for column in RUN if column is not VERSION),
+    *(replace(column, empty="of quality") for column in MEASURED_AT),
+    Column("in_flight", WHOLE, "count", "requests in flight at any time", NOT_LOADED),
+    Column("dataset", TEXT, "", "name of the file in `config/datasets`", NOT_EVALUATED),
+    Column(
+        "old_framework",
+        TEXT,
+        "",
+        "whose row the old one is: the same framework before its upgrade in place, or `framework` with another version "
+        "that stands beside it in the study",
+        "never",
+    ),
+    *several(
+        "old_version new_version", TEXT, "", "the versions that ran, as the framework itself tells", "it did not run"
+    ),
+    Column(
+        "quantity",
+        TEXT,
+        "",
+        "`latency` (at the reference state), `throughput`, `load`, `first_request`, `peak_rss`, `model_bytes`, `top1`, "
+        "`agreement` (with the baseline, of images without labels), `same_class` (images that get the same class in "
+        "both versions), `status`, `warnings`",
+        "never",
+    ),
+    Column("unit", TEXT, "", "of `old` and `new`", IN_WORDS),
+    *several("old new", NUMBER, MIXED, "both figures, in `unit`; each of its own measurement", IN_WORDS),
+    Column("kind", TEXT, "", "what `change` is: `new / old`, `new - old`, or `as told` for what is words", "never"),
+    Column(
+        "change",
+        NUMBER,
+        MIXED,
+        "how they differ, as `method` had it: in rounds not the ratio of `old` and `new`, which are of other hours",
+        f"{IN_WORDS}, or `warnings` tells why they may not be set against each other",
+    ),
+    *ends("change", MIXED, "its 95 % interval", "no `change`, or one group alone"),
+    Column(
+        "verdict",
+        TEXT,
+        "",
+        "`shown …`: measured together, on the same images, or exact, and the interval tells; `likely …`: it tells, of "
+        "what was measured at different times; `no difference shown`; `cannot tell`; `the same`",
+        "never",
+    ),
+    Column("measured_together", YES_NO, "", "whether both took turns in rounds (`comparison.csv`)", "never"),
+    Column("method", TEXT, "", "how the change was had", "never"),
+    Column("images", WHOLE, "count", "images behind it", "it rests on none, or on each side's own"),
+    *several("old_told new_told", TEXT, "", "status with its reason, or warnings", "`kind` is another one, or none"),
+    WARNINGS,
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "parity": PARITY,
     "accuracy": ACCURACY,
@@ -892,6 +946,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "distributions": DISTRIBUTIONS,
     "throughput": THROUGHPUT,
     "tuning": TUNING,
+    "changes": CHANGES,
 }
 
 

@@ -60,6 +60,7 @@ def render(
     launch: dict[str, Any],
     python: str,
     pins: str,
+    runs: bool = True,
 ) -> str:
     """The README.
 
@@ -70,6 +71,7 @@ def render(
         launch: the config's.
         python: the version that was measured, `3.11`.
         pins: the text of `requirements.txt`.
+        runs: whether the framework's template, if it has one, is for its version.
     """
     row, entry = place.row, deployed.entry
     framework = row["framework"]
@@ -95,7 +97,7 @@ def render(
             *figures.quality(tables, row),
             *figures.circumstances(row, record),
         ],
-        program=template.exists(),
+        program=runs and template.exists(),
         template=Code(f"workflow/dliflow/deployment/{template.name}"),
         python=python,
         builds="+cpu" in pins,

@@ -54,8 +54,11 @@ def variables() -> dict[str, str]:
     return environment
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     """Run uv and keep its messages, which belong in the log.
+
+    Args:
+        timeout: seconds after which it is killed, and `subprocess.TimeoutExpired` raised.
 
     Raises:
         DliflowError: when there is no uv.
@@ -63,7 +66,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     uv = program()
     if uv is None:
         raise DliflowError("uv is not installed; it comes with requirements.lock")
-    return subprocess.run([uv, *arguments], env=variables(), text=True, stderr=subprocess.PIPE)
+    return subprocess.run([uv, *arguments], env=variables(), text=True, stderr=subprocess.PIPE, timeout=timeout)
 
 
 def has_python(version: str) -> bool:

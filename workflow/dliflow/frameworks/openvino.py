@@ -6,6 +6,7 @@ moves scores by more than one, so the arithmetic of everything that is not int8 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from dliflow.errors import Skip
@@ -100,7 +101,7 @@ def valid(settings, processors, *, precision, variant, batch_size):
 
 def version():
     """The installed version."""
-    return openvino_package.imported().__version__.split("-")[0]
+    return openvino_package.imported().get_version().split("-")[0]
 
 
 def supports(precision, device):
@@ -118,12 +119,12 @@ class OpenVino:
     def __init__(self, compiled, share_outputs: bool):
         self.compiled = compiled
         self.request = compiled.create_infer_request()
-        self.share_outputs = share_outputs
+        self.infer = partial(self.request.infer, **openvino_package.sharing(self.request.infer, share_outputs))
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
     def predict(self, batch):
         """One synchronous request; the input is read in place."""
-        return self.request.infer({0: batch}, share_inputs=True, share_outputs=self.share_outputs)[0]
+        return self.infer({0: batch})[0]
 
 
 class Preset(OpenVino):
@@ -136,7 +137,7 @@ class Preset(OpenVino):
     def predict(self, batch):
         """Copy the batch in, and make a synchronous request."""
         self.input[:] = batch
-        return self.request.infer(share_outputs=self.share_outputs)[0]
+        return self.infer()[0]
 
 
 class OpenVinoQueue:
@@ -144,6 +145,7 @@ class OpenVinoQueue:
 
     def __init__(self, compiled, requests: int):
         self.queue = openvino_package.imported().AsyncInferQueue(compiled, requests)
+        self.start_async = partial(self.queue.start_async, **openvino_package.sharing(self.queue.start_async))
         self.queue.set_callback(lambda request, done: done(request.get_output_tensor().data.copy()))
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
@@ -153,7 +155,7 @@ class OpenVinoQueue:
 
     def start(self, batch, done):
         """One asynchronous request; the input is read in place, the scores are copied in the callback."""
-        self.queue.start_async({0: batch}, done, share_inputs=True)
+        self.start_async({0: batch}, done)
 
     def wait(self):
         """For all of them."""

@@ -33,6 +33,7 @@ from dliflow.report import (
 )
 from dliflow.report.conclusion import EVALUATED, Setting, doubts
 from dliflow.report.listings import accuracy, parity, performance, rounds
+from dliflow.report.listings import changes as changes_list
 from dliflow.report.listings import throughput as throughput_list
 from dliflow.report.listings import versions as version_list
 from dliflow.report.missing import Missing
@@ -48,6 +49,7 @@ SECTIONS = {
     "answer": "The answer",
     "failed": "What failed",
     "filter": "",
+    "changes": "What changed",
     "charts": "Charts",
     "accuracy": "Quality",
     "performance": "Performance",
@@ -202,6 +204,7 @@ def render(title: str, of: Sources) -> str:
         "machines": machines.machines(tables.measurements),
         "csv": {name: link(path) for name, path in paths.TABLES.items()},
         "loaded": throughput.blocks(tables.throughput),
+        "upgrades": changes_list.upgrades(tables.changes),
         "details": distribution.details(tables),
         "charts": charts.charts(tables, rows),
         "filters": filters(rows["points"]),
@@ -215,6 +218,8 @@ def render(title: str, of: Sources) -> str:
             "rounds": rounds.listing(comparison.blocks(tables), link),
             "throughput": throughput_list.listing(tables.throughput, link),
             "versions": version_list.listing(versions, of.about),
+            "changes": changes_list.listing(tables.changes),
+            "unchanged": changes_list.unchanged(tables.changes),
         },
     }
     embedded = {

@@ -36,6 +36,7 @@ class Tables(NamedTuple):
     distributions: Rows
     throughput: Rows
     tuning: Rows
+    changes: Rows
 
 
 def _value(column: columns.Column, text: str) -> Any:

@@ -15,7 +15,7 @@ from dliflow.deployment import choice, figures, pins, program, readme
 from dliflow.files import payload, read_json, replacing, sha256, write_json, write_text
 from dliflow.measuring import session
 from dliflow.report import answer, names, read
-from dliflow.study import config, paths
+from dliflow.study import config, environments, paths
 
 MODEL = "model"
 BACKGROUND = "(none of the classes)"  # the name of a score before that of class 0
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
     files = link(args.converted, folder / MODEL)
     deployed = program.Deployed(described.configuration, args.batch_size, args.input, args.scores, launch, files)
     heading = f"{args.title}: {names.configuration(row)}, batch size {args.batch_size}."
-    text = program.render(deployed, heading)
+    text = program.render(deployed, heading, environments.read(args.file)["packages"])
     requirements = pins.requirements(args.file, text, args.environment)
     texts = {
         "classes.txt": names_of_scores(args),
@@ -103,6 +103,7 @@ def run(args: argparse.Namespace) -> None:
             launch=args.launch,
             python=pins.python(args.file),
             pins=requirements,
+            runs=text is not None,
         ),
     }
     if text is None:

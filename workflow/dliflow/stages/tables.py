@@ -11,6 +11,7 @@ from dliflow import version
 from dliflow.analysis import columns
 from dliflow.analysis.tables import (
     accuracy,
+    changes,
     comparison,
     distributions,
     measurements,
@@ -50,7 +51,7 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
     """
     parity_rows = parity.rows(study_plan)
     measured = measurements.read(study_plan)
-    return {
+    tables = {
         "parity": parity_rows,
         "accuracy": accuracy.rows(study_plan, parity_rows, models),
         "performance": performance.rows(measured, parity_rows),
@@ -62,6 +63,7 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> dict[str, shared
         "throughput": throughput.rows(study_plan, parity_rows, measured),
         "tuning": tuning.rows(study_plan, parity_rows),
     }
+    return {**tables, "changes": changes.rows(study_plan, tables, models)}
 
 
 def run(args: argparse.Namespace) -> None:

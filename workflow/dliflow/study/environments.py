@@ -7,11 +7,14 @@ pinned packages; a comment or the channels do not.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import files, frameworks
 from dliflow.errors import DliflowError
+from dliflow.fetching import uv
 from dliflow.study import yaml_files
 
 FOLDER = Path("envs")
@@ -51,6 +54,24 @@ def read(path: Path) -> dict[str, Any]:
     if problems:
         raise DliflowError("\n".join(f"{path}: dependencies: {problem}" for problem in problems))
     return {"python": python, "packages": sorted(packages)}
+
+
+def unmade_pythons(paths: Iterable[Path], base: str) -> set[str]:
+    """The versions of Python, others than this one, that environments need which are not there yet."""
+    this = f"{sys.version_info.major}.{sys.version_info.minor}"
+    unmade = (path for path in paths if not Path(folder(path, base), "environment.json").exists())
+    return {read(path)["python"] for path in unmade} - {this}
+
+
+def lacking(path: Path, base: str) -> Optional[str]:
+    """Why an environment that is not there yet cannot be made: no Python of its version. None where it can."""
+    missing = [version for version in unmade_pythons([path], base) if not uv.has_python(version)]
+    return (
+        f"{path} needs Python {missing[0]}, which is not installed and which uv could not fetch (uv python install "
+        f"{missing[0]}); conda can have it: --sdm conda"
+        if missing
+        else None
+    )
 
 
 def digest(path: Path) -> str:

@@ -63,7 +63,7 @@ TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
     for name in (
         *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "tuning", "throughput"),
-        *("distributions", "profile"),
+        *("distributions", "profile", "changes"),
     )
 }
 ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images

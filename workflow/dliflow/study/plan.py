@@ -30,11 +30,14 @@ READY = 10**9
 UNFIT = "the model's file takes batches of {} only (source.batch_size)"
 
 
-def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict[str, Any]:
+def deciding(
+    config: dict[str, Any], fetched_labels: Iterable[str] = (), unmakeable: Optional[dict[str, str]] = None
+) -> dict[str, Any]:
     """The part of a checked config that a plan is built from; nothing else may outdate the tables.
 
     Args:
         fetched_labels: the datasets whose labels are fetched by a job of their own.
+        unmakeable: for each framework whose environment this machine cannot have the reason.
     """
     keys = ("models", "dataset", "frameworks", "precisions", "devices", "node")
     latency = {key: config["latency"][key] for key in ("batch_sizes", "groups")}
@@ -49,6 +52,7 @@ def deciding(config: dict[str, Any], fetched_labels: Iterable[str] = ()) -> dict
         "agreement": {"dataset": config["agreement"]["dataset"]},
         "profile": config["profile"],
         "fetched_labels": sorted(fetched_labels),
+        "unmakeable": unmakeable or {},
     }
 
 
@@ -74,6 +78,12 @@ def elsewhere(model: dict[str, Any], framework: str, precision: str) -> Optional
     return f"the model's {model['format']} file is {model['precision']} already: it runs as it is, in {home}"
 
 
+def _unmakeable(config: dict[str, Any], framework: str, precision: str) -> Optional[str]:
+    """Why there is no environment for a configuration; None where there is."""
+    needed = (framework, conversion.converter(framework, precision))
+    return next((config["unmakeable"][name] for name in needed if name in config.get("unmakeable", {})), None)
+
+
 def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Every model × framework × variant × precision × device, with the declared reason where it is skipped."""
     for model in config["models"]:
@@ -82,6 +92,7 @@ def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) ->
                 for device in config["devices"]:
                     reason = elsewhere(models[model], framework, precision)
                     reason = reason or frameworks.load(framework).supports(precision, device)
+                    reason = reason or _unmakeable(config, framework, precision)
                     for variant in frameworks.variants(framework):
                         values = (model, framework, variant, precision, device)
                         yield {**dict(zip(IDENTITY, values)), "reason": reason}

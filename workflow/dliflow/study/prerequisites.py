@@ -114,8 +114,9 @@ def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
         if not uv.has_python(version):
             named = ", ".join(file.stem for file in unmade if environments.read(file)["python"] == version)
             missing.append(
-                f"environments of {named}: no Python {version} is installed; uv will try to download it while the "
-                "study runs; where it cannot, install that version with the system's packages"
+                f"environments of {named}: no Python {version} is installed; uv will try to download it when the "
+                "study begins; where it cannot, their rows are skipped, until that version is installed (with the "
+                "system's packages)"
             )
     return missing
 

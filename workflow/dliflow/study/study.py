@@ -263,12 +263,14 @@ class Study:
     @cached_property
     def used_frameworks(self) -> list[str]:
         """The study's frameworks and those in whose environments something is exported or converted; sorted."""
-        named = self.config["frameworks"]
-        converters = {
-            conversion.converter(name, precision) for name in named for precision in self.config["precisions"]
-        }
         homes = {home for model in self.models for home in (self.exporter(model), self.home(model))}
-        return sorted({*named, *converters, *homes})
+        return sorted({*self.converting_frameworks, *homes})
+
+    @cached_property
+    def converting_frameworks(self) -> list[str]:
+        """The study's frameworks and those in whose environments something is converted; sorted."""
+        named, precisions = self.config["frameworks"], self.config["precisions"]
+        return sorted({*named, *(conversion.converter(name, kind) for name in named for kind in precisions)})
 
     @property
     def anchor_python(self) -> str:
@@ -286,7 +288,16 @@ class Study:
     @cached_property
     def deciding(self) -> dict[str, Any]:
         """The part of the config that the plan is built from."""
-        return plan.deciding(self.config, [name for name in self.datasets if self.label_source(name)])
+        fetched_labels = [name for name in self.datasets if self.label_source(name)]
+        return plan.deciding(self.config, fetched_labels, self.unmakeable)
+
+    @cached_property
+    def unmakeable(self) -> dict[str, str]:
+        """For each framework, or converter, whose environment this machine cannot have the reason; none with conda."""
+        folder = self.config["environments"]["folder"]
+        files = {name: Path(f"envs/{name}.yaml") for name in self.converting_frameworks}
+        reasons = {name: environments.lacking(file, folder) for name, file in files.items() if not self.conda}
+        return {name: reason for name, reason in reasons.items() if reason is not None}
 
     @cached_property
     def plan(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, models: dict[str,
         key = shared.values(row)
         if key in compared:
             row.update(bounds.get(key, {}))
-            row.update(_change(evaluated[key], evaluated[compared[key]]), baseline=baselines.name(compared[key]))
+            row.update(change(evaluated[key], evaluated[compared[key]]), baseline=baselines.name(compared[key]))
             row.update(_judged(row, evaluated[compared[key]], models[row["model"]]["classes"]))
     return table
 
@@ -93,7 +93,7 @@ def _baseline(
     return baselines.choose(shared.values(row), sources.load(model["format"]).FRAMEWORK, unfit)
 
 
-def _change(predictions: pd.DataFrame, base: pd.DataFrame) -> dict[str, Any]:
+def change(predictions: pd.DataFrame, base: pd.DataFrame) -> dict[str, Any]:
     """The columns that compare two configurations on the labelled images, which are the same."""
     right, base_right = predictions["class1"] == predictions["label"], base["class1"] == base["label"]
     lost, won, images = int((base_right & ~right).sum()), int((right & ~base_right).sum()), len(predictions)

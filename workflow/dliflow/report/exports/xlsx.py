@@ -31,7 +31,7 @@ FORMATS = {  # of numbers, by their unit
         "bytes": "#,##0",
     },
     **{"share": "0.0%", "probability": "0.000", "ratio": "0.000", "score": "0.0E+00"},
-    **{"count": "#,##0", "images": "#,##0"},
+    **{"count": "#,##0", "images": "#,##0", columns.MIXED: GENERAL},
 }
 FORMULA = ("=", "+", "-", "@")  # what a program takes for the beginning of one when somebody edits the cell
 ROWS, CHARACTERS = 1_048_575, 32_767  # that a sheet, below its header, and a cell can hold
