@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from dliflow.machine import lock
+from dliflow.study import paths
 
 
 def compare(project, *words: str, slower: str = "400%", budget: str = "60", **environment: str):
@@ -50,7 +51,7 @@ def test_each_outcome_has_its_exit_status(finished, tmp_path):
 def test_what_is_slower_regresses(finished):
     """An option of beta makes each request a hundred times as long; it is measured anew, as any changed study is."""
     finished.configure(options={"beta": {"nap": 0.005}})
-    finished.run("all")
+    finished.run(finished.path(paths.SWEEP, "beta"))
     regressed = compare(finished, "--batch-size", "1")
     assert regressed.returncode == 3, regressed.stdout + regressed.stderr
     assert "1 of 1 rows takes over 400 % longer than before, as two measurements show" in regressed.stdout

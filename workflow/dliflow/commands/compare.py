@@ -203,8 +203,8 @@ def changed(before: Side, after: Side, chosen: Mapping[str, Any]) -> tuple[list[
         )
     except FileNotFoundError as error:
         return [], f"{error.filename} is not there"
-    except DliflowError as error:
-        return [], str(error)
+    except DliflowError:
+        return [], "tables that are not whole, or of another version of dliflow"
     renamed = {before.framework: after.framework} if before.framework and after.framework else {}
     every = changes.changes(old, new, renamed=renamed)
     return [row for row in every if row["quantity"] in TOLD and (changes.shown(row) or changes.likely(row))], ""

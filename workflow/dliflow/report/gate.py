@@ -58,7 +58,8 @@ def text(known: Mapping[str, Any]) -> str:
     lines = []
     width = max(map(len, gate.GRAVEST))
     for row in sorted(known["rows"], key=lambda row: gate.GRAVEST.index(row["verdict"])):
-        lines.append(f"{row['verdict']:<{width}}  {row['row']}  {_figures(row)}".rstrip())
+        times = _figures(row)
+        lines.append(f"{row['verdict']:<{width}}  {row['row']}{times and f'  {times} of before'}")
         lines += [f"{'':<{width}}  {line}" for line in _beside(row)]
     lines += [f"only {side}: {wording.some(known[key])}" for side, key in ONLY.items() if known[key]]
     lines += [f"besides: {change(row)}" for row in known["changes"]]
@@ -71,18 +72,18 @@ def text(known: Mapping[str, Any]) -> str:
 
 
 def _figures(row: Row) -> str:
-    """`1.08× [1.06, 1.09] of before`, of the last measurement."""
+    """`1.08× [1.06, 1.09]`, of the last measurement; empty where there is none."""
     if row["ratio"] is None:
         return ""
     ends = row["ratio_ci_low"], row["ratio_ci_high"]
-    shown = f"{units.ratio(row['ratio'], *ends)}× {units.ratio_interval(row['ratio'], *ends)}".rstrip()
-    return f"{shown} of before"
+    return f"{units.ratio(row['ratio'], *ends)}× {units.ratio_interval(row['ratio'], *ends)}".rstrip()
 
 
 def _beside(row: Row) -> list[str]:
     """What there is to say of a row beside its figures."""
     first = row["measurements"][0] if len(row["measurements"]) > 1 else None
-    told = [row["reason"], f"at first {_figures(first)}" if first else "", *row["warnings"]]
+    more = f"about {units.duration(row['more_s'])} more would tell" if row["more_s"] else ""
+    told = [row["reason"], f"at first {_figures(first)}" if first else "", more, *row["warnings"]]
     if row["measurements"]:
         told.insert(0, differing(row) or "nothing differs: the same versions, model and settings")
     return [line for line in told if line]
@@ -107,7 +108,7 @@ def markdown(known: Mapping[str, Any]) -> str:
     """A result for a pull request: the verdict, and a table of the rows, the gravest first."""
     head = f"**dliflow compare: {known['verdict']}**: {tables.escaped(known['reason'])}."
     rows = sorted(known["rows"], key=lambda row: gate.GRAVEST.index(row["verdict"]))
-    table = [tables.line(("verdict", "row", "time of before", "what differs", "note")), "|---|---|---:|---|---|"]
+    table = [tables.line(("verdict", "row", "new / old", "what differs", "note")), "|---|---|---:|---|---|"]
     table += [tables.line((row["verdict"], row["row"], _figures(row), differing(row), row["reason"])) for row in rows]
     sure = percent(known["confidence"])
     notes = [f"Measured by turns in {units.duration(known['wall_s'])}; intervals hold for all rows at once ({sure})."]
