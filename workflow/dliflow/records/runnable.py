@@ -99,7 +99,8 @@ def swept(study: Path) -> list[Swept]:
     Raises:
         DliflowError: naming a record that is none of this version of dliflow, with what to do.
     """
-    pattern = paths.SWEEP.format_map(collections.defaultdict(lambda: "*", group=1))
+    *folders, file = paths.SWEEP.split("/")
+    pattern = "/".join([*("*" if "{" in folder else folder for folder in folders), file.format(group=1)])
     return [one for path in sorted(study.glob(pattern)) if (one := _swept(study, path)) is not None]
 
 
@@ -113,16 +114,16 @@ def _swept(study: Path, path: Path) -> Optional[Swept]:
     def options(*declare: Callable[[argparse.ArgumentParser], None]) -> dict[str, Any]:
         return _absolute(study, vars(_parser(path, *declare).parse_known_args(words)[0]))
 
-    named = options(_names)
+    named, held = options(_names), options(session.arguments, launch.arguments)
     (member,) = figures["groups"][-1]["members"].values()
     return Swept(
         study=study,
-        identity={key: known["identity"][key] for key in IDENTITY},
+        identity={key: held[key] for key in IDENTITY},
         environment=path.parent.name.rpartition("-")[2],
         version=known["identity"]["framework_version"],
         finished_at=known["finished_at"],
         batch_sizes=tuple(size for size in known["identity"]["batch_sizes"] if size not in broken),
-        held=options(session.arguments, launch.arguments),
+        held=held,
         fed=options(feed.arguments),
         packages=member["packages"],
         **named,
