@@ -24,10 +24,10 @@ def performance(ms, half=0.02, version="1.0", framework="alpha", **columns_):
     return row | columns_
 
 
-def met(ratio, half=0.01, first=MEMBER, second=f"{MEMBER}@1.0", **columns_):
+def met(value, half=0.01, first=MEMBER, second=f"{MEMBER}@1.0", **columns_):
     """A row of comparison.csv."""
-    row = {**POINT, "first": first, "second": second, "purpose": "version", "status": "ok", "ratio": ratio}
-    row |= {f"ratio_ci_{end}": ratio * math.exp(half * way) for end, way in (("low", -1), ("high", 1))}
+    row = {**POINT, "first": first, "second": second, "purpose": "version", "status": "ok", "ratio": value}
+    row |= {f"ratio_ci_{end}": value * math.exp(half * way) for end, way in (("low", -1), ("high", 1))}
     return row | {"warnings": None} | columns_
 
 

@@ -204,10 +204,9 @@ def _speed(both: Iterable[_Pair], met: Sequence[Row], sessions: _Sessions) -> It
         apart = _apart(one) or sessions.apart(one.new)
         yield _latency(one, met, apart)
         yield from sessions.lines(one, apart)
-        sizes = [row.get("model_bytes") for row in one]
-        if None not in sizes:
-            ratio = sizes[1] / sizes[0]
-            yield _line(one, MODEL_BYTES, *sizes, Change(ratio, (ratio, ratio), EXACT))
+        old, new = one.old.get("model_bytes"), one.new.get("model_bytes")
+        if old is not None and new is not None:
+            yield _line(one, MODEL_BYTES, old, new, Change(new / old, (new / old, new / old), EXACT))
 
 
 def _well(both: _Pair, figure: str) -> bool:
@@ -302,11 +301,10 @@ class _Sessions:
         """Load time, first request and peak memory, as the groups tell."""
         old, new = self.of(both.new)
         for quantity, name in ((LOAD, "load_ms"), (FIRST_REQUEST, "first_request_ms"), (PEAK_RSS, "peak_rss_mib")):
-            samples = [_by_group(rows, name) for rows in (old, new)]
-            if all(len(sample) for sample in samples):
-                middles = [math.exp(sample.mean()) for sample in samples]
-                change = Change(None, None, GROUPS, apart) if apart else Change(*welch(*samples), GROUPS)
-                yield _line(both, quantity, *middles, change)
+            before, now = _by_group(old, name), _by_group(new, name)
+            if len(before) and len(now):
+                change = Change(None, None, GROUPS, apart) if apart else Change(*welch(before, now), GROUPS)
+                yield _line(both, quantity, math.exp(before.mean()), math.exp(now.mean()), change)
 
 
 def _by_group(rows: Rows, name: str) -> np.ndarray:
@@ -384,9 +382,10 @@ def newcombe(old: float, new: float, intervals: Sequence[Interval]) -> Interval:
 
     It takes them for independent, so on the same images it is wider than need be.
     """
-    if intervals[0] is None or intervals[1] is None:
+    of_old, of_new = intervals
+    if of_old is None or of_new is None:
         return None
-    (old_low, old_high), (new_low, new_high) = intervals
+    (old_low, old_high), (new_low, new_high) = of_old, of_new
     change = new - old
     return (
         change - math.hypot(new - new_low, old_high - old),
@@ -399,15 +398,13 @@ def newcombe(old: float, new: float, intervals: Sequence[Interval]) -> Interval:
 
 def _words(both: _Pair) -> Iterator[Row]:
     """What became of a row, and its warnings."""
-    states = [_state(row) for row in both]
     what = "" if both.old["status"] == both.new["status"] else _became(both.new["status"])
-    yield _told(both, STATUS, *states, what)
+    yield _told(both, STATUS, _state(both.old), _state(both.new), what)
     old, new = (_warnings(row) for row in both)
     words = [f"new: {text}" for kind, text in new.items() if kind not in old]
     words += [f"gone: {text}" for kind, text in old.items() if kind not in new]
     if words:
-        texts = ("; ".join(side.values()) for side in (old, new))
-        yield _told(both, WARNINGS, *texts, "; ".join(words))
+        yield _told(both, WARNINGS, "; ".join(old.values()), "; ".join(new.values()), "; ".join(words))
 
 
 def _state(row: Row) -> str:

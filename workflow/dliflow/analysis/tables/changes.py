@@ -100,7 +100,8 @@ def _labelled(new: pd.DataFrame, old: pd.DataFrame) -> shared.Row:
 
 def _unlabelled(new: pd.DataFrame, old: pd.DataFrame) -> shared.Row:
     known = agreement.between(new, old)
-    return _same(*(known[f"unlabelled_agreement{end}"] for end in ("", "_ci_low", "_ci_high")), len(new))
+    share, low, high = (known[f"unlabelled_agreement{end}"] for end in ("", "_ci_low", "_ci_high"))
+    return _same(share, low, high, len(new))
 
 
 def _same(share: float, low: float, high: float, images: int) -> shared.Row:
