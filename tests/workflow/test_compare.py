@@ -189,7 +189,7 @@ def test_a_verdict_on_a_network_that_failed_parity_is_not_given(project):
 
 def test_a_crash_that_leaves_nothing_to_compare_is_one_clear_error(finished):
     finished.configure(compare={"leaders": 2}, latency=ONE_SESSION)
-    output = finished.fail("all", DLIFLOW_TEST_FAULT="beta segv of compare")
+    output = finished.fail("all", DLIFLOW_TEST_FAULT="beta segv of rounds")
     assert "beta-python-default-fp32-default: its process was killed by SIGSEGV" in output
     assert {row["status"] for row in finished.table("performance")} == {"ok"}
     rows = finished.table("comparison")
@@ -206,7 +206,7 @@ def test_a_crash_in_a_worker_leaves_the_others_compared(compared):
     fastest = min(of_two, key=lambda row: float(row["latency_reference_ms"]))["framework"]
     (other,) = {row["framework"] for row in of_two} - {fastest}
     compared.configure(compare={"seed": 1})
-    output = compared.fail("all", DLIFLOW_TEST_FAULT=f"{fastest} segv at 2 of compare")
+    output = compared.fail("all", DLIFLOW_TEST_FAULT=f"{fastest} segv at 2 of rounds")
     told = "its process was killed by SIGSEGV; its own message stands in this log. The others were compared"
     assert told in output
     by_size = {

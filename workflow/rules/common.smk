@@ -63,14 +63,16 @@ os.environ[node.KNOWN] = json.dumps(STUDY.reached, sort_keys=True)
 # The stages that measure a configuration, and what tells them of the anchor.
 MEASURED_BY = ("stages.sweep", "stages.worker", "stages.anchor")
 WITH_ANCHOR = "--anchor {input.anchor:q} --anchor-python {params.anchor_python:q}"
+# Stages that are alone on the machine.
+ALONE = ("sweep", "tune", "rounds", "profile")
 VARIABLES = json.dumps(CONFIG["launch"]["environment"], sort_keys=True)
 
 
 def supervised(python, stage, *more):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
-    alone = " --exclusive --node {wildcards.node}" if stage in plan.MEASURING else ""
+    alone = " --exclusive --node {wildcards.node}" if stage in ALONE else ""
     # Variables that choose kernels change scores as well as times, so quality is that of what is measured.
-    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", *plan.MEASURING) else ""
+    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", *ALONE) else ""
     supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone}{asked} --log {{log:q}}"
     return " ".join([f"PYTHONPATH=workflow {python} {supervisor} -- {stage} {{params.options}}", *more])
 

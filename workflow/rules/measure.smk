@@ -126,9 +126,9 @@ rule compare:
         **whole_node(),
         timeout_s=CONFIG["compare"]["timeout_s"],
     params:
-        code=code("stages.compare", *MEASURED_BY[1:], *(f"frameworks.{f}" for f in CONFIG["frameworks"])),
+        code=code("stages.rounds", *MEASURED_BY[1:], *(f"frameworks.{f}" for f in CONFIG["frameworks"])),
         anchor_python=STUDY.anchor_python,
         environment=VARIABLES,
         options=lambda w: options.compare(STUDY, w.node, w.model, w.device, size_of(w)),
     shell:
-        here("compare", WITH_ANCHOR, "--out {output:q}")
+        here("rounds", WITH_ANCHOR, "--out {output:q}")

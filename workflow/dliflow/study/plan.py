@@ -25,7 +25,7 @@ ANCHOR = "anchor"  # the name of its environment
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
-MEASURING = ("sweep", "throughput", "tune", "compare", "profile")  # stages that are alone on the machine
+MEASURING = ("sweep", "throughput", "tune", "compare", "profile")  # what is measured, alone on the machine
 PERFORMANCE = (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY)
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
 READY = 10**9
