@@ -142,13 +142,20 @@ def point_of(wildcards):
 
 def candidates(wildcards, *parameters):
     """The configurations that a comparison chooses from; all, or those with these launch parameters."""
-    every = plan.candidates(PLAN, **point_of(wildcards))
+    every = plan.candidates(STUDY.plan_of[wildcards.model], **point_of(wildcards))
     return [row for row in every if not parameters or row["parameters"] in parameters]
 
 
 def tuned_of(wildcards):
     """Input function: the records of tuning in which candidates of a comparison stand."""
-    return plan.tuned(PLAN, **point_of(wildcards))
+    return plan.tuned(STUDY.plan_of[wildcards.model], **point_of(wildcards))
+
+
+def compared_before(wildcards):
+    """Input function: of a comparison of all batch sizes the records of those at each of them."""
+    if wildcards.batch_size != paths.SIZES:
+        return []
+    return plan.compared_before(STUDY.plan_of[wildcards.model], **setting_of(wildcards))
 
 
 def of_candidates(pattern):
@@ -175,7 +182,8 @@ def recommended(wildcards):
 def in_the_plan(wildcards):
     """Input function without files: refuse a row that the study does not have, or that its plan skips."""
     row = {**wildcards, "batch_size": int(wildcards.batch_size)}
-    measured = (*PLAN["sweep"], *PLAN.get("tune", ()))
+    of_model = STUDY.plan_of.get(wildcards.model, {})
+    measured = (*of_model.get("sweep", ()), *of_model.get("tune", ()))
     rows = [one for one in measured if all(one[key] == row[key] for key in row)]
     name = paths.DEPLOYED.format(**wildcards)
     if not rows:

@@ -260,7 +260,7 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
         batch_size: None to compare all of them.
     """
     settings, setting = study.config["compare"], {"node": node, "model": model, "device": device}
-    every = plan.batch_sizes(study.deciding, study.described[model])
+    every, of_model = plan.batch_sizes(study.deciding, study.described[model]), study.plan_of[model]
     point = setting if batch_size is None else {**setting, "batch_size": batch_size}
     return text(
         **setting,
@@ -271,9 +271,9 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
                 "options": study.options(candidate["framework"]),
                 "python": interpreter(study, candidate["framework"]),
             }
-            for candidate in plan.candidates(study.plan, **point)
+            for candidate in plan.candidates(of_model, **point)
         ],
-        tuned=plan.tuned(study.plan, **point) or None,
+        tuned=plan.tuned(of_model, **point) or None,
         groups_of_sweep=study.config["latency"]["groups"],
         scores=study.scores(model),
         threads=study.threads,
