@@ -11,18 +11,25 @@ from dliflow.configuration import Configuration
 from dliflow.fetching import locations
 from dliflow.machine import children
 from dliflow.runs import known
-from dliflow.study import options, paths, plan
+from dliflow.study import containers, options, paths, plan
 from dliflow.study.source_code import digest as code
 from dliflow.study.study import Study, contents
 
-CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+CONDA, CONTAINER = (
+    method in workflow.deployment_settings.deployment_method
+    for method in (DeploymentMethod.CONDA, DeploymentMethod.APPTAINER)
+)
 ORIGIN = ", ".join(map(str, workflow.configfiles)) or "--config"
 if workflow.is_main_process:
     checked(known.ensure, config, ORIGIN)  # the plan needs the models' entries
-STUDY = checked(Study.read, config, ORIGIN, CONDA)
+STUDY = checked(Study.read, config, ORIGIN, CONDA, CONTAINER)
 CONFIG, PLAN = STUDY.config, STUDY.plan
 if workflow.is_main_process:
     checked(STUDY.check_results)
+
+
+# With `--sdm apptainer` every job runs in the image that has all environments.
+container: paths.IMAGE
 
 
 wildcard_constraints:
@@ -45,7 +52,7 @@ wildcard_constraints:
 
 # What must not re-run anything stays out of `params`: the place of the orchestrator's Python, and the time bounds, which
 # are resources.
-os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
+os.environ.update(DLIFLOW_PYTHON="python" if CONDA else containers.PYTHON if CONTAINER else sys.executable)
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
 # The stages that measure a configuration, and what tells them of the anchor.
@@ -74,10 +81,11 @@ def there(stage, *more):
 
 
 def needs_environment(framework):
-    """A framework's environment as a job's input, or none with conda. Its path holds the digest of the pins, so its date
-    need not count.
+    """A framework's environment as a job's input, or none where no job makes it. Its path holds the digest of the pins, so
+    its date need not count.
     """
-    return [] if CONDA else ancient(STUDY.environment(framework))
+    marker = STUDY.environment(framework)
+    return [] if marker is None else ancient(marker)
 
 
 def needs_interpreter(framework):

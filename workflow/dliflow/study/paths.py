@@ -58,6 +58,10 @@ SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
 PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
 INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
 
+# Images of containers: what they are built of, and the one in which all jobs run with `--sdm apptainer`.
+CONTAINERS = f"{RESULTS}/containers"
+IMAGE = f"{CONTAINERS}/all.sif"
+
 # What is derived from the records.
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"

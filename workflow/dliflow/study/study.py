@@ -18,7 +18,7 @@ from dliflow.images import dataset as datasets
 from dliflow.images import inputs, label_files
 from dliflow.machine import launch, variables
 from dliflow.study import config as configuration
-from dliflow.study import environments, paths, plan
+from dliflow.study import containers, environments, paths, plan
 
 MODELS, DATASETS = Path("config/models"), Path("config/datasets")
 
@@ -35,6 +35,7 @@ class Study:
         listings: for each dataset that is a folder of the user's a digest of what is in it, so that a new or replaced
             image is seen.
         conda: whether Snakemake makes the environments, by conda.
+        container: whether jobs run in an image that has them (`study.containers`).
     """
 
     config: dict[str, Any]
@@ -43,9 +44,10 @@ class Study:
     classes: dict[str, list[str]]
     listings: dict[str, str]
     conda: bool = False
+    container: bool = False
 
     @classmethod
-    def read(cls, given: dict[str, Any], origin: str, conda: bool = False) -> Study:
+    def read(cls, given: dict[str, Any], origin: str, conda: bool = False, container: bool = False) -> Study:
         """Check a config and everything that it names, before anything runs.
 
         Args:
@@ -73,7 +75,7 @@ class Study:
             for name in needed
             if (folder := locations.in_place(entries[name]["source"])) is not None
         }
-        study = cls(config, models, entries, classes, listings, conda)
+        study = cls(config, models, entries, classes, listings, conda, container)
         variables.check(config["launch"]["environment"], study.set_by_frameworks, origin)
         plan.check(study.plan, config, study.described, origin)
         return study
@@ -242,12 +244,14 @@ class Study:
 
     @cached_property
     def environment(self) -> Callable[[str], Optional[str]]:
-        """Of a framework: the file that the job which makes its environment writes last; None with conda: no job does."""
+        """Of a framework: the file that the job which makes its environment writes last; None where no job does, with
+        conda and in a container.
+        """
         base = self.config["environments"]["folder"]
 
         def of(framework: str) -> Optional[str]:
             folder = environments.folder(Path(f"envs/{framework}.yaml"), base)
-            return None if self.conda else f"{folder}/environment.json"
+            return None if self.conda or self.container else f"{folder}/environment.json"
 
         return cache(of)
 
@@ -268,6 +272,8 @@ class Study:
 
     def python(self, framework: str) -> str:
         """The Python that runs a framework's stages."""
+        if self.container:
+            return containers.python(Path(f"envs/{framework}.yaml"))
         marker = self.environment(framework)
         return "python" if marker is None else str(Path(marker).with_name("bin") / "python")
 
