@@ -13,7 +13,7 @@ from dliflow.analysis.load import Busy, Reached
 from dliflow.analysis.rows import grouped, key
 from dliflow.analysis.state import Estimate
 from dliflow.analysis.tables import shared
-from dliflow.analysis.tables.measurements import Measured, launch
+from dliflow.analysis.tables.measurements import launch
 from dliflow.records import record
 
 LOADED = (*columns.MEASURED, "in_flight")  # what has a slope of its own
@@ -48,11 +48,14 @@ class Session(NamedTuple):
         return [load.busy(round_, self.name) for round_ in self.session["rounds"]]
 
 
-def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, measured: Measured) -> shared.Rows:
+def rows(
+    study_plan: dict[str, Any], parity_rows: shared.Rows, swept: Mapping[str, Mapping[tuple, state.Bursts]]
+) -> shared.Rows:
     """One row for each configuration, batch size and number of requests in flight.
 
     Args:
-        measured: the sweep, at whose reference state they are read off where it has one.
+        swept: by node and configuration the bursts of the sweep, at whose reference state they are read off where it
+            has one.
     """
     parity = {shared.values(row): row for row in parity_rows}
     sessions: dict[tuple, list[Session]] = {}
@@ -66,7 +69,7 @@ def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, measured: Measure
         row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
         of_groups.append(row)
         sessions.setdefault(key(row, POINT), []).extend(_sessions(outcome, row))
-    nodes = _by_node(sessions, measured)
+    nodes = _by_node(sessions, swept)
     table = []
     for point, its_rows in grouped(of_groups, POINT).items():
         failed = [row for row in its_rows if row["status"] == "failed"]
@@ -99,23 +102,22 @@ def _sessions(outcome: dict[str, Any], row: shared.Row) -> Iterator[Session]:
 Node = tuple[state.Reference, Mapping[tuple[tuple, int], Estimate]]
 
 
-def _by_node(sessions: Mapping[tuple, Sequence[Session]], measured: Measured) -> dict[str, Node]:
+def _by_node(
+    sessions: Mapping[tuple, Sequence[Session]], swept: Mapping[str, Mapping[tuple, state.Bursts]]
+) -> dict[str, Node]:
     """By node the reference state, and by `LOADED` and batch size the wall time for each request.
 
     The reference is the sweep's, so that latency and throughput are of the same state; where the anchor had so many
     threads under load only, that of these bursts.
     """
     place = columns.MEASURED.index("node")
-    swept: dict[str, list[state.Bursts]] = {}
-    for configuration, groups in measured.groups.items():
-        swept.setdefault(configuration[place], []).extend(state.bursts(groups).values())
     loaded: dict[str, dict[tuple, state.Bursts]] = {}
     for configuration, groups in _by_configuration(sessions).items():
         (bursts,) = state.bursts(groups, load.request_ms).values()
         loaded.setdefault(configuration[place], {})[configuration] = bursts
     nodes: dict[str, Node] = {}
     for node, of_node in loaded.items():
-        reference = {**state.reference_state(of_node.values()), **state.reference_state(swept.get(node, []))}
+        reference = {**state.reference_state(of_node.values()), **state.reference_state(swept.get(node, {}).values())}
         nodes[node] = reference, state.estimates(of_node, reference)
     return nodes
 
