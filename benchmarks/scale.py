@@ -211,7 +211,8 @@ def main() -> None:
             if args.stages:
                 with chdir(folder):
                     records.study(study.plan, np.random.default_rng(0), latency)
-                write_json(folder / paths.RUN, {"started": time.time(), "command": "snakemake"})
+                given = options.of_tables(study)
+                write_json(folder / paths.STUDY.format(digest=digest(given)), given)
             for name in args.stages:
                 print(f"  {name:14} {stage(project, study, name, folder / f'{name}.log')}", flush=True)
             if "report" in args.stages:

@@ -6,7 +6,6 @@ import argparse
 import ast
 import csv
 import difflib
-import json
 import math
 from pathlib import Path
 
@@ -74,9 +73,9 @@ def written(folder) -> dict[str, list[list[str]]]:
     parser = argparse.ArgumentParser()
     tables.arguments(parser)
     environments = {name: [None, files.digest(name)] for name in (*STUDY["frameworks"], plan.ANCHOR)}
-    options = {"study": TUNED, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
-    tables.run(parser.parse_args([f"--{key}={json.dumps(value)}" for key, value in options.items()]
-                                 + [f"--out={folder}"]))  # fmt: skip
+    given = {"study": TUNED, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
+    write_json(Path("study.json"), given)
+    tables.run(parser.parse_args(["--study=study.json", f"--out={folder}"]))
     return {path.stem: list(csv.reader(open(path, newline=""))) for path in Path(folder).glob("*.csv")}
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from snakemake.settings.enums import Quietness
 
-from dliflow.files import write_json
+from dliflow.files import digest, write_json
 from dliflow.machine import launch
 from dliflow.records import marks, notes
 from dliflow.runs import ending, engine, forecast, remaining, terminal, unfinished
@@ -81,6 +81,12 @@ def remember(failed):
     write_json(Path(paths.UNFINISHED), {**missing, **unfinished.outputs(workflow.dag, failed)})
 
 
+def tell_the_tables():
+    """Write what they are made from beside the records."""
+    of_study = options.of_tables(STUDY)
+    write_json(Path(paths.STUDY.format(digest=digest(of_study))), of_study)
+
+
 def finished():
     """Whether tables, plots and report could be made of what there is."""
     given = ["--unfinished", paths.UNFINISHED, "--report", options.report(STUDY)]
@@ -144,6 +150,7 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
         engine.choose_among_few(workflow.scheduler, measures)
     engine.keep_the_plan(workflow.dag, "convert")
+    tell_the_tables()
     check_launch()
     Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
     # Until the tables are made anew, what people read is not complete.

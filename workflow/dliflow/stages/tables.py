@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,7 +24,7 @@ from dliflow.analysis.tables import (
     tuning,
 )
 from dliflow.errors import DliflowError
-from dliflow.files import replacing, write_json
+from dliflow.files import read_json, replacing, write_json
 from dliflow.records import marks, record
 from dliflow.runs import unfinished
 from dliflow.study import paths, plan
@@ -36,12 +35,13 @@ PIECE = 1000  # rows that are written at a time
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--study", type=json.loads, required=True, help="JSON: the deciding part of the config")
-    parser.add_argument("--models", type=json.loads, required=True, help="JSON: for each model what the plan knows")
     parser.add_argument(
-        "--environments", type=json.loads, required=True, help="JSON: of each the marker and the digest"
+        "--study",
+        type=Path,
+        required=True,
+        help="JSON: `study`, the deciding part of the config; `models`, what the plan knows of each; `environments`, of "
+        "each the marker and the digest; `about`, what the report tells of the study",
     )
-    parser.add_argument("--about", type=json.loads, required=True, help="JSON: what the report tells of the study")
     parser.add_argument("--unfinished", type=Path, help="JSON: what a run that failed did not make; not without one")
     parser.add_argument("--mark", type=Path, help="written when every row has what today's configuration made")
     parser.add_argument("--out", type=Path, default=Path(paths.RESULTS, "tables"), help="folder")
@@ -120,13 +120,14 @@ def run(args: argparse.Namespace) -> None:
         DliflowError: when there is to be a mark, but rows failed although all jobs ended well: their records were
             damaged since. The tables are written all the same.
     """
-    known = args.environments
-    study_plan = plan.build(args.study, args.models, lambda name: known[name][0], lambda name: known[name][1])
+    given = read_json(args.study)
+    known = given["environments"]
+    study_plan = plan.build(given["study"], given["models"], lambda name: known[name][0], lambda name: known[name][1])
     if args.unfinished is not None:
         study_plan = unfinished.with_reasons(study_plan, unfinished.read(args.unfinished))
-    reasons = write(make(study_plan, args.models), args.out)
+    reasons = write(make(study_plan, given["models"]), args.out)
     environments = {name: digest for name, (_, digest) in known.items()}
-    about = {"dliflow": version.__version__, "environments": environments, **args.about}
+    about = {"dliflow": version.__version__, "environments": environments, **given["about"]}
     write_json(args.out / Path(paths.ABOUT).name, about)
     if args.mark is not None:
         if reasons:

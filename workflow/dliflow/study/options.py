@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from dliflow.configuration import Configuration
 from dliflow.fetching import locations
+from dliflow.files import digest
 from dliflow.images import inputs
 from dliflow.study import paths, plan
 from dliflow.study.arguments import text
@@ -351,10 +352,15 @@ def _goal(study: Study) -> Optional[dict[str, Any]]:
 
 
 def tables(study: Study) -> str:
-    """Of `tables`: all that rows are made from beside the records."""
+    """Of `tables`: a file that holds `of_tables`. A command line has no room for what is to be told of 300 models."""
+    return text(study=paths.STUDY.format(digest=digest(of_tables(study))))
+
+
+def of_tables(study: Study) -> dict[str, Any]:
+    """All that rows are made from beside the records."""
     names = (*study.used_frameworks, plan.ANCHOR)
     markers = {name: [study.environment(name), study.digest(name)] for name in names}
-    return text(study=study.deciding, models=study.described, environments=markers, about=_about(study))
+    return {"study": study.deciding, "models": study.described, "environments": markers, "about": _about(study)}
 
 
 def _about(study: Study) -> dict[str, Any]:

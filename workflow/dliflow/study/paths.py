@@ -88,6 +88,7 @@ SUMMARY = f"{RESULTS}/report/summary.txt"
 PROFILES = f"{RESULTS}/report/profiles.txt"  # what the profiles say, for the terminal
 SUMMARY_DATA = f"{RESULTS}/report/summary.json"
 RUN = f"{RESULTS}/logs/run.json"
+STUDY = f"{RESULTS}/logs/study-{{digest}}.json"  # what the tables are made from beside the records
 # What is deployed: a folder for a row of performance.csv, whose manifest is tracked; which rows are recommended.
 DEPLOYED = (
     f"{RESULTS}/deploy/{{model}}-{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}-batch{{batch_size}}"
