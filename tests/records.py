@@ -78,7 +78,9 @@ def study(
     for row in plan["tune"]:
         tune(row, rng)
     for row in plan["compare"]:
-        able = {comparison.name(one): {**row, **one} for one in planning.candidates(plan_of[row["model"]], **point_of(row))}
+        able = {
+            comparison.name(one): {**row, **one} for one in planning.candidates(plan_of[row["model"]], **point_of(row))
+        }
         size = row["batch_size"]
         sizes = dict.fromkeys(able, size) if size else fastest_of_sizes(able, batch_sizes)
         members = {name: identified(able[name.partition(":")[0]]) for name in sizes}

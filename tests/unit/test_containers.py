@@ -68,7 +68,7 @@ def test_every_image_begins_with_the_orchestrator_s_which_has_the_locked_package
     text = containers.containerfile([ROOT / "envs/null.yaml"])
     assert "ARG DLIFLOW=dliflow\nFROM ${DLIFLOW}\n" in text
     assert "--require-hashes -r requirements.lock" in ORCHESTRATOR
-    assert containers.PYTHON == re.search(r"WORKDIR (\S+)", ORCHESTRATOR)[1] + "/.venv/bin/python"
+    assert re.search(r"WORKDIR (\S+)", ORCHESTRATOR)[1] + "/.venv/bin/python" == containers.PYTHON
 
 
 def test_no_file_names_a_registry_of_images():

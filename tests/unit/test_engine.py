@@ -21,16 +21,18 @@ def measures(one):
 
 def test_of_the_jobs_that_measure_the_scheduler_sees_the_one_of_the_highest_priority_and_all_others():
     class Scheduler:
-        ready = [job("a", 3), job("b", 7), job("c", 5), job("d", 99, "parity"), job("e", 1, "convert")]
+        def __init__(self, ready):
+            self.ready = ready
 
         @property
         def open_jobs(self):
             return self.ready
 
-    scheduler = Scheduler()
+    measuring, others = [job("a", 3), job("b", 7), job("c", 5)], [job("d", 99, "parity"), job("e", 1, "convert")]
+    scheduler = Scheduler([*measuring, *others])
     engine.choose_among_few(scheduler, measures)
     assert [one.name for one in scheduler.open_jobs] == ["b", "d", "e"]
-    scheduler.ready = scheduler.ready[3:]
+    scheduler.ready = others
     assert [one.name for one in scheduler.open_jobs] == ["d", "e"]
     scheduler.ready = []
     assert scheduler.open_jobs == []

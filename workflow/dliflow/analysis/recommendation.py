@@ -222,7 +222,7 @@ class Contest:
         return self._decided[known]
 
     def _beside(self, best: int) -> tuple[int, int]:
-        """Of all candidates those that are not told apart from the best one: by rounds, and by separate measurements."""
+        """Those that are not told apart from the best one: by rounds, and by separate measurements."""
         if best not in self._beside_best:
             verdicts = [self.verdict(self.candidates[place], self.candidates[self.order[best]]) for place in self.order]
             verdicts[best] = SLOWER  # not beside itself

@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> None:
     files = named(args.names)
     for name, of in {**{file.stem: [file] for file in files}, ALL: files}.items():
         write_text(args.out / f"{name}.Containerfile", containers.containerfile(of))
-    print(f"{args.out}: {', '.join(file.stem for file in files)}, and {ALL} with all of these. To build, in {CHECKOUT}:")
+    print(
+        f"{args.out}: {', '.join(file.stem for file in files)}, and {ALL} with all of these. To build, in {CHECKOUT}:"
+    )
     print("  podman build -t dliflow -f containers/Containerfile .")
     print(f"  podman build -t dliflow-{ALL} -f {args.out / f'{ALL}.Containerfile'} .")

@@ -15,14 +15,18 @@ from dliflow.files import read_json
 from dliflow.records import notes
 from dliflow.study import config, paths
 
-
 DURATIONS = {"type": "integer", "exclusiveMinimum": 0}  # each item of an array of them
 USUAL = jsonschema.Draft202012Validator
 
 
 def _items(validator: Any, of: Any, instance: Any, schema: Any) -> Iterator[Any]:
     """Durations all at once: a record has thousands, and one by one they take most of the time in which it is read."""
-    if of == DURATIONS and isinstance(instance, list) and {*map(type, instance)} <= {int} and min(instance, default=1) > 0:
+    if (
+        of == DURATIONS
+        and isinstance(instance, list)
+        and {*map(type, instance)} <= {int}
+        and min(instance, default=1) > 0
+    ):
         return
     yield from USUAL.VALIDATORS["items"](validator, of, instance, schema)
 

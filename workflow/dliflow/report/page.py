@@ -257,7 +257,10 @@ def parts(
     for number, answers in enumerate(of.summary["answers"]):
         known = [{key: row[key] for key in ("id", "name", "batch_size", "text", "doubts")} for row in answers["rows"]]
         cards = [say.recommended(row) for row in answers["rows"]]
-        yield f"answer-{number}", {**{key: answers[key] for key in ("tables", "outcomes")}, "rows": known, "cards": cards}
+        yield (
+            f"answer-{number}",
+            {**{key: answers[key] for key in ("tables", "outcomes")}, "rows": known, "cards": cards},
+        )
     for first in range(0, len(details), OPENED):
         yield f"details-{first // OPENED}", {one.anchor: say.details(one) for one in details[first : first + OPENED]}
     for name, listing in listings.items():

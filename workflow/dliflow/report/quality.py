@@ -51,5 +51,7 @@ def accuracy(tables: Tables) -> Figure:
     figure, axes = canvas.grid(blocks, heights, width=9)
     for group, (cell_axes,) in zip(groups, axes):
         accuracy_rows(cell_axes, group, looks)
-    canvas.footnote(figure, " ".join(filter(None, ("Bars: 95 % interval (Wilson).", left_out, without(tables.accuracy)))))
+    canvas.footnote(
+        figure, " ".join(filter(None, ("Bars: 95 % interval (Wilson).", left_out, without(tables.accuracy))))
+    )
     return figure

@@ -39,8 +39,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--study",
         type=Path,
         required=True,
-        help="JSON: `study`, the deciding part of the config; `models`, what the plan knows of each; `environments`, of "
-        "each the marker and the digest; `about`, what the report tells of the study",
+        help="JSON: `study`, the deciding part of the config; `models`, what the plan knows of each; `environments`, "
+        "of each the marker and the digest; `about`, what the report tells of the study",
     )
     parser.add_argument("--unfinished", type=Path, help="JSON: what a run that failed did not make; not without one")
     parser.add_argument("--mark", type=Path, help="written when every row has what today's configuration made")

@@ -1,7 +1,7 @@
 """What containers of environments are built of: a Containerfile, made of environment files and of nothing else.
 
-It begins with the image of `containers/Containerfile`, in which the checkout and the orchestrator's environment lie, and
-lets the stage `environment` make each framework's as it does without containers: of the same file, by the same code.
+It begins with the image of `containers/Containerfile`, in which the checkout and the orchestrator's environment lie,
+and lets the stage `environment` make each framework's as it does without containers: of the same file, by the same code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def containerfile(files: Sequence[Path]) -> str:
         files: `envs/<name>.yaml`, relative to the checkout.
     """
     head = [
-        f"# Made by `./dliflow containers` of {', '.join(map(str, files))}. Do not edit it: another pin is another text.",
+        f"# Made by `./dliflow containers` of {', '.join(map(str, files))}. Do not edit it.",
         "ARG DLIFLOW=dliflow",
         "FROM ${DLIFLOW}",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -101,7 +101,9 @@ def _point(its_rows: shared.Rows, sessions: Sequence[Session], key: tuple) -> Po
     if failed:
         groups = len({one["group"] for one in its_rows})
         row["reason"] = f"{len(failed)} of {groups} groups: {failed[0]['reason']}"
-    return Point(row | _figures(sessions), True, key, (_differing(sessions), doubts.of_point([s.seen for s in sessions])))
+    return Point(
+        row | _figures(sessions), True, key, (_differing(sessions), doubts.of_point([s.seen for s in sessions]))
+    )
 
 
 def _gain(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
