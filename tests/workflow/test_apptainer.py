@@ -1,4 +1,4 @@
-"""`--sdm apptainer`: every job runs in the image, which has the environments. A stand-in runs it (tests/data/apptainer)."""
+"""`--sdm apptainer`: every job runs in the image that has the environments. Apptainer is a stand-in here."""
 
 from __future__ import annotations
 

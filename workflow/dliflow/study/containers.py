@@ -1,7 +1,7 @@
 """What containers of environments are built of: a Containerfile, made of environment files and of nothing else.
 
 It begins with the image of `containers/Containerfile`, in which the checkout and the orchestrator's environment lie,
-and lets the stage `environment` make each framework's as it does without containers: of the same file, by the same code.
+and lets the stage `environment` make each framework's as it does without containers: by the same code.
 """
 
 from __future__ import annotations
