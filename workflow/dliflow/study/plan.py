@@ -337,7 +337,7 @@ def comparisons(
 
 
 def by_model(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The plan of each model: to look through the rows of all for each job takes time like the square of their number."""
+    """The plan of each model: to look through all rows for each job takes time like the square of their number."""
     parts: dict[str, dict[str, Any]] = {}
     for stage, rows in plan.items():
         for row in rows:
