@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from dliflow.study import paths
 CONFIGURATION, SETTING, POINT = columns.CONFIGURATION, columns.SETTING, columns.POINT
 
 READ: dict[str, Callable[[str], Any]] = {
-    columns.TEXT: str,
+    columns.TEXT: sys.intern,  # the same few texts stand in thousands of rows
     columns.WHOLE: int,
     columns.NUMBER: float,
     columns.YES_NO: lambda text: {"True": True, "False": False}[text],
