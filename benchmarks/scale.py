@@ -3,8 +3,8 @@
 PYTHONPATH=workflow:tests:tests/browser .venv/bin/python benchmarks/scale.py [--models 1 10 96] [--engine 100]
 
 The default study of so many models (of 105 measuring jobs and 84 points each) is planned by Snakemake; then its records
-are made up, and every stage that comes after them is run as the workflow runs it. Seconds are of the wall clock, MB the
-most that was resident. Where there is a Chromium, the page is opened and used. With --engine, Snakemake runs so many of
+are made up, and every stage that comes after them is run as the workflow runs it. Seconds are of the wall clock, and
+beside them of a processor, which other work on the machine moves less; MB are the most that was resident. Where there is a Chromium, the page is opened and used. With --engine, Snakemake runs so many of
 the jobs of the last study, each of which only writes its file: what passes between two of them is the engine's own.
 """
 
@@ -42,10 +42,11 @@ class Cost(NamedTuple):
     """Of a process and those that it started."""
 
     seconds: float
+    processor_s: float
     megabytes: float
 
     def __str__(self) -> str:
-        return f"{self.seconds:7.1f} s {self.megabytes:7.0f} MB"
+        return f"{self.seconds:7.1f} s ({self.processor_s:.1f} s of a processor) {self.megabytes:6.0f} MB"
 
 
 def cost(command: list[str], folder: Path, log: Path) -> Cost:
@@ -58,7 +59,7 @@ def cost(command: list[str], folder: Path, log: Path) -> Cost:
         _, status, used = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{shlex.join(command)[:300]}: failed; see {log}:\n{log.read_text()[-2000:]}")
-    return Cost(time.perf_counter() - started, used.ru_maxrss * 1024 / 1e6)
+    return Cost(time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6)
 
 
 def checkout(folder: Path, models: int) -> Project:
@@ -158,7 +159,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def engine(project: Project, study: Study, jobs: int) -> tuple[list[float], Cost]:
+def engine(project: Project, study: Study, jobs: int) -> tuple[list[float], float]:
     """What passes between the end of a measuring job and the start of the next, s, with all of them ready.
 
     Every other file is there. A job's process is a shell that notes when it starts, writes the file and notes that.
@@ -189,7 +190,7 @@ def engine(project: Project, study: Study, jobs: int) -> tuple[list[float], Cost
         running.wait()
     times = [float(word) for word in notes.read_text().split()][: 2 * jobs]
     peak = next((int(line.split()[1]) / 1e3 for line in memory.splitlines() if line.startswith("VmHWM")), 0.0)
-    return [start - end for end, start in zip(times[1::2], times[2::2])], Cost(times[-1] - times[0], peak)
+    return [start - end for end, start in zip(times[1::2], times[2::2])], peak
 
 
 def main() -> None:
@@ -222,9 +223,9 @@ def main() -> None:
                     waits = opened(browser, page, folder / "page.png")
                     print(f"  {', '.join(f'{name} {seconds:.2f} s' for name, seconds in waits.items())}", flush=True)
         if args.engine:
-            between, all_of_it = engine(project, study, args.engine)
+            between, peak = engine(project, study, args.engine)
             middle, most = np.quantile(between, [0.5, 0.9])
-            print(f"  engine: {middle:.3f} s between jobs in the median, {most:.3f} s at the ninth decile, {all_of_it}")
+            print(f"  engine: {middle:.3f} s between jobs in the median, {most:.3f} s at the ninth decile, {peak:.0f} MB")
 
 
 if __name__ == "__main__":

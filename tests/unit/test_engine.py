@@ -11,8 +11,11 @@ import pytest
 from dliflow.runs import engine
 
 
-def job(name, priority=0, rule="sweep", output=()):
-    return SimpleNamespace(name=name, priority=priority, rule=SimpleNamespace(name=rule), output=list(output))
+class Job:
+    """What is asked of one of Snakemake's."""
+
+    def __init__(self, name, priority=0, rule="sweep", output=()):
+        self.name, self.priority, self.rule, self.output = name, priority, SimpleNamespace(name=rule), list(output)
 
 
 def measures(one):
@@ -28,7 +31,7 @@ def test_of_the_jobs_that_measure_the_scheduler_sees_the_one_of_the_highest_prio
         def open_jobs(self):
             return self.ready
 
-    measuring, others = [job("a", 3), job("b", 7), job("c", 5)], [job("d", 99, "parity"), job("e", 1, "convert")]
+    measuring, others = [Job("a", 3), Job("b", 7), Job("c", 5)], [Job("d", 99, "parity"), Job("e", 1, "convert")]
     scheduler = Scheduler([*measuring, *others])
     engine.choose_among_few(scheduler, measures)
     assert [one.name for one in scheduler.open_jobs] == ["b", "d", "e"]
@@ -42,8 +45,8 @@ class Dag:
     """One conversion, of which a measurement is to be made, and another checkpoint."""
 
     def __init__(self, output):
-        self.conversion, self.other = job("model", rule="convert"), job("which", rule="recommend")
-        self.depending = {self.conversion: [job("measured", output=[output])], self.other: []}
+        self.conversion, self.other = Job("model", rule="convert"), Job("which", rule="recommend")
+        self.depending = {self.conversion: [Job("measured", output=[output])], self.other: []}
         self.updated = []
 
     async def update_checkpoint_dependencies(self, jobs=None):

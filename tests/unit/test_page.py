@@ -119,7 +119,8 @@ def test_the_answers_and_details_of_a_page_are_in_its_blocks(tables, tmp_path):
     blocks = taken_out(rendered(tables, tmp_path))
     assert set(blocks) == {"charts", "answer-0", "details-0"}
     assert len(blocks["charts"]["points"]["rows"]) == 2
-    (answers,) = answer.summary(tables, answer.answers(answer.recommendations(tables), None), [], None, "t")["answers"]
+    settings, of_study = conclusion.settings(tables), answer.answers(answer.recommendations(tables), None)
+    (answers,) = answer.summary(tables, of_study, settings, None, "t")["answers"]
     assert blocks["answer-0"]["tables"] == answers["tables"] and blocks["answer-0"]["outcomes"] == answers["outcomes"]
     assert len(blocks["answer-0"]["cards"]) == len(answers["rows"])
     details = {one.anchor: one.drawing for one in distribution.details(tables)}

@@ -94,14 +94,14 @@ def fill(book: xlsxwriter.Workbook, table: str, rows: Rows, bold: Format, quoted
     declared, sheet, shown = columns.TABLES[table], book.add_worksheet(table), rows[:ROWS]
     fit(sheet, columns.names(table), [[row[column.name] for column in declared] for row in shown[:SEEN]])
     header(sheet, columns.names(table), len(shown), bold)
+    for place, column in enumerate(declared):
+        sheet.write_comment(0, place, note(column), {"x_scale": 2.5})
     write = writers(sheet, quoted)
     forms = [book.add_format({"num_format": FORMATS.get(column.unit, GENERAL)}) for column in declared]
     for line, row in enumerate(shown, 1):
         for place, column in enumerate(declared):
             if row[column.name] is not None:
                 write[column.kind](line, place, row[column.name], forms[place])
-    for place, column in enumerate(declared):
-        sheet.write_comment(0, place, note(column), {"x_scale": 2.5})
 
 
 def legend(book: xlsxwriter.Workbook, tables: dict[str, Rows], bold: Format) -> None:
