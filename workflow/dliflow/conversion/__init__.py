@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 from types import ModuleType
 
 from dliflow.errors import DliflowError
@@ -48,6 +49,7 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"dliflow.conversion.{name}")
 
 
+@cache
 def converter(name: str, precision: str) -> str:
     """The framework in whose environment the conversion to a framework and precision runs."""
     return getattr(load(name), "CONVERTER", {}).get(precision, name)
