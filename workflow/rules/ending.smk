@@ -8,10 +8,10 @@ from functools import partial
 
 from snakemake.settings.enums import Quietness
 
-from dliflow.files import write_json
+from dliflow.files import digest, write_json
 from dliflow.machine import launch, slurm
 from dliflow.records import marks, notes
-from dliflow.runs import ending, forecast, remaining, terminal, unfinished
+from dliflow.runs import ending, engine, forecast, remaining, terminal, unfinished
 from dliflow.study import nodes
 
 
@@ -46,13 +46,16 @@ def in_this_run(rule):
     return any(job.rule.name == rule for job in workflow.dag.jobs)
 
 
+def measures(job):
+    """Whether a job takes the whole machine."""
+    return not job.is_group() and job.rule.name in (*plan.MEASURING, "profile_one")
+
+
 def check_launch():
     """Refuse, before anything runs, to measure here what is not to be measured here, or in a way that this machine does
     not allow.
     """
-    measuring = {*plan.MEASURING, "profile_one"} - {"profile"}  # which only tells what that measured
-    jobs = (job for job in workflow.dag.needrun_jobs() if job.rule.name in measuring)
-    measured = sorted({job.wildcards_dict["node"] for job in jobs})
+    measured = sorted({job.wildcards_dict["node"] for job in workflow.dag.needrun_jobs() if measures(job)})
     checked(nodes.check_places, measured, STUDY.elsewhere, workflow.local_exec, ORIGIN)
     if not set(measured).issubset(STUDY.elsewhere):
         checked(launch.check, CONFIG["launch"])
@@ -88,6 +91,12 @@ def remember(failed):
     before = unfinished.read(Path(paths.UNFINISHED))
     missing = {output: before[output] for output in before if not Path(output).exists()}
     write_json(Path(paths.UNFINISHED), {**missing, **unfinished.outputs(workflow.dag, failed)})
+
+
+def tell_the_tables():
+    """Write what they are made from beside the records."""
+    of_study = options.of_tables(STUDY)
+    write_json(Path(paths.STUDY.format(digest=digest(of_study))), of_study)
 
 
 def finished():
@@ -151,6 +160,9 @@ onstart:
     # hundred jobs that took a tenth of the processors away from measurements. Jobs on this machine need no such bound.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+        engine.choose_among_few(workflow.scheduler, measures)
+    engine.keep_the_plan(workflow.dag, "convert")
+    tell_the_tables()
     check_launch()
     Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
     # Until the tables are made anew, what people read is not complete.

@@ -121,10 +121,12 @@ class Durations:
             spent: seconds that those which run have taken, by number.
             cores: how many run side by side at most.
         """
+        of_kind = {(job.stage, job.framework): job for job in jobs}  # what takes as long, of which there are thousands
+        expected = {kind: self.of(job) for kind, job in of_kind.items()}
         others: list[float] = []
         by_node: dict[str, float] = {}
         for job in jobs:
-            seconds = max(0.0, self.of(job) - spent.get(job.id, 0.0))
+            seconds = max(0.0, expected[job.stage, job.framework] - spent.get(job.id, 0.0))
             if job.part == ALONE:
                 node = job.wildcards.get("node", "")
                 by_node[node] = by_node.get(node, 0.0) + seconds
