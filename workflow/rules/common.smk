@@ -51,12 +51,14 @@ os.environ[children.WORKFLOW] = children.written(os.getpid())
 # The stages that measure a configuration, and what tells them of the anchor.
 MEASURED_BY = ("stages.sweep", "stages.worker", "stages.anchor")
 WITH_ANCHOR = "--anchor {input.anchor:q} --anchor-python {params.anchor_python:q}"
+# Those that run a model's file from outside for the first time, and write beside their output only.
+FIRST_TO_RUN = ("export", "reference")
 VARIABLES = json.dumps(CONFIG["launch"]["environment"], sort_keys=True)
 
 
 def supervised(python, stage, *more):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
-    alone = " --exclusive" if stage in plan.MEASURING else ""
+    alone = " --exclusive" if stage in plan.MEASURING else " --beside {output:q}" if stage in FIRST_TO_RUN else ""
     # Variables that choose kernels change scores as well as times, so quality is that of what is measured.
     asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", *plan.MEASURING) else ""
     supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone}{asked} --log {{log:q}}"

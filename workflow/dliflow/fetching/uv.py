@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from dliflow.errors import DliflowError
+from dliflow.machine import children
 
 
 def program() -> str | None:
@@ -63,7 +64,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     uv = program()
     if uv is None:
         raise DliflowError("uv is not installed; it comes with requirements.lock")
-    return subprocess.run([uv, *arguments], env=variables(), text=True, stderr=subprocess.PIPE)
+    # It dies with this process: else it would go on in a folder that the next run builds in.
+    tied = children.dying_with_parent()
+    return subprocess.run([uv, *arguments], env=variables(), text=True, stderr=subprocess.PIPE, preexec_fn=tied)
 
 
 def has_python(version: str) -> bool:

@@ -16,7 +16,7 @@ from dliflow.study import paths
 CONFIGURATION, SETTING, POINT = columns.CONFIGURATION, columns.SETTING, columns.POINT
 
 READ: dict[str, Callable[[str], Any]] = {
-    columns.TEXT: str,
+    columns.TEXT: columns.meant,
     columns.WHOLE: int,
     columns.NUMBER: float,
     columns.YES_NO: lambda text: {"True": True, "False": False}[text],
