@@ -138,6 +138,8 @@ def scripts(folder: Path, mark: Path) -> None:
         for member in old.namelist():
             new.writestr(member, old.read(member))
         new.writestr(member.partition("/")[0] + "/CONSTANTS.PKL", b"")
+    shifted = (folder / "scripted.pt").read_bytes()
+    (folder / "shifted.pt").write_bytes(shifted[:100] + shifted)
 
 
 def checkpoints(weights: dict, folder: Path) -> None:

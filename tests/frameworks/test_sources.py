@@ -89,6 +89,7 @@ BAD = [
             ("remote", "the operator ops.prim.rpc_async"),
             ("broken", "code that cannot be read here"),
             ("twice", "two files of one name"),
+            ("shifted", "something before its first file"),
         ]
     ],
     ("alone-symbol.json", {"format": "gluon"}, "needs one file alone-0000.params beside it; there: none"),

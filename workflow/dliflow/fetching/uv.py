@@ -55,8 +55,11 @@ def variables() -> dict[str, str]:
     return environment
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, links: bool = True) -> subprocess.CompletedProcess[str]:
     """Run uv and keep its messages, which belong in the log.
+
+    Args:
+        links: whether it looks into folders of wheels, too, where it or pip is configured for some.
 
     Raises:
         DliflowError: when there is no uv.
@@ -66,7 +69,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         raise DliflowError("uv is not installed; it comes with requirements.lock")
     # It dies with this process: else it would go on in a folder that the next run builds in.
     tied = children.dying_with_parent()
-    return subprocess.run([uv, *arguments], env=variables(), text=True, stderr=subprocess.PIPE, preexec_fn=tied)
+    environment = {name: value for name, value in variables().items() if links or name != "UV_FIND_LINKS"}
+    return subprocess.run([uv, *arguments], env=environment, text=True, stderr=subprocess.PIPE, preexec_fn=tied)
 
 
 def has_python(version: str) -> bool:

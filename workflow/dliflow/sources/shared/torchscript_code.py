@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dliflow.errors import DliflowError
+from dliflow.sources.shared import torch_archive
 
 MAGIC = b"PK\x03\x04"  # torch reads files that begin otherwise as flatbuffers, which hold code of another kind
 
@@ -55,12 +56,13 @@ def check(path: Path) -> None:
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    names = [name.partition("/")[2].lower() for name in archive.namelist()]  # torch's reader takes any case
-    if len(set(names)) < len(names):
-        raise _refused(path, "two files of one name")
+    try:
+        names = torch_archive.members(archive)
+    except torch_archive.Ambiguous as error:
+        raise _refused(path, str(error)) from None
     if "model.json" in names:
         raise _refused(path, "the layout of torch 1.2 and older; save it again with a newer torch")
-    for inside, full in zip(names, archive.namelist()):
+    for inside, full in names.items():
         if inside.endswith(".py"):
             _check_text(archive.read(full).decode("utf-8"), path)
         elif inside in ("data.pkl", "constants.pkl"):
