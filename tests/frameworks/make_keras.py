@@ -100,8 +100,7 @@ def reach_out(folder: Path) -> None:
     for name in ("first", "first_writes"):
         with tf.Graph().as_default(), v1.Session() as session:
             x = v1.placeholder(tf.float32, (None, 64, 64, 3), "x")
-            v1.disable_resource_variables()
-            weight = v1.get_variable("weight", (3, 16))
+            weight = v1.get_variable("weight", (3, 16), use_resource=True)
             y = tf.identity(tf.matmul(tf.reduce_mean(x, [1, 2]), weight), "y")
             session.run(v1.global_variables_initializer())
             builder = v1.saved_model.Builder(str(folder / name))

@@ -25,7 +25,9 @@ def save(path: Path, nodes: list, taken: tuple, given: list[tuple], **constants:
         [helper.make_tensor_value_info(*each) for each in given],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    versions = {"": 17, **{node.domain: 1 for node in nodes if node.domain}}
+    imports = [helper.make_opsetid(*each) for each in versions.items()]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), path)
 
 
 def main(folder: Path) -> None:

@@ -95,8 +95,6 @@ class Saves(torch.nn.Module):
 class Maps(torch.nn.Module):
     """Maps a file into memory and writes to it, as soon as it is read."""
 
-    mark: str
-
     def __init__(self, mark: str):
         super().__init__()
         self.mark = mark

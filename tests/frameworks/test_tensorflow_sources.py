@@ -132,7 +132,17 @@ print(*(name for name, described in known.items() if described is not None and d
 """
 # Variables and arrays, which are memory; random numbers; and the calls of functions, which are looked through.
 STATE = re.compile(r"\w*Variable\w*|VarHandleOp|VarIsInitializedOp|Resource\w+|TensorArray\w+|\w*Random\w*|RestoreV2")
-OTHERS = {"Assert", "If", "While", "Case", "StatefulPartitionedCall", "DisableCopyOnRead", "TruncatedNormal"}
+OTHERS = {
+    "Assert",
+    "CheckNumerics",
+    "CheckNumericsV2",
+    "If",
+    "While",
+    "Case",
+    "StatefulPartitionedCall",
+    "DisableCopyOnRead",
+    "TruncatedNormal",
+}
 
 
 def test_operations_with_a_state_are_those_of_memory(python):

@@ -41,9 +41,10 @@ def supervised(tmp_path, monkeypatch):
         )
         command = [sys.executable, "-m", "dliflow", "supervise", "--timeout", str(timeout), "--log", "a.log", *options]
         variables = {**os.environ, "PYTHONPATH": str(workflow)}
-        result = subprocess.run(
-            [*command, "--", "tried"], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60
-        )
+        with open(tmp_path / "stderr", "w+") as stream:  # a file, since what is left running would hold a pipe
+            command += ["--", "tried"]
+            result = subprocess.run(command, cwd=tmp_path, env=variables, stderr=stream, timeout=60)
+        result.stderr = (tmp_path / "stderr").read_text()
         return result, notes.failure(tmp_path / "a.failed.json")
 
     return run
@@ -114,6 +115,14 @@ def test_a_signal_without_a_name_is_told_by_its_number(supervised, number):
     assert "Traceback" not in result.stderr
 
 
+def _runs(number: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_what_a_stage_leaves_running_ends_with_it_and_holds_no_lock(supervised, tmp_path):
     """Seen: a framework's child kept the machine's lock for as long as it lived."""
     code = "import os; os.setsid() if {} else None; import time; print(os.getpid(), flush=True); time.sleep(60)"
@@ -124,7 +133,7 @@ def test_what_a_stage_leaves_running_ends_with_it_and_holds_no_lock(supervised, 
     numbers = [int(line) for line in (tmp_path / "a.log").read_text().split() if line.isdigit()]
     assert len(numbers) == 2
     time.sleep(0.2)
-    alive = [number for number in numbers if Path(f"/proc/{number}").exists()]
+    alive = [number for number in numbers if _runs(number)]
     assert len(alive) == 1  # in a session of its own, which no group reaches
     try:
         with lock.hold(exclusive=True):
@@ -148,3 +157,25 @@ def test_only_the_end_of_a_log_is_read(tmp_path):
     log = tmp_path / "a.log"
     log.write_bytes(b"# command\n" + b"x" * supervise.TAIL_BYTES + b"\nlast \xff\n")
     assert supervise._tail(log)[-1] == "last \ufffd"
+
+
+def test_uv_ends_with_the_job_that_it_works_for(tmp_path):
+    """Seen: it went on as an orphan, and the next build failed in the same folder."""
+    fake = tmp_path / "uv"
+    fake.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/number\nexec sleep 60\n")
+    fake.chmod(0o755)
+    code = f"from dliflow.fetching import uv; uv.program = lambda: {str(fake)!r}; uv.run('pip')"
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    job = subprocess.Popen([sys.executable, "-c", code], env=variables)
+    for _ in range(200):
+        if (tmp_path / "number").exists() and (tmp_path / "number").read_text().strip():
+            break
+        time.sleep(0.05)
+    number = int((tmp_path / "number").read_text())
+    job.kill()
+    job.wait()
+    time.sleep(0.2)
+    alive = _runs(number)
+    if alive:
+        os.kill(number, signal.SIGKILL)
+    assert not alive

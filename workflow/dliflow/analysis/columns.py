@@ -27,12 +27,12 @@ QUOTE = "'"
 
 def inert(text: str | None) -> str | None:
     """A text as a table has it: behind an apostrophe where a spreadsheet would take it for a formula."""
-    return QUOTE + text if isinstance(text, str) and text.startswith(FORMULA) else text
+    return QUOTE + text if isinstance(text, str) and text.lstrip(QUOTE).startswith(FORMULA) else text
 
 
 def meant(text: str) -> str:
     """The text that stands in a table as `inert` makes it."""
-    return text[1:] if text.startswith(QUOTE) and text[1:].startswith(FORMULA) else text
+    return text[1:] if text.startswith(QUOTE) and text.lstrip(QUOTE).startswith(FORMULA) else text
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow itself refuses twice as many
 
 # The formats whose suffixes `dataset.SUFFIXES` has. Others that Pillow knows run other programs (EPS), unpack more than
 # their pixels (FITS), or are no images that anybody classifies.
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "WEBP", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "QOI")
+TAKEN = ("JPEG", "MPO", "PNG", "BMP", "DIB", "WEBP", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "QOI")
+Image.init()
+FORMATS = tuple(name for name in TAKEN if name in Image.OPEN)  # AVIF and others are not in every build of Pillow
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

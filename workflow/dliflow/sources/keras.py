@@ -57,14 +57,18 @@ def _refuse_code(path: Path) -> None:
         _refuse_links(file, path)
         if path.suffix != ".keras":
             description = file.attrs.get("model_config", "null")  # none: then Keras says so
-    _refuse_classes(json.loads(description), _allowed(), path)
+    described = json.loads(description)
+    if described is not None:
+        described.pop("compile_config", None)  # of training, and not read
+    _refuse_classes(described, _allowed(), path)
 
 
 def _allowed() -> set[str]:
     """The names of the classes that a description may hold."""
     import keras
 
-    packages = (keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.dtype_policies)
+    packages = [keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.dtype_policies]
+    packages += [keras.optimizers, keras.losses, keras.metrics]  # of models inside of the model
     named = {name for package in packages for name, kind in vars(package).items() if isinstance(kind, type)}
     return named.difference(REFUSED) | {*VALUES, "Functional", "Sequential", "Model", "TFOpLambda"}
 
@@ -87,9 +91,8 @@ def _refuse_classes(described: Any, allowed: set[str], path: Path) -> None:
                 f"{path}: refused: '{name}' of {module} is no layer of Keras's own, or runs code that the file brings; "
                 "save the model without it, or as a SavedModel"
             )
-    for key, value in described.items():
-        if key not in ("compile_config", "training_config"):  # of training, and not read here
-            _refuse_classes(value, allowed, path)
+    for value in described.values():
+        _refuse_classes(value, allowed, path)
 
 
 def _refuse_links(group: Any, path: Path) -> None:

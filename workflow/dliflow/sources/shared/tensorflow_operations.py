@@ -34,7 +34,7 @@ UnsortedSegmentSum UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd Top
 NonMaxSuppression NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5
 
 Reshape Squeeze ExpandDims Shape ShapeN Size Rank Transpose ConjugateTranspose InvertPermutation Concat ConcatV2
-ConcatOffset Split SplitV Pack Unpack Stack Unstack ParallelConcat ParallelStack Slice StridedSlice Gather GatherV2
+ConcatOffset Split SplitV Pack Unpack ParallelConcat ParallelStack Slice StridedSlice Gather GatherV2
 GatherNd ScatterNd TensorScatterUpdate TensorScatterAdd TensorScatterSub TensorScatterMax TensorScatterMin
 TensorStridedSliceUpdate Pad PadV2 MirrorPad Tile BroadcastTo BroadcastArgs BroadcastGradientArgs Fill ZerosLike
 OnesLike Range LinSpace OneHot Diag DiagPart MatrixDiag MatrixDiagV2 MatrixDiagV3 MatrixDiagPart MatrixDiagPartV2
