@@ -97,6 +97,7 @@ class Maps(torch.nn.Module):
 
     def __init__(self, mark: str):
         super().__init__()
+        self.mapped = torch.zeros(4)
         self.mark = mark
 
     @torch.jit.export
@@ -106,7 +107,7 @@ class Maps(torch.nn.Module):
     @torch.jit.export
     def __setstate__(self, state: tuple[str, bool]) -> None:
         self.mark, self.training = state
-        torch.from_file(self.mark, True, 4).copy_(torch.ones(4))
+        self.mapped = torch.from_file(self.mark, True, 4).copy_(torch.ones(4))
 
     def forward(self, x):
         return x.mean((2, 3))
