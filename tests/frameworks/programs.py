@@ -39,7 +39,9 @@ print(json.dumps({{key: str(value) for key, value in told.items()}}))
 
 
 def _told(framework: str) -> str:
-    return "".join(ASKED.format(key=key, expression=expression) for key, expression in programs_of.load(framework).TOLD.items())
+    return "".join(
+        ASKED.format(key=key, expression=expression) for key, expression in programs_of.load(framework).TOLD.items()
+    )
 
 
 def with_lines(framework: str, blocks: list[str], **constants: object) -> str:

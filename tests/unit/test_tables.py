@@ -140,6 +140,17 @@ def test_a_table_that_was_edited_is_refused(tuned, tmp_path, change, told):
     assert told in str(error.value)
 
 
+def test_texts_of_others_are_no_formulas_in_a_spreadsheet(tmp_path):
+    texts = ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", "'=1", "'a", "a=1", "5.0"]
+    shared.frame([{"model": "m", "reason": text} for text in texts], "parity").to_csv(
+        tmp_path / "parity.csv", index=False, lineterminator="\n"
+    )
+    with open(tmp_path / "parity.csv", newline="") as stream:
+        cells = [row["reason"] for row in csv.DictReader(stream)]
+    assert not [cell for cell in cells if cell.startswith(columns.FORMULA)]
+    assert [row["reason"] for row in read.table(tmp_path / "parity.csv")] == texts
+
+
 def test_the_page_of_the_tables_is_made_of_the_declaration():
     page = (ROOT / "docs/tables.md").read_text(encoding="utf-8")
     drift = difflib.unified_diff(page.splitlines(), description.text().splitlines(), "docs/tables.md", "declared")

@@ -72,12 +72,15 @@ MEASURED_BY = ("stages.sweep", "stages.worker", "stages.anchor")
 WITH_ANCHOR = "--anchor {input.anchor:q} --anchor-python {params.anchor_python:q}"
 # Stages that are alone on the machine.
 EXCLUSIVE = ("sweep", "tune", "rounds", "profile")
+# Those that run a model's file from outside for the first time, and write beside their output only.
+FIRST_TO_RUN = ("export", "reference")
 VARIABLES = json.dumps(CONFIG["launch"]["environment"], sort_keys=True)
 
 
 def supervised(python, stage, *more):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
     alone = " --exclusive --node {wildcards.node}" if stage in EXCLUSIVE else ""
+    alone += " --beside {output:q}" if stage in FIRST_TO_RUN else ""
     # Variables that choose kernels change scores as well as times, so quality is that of what is measured.
     asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", *EXCLUSIVE) else ""
     supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone}{asked} --log {{log:q}}"

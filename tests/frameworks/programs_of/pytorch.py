@@ -14,8 +14,7 @@ TOLD = {
     "threads": "torch.get_num_threads()",
     "compile": "type(model).__name__",
     "channels_last": (
-        "any(p.is_contiguous(memory_format=torch.channels_last) and not p.is_contiguous()"
-        " for p in model.parameters())"
+        "any(p.is_contiguous(memory_format=torch.channels_last) and not p.is_contiguous() for p in model.parameters())"
     ),
     "allocator": '__import__("os").environ.get("LD_PRELOAD")',
 }

@@ -22,6 +22,21 @@ SETTING = plan.SETTING
 COMPARED = (*SETTING, "batch_size")
 
 
+# What spreadsheets take for the beginning of a formula, which can be in a model's file that others have made.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+QUOTE = "'"
+
+
+def inert(text: str | None) -> str | None:
+    """A text as a table has it: behind an apostrophe where a spreadsheet would take it for a formula."""
+    return QUOTE + text if isinstance(text, str) and text.lstrip(QUOTE).startswith(FORMULA) else text
+
+
+def meant(text: str) -> str:
+    """The text that stands in a table as `inert` makes it."""
+    return text[1:] if text.startswith(QUOTE) and text.lstrip(QUOTE).startswith(FORMULA) else text
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a table.

@@ -7,6 +7,7 @@ pinned packages; a comment or the channels do not.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,6 +74,26 @@ def lacking(path: Path, base: str) -> Optional[str]:
         if missing
         else None
     )
+
+
+def lock(path: Path) -> Path:
+    """Where the checksums of an environment file's packages stand, made by `./dliflow lock`; it need not be there."""
+    return path.parent / "locks" / f"{path.stem}.txt"
+
+
+def locked(path: Path) -> Optional[str]:
+    """The lines of an environment file's lock; None where it has none, or one of other pins."""
+    if not lock(path).is_file():
+        return None
+    text = lock(path).read_text(encoding="utf-8")
+    pins = re.findall(r"(?m)^[^\s#]+==[^\s;\\]+", text)
+    return text if set(map(_normal, pins)) == set(map(_normal, read(path)["packages"])) else None
+
+
+def _normal(pin: str) -> str:
+    """A pin with the package's name as indexes have it, whose spelling differs from file to file (PEP 503)."""
+    name, _, version = pin.partition("==")
+    return f"{re.sub('[-_.]+', '-', name).lower()}=={version}"
 
 
 def digest(path: Path) -> str:

@@ -93,11 +93,24 @@ class Study:
         rows = [row for stage in self.plan.values() for row in stage]
         outputs = {output for row in rows for output in (row["record"], *row["needs"])}
         broken = not_whole(output for output in outputs if output.endswith(".json"))
+        lost = [marker for output in outputs if (marker := self._lost_environment(output))]
+        if lost:
+            raise DliflowError(
+                f"{len(lost)} environments have lost the Python that they were made with. Delete them, and they are "
+                f"made again:\n  rm -r {shlex.join(sorted(lost))}"
+            )
         if broken:
             raise DliflowError(
                 f"{len(broken)} files are empty or cut off, as a crash or a full disk leaves them. Delete them, and "
                 f"they are made again:\n  rm {shlex.join(broken)}"
             )
+
+    @staticmethod
+    def _lost_environment(output: str) -> Optional[str]:
+        """The folder of an environment that is marked as made and cannot run; None for everything else."""
+        marker = Path(output)
+        made = marker.name == "environment.json" and marker.exists()
+        return str(marker.parent) if made and not (marker.parent / "bin/python").exists() else None
 
     @cached_property
     def set_by_frameworks(self) -> dict[str, list[str]]:
@@ -377,6 +390,14 @@ def _checks(models: dict[str, dict[str, Any]], entries: dict[str, dict[str, Any]
         if isinstance(labels.get("file"), dict):
             yield partial(locations.check, labels["file"], f"{origin}: labels.file")
         yield partial(_check_labels, entry, f"{origin}: labels")
+        yield partial(_check_patterns, entry, origin)
+
+
+def _check_patterns(entry: dict[str, Any], origin: str) -> None:
+    try:
+        datasets.check(entry["images"])
+    except DliflowError as error:
+        raise DliflowError(f"{origin}: {error}") from error
 
 
 def _check_labels(entry: dict[str, Any], key: str) -> None:
