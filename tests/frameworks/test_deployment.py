@@ -48,8 +48,8 @@ def project(study, tmp_path_factory) -> Project:
 
 def place(project, framework, variant, precision) -> Path:
     """The folder of a row."""
-    known = {"model": NETWORK, "device": "cpu", "parameters": "default", "batch_size": SIZE}
-    known |= {"framework": framework, "variant": variant, "precision": precision}
+    known = {"node": "local", "model": NETWORK, "device": "cpu", "parameters": "default", "batch_size": SIZE}
+    known |= {"framework": framework, "api": "python", "variant": variant, "precision": precision}
     return (project.folder / paths.DEPLOYED.format(**known)).parent
 
 
@@ -127,7 +127,7 @@ def test_it_does_so_with_launch_parameters(project, converted, pillow, environme
     (tmp_path / "model").symlink_to(model)
     (tmp_path / "classes.txt").symlink_to(place(project, *known, "fp32") / "classes.txt")
     entry = config.model(ROOT / "config/models", NETWORK, "test", "test")["input"]
-    configuration = Configuration(NETWORK, framework, variant, "fp32", "cpu")
+    configuration = Configuration(NETWORK, framework, "python", variant, "fp32", "cpu")
     launch = program.launched(framework, settings, {})
     made = [str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()]
     script = tmp_path / "predict.py"
@@ -175,7 +175,7 @@ def test_a_file_that_runs_as_it_is(python, outcomes, pillow, environments, tmp_p
     case = {"path": str(tmp_path / "made" / name), "framework": framework, "source": source, "dtype": dtype}
     session = answer(outcomes(framework, HERE / "as_it_is.py", {name: {**case, "out": str(tmp_path / "model")}})[name])
     entry = {**session["entry"], "resize": "squash", "interpolation": "bilinear"}
-    configuration = Configuration("small", framework, "default", "int8", "cpu")
+    configuration = Configuration("small", framework, "python", "default", "int8", "cpu")
     made = [path.name for path in (tmp_path / "model").iterdir()]
     what = program.Deployed(configuration, 1, entry, 5, program.launched(framework, {}, {}), made)
     (tmp_path / "predict.py").write_text(program.render(what, "A test."))
