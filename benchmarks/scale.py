@@ -225,7 +225,9 @@ def main() -> None:
         if args.engine:
             between, peak = engine(project, study, args.engine)
             middle, most = np.quantile(between, [0.5, 0.9])
-            print(f"  engine: {middle:.3f} s between jobs in the median, {most:.3f} s at the ninth decile, {peak:.0f} MB")
+            print(
+                f"  engine: {middle:.3f} s between jobs in the median, {most:.3f} s at the ninth decile, {peak:.0f} MB"
+            )
 
 
 if __name__ == "__main__":
