@@ -181,6 +181,9 @@ def engine(project: Project, study: Study, jobs: int) -> tuple[list[float], floa
         elif not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("{\n}\n")
+        if path.name == "environment.json":
+            path.with_name("bin").mkdir()
+            path.with_name("bin").joinpath("python").symlink_to(sys.executable)
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--rerun-triggers", "mtime", "--", "all"]
     with open(folder / "engine.log", "w") as stream:
         running = subprocess.Popen(command, cwd=folder, stdout=stream, stderr=stream, start_new_session=True)
