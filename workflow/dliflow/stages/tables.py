@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         with replacing(args.out / f"{name}.csv") as scratch:
             shared.frame(tables[name], name).to_csv(scratch, index=False, float_format="%.6g", lineterminator="\n")
     environments = {name: digest for name, (_, digest) in known.items()}
-    about = {"dliflow": version.__version__, "environments": environments, **args.about}
+    about = {"dliflow": version.__version__, "method": version.METHOD, "environments": environments, **args.about}
     write_json(args.out / Path(paths.ABOUT).name, about)
     if args.mark is not None:
         explained = ("parity", "accuracy", "measurements", "comparison", "tuning", "throughput", "profile")
