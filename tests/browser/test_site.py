@@ -123,7 +123,7 @@ def test_a_web_server_serves_it_as_it_is(browser, site_pages):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page()
         said: list[str] = []
-        page.on("console", lambda message: message.type == "error" and said.append(message.text))
+        page.on("console", lambda one: one.type == "error" and said.append(f"{one.location['url']}: {one.text}"))
         page.on("requestfailed", lambda request: said.append(request.url))
         page.on("response", lambda response: response.ok or said.append(response.url))
         page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
@@ -134,4 +134,4 @@ def test_a_web_server_serves_it_as_it_is(browser, site_pages):
         assert page.title() == "A study"
         page.close()
         server.shutdown()
-    assert [url for url in said if "favicon" not in url] == []
+    assert [text for text in said if "favicon.ico" not in text] == []  # which a browser asks a server for by itself

@@ -163,7 +163,7 @@ def test_a_node_that_was_two_machines_is_refused_with_what_differs(tmp_path, fin
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a b", "naïve", "x" * 101, "<b>"])
 def test_odd_names_are_refused(tmp_path, finished, name):
-    with pytest.raises(DliflowError, match="--name: .*right would be letters"):
+    with pytest.raises(DliflowError, match=r"--name: .*right would be letters"):
         publish.publish(tmp_path / "collection", finished, name=name)
 
 

@@ -19,7 +19,7 @@ from dliflow.analysis.rows import Row, Rows, grouped
 from dliflow.errors import DliflowError
 from dliflow.files import digest, read_json, sha256
 from dliflow.machine import facts
-from dliflow.report import machines, read
+from dliflow.report import machines
 from dliflow.report.read import Tables
 from dliflow.study import config, paths
 from dliflow.wording import listed

@@ -211,7 +211,9 @@ def latest(studies: Sequence[Shown]) -> dict[tuple, tuple[Shown, Row, int]]:
 def breaks(studies: Sequence[Shown], model: str) -> list[Break]:
     """Where lines of a model end, and why, from the newest on."""
     of_model = [each for each in studies if model in each.entry.content["inputs"]]
-    every = [Break(*pair, reasons(*(each.entry for each in pair), model)) for pair in zip(of_model, of_model[1:])]
+    every = [
+        Break(before, after, reasons(before.entry, after.entry, model)) for before, after in zip(of_model, of_model[1:])
+    ]
     return [each for each in every[::-1] if each.reasons]
 
 

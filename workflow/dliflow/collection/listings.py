@@ -255,7 +255,7 @@ def _change(step: Step, row: Row) -> list[Cell]:
     else:
         figures = [Cell(show(row["old"])), Cell(show(row["new"])), _difference(row)]
     bad = {"slower", "worse", "larger", "fail", "skipped"}.intersection(row["verdict"].split())
-    versions = [row["old_version"] or units.EMPTY, row["new_version"] or units.EMPTY]
+    versions: list[str] = [row["old_version"] or units.EMPTY, row["new_version"] or units.EMPTY]
     return [
         Cell(day(step.after.date)),
         Cell(units.EMPTY, why="quality is that of all batch sizes") if size is None else Cell(str(size)),

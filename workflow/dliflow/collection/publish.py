@@ -7,7 +7,6 @@ the other one finds the study there. What a killed publisher leaves begins with 
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
@@ -128,7 +127,7 @@ def _placed(filled: Path, folder: Path) -> Path:
         FileExistsError: when one is there.
     """
     try:
-        os.rename(filled, folder)  # a folder replaces an empty one at most
+        filled.rename(folder)  # a folder replaces an empty one at most
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise FileExistsError(folder) from error

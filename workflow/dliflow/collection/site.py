@@ -19,7 +19,7 @@ from dliflow.collection.history import Shown
 from dliflow.collection.listings import Page
 from dliflow.collection.shelf import Entry
 from dliflow.errors import DliflowError
-from dliflow.files import digest, read_json, replacing, write_json, write_text
+from dliflow.files import digest, replacing, write_json, write_text
 from dliflow.report import canvas, page, points
 from dliflow.report.charts import Palette, palette
 
@@ -66,12 +66,12 @@ def write(collection: Path, out: Path, title: str) -> list[Path]:
             for each in entries:
                 shutil.copytree(each.folder, scratch / "studies" / each.path, ignore=shutil.ignore_patterns(".*"))
             write_text(scratch / INDEX, overview(title, entries, pages))
-            for each in pages:
-                write_text(scratch / each.path, model(each, looks, scales))
+            for one in pages:
+                write_text(scratch / one.path, model(one, looks, scales))
             write_json(scratch / MARK, {"schema": 1, "studies": [each.path for each in entries]})
     except OSError as error:
         raise DliflowError(f"{out}: {error.strerror or error}; no site was written") from error
-    return [out / INDEX, *(out / each.path for each in pages)]
+    return [out / INDEX, *(out / one.path for one in pages)]
 
 
 def _may_replace(out: Path) -> None:
@@ -97,7 +97,7 @@ def file_name(model: str) -> str:
 
 def _link(path: str) -> Callable[[str], str]:
     """From a page of the site to its other files."""
-    return lambda target: quote(os.path.relpath(target, os.path.dirname(path) or "."))
+    return lambda target: quote(os.path.relpath(target, Path(path).parent))
 
 
 def overview(title: str, entries: Sequence[Entry], pages: Sequence[Page]) -> str:
