@@ -249,7 +249,7 @@ def changed(steps: Sequence[Step]) -> Listing:
 
 
 def _change(step: Step, row: Row) -> list[Cell]:
-    size, show = row["batch_size"], _shown_as(row)
+    size, quantity, show = row["batch_size"], str(row["quantity"]), _shown_as(row)
     if row["kind"] == changes.TOLD:
         figures = [Cell(row["old_told"] or units.EMPTY), Cell(row["new_told"] or units.EMPTY), Cell("")]
     else:
@@ -259,7 +259,7 @@ def _change(step: Step, row: Row) -> list[Cell]:
     return [
         Cell(day(step.after.date)),
         Cell(units.EMPTY, why="quality is that of all batch sizes") if size is None else Cell(str(size)),
-        Cell(QUANTITIES.get(row["quantity"], row["quantity"])),
+        Cell(QUANTITIES.get(quantity, quantity)),
         *figures,
         Cell(row["verdict"], tone="loss" if bad else ""),
         Cell(" → ".join(dict.fromkeys(versions))),
