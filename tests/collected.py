@@ -32,6 +32,7 @@ WAYS = {  # framework: latency of fp32, ms; slope; precisions
     "tflite": (16.0, 0.1, ("fp32", "fp16", "int8")),
     "mxnet": (21.0, 0.9, ("fp32", "int8")),
 }
+BYTES = {"fp32": 20_000_000, "fp16": 10_000_000, "bf16": 10_000_000, "int8": 5_000_000}
 SPEED = {"fp32": 1.0, "fp16": 1.05, "bf16": 1.6, "int8": 0.5}
 ANCHOR = "a runtime 1.0 0a1b"
 ANCHOR_MS, SESSIONS, QUANTILE = 3.0, 5, 2.776  # Student's t of four degrees of freedom
@@ -142,8 +143,12 @@ def _points(
             row, sessions = point(framework, size, middles.tolist(), precision, model=model, framework_version=version)
             row |= {f"{name}_{end}_ms": ends[end] for name in ("latency_ci", "latency_reference_ci") for end in ends}
             row |= {"state_slope": slope, "anchor_ms": anchor, "reference_anchor_ms": anchor, "settings": "{}"}
-            row |= {"fps": size / middle * 1000, "load_ms": 40.0 * pace, "first_request_ms": 3 * middle}
-            row |= {"peak_rss_mib": 90.0 + 5 * size, "model_bytes": 5_000_000, "threads_in_effect": 2}
+            row |= {"fps": size / middle * 1000, "load_ms": 20 * latency * pace, "first_request_ms": 3 * middle}
+            row |= {
+                "peak_rss_mib": 60 + 20 * latency + 5 * size,
+                "model_bytes": BYTES[precision],
+                "threads_in_effect": 2,
+            }
             for number, one in enumerate(sessions):
                 started = date - timedelta(minutes=number)
                 noise = math.exp(rng.normal(0, 0.01))
@@ -160,7 +165,9 @@ def _accuracy(world: World, model: str, framework: str, month: int) -> list[Row]
     for precision in WAYS[framework][2]:
         row = quality(framework, precision, change=None if precision == "fp32" else (-0.02, -0.005, 0.01))
         more = {"model": model, "framework_version": version, "record": f"results/accuracy/{model}.json"}
-        rows.append(row | more)
+        low = {"fp32": 0.0, "int8": 0.02}.get(precision, 0.005)
+        ends = {name: row[name] - low for name in ("top1", "top1_ci_low", "top1_ci_high")}
+        rows.append(row | more | ends)
     return rows
 
 

@@ -115,7 +115,8 @@ def test_steps_find_what_a_version_made_slower(tmp_path):
     same = [each for each in before.changes if each["quantity"] == "latency"]
     assert sum(each["verdict"] == "no difference shown" for each in same) >= 11
     quantities = {each["quantity"] for each in last.changes}
-    assert quantities >= {"latency", "load", "peak_rss", "model_bytes", "top1", "status"}
+    assert quantities >= {"latency", "peak_rss", "model_bytes", "top1", "status"}
+    assert not quantities & {"load", "first_request"}, "no anchor was beside them"
 
 
 def test_top1_on_other_images_is_not_compared(tmp_path):

@@ -31,8 +31,10 @@ HARDWARE = ("cpu", "architecture", "logical_cpus", "memory_gib")
 LATENCY = "latency_reference_ms"
 LATENCY_ENDS = ("latency_reference_ci_low_ms", "latency_reference_ci_high_ms")
 FAR = math.log(1.25)  # from the machine's state to a study's: beyond, the slope carries too much
-# What of measurements.csv tells whether load time and memory changed.
-COMPARED = (*POINT, "group", "latency_p50_ms", "load_ms", "first_request_ms", "peak_rss_mib", "cpu", "anchor")
+# What of measurements.csv tells whether memory changed, and whether both were measured in the same way.
+COMPARED = (*POINT, "group", "latency_p50_ms", "peak_rss_mib", "cpu", "anchor")
+# Times that no anchor was beside: another state of the machine would pass for a change.
+AS_MEASURED = (changes.LOAD.name, changes.FIRST_REQUEST.name)
 # What of a config decides how something is launched.
 LAUNCH = ("launch", "threads", "options")
 
@@ -272,7 +274,7 @@ def _following(studies: Sequence[Shown], model: str) -> list[tuple[Shown, Shown]
 
 
 def _changes(before: Shown, after: Shown, more: Mapping[str, Mapping[str, Rows]]) -> Rows:
-    """Of latency, memory, load time, first request, size and quality, and of what runs at all.
+    """Of latency, memory, size and quality, and of what runs at all.
 
     Where the later study set a framework's old version beside the new one, these rounds tell.
 
@@ -289,4 +291,5 @@ def _changes(before: Shown, after: Shown, more: Mapping[str, Mapping[str, Rows]]
         }
         for side in (before, after)
     )
-    return changes.changes(old, new, more["comparison"][after.entry.path])
+    told = changes.changes(old, new, more["comparison"][after.entry.path])
+    return [row for row in told if row["quantity"] not in AS_MEASURED]

@@ -206,8 +206,6 @@ QUANTITIES = {
     changes.TOP1.name: "top-1",
     changes.PEAK_RSS.name: "peak memory",
     changes.MODEL_BYTES.name: "size of its files",
-    changes.LOAD.name: "load time",
-    changes.FIRST_REQUEST.name: "first request",
     changes.SAME_CLASS.name: "same top-1 class",
     changes.STATUS.name: "whether it runs",
 }  # fmt: skip
@@ -239,8 +237,16 @@ def _versions(step: Step) -> list[str]:
 
 
 def changed(steps: Sequence[Step]) -> Listing:
-    """All that is shown or likely to have changed, from the newest step on."""
-    told = [(step, row) for step in steps for row in step.changes if changes.shown(row) or changes.likely(row)]
+    """All that is shown or likely to have changed, from the newest step on; latencies come first, what is shown before.
+
+    Of the rows of a step the order is that of `changes.changes`, which is by how sure a change is.
+    """
+    told = [
+        (step, row)
+        for step in steps
+        for row in sorted(step.changes, key=lambda row: row["quantity"] != changes.LATENCY.name)
+        if changes.shown(row) or changes.likely(row)
+    ]
     lines = [
         Line(f"change-{number}", names.configuration(row), kind(row), _change(step, row))
         for number, (step, row) in enumerate(told)
