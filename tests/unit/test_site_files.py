@@ -99,8 +99,10 @@ def test_the_query_on_the_page_runs_in_the_site(made, monkeypatch):
     assert {row[4] for row in rows} == {"int8"}
 
 
-def test_a_site_is_replaced_and_nothing_else_is(collection, tmp_path):
-    out = tmp_path / "site"
+def test_a_site_is_replaced_and_nothing_else_is(tmp_path_factory, tmp_path):
+    folder = tmp_path_factory.mktemp("one")
+    collection, out = folder / "all", tmp_path / "site"
+    publish.publish(collection, study(folder / "study", World(frameworks=["tflite"], sizes=[1])))
     site.write(collection, out, "first")
     site.write(collection, out, "second")
     assert "<title>second</title>" in (out / "index.html").read_text()

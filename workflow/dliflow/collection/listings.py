@@ -195,12 +195,12 @@ CHANGED = [
 ]  # fmt: skip
 STEPS = [
     Heading("From", "Day of the study before.", number=False),
-    Heading("Versions", "Of frameworks that are not the same in both.", number=False),
     Heading("Shown", "Changes that are exact, told by the same images, or measured together, in rounds."),
     Heading("Likely", "Changes that intervals show, of figures that were measured at different times."),
     Heading("None shown", "Figures of which no difference is shown."),
     Heading("The same", "What is told in words, and did not change."),
     Heading("Cannot tell", "Figures without an interval, or not measured in the same way."),
+    Heading("Versions", "Of frameworks that are not the same in both.", number=False),
 ]
 QUANTITIES = {
     changes.TOP1.name: "top-1",
@@ -219,8 +219,8 @@ def counted(steps: Sequence[Step]) -> Listing:
         counts = Counter(next(kind for kind in IN_STEPS if row["verdict"].startswith(kind)) for row in step.changes)
         cells = [
             Cell(day(step.before.date)),
-            Cell(names.listed(_versions(step), 6) or units.EMPTY, why="" if _versions(step) else "all are the same"),
             *(Cell(f"{counts[name]:,}") for name in IN_STEPS),
+            Cell(names.listed(_versions(step)) or units.EMPTY, why="" if _versions(step) else "all are the same"),
         ]
         lines.append(Line(f"step-{number}", day(step.after.date), {}, cells))
     return Listing("steps", "How much changed from study to study", STEPS, lines, {}, named="Study")
@@ -296,15 +296,15 @@ BREAKS = [
     Heading("What is not the same", "Figures of before and after may not be compared.", number=False),
 ]
 STUDIES = [
+    Heading("State", "Whether it was finished, and whether it counts.", number=False),
+    Heading("Page", "The study’s own page.", number=False),
+    Heading("Data", "Its study.json; the tables as Parquet lie beside it.", number=False),
     Heading("Machine", "CPU, processors and memory.", number=False),
     Heading("Kernel", "Of the machine.", number=False),
     Heading("Host", "Its name, as the machine tells.", number=False),
     Heading("Models", "That were studied.", number=False),
-    Heading("Frameworks", "With the versions that gave figures.", number=False),
     Heading("Config", "Digest of it: studies with the same one asked for the same.", number=False),
-    Heading("State", "Whether it was finished, and whether it counts.", number=False),
-    Heading("Page", "The study’s own page.", number=False),
-    Heading("Data", "Its study.json; the tables as Parquet lie beside it.", number=False),
+    Heading("Frameworks", "With the versions that gave figures.", number=False),
 ]
 
 
@@ -328,14 +328,14 @@ def _study(of: Entry, number: int, link: Link) -> Line:
     versions = [f"{name} {', '.join(each)}" for name, each in content["versions"].items() if each]
     state = content["status"] if of.invalid is None else f"invalid: {of.invalid}"
     cells = [
+        Cell(state, tone="loss reason" if of.invalid is not None else ""),
+        Cell("page", link=link(f"studies/{of.path}/page/index.html")),
+        Cell("study.json", link=link(f"studies/{of.path}/study.json")),
         Cell(hardware(content["machine"])),
         Cell(content["machine"]["kernel"]),
         Cell(names.listed(content["hostnames"]) or units.EMPTY, why="" if content["hostnames"] else "it tells none"),
-        Cell(names.listed(list(content["models"]))),
-        Cell(names.listed(versions)),
+        Cell(names.listed(list(content["models"]), 3)),
         Cell(content["config_digest"]),
-        Cell(state, tone="loss" if of.invalid is not None else ""),
-        Cell("page", link=link(f"studies/{of.path}/page/index.html")),
-        Cell("study.json", link=link(f"studies/{of.path}/study.json")),
+        Cell(names.listed(versions)),
     ]
     return Line(f"study-{number}", charts.minute(content["last"]).replace("T", " ").removesuffix("Z"), {}, cells)
