@@ -194,18 +194,15 @@ def test_the_questions_are_answered_with_what_they_cost_and_what_is_sure(tmp_pat
 def test_where_there_is_no_room_for_all_each_answer_keeps_its_cost(tmp_path):
     tables = study(tmp_path)
     models = [f"m{number}" for number in range(3)]
-    for name in ("performance", "measurements", "accuracy"):
-        rows = getattr(tables, name)
-        rows[:] = [row | {"model": model} for model in models for row in rows]
-    text = terminal(tables, None)
+    names = ("performance", "measurements", "accuracy")
+    of_names = {name: [row | {"model": model} for model in models for row in getattr(tables, name)] for name in names}
+    text = terminal(tables._replace(**of_names), None)
     for model in models:
         (_, _, of_model) = text.partition(f"{model} · cpu · local")
         assert flat(of_model).startswith("Lowest latency a int8 at batch size 1: 1.05 ms [1.00, 1.10] 20 images cannot")
     many = [f"m{number}" for number in range(9)]
-    for name in ("performance", "measurements", "accuracy"):
-        rows = getattr(tables, name)
-        rows[:] = [row | {"model": model} for model in many for row in rows if row["model"] == "m0"]
-    assert "more of model, device and node in the report" in terminal(tables)
+    of_names = {name: [row | {"model": model} for model in many for row in getattr(tables, name)] for name in names}
+    assert "more of model, device and node in the report" in terminal(tables._replace(**of_names))
 
 
 def test_what_looks_like_chance_is_no_answer_on_the_terminal(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import errno
+import gzip
 import json
 import re
 import subprocess
@@ -14,10 +16,11 @@ import pytest
 from collected import FACTS, World, altered, content, finish, study
 from project import ROOT
 
-from dliflow.collection import entry, publish, shelf
+from dliflow.collection import entry, pages, publish, shelf
 from dliflow.errors import DliflowError
 from dliflow.machine import facts
 from dliflow.report.exports import parquet
+from dliflow.report.page import block
 from dliflow.study import paths
 
 WORLD = World()
@@ -73,6 +76,27 @@ def test_a_study_is_added_with_its_tables_and_its_page(shelved, finished):
     page = (shelved / "page/index.html").read_text()
     assert '<a href="#answer">in it</a> a table\n' in page
     assert '<a href=\\"../x\\">kept</a>' in page, "scripts and data must stay: the page's policy knows them by hash"
+
+
+def test_links_become_text_in_the_blocks_of_a_page_too():
+    """What is markup in them; a name that looks like a link stays what it is."""
+    link = '<a href="../sweep/x.json">1</a> <a href="#row">2</a>'
+    blocks = {"details-0": {"row": link}, "rows-accuracy": link, "charts": [link]}
+    blocks["answer-0"] = {"cards": [link], "rows": [link]}
+    page = "".join(
+        f'<script type="text/plain" id="block-{name}">{block(each)}</script>' for name, each in blocks.items()
+    )
+    left = pages.without_links(f'<p>{link}</p><script type="application/json">{{}}</script>{page}')
+    parts = re.findall(r'id="block-([\w-]+)">([^<]*)<', left)
+    opened = {name: json.loads(gzip.decompress(base64.b64decode(letters))) for name, letters in parts}
+    text = '1 <a href="#row">2</a>'
+    assert left.startswith(f"<p>{text}</p>")
+    assert opened == {
+        "details-0": {"row": text},
+        "rows-accuracy": text,
+        "charts": [link],
+        "answer-0": {"cards": [text], "rows": [link]},
+    }
 
 
 def test_publishing_again_changes_nothing(shelved, finished):

@@ -12,18 +12,25 @@ from dliflow.configuration import Configuration
 from dliflow.fetching import locations
 from dliflow.machine import children
 from dliflow.runs import known
-from dliflow.study import options, paths, plan
+from dliflow.study import containers, options, paths, plan
 from dliflow.study.source_code import digest as code
 from dliflow.study.study import Study, contents
 
-CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+CONDA, CONTAINER = (
+    method in workflow.deployment_settings.deployment_method
+    for method in (DeploymentMethod.CONDA, DeploymentMethod.APPTAINER)
+)
 ORIGIN = ", ".join(map(str, workflow.configfiles)) or "--config"
 if workflow.is_main_process:
     checked(known.ensure, config, ORIGIN)  # the plan needs the models' entries
-STUDY = checked(Study.read, config, ORIGIN, CONDA)
+STUDY = checked(Study.read, config, ORIGIN, CONDA, CONTAINER)
 CONFIG, PLAN = STUDY.config, STUDY.plan
 if workflow.is_main_process:
     checked(STUDY.check_results)
+
+
+# With `--sdm apptainer` every job runs in the image that has all environments.
+container: paths.IMAGE
 
 
 wildcard_constraints:
@@ -46,7 +53,7 @@ wildcard_constraints:
 
 # What must not re-run anything stays out of `params`: the place of the orchestrator's Python, and the time bounds, which
 # are resources.
-os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
+os.environ.update(DLIFLOW_PYTHON="python" if CONDA else containers.PYTHON if CONTAINER else sys.executable)
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
 # The stages that measure a configuration, and what tells them of the anchor.
@@ -75,10 +82,11 @@ def there(stage, *more):
 
 
 def needs_environment(framework):
-    """A framework's environment as a job's input, or none with conda. Its path holds the digest of the pins, so its date
-    need not count.
+    """A framework's environment as a job's input, or none where no job makes it. Its path holds the digest of the pins, so
+    its date need not count.
     """
-    return [] if CONDA else ancient(STUDY.environment(framework))
+    marker = STUDY.environment(framework)
+    return [] if marker is None else ancient(marker)
 
 
 def needs_interpreter(framework):
@@ -143,13 +151,20 @@ def point_of(wildcards):
 
 def candidates(wildcards, *parameters):
     """The configurations that a comparison chooses from; all, or those with these launch parameters."""
-    every = plan.candidates(PLAN, **point_of(wildcards))
+    every = plan.candidates(STUDY.plan_of[wildcards.model], **point_of(wildcards))
     return [row for row in every if not parameters or row["parameters"] in parameters]
 
 
 def tuned_of(wildcards):
     """Input function: the records of tuning in which candidates of a comparison stand."""
-    return plan.tuned(PLAN, **point_of(wildcards))
+    return plan.tuned(STUDY.plan_of[wildcards.model], **point_of(wildcards))
+
+
+def compared_before(wildcards):
+    """Input function: of a comparison of all batch sizes the records of those at each of them."""
+    if wildcards.batch_size != paths.SIZES:
+        return []
+    return plan.compared_before(STUDY.plan_of[wildcards.model], **setting_of(wildcards))
 
 
 def of_candidates(pattern):
@@ -176,7 +191,8 @@ def recommended(wildcards):
 def in_the_plan(wildcards):
     """Input function without files: refuse a row that the study does not have, or that its plan skips."""
     row = {**wildcards, "batch_size": int(wildcards.batch_size)}
-    measured = (*PLAN["sweep"], *PLAN.get("tune", ()))
+    of_model = STUDY.plan_of.get(wildcards.model, {})
+    measured = (*of_model.get("sweep", ()), *of_model.get("tune", ()))
     rows = [one for one in measured if all(one[key] == row[key] for key in row)]
     name = paths.DEPLOYED.format(**wildcards)
     if not rows:

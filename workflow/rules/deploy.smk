@@ -54,4 +54,4 @@ rule deploy_row:
         pins=lambda w: STUDY.digest(w.framework),
         options=lambda w: options.deploy(STUDY, configuration_of(w), int(w.batch_size)),
     shell:
-        here("deploy", *([] if CONDA else ["--environment {input.environment:q}"]), "--out {output:q}")
+        here("deploy", *([] if CONDA or CONTAINER else ["--environment {input.environment:q}"]), "--out {output:q}")

@@ -8,10 +8,10 @@ from functools import partial
 
 from snakemake.settings.enums import Quietness
 
-from dliflow.files import write_json
+from dliflow.files import digest, write_json
 from dliflow.machine import launch
 from dliflow.records import marks, notes
-from dliflow.runs import ending, forecast, remaining, terminal, unfinished
+from dliflow.runs import ending, engine, forecast, remaining, terminal, unfinished
 
 
 def records():
@@ -45,10 +45,14 @@ def in_this_run(rule):
     return any(job.rule.name == rule for job in workflow.dag.jobs)
 
 
+def measures(job):
+    """Whether a job takes the whole machine."""
+    return not job.is_group() and job.rule.name in (*plan.MEASURING, "profile_one")
+
+
 def check_launch():
     """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
-    measures = any(job.rule.name in (*plan.MEASURING, "profile_one") for job in workflow.dag.needrun_jobs())
-    if workflow.local_exec and measures:
+    if workflow.local_exec and any(map(measures, workflow.dag.needrun_jobs())):
         checked(launch.check, CONFIG["launch"])
 
 
@@ -75,6 +79,12 @@ def remember(failed):
     before = unfinished.read(Path(paths.UNFINISHED))
     missing = {output: before[output] for output in before if not Path(output).exists()}
     write_json(Path(paths.UNFINISHED), {**missing, **unfinished.outputs(workflow.dag, failed)})
+
+
+def tell_the_tables():
+    """Write what they are made from beside the records."""
+    of_study = options.of_tables(STUDY)
+    write_json(Path(paths.STUDY.format(digest=digest(of_study))), of_study)
 
 
 def finished():
@@ -138,6 +148,9 @@ onstart:
     # hundred jobs that took a tenth of the processors away from measurements. Jobs on this machine need no such bound.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+        engine.choose_among_few(workflow.scheduler, measures)
+    engine.keep_the_plan(workflow.dag, "convert")
+    tell_the_tables()
     check_launch()
     Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
     # Until the tables are made anew, what people read is not complete.

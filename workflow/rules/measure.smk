@@ -110,7 +110,7 @@ rule compare:
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
         anchor_environment=needs_interpreter(plan.ANCHOR),
-        before=lambda w: plan.compared_before(PLAN, **setting_of(w)) if w.batch_size == paths.SIZES else [],
+        before=compared_before,
     output:
         paths.COMPARE,
     log:

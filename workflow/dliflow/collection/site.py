@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -113,8 +113,8 @@ def overview(title: str, entries: Sequence[Entry], pages: Sequence[Page]) -> str
     }
     tables = {"overview": listings.overview(pages, link), "studies": listings.studies(entries, link)}
     query = (HERE / "query.sql").read_text("utf-8").rstrip()
-    context = {"counts": counts, "listings": tables, "machines": shelf.machines(entries), "query": query}
-    return _whole(title, OVERVIEW, context, {"rows": {}, "charts": []}, TABLES, home="")
+    context = {"counts": counts, "listings": tables, "machines": shelf.machines(entries), "query": query, "charts": []}
+    return _whole(title, OVERVIEW, context, rows={}, home="")
 
 
 def model(of: Page, looks: dict[tuple, canvas.Look], scales: Palette) -> str:
@@ -139,18 +139,22 @@ def model(of: Page, looks: dict[tuple, canvas.Look], scales: Palette) -> str:
         "machines": shelf.machines(entries),
     }
     rows = {name: points.compact(each) for name, each in data.items()}
-    embedded = {"rows": rows, "charts": [chart._asdict() for chart in drawn]}
-    return _whole(title, HISTORY, context, embedded, CHARTS, home=link(INDEX))
+    return _whole(title, HISTORY, context, rows, link(INDEX))
 
 
-def _whole(
-    title: str,
-    headings: dict[str, str],
-    context: dict[str, Any],
-    embedded: dict[str, Any],
-    scripts: Sequence[str],
-    home: str,
-) -> str:
-    jinja = page.environment(HERE)
-    parts = page.sections(jinja, context, headings)
-    return page.whole(jinja.get_template("site.html.j2"), title, parts, embedded, scripts, home=home)
+def _whole(title: str, headings: Mapping[str, str], context: dict[str, Any], rows: Mapping[str, Any], home: str) -> str:
+    """A page of the site.
+
+    Args:
+        context: what its sections show, among it its `listings` and its `charts`.
+        rows: those behind the charts.
+        home: link to the first page; empty on that one.
+    """
+    jinja, drawn = page.environment(HERE), context["charts"]
+    say = jinja.get_template("macros.html.j2").make_module({})
+    long = (listing for listing in context["listings"].values() if listing.cut)
+    blocks = {f"rows-{listing.name}": say.lines(listing, listing.lines, {}) for listing in long}
+    template, parts = jinja.get_template("site.html.j2"), page.sections(jinja, context, headings)
+    embedded = {"charts": [chart._asdict() for chart in drawn]}
+    scripts = CHARTS if drawn else TABLES
+    return page.whole(template, title, parts, embedded, {"charts": rows, **blocks}, scripts, home=home)

@@ -113,7 +113,11 @@ class Durations:
             spent: seconds that those which run have taken, by number.
             cores: how many run side by side at most.
         """
-        left = [(job.part == ALONE, max(0.0, self.of(job) - spent.get(job.id, 0.0))) for job in jobs]
+        of_kind = {(job.stage, job.framework): job for job in jobs}  # what takes as long, of which there are thousands
+        expected = {kind: self.of(job) for kind, job in of_kind.items()}
+        left = [
+            (job.part == ALONE, max(0.0, expected[job.stage, job.framework] - spent.get(job.id, 0.0))) for job in jobs
+        ]
         others = [seconds for alone, seconds in left if not alone]
         return sum(seconds for alone, seconds in left if alone) + max(sum(others) / cores, max(others, default=0.0))
 

@@ -336,6 +336,15 @@ def comparisons(
             yield {**row, "needs": list(dict.fromkeys([*before, record]))}
 
 
+def by_model(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The plan of each model: to look through all rows for each job takes time like the square of their number."""
+    parts: dict[str, dict[str, Any]] = {}
+    for stage, rows in plan.items():
+        for row in rows:
+            parts.setdefault(row["model"], {name: [] for name in plan})[stage].append(row)
+    return parts
+
+
 def candidates(plan: dict[str, Any], **point: Any) -> list[dict[str, Any]]:
     """The configurations that a comparison chooses from: what tells them apart, and the digests in their paths.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -18,7 +18,7 @@ from dliflow.images import dataset as datasets
 from dliflow.images import inputs, label_files
 from dliflow.machine import launch, variables
 from dliflow.study import config as configuration
-from dliflow.study import environments, paths, plan
+from dliflow.study import containers, environments, paths, plan
 
 MODELS, DATASETS = Path("config/models"), Path("config/datasets")
 
@@ -35,6 +35,7 @@ class Study:
         listings: for each dataset that is a folder of the user's a digest of what is in it, so that a new or replaced
             image is seen.
         conda: whether Snakemake makes the environments, by conda.
+        container: whether jobs run in an image that has them (`study.containers`).
     """
 
     config: dict[str, Any]
@@ -43,9 +44,10 @@ class Study:
     classes: dict[str, list[str]]
     listings: dict[str, str]
     conda: bool = False
+    container: bool = False
 
     @classmethod
-    def read(cls, given: dict[str, Any], origin: str, conda: bool = False) -> Study:
+    def read(cls, given: dict[str, Any], origin: str, conda: bool = False, container: bool = False) -> Study:
         """Check a config and everything that it names, before anything runs.
 
         Args:
@@ -73,7 +75,7 @@ class Study:
             for name in needed
             if (folder := locations.in_place(entries[name]["source"])) is not None
         }
-        study = cls(config, models, entries, classes, listings, conda)
+        study = cls(config, models, entries, classes, listings, conda, container)
         variables.check(config["launch"]["environment"], study.set_by_frameworks, origin)
         plan.check(study.plan, config, study.described, origin)
         return study
@@ -172,10 +174,15 @@ class Study:
         """The manifest of the pixels that a model is calibrated with."""
         return paths.CALIBRATION_ARRAY.format(spec=self.specs[model])
 
-    def origin(self, model: str) -> str:
-        """Digest of what a model's file is, in whatever version of a framework it runs."""
-        source = self.models[model]["source"]
-        return digest([source, contents(source)])
+    @cached_property
+    def origin(self) -> Callable[[str], str]:
+        """Of a model: digest of what its file is, in whatever version of a framework it runs. Each is read once."""
+
+        def of(model: str) -> str:
+            source = self.models[model]["source"]
+            return digest([source, contents(source)])
+
+        return cache(of)
 
     def model_path(self, model: str) -> str:
         """Where a model's file (or its folder of files) lies: the user's own, or what was fetched."""
@@ -236,14 +243,23 @@ class Study:
 
     # Environments and plan.
 
-    def environment(self, framework: str) -> Optional[str]:
-        """The file that the job which makes a framework's environment writes last; None with conda: no job does."""
-        folder = environments.folder(Path(f"envs/{framework}.yaml"), self.config["environments"]["folder"])
-        return None if self.conda else f"{folder}/environment.json"
+    @cached_property
+    def environment(self) -> Callable[[str], Optional[str]]:
+        """Of a framework: the file that the job which makes its environment writes last; None where no job does, with
+        conda and in a container.
+        """
+        base = self.config["environments"]["folder"]
 
-    def digest(self, framework: str) -> str:
-        """Of a framework's environment, as it stands in paths."""
-        return environments.digest(Path(f"envs/{framework}.yaml"))
+        def of(framework: str) -> Optional[str]:
+            folder = environments.folder(Path(f"envs/{framework}.yaml"), base)
+            return None if self.conda or self.container else f"{folder}/environment.json"
+
+        return cache(of)
+
+    @cached_property
+    def digest(self) -> Callable[[str], str]:
+        """Of a framework: that of its environment, as it stands in paths. Each file is read once."""
+        return cache(lambda framework: environments.digest(Path(f"envs/{framework}.yaml")))
 
     @cached_property
     def digests(self) -> list[str]:
@@ -257,6 +273,8 @@ class Study:
 
     def python(self, framework: str) -> str:
         """The Python that runs a framework's stages."""
+        if self.container:
+            return containers.python(Path(f"envs/{framework}.yaml"))
         marker = self.environment(framework)
         return "python" if marker is None else str(Path(marker).with_name("bin") / "python")
 
@@ -292,6 +310,11 @@ class Study:
     def plan(self) -> dict[str, Any]:
         """Every row that the tables will have."""
         return plan.build(self.deciding, self.described, self.environment, self.digest)
+
+    @cached_property
+    def plan_of(self) -> dict[str, dict[str, Any]]:
+        """The same of each model by itself, for what needs a few of its rows."""
+        return plan.by_model(self.plan)
 
 
 def contents(source: dict[str, Any]) -> str:
