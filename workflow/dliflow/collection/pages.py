@@ -32,7 +32,7 @@ def _block(found: re.Match[str]) -> str:
         content["cards"] = _unlinked(content["cards"])
     else:
         content = _unlinked(content)
-    return begin + page.block(content)
+    return begin + str(page.block(content))  # which is markup, and would escape what is added to it
 
 
 def _unlinked(content: Any) -> Any:

@@ -114,7 +114,7 @@ def overview(title: str, entries: Sequence[Entry], pages: Sequence[Page]) -> str
     tables = {"overview": listings.overview(pages, link), "studies": listings.studies(entries, link)}
     query = (HERE / "query.sql").read_text("utf-8").rstrip()
     context = {"counts": counts, "listings": tables, "machines": shelf.machines(entries), "query": query, "charts": []}
-    return _whole(title, OVERVIEW, context, rows={}, home="")
+    return _whole(title, OVERVIEW, INDEX, context, rows={})
 
 
 def model(of: Page, looks: dict[tuple, canvas.Look], scales: Palette) -> str:
@@ -139,22 +139,23 @@ def model(of: Page, looks: dict[tuple, canvas.Look], scales: Palette) -> str:
         "machines": shelf.machines(entries),
     }
     rows = {name: points.compact(each) for name, each in data.items()}
-    return _whole(title, HISTORY, context, rows, link(INDEX))
+    return _whole(title, HISTORY, of.path, context, rows)
 
 
-def _whole(title: str, headings: Mapping[str, str], context: dict[str, Any], rows: Mapping[str, Any], home: str) -> str:
+def _whole(title: str, headings: Mapping[str, str], path: str, context: dict[str, Any], rows: Mapping[str, Any]) -> str:
     """A page of the site.
 
     Args:
+        path: of the page, in the site.
         context: what its sections show, among it its `listings` and its `charts`.
         rows: those behind the charts.
-        home: link to the first page; empty on that one.
     """
-    jinja, drawn = page.environment(HERE), context["charts"]
+    jinja, link, drawn = page.environment(HERE), _link(path), context["charts"]
+    jinja.filters.update(link=link)
     say = jinja.get_template("macros.html.j2").make_module({})
     long = (listing for listing in context["listings"].values() if listing.cut)
     blocks = {f"rows-{listing.name}": say.lines(listing, listing.lines, {}) for listing in long}
     template, parts = jinja.get_template("site.html.j2"), page.sections(jinja, context, headings)
-    embedded = {"charts": [chart._asdict() for chart in drawn]}
-    scripts = CHARTS if drawn else TABLES
+    embedded, scripts = {"charts": [chart._asdict() for chart in drawn]}, CHARTS if drawn else TABLES
+    home = "" if path == INDEX else link(INDEX)
     return page.whole(template, title, parts, embedded, {"charts": rows, **blocks}, scripts, home=home)
