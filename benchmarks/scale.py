@@ -1,6 +1,6 @@
 """What studies of many models cost: planning, tables, pictures, page and exports, and the engine beside each job.
 
-PYTHONPATH=workflow:tests:tests/browser .venv/bin/python benchmarks/scale.py [--models 1 10 96] [--engine 100]
+    PYTHONPATH=workflow:tests:tests/browser .venv/bin/python benchmarks/scale.py [--models 1 10 96] [--engine 100]
 
 The default study of so many models (of 105 measuring jobs and 84 points each) is planned by Snakemake; then its records
 are made up, and every stage that comes after them is run as the workflow runs it. Seconds are of the wall clock, and

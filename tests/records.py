@@ -13,13 +13,13 @@ import nested
 import numpy as np
 
 from dliflow.analysis import comparison
-from dliflow.files import sha256
+from dliflow.files import digest, sha256
 from dliflow.measuring import load
 from dliflow.measuring.load import Times
 from dliflow.measuring.session import SCHEMA_VERSION
 from dliflow.study import plan as planning
 
-MACHINE = {"hostname": "host", "cpu": "a CPU", "usable_cpus": 2, "kernel": "6.1"}
+MACHINE = {"hostname": "host", "cpu": "a CPU", "usable_cpus": 2, "kernel": "6.1", "microcode": "0x1"}
 LAUNCH = {
     "asked": {"cpus": "0-1", "numa_node": None, "priority": None, "environment": {}},
     "in_effect": {"cpus": "0-1", "outside": "", "priority": 0, "session_priority": 0, "memory": ""},
@@ -37,7 +37,7 @@ DISTURBANCE = {
     **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {}},
 }
 FED = {"inputs": "images", "distinct_asked": None}
-GONE = {"gone-default-fp32-default": "its process died"}
+GONE = {"gone-python-default-fp32-default": "its process died"}
 IMAGES = 40
 REQUESTS = 70  # of a burst
 SPREAD = (0.03, 0.02, 0.01)  # of groups, sessions and bursts
@@ -87,6 +87,21 @@ def study(
         write(row["record"], "compare", compared_identity(row, batch_sizes), compared(members, sizes, rng))
 
 
+def before(config: dict[str, Any], models: dict[str, Any], upgraded: list[str], version: str = "0.9") -> None:
+    """What an older version of some frameworks left of a study, below the working directory.
+
+    Args:
+        config: a plan's.
+        upgraded: the frameworks.
+    """
+    then = {**config, "frameworks": upgraded, "compare": {"leaders": 0}, "profile": []}
+    if then["tune"]:
+        then["tune"] = {**then["tune"], "frameworks": upgraded}
+    plan = planning.build(then, models, lambda name: None, lambda name: digest([name, version]))
+    rows = {stage: [{**row, "framework_version": version} for row in rows] for stage, rows in plan.items()}
+    study(rows, np.random.default_rng(9))
+
+
 def point_of(row: dict[str, Any]) -> dict[str, Any]:
     """What a comparison's candidates have in common with its row."""
     return {key: row[key] for key in ("model", "device", "node", "batch_size") if row[key] is not None}
@@ -112,7 +127,7 @@ def point(row: dict[str, Any]) -> dict[str, Any]:
 def identified(row: dict[str, Any]) -> dict[str, Any]:
     """The identity of a configuration that ran."""
     known = {"framework_version": "1.0", "threads": "default", "options": {}}
-    return {**point(row), **known}
+    return {**known, **point(row)}
 
 
 def parity() -> dict[str, Any]:
@@ -168,6 +183,7 @@ def sweep(
     measured = [size for size in batch_sizes if size not in lost]
     of_group = groups({"measured": identity}, {"measured": touched(latency_ms)}, rng, 1, measured)
     figures = {"groups": of_group, "broken": list(broken), **FED, "key": "0" * 64, "python": "python", "converted": "m"}
+    figures["built"] = None
     write(
         path or row["record"],
         "sweep",
@@ -201,6 +217,7 @@ def throughput(
         size = session["opened"]["measured"]["batch_size"]
         of_group["sessions"] += [loaded(session, number) for number in numbers if (size, number) not in lost]
     figures = {"groups": [of_group], "broken": list(broken), **FED, "key": "0" * 64, "python": "p", "converted": "m"}
+    figures["built"] = None
     write(row["record"], "sweep", {**identity, "batch_sizes": batch_sizes, "list_sha256": "1", "origin": "0"}, figures)
 
 

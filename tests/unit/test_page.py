@@ -64,7 +64,7 @@ def test_every_gap_of_a_table_says_why_and_every_doubt_stands_at_its_number(tabl
     assert (cells["p99"].text, cells["p99"].why) == ("–", "fewer than 500 requests")
     assert all(cell.why for line in listing.lines for cell in line.cells if cell.text == "–")
     assert (gap.name, gap.gap) == ("c fp32", "failed: out of memory")
-    assert first.best and first.anchor == "row-tiny-a-default-fp32-cpu-local-latency-default-1"
+    assert first.best and first.anchor == "row-tiny-a-python-default-fp32-cpu-local-latency-default-1"
     assert set(listing.remarks) == {"a"}
 
 

@@ -26,17 +26,23 @@ from dliflow.stages import tables
 from dliflow.study import config, paths, plan
 
 STUDY = {
-    **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"], "precisions": ["fp32", "int8"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"]},
+    **{"apis": ["python"], "precisions": ["fp32", "int8"]},
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "throughput": {"in_flight": [1, 2, 4], "batch_sizes": [1, 4], "groups": 3, "p99_ms": 100},
     "agreement": {"dataset": "many"},
     "tune": False,
     "profile": [
-        {"framework": "onnxruntime", "batch_size": 4, **dict.fromkeys(("model", "variant", "precision", "device"))}
+        {
+            "framework": "onnxruntime",
+            "batch_size": 4,
+            **dict.fromkeys(("model", "api", "variant", "precision", "device")),
+        }
     ],
 }
 TUNED = {**STUDY, "tune": {"frameworks": ["onnxruntime"], "precisions": None, "batch_sizes": [4]}}
+SEVERAL = {**TUNED, "nodes": ["local", "second"]}
 MODELS = {
     "m": {
         **{"spec": "224px", "format": "pytorch_state_dict", "precision": None, "batch_size": None, "classes": 4},
@@ -63,8 +69,12 @@ def study(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tuned(tmp_path, monkeypatch):
-    """The same of a study in which one framework is tuned, so that every table has rows."""
+    """The same of a study in which one framework is tuned and has been upgraded; beside it records of a second node: so
+    every table has rows.
+    """
     monkeypatch.chdir(tmp_path)
+    recorded(SEVERAL)
+    records.before(TUNED, MODELS, ["onnxruntime"])
     return recorded(TUNED)
 
 
@@ -73,7 +83,7 @@ def written(folder) -> dict[str, list[list[str]]]:
     parser = argparse.ArgumentParser()
     tables.arguments(parser)
     environments = {name: [None, files.digest(name)] for name in (*STUDY["frameworks"], plan.ANCHOR)}
-    given = {"study": TUNED, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
+    given = {"study": SEVERAL, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
     write_json(Path("study.json"), given)
     tables.run(parser.parse_args(["--study=study.json", f"--out={folder}"]))
     return {path.stem: list(csv.reader(open(path, newline=""))) for path in Path(folder).glob("*.csv")}
@@ -129,6 +139,17 @@ def test_a_table_that_was_edited_is_refused(tuned, tmp_path, change, told):
     with pytest.raises(DliflowError, match=r"measurements\.csv: empty, half written or edited \(") as error:
         read.table(path)
     assert told in str(error.value)
+
+
+def test_texts_of_others_are_no_formulas_in_a_spreadsheet(tmp_path):
+    texts = ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", "'=1", "'a", "a=1", "5.0"]
+    shared.frame([{"model": "m", "reason": text} for text in texts], "parity").to_csv(
+        tmp_path / "parity.csv", index=False, lineterminator="\n"
+    )
+    with open(tmp_path / "parity.csv", newline="") as stream:
+        cells = [row["reason"] for row in csv.DictReader(stream)]
+    assert not [cell for cell in cells if cell.startswith(columns.FORMULA)]
+    assert [row["reason"] for row in read.table(tmp_path / "parity.csv")] == texts
 
 
 def test_the_page_of_the_tables_is_made_of_the_declaration():
@@ -423,8 +444,8 @@ def test_a_row_of_comparison_is_the_ratio_of_its_pair(study):
         assert (row["ratio_ci_low"], row["ratio_ci_high"]) == ratio.interval
         assert (row["groups"], row["sessions"], row["rounds"]) == (3, 6, 12)
         assert (row["first_version"], row["first_peak_rss_mib"], row["group_s"]) == ("1.0", 150, 3)
-        assert (row["missing"], row["launch"]) == ("gone-default-fp32-default", "cpus 0-1")
-        assert row["warnings"].startswith("compared without gone-default-fp32-default: its process died")
+        assert (row["missing"], row["launch"]) == ("gone-python-default-fp32-default", "cpus 0-1")
+        assert row["warnings"].startswith("compared without gone-python-default-fp32-default: its process died")
         needed = comparison.groups_needed(figures["groups"], pair, 0.02, comparison.confidence(figures["pairs"]))
         assert row["groups_needed"] == needed
 
@@ -432,7 +453,10 @@ def test_a_row_of_comparison_is_the_ratio_of_its_pair(study):
 def test_a_comparison_of_batch_sizes_is_told_by_image(study):
     (row,) = (row for row in comparison_table.rows(study, agreeing(study)) if row["purpose"] == "batch size")
     assert row["batch_size"] is None
-    assert (row["first"], row["second"]) == ("pytorch-default-fp32-default:1", "pytorch-default-fp32-default:4")
+    assert (row["first"], row["second"]) == (
+        "pytorch-python-default-fp32-default:1",
+        "pytorch-python-default-fp32-default:4",
+    )
     assert row["ratio"] == pytest.approx(1 / 1.1, rel=0.1)  # not a quarter of it
 
 
@@ -458,8 +482,8 @@ def test_each_burst_of_rounds_has_a_row_with_its_own_batch_size(study):
     assert len(table) == 12 * (4 + 4 + 2)
     sizes = [row for row in table if "_sizes" in row["record"]]
     assert {(row["configuration"], row["batch_size"]) for row in sizes} == {
-        ("pytorch-default-fp32-default:1", 1),
-        ("pytorch-default-fp32-default:4", 4),
+        ("pytorch-python-default-fp32-default:1", 1),
+        ("pytorch-python-default-fp32-default:4", 4),
     }
     session = read_json(Path(sizes[0]["record"]))["figures"]["groups"][0]["sessions"][0]
     for place, row in enumerate(sizes[:4]):

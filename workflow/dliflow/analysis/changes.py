@@ -68,6 +68,7 @@ class Change(NamedTuple):
     interval: Interval
     method: str
     warnings: str = ""
+    images: Optional[int] = None
 
 
 def changes(
@@ -88,7 +89,7 @@ def changes(
         pairs: rows of comparison.csv in which both took turns, the old one as a second member `...@<old version>`, or
             under its own name.
         paired: by the values of `columns.CONFIGURATION` what the same images tell of both: `top1_change` (new less
-            old) with its interval, and `same_class`, with its interval and number of `images`; None for nothing.
+            old) with its interval, and `same_class`, with its interval and number of images (`same_class_images`).
         renamed: for a framework of `old` the name in `new` that it is compared with: `openvino@2025.3`: `openvino`.
     """
     met, names = list(pairs), renamed or {}
@@ -97,10 +98,10 @@ def changes(
         *_loaded(_both(old, new, "throughput", LOADED, names)),
         *_quality(_both(old, new, "accuracy", EVALUATED, names), paired or {}),
     ]
-    return sorted(every, key=lambda row: _rank(row["verdict"]))
+    return sorted(every, key=lambda row: rank(row["verdict"]))
 
 
-def _rank(verdict: str) -> int:
+def rank(verdict: str) -> int:
     """Shown changes come first, then likely ones; what is the same comes last."""
     for place, start in enumerate((SHOWN, LIKELY, UNTOLD, TIE)):
         if verdict.startswith(start):
@@ -135,9 +136,7 @@ def _both(
 ) -> list[_Pair]:
     """The rows of a table that both have, in the order of the new one."""
     before = {key(_called(row, names), identity): row for row in old.get(table, [])}
-    return [
-        _Pair(before[key(row, identity)], row) for row in new.get(table, []) if key(row, identity) in before
-    ]  # fmt: skip
+    return [_Pair(before[key(row, identity)], row) for row in new.get(table, []) if key(row, identity) in before]
 
 
 def verdict(quantity: Quantity, change: Optional[float], interval: Interval, sure: bool) -> str:
@@ -168,6 +167,7 @@ def _line(both: _Pair, quantity: Quantity, old: Any, new: Any, change: Change) -
         "measured_together": change.method == ROUNDS,
         "method": change.method,
         "warnings": change.warnings,
+        "images": change.images,
     }
 
 
@@ -199,19 +199,19 @@ def _identity(both: _Pair) -> Row:
 def _speed(both: Iterable[_Pair], met: Sequence[Row], sessions: _Sessions) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
-        if not (_well(one.old) and _well(one.new)):
+        if not _well(one, "latency_reference_ms"):
             continue
         apart = _apart(one) or sessions.apart(one.new)
         yield _latency(one, met, apart)
         yield from sessions.lines(one, apart)
-        sizes = [row.get("model_bytes") for row in one]
-        if None not in sizes:
-            ratio = sizes[1] / sizes[0]
-            yield _line(one, MODEL_BYTES, *sizes, Change(ratio, (ratio, ratio), EXACT))
+        old, new = one.old.get("model_bytes"), one.new.get("model_bytes")
+        if old is not None and new is not None:
+            yield _line(one, MODEL_BYTES, old, new, Change(new / old, (new / old, new / old), EXACT))
 
 
-def _well(row: Row) -> bool:
-    return bool(row["status"] == "ok")
+def _well(both: _Pair, figure: str) -> bool:
+    """Whether both rows have figures."""
+    return all(row["status"] == "ok" and row.get(figure) is not None for row in both)
 
 
 def _apart(both: _Pair) -> str:
@@ -301,11 +301,10 @@ class _Sessions:
         """Load time, first request and peak memory, as the groups tell."""
         old, new = self.of(both.new)
         for quantity, name in ((LOAD, "load_ms"), (FIRST_REQUEST, "first_request_ms"), (PEAK_RSS, "peak_rss_mib")):
-            samples = [_by_group(rows, name) for rows in (old, new)]
-            if all(len(sample) for sample in samples):
-                middles = [math.exp(sample.mean()) for sample in samples]
-                change = Change(None, None, GROUPS, apart) if apart else Change(*welch(*samples), GROUPS)
-                yield _line(both, quantity, *middles, change)
+            before, now = _by_group(old, name), _by_group(new, name)
+            if len(before) and len(now):
+                change = Change(None, None, GROUPS, apart) if apart else Change(*welch(before, now), GROUPS)
+                yield _line(both, quantity, math.exp(before.mean()), math.exp(now.mean()), change)
 
 
 def _by_group(rows: Rows, name: str) -> np.ndarray:
@@ -315,7 +314,7 @@ def _by_group(rows: Rows, name: str) -> np.ndarray:
 
 
 def welch(old: np.ndarray, new: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, Interval]:
-    """New over old, of logarithms, with Welch's interval (B. L. Welch, Biometrika 34, 1947); None with one group only."""
+    """New over old, of logarithms, with Welch's interval (Biometrika 34, 1947); none where a side has one group."""
     difference = float(new.mean() - old.mean())
     if min(len(old), len(new)) < 2:
         return math.exp(difference), None
@@ -334,7 +333,7 @@ def welch(old: np.ndarray, new: np.ndarray, confidence: float = CONFIDENCE) -> t
 def _loaded(both: Iterable[_Pair]) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
-        if not (_well(one.old) and _well(one.new)):
+        if not _well(one, "images_per_s"):
             continue
         old, new = (row["images_per_s"] for row in one)
         apart = _apart(one)
@@ -352,7 +351,7 @@ def _loaded(both: Iterable[_Pair]) -> Iterator[Row]:
 def _quality(both: Iterable[_Pair], paired: Mapping[tuple, Row]) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
-        if not (_well(one.old) and _well(one.new)):
+        if not _well(one, "top1"):
             continue
         together = paired.get(key(one.new, columns.CONFIGURATION), {})
         yield _top1(one, together)
@@ -360,7 +359,7 @@ def _quality(both: Iterable[_Pair], paired: Mapping[tuple, Row]) -> Iterator[Row
             low, high = together["same_class_ci_low"], together["same_class_ci_high"]
             lost = together["same_class"] - 1
             interval = (lost, lost) if lost == 0 else (low - 1, min(high - 1, lost))
-            change = Change(lost, interval, IMAGES, f"of {together['images']} images")
+            change = Change(lost, interval, IMAGES, images=together["same_class_images"])
             yield _line(one, SAME_CLASS, 1.0, together["same_class"], change)
         old, new = (row.get("unlabelled_agreement") for row in one)
         if old is not None and new is not None:
@@ -373,7 +372,7 @@ def _top1(both: _Pair, together: Row) -> Row:
     old, new = (row["top1"] for row in both)
     if together.get("top1_change") is not None:
         interval = together["top1_change_ci_low"], together["top1_change_ci_high"]
-        return _line(both, TOP1, old, new, Change(together["top1_change"], interval, IMAGES))
+        return _line(both, TOP1, old, new, Change(together["top1_change"], interval, IMAGES, images=both.new["images"]))
     intervals = [_log_interval(row, "top1") for row in both]
     return _line(both, TOP1, old, new, Change(new - old, newcombe(old, new, intervals), APART))
 
@@ -383,9 +382,10 @@ def newcombe(old: float, new: float, intervals: Sequence[Interval]) -> Interval:
 
     It takes them for independent, so on the same images it is wider than need be.
     """
-    if intervals[0] is None or intervals[1] is None:
+    of_old, of_new = intervals
+    if of_old is None or of_new is None:
         return None
-    (old_low, old_high), (new_low, new_high) = intervals
+    (old_low, old_high), (new_low, new_high) = of_old, of_new
     change = new - old
     return (
         change - math.hypot(new - new_low, old_high - old),
@@ -398,15 +398,13 @@ def newcombe(old: float, new: float, intervals: Sequence[Interval]) -> Interval:
 
 def _words(both: _Pair) -> Iterator[Row]:
     """What became of a row, and its warnings."""
-    states = [_state(row) for row in both]
     what = "" if both.old["status"] == both.new["status"] else _became(both.new["status"])
-    yield _told(both, STATUS, *states, what)
+    yield _told(both, STATUS, _state(both.old), _state(both.new), what)
     old, new = (_warnings(row) for row in both)
     words = [f"new: {text}" for kind, text in new.items() if kind not in old]
     words += [f"gone: {text}" for kind, text in old.items() if kind not in new]
     if words:
-        texts = ("; ".join(side.values()) for side in (old, new))
-        yield _told(both, WARNINGS, *texts, "; ".join(words))
+        yield _told(both, WARNINGS, "; ".join(old.values()), "; ".join(new.values()), "; ".join(words))
 
 
 def _state(row: Row) -> str:

@@ -89,6 +89,11 @@ def at_size(known: dict[str, Any], batch_size: int, in_flight: Optional[int] = N
 def _verify_predictions(path: str, record: dict[str, Any]) -> None:
     figures = record.get("figures") or {}
     if "predictions_sha256" in figures:
+        name = figures.get("predictions")
+        if not isinstance(name, str) or Path(name).name != name or "\0" in name:
+            raise DliflowError(
+                f"{path}: figures.predictions: {name!r} is no file beside it; delete it to make it again"
+            )
         digests = {figures["predictions"]: figures["predictions_sha256"]}
         integrity.verify(Path(path).parent, digests, f"delete {path} to evaluate again")
 

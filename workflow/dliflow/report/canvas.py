@@ -69,13 +69,13 @@ class Look(NamedTuple):
 
 
 def looks(tables: Tables) -> dict[tuple, Look]:
-    """The look of every configuration, the same in all plots: key (framework, variant, precision, parameters)."""
+    """The look of every configuration, the same in all plots: key (framework, API, variant, precision, parameters)."""
     rows = [*tables.performance, *tables.accuracy]
     frameworks = list(dict.fromkeys(row["framework"] for row in rows))
     ways: dict[str, list[tuple]] = {}
     look_of = {}
     for row in rows:
-        way = (row["variant"], row.get("parameters", "default"))
+        way = (row["api"], row["variant"], row.get("parameters", "default"))
         ways_so_far = ways.setdefault(row["framework"], [])
         if way not in ways_so_far:
             ways_so_far.append(way)
@@ -87,7 +87,7 @@ def looks(tables: Tables) -> dict[tuple, Look]:
 
 def look_key(row: Row) -> tuple:
     """What `looks` is asked by; a row of a table without parameters looks like the default ones."""
-    return row["framework"], row["variant"], row["precision"], row.get("parameters", "default")
+    return row["framework"], row["api"], row["variant"], row["precision"], row.get("parameters", "default")
 
 
 class Block(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis.columns import COMPARED
+from dliflow.analysis.columns import CALLED, COMPARED
 from dliflow.analysis.quality import quality as quality_of
 from dliflow.analysis.ranking import SLOWER, More, Ranking, Standing, rankings
 from dliflow.analysis.rows import Rows, grouped, key
@@ -134,7 +134,7 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
             change = f"{change} pp {units.interval(low, high, units.points)}".rstrip()
             cost = Cost(row["top1"], change, against, high is not None and high < 0)
         else:
-            name = f"{row['framework']}-{row['variant']}-{row['precision']}"
+            name = "-".join(row[name] for name in CALLED)
             known = (*(row[name] for name in EVALUATED), name) in references
             cost = Cost(row["top1"], "is the baseline" if known else "no baseline", "", False)
         quality, bound = quality_of(row), row["loss_bound"]

@@ -34,7 +34,8 @@ from dliflow.report import (
     units,
 )
 from dliflow.report.conclusion import EVALUATED, Setting, doubts
-from dliflow.report.listings import Listing, accuracy, parity, performance, rounds
+from dliflow.report.listings import Listing, accuracy, nodes, parity, performance, rounds
+from dliflow.report.listings import changes as changes_list
 from dliflow.report.listings import throughput as throughput_list
 from dliflow.report.listings import versions as version_list
 from dliflow.report.missing import Missing
@@ -50,10 +51,12 @@ SECTIONS = {
     "answer": "The answer",
     "failed": "What failed",
     "filter": "",
+    "changes": "What changed",
     "charts": "Charts",
     "accuracy": "Quality",
     "performance": "Performance",
     "rounds": "Rounds",
+    "nodes": "Node against node",
     "tuning": "Launch parameters",
     "throughput": "Throughput",
     "operators": "Where the time goes",
@@ -216,6 +219,7 @@ def render(title: str, of: Sources) -> str:
         "machines": machines.machines(tables.measurements),
         "csv": {name: link(path) for name, path in paths.TABLES.items()},
         "loaded": throughput.blocks(tables.throughput),
+        "upgrades": changes_list.upgrades(tables.changes),
         "opens": opens,
         "charts": charts.charts(tables, rows),
         "filters": filters(rows["points"]),
@@ -228,7 +232,10 @@ def render(title: str, of: Sources) -> str:
             "parity": parity.listing(tables.parity, link),
             "rounds": rounds.listing(comparison.blocks(tables), link),
             "throughput": throughput_list.listing(tables.throughput, link),
+            "nodes": nodes.listing(tables.nodes),
             "versions": version_list.listing(versions, of.about),
+            "changes": changes_list.listing(tables.changes),
+            "unchanged": changes_list.unchanged(tables.changes),
         },
     }
     say = jinja.get_template("macros.html.j2").make_module({})

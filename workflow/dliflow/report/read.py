@@ -17,7 +17,7 @@ from dliflow.study import paths
 CONFIGURATION, SETTING, POINT = columns.CONFIGURATION, columns.SETTING, columns.POINT
 
 READ: dict[str, Callable[[str], Any]] = {
-    columns.TEXT: sys.intern,  # the same few texts stand in thousands of rows
+    columns.TEXT: lambda text: sys.intern(columns.meant(text)),  # the same few texts stand in thousands of rows
     columns.WHOLE: int,
     columns.NUMBER: float,
     columns.YES_NO: lambda text: {"True": True, "False": False}[text],
@@ -37,6 +37,8 @@ class Tables(NamedTuple):
     distributions: Rows
     throughput: Rows
     tuning: Rows
+    changes: Rows
+    nodes: Rows
 
     # What is concluded of a large study takes a while, and is kept (`conclusion`): of these rows, not of equal ones.
     def __eq__(self, other: object) -> bool:

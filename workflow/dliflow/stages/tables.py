@@ -12,9 +12,11 @@ from dliflow import version
 from dliflow.analysis import columns
 from dliflow.analysis.tables import (
     accuracy,
+    changes,
     comparison,
     distributions,
     measurements,
+    nodes,
     parity,
     performance,
     profile,
@@ -54,6 +56,7 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> Iterator[tuple[s
         models: for each model what `plan.described` tells.
     """
     parity_rows = parity.rows(study_plan)
+    parity_rows = parity.rows(study_plan)
     yield "parity", parity_rows
     yield "accuracy", accuracy.rows(study_plan, parity_rows, models)
     swept = performance.Swept()
@@ -61,7 +64,9 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> Iterator[tuple[s
         swept.add(measured)
         yield "measurements", measured.rows
         yield "distributions", distributions.rows(measured)
-    yield "performance", swept.rows(parity_rows)
+    performance_rows = swept.rows(parity_rows)
+    yield "performance", performance_rows
+    yield "nodes", nodes.rows(performance_rows)
     differing = comparison.differing(parity_rows)
     for planned in study_plan["compare"]:
         outcome = record.latest(planned)
@@ -70,6 +75,19 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> Iterator[tuple[s
     yield "profile", profile.rows(study_plan)
     yield "throughput", throughput.rows(study_plan, parity_rows, swept.bursts)
     yield "tuning", tuning.rows(study_plan, parity_rows)
+
+
+def with_changes(
+    pieces: Iterable[tuple[str, shared.Rows]], study_plan: dict[str, Any], models: dict[str, Any]
+) -> Iterator[tuple[str, shared.Rows]]:
+    """All pieces, and what changed behind them. Rows are kept only where another version has measured the same."""
+    versions = changes.versions(study_plan)
+    kept: dict[str, shared.Rows] = {name: [] for name in changes.COMPARED}
+    for name, rows in pieces:
+        if versions.any and name in kept:
+            kept[name] += rows
+        yield name, rows
+    yield "changes", changes.rows(study_plan, versions, kept, models)
 
 
 class Writer:
@@ -125,7 +143,8 @@ def run(args: argparse.Namespace) -> None:
     study_plan = plan.build(given["study"], given["models"], lambda name: known[name][0], lambda name: known[name][1])
     if args.unfinished is not None:
         study_plan = unfinished.with_reasons(study_plan, unfinished.read(args.unfinished))
-    reasons = write(make(study_plan, given["models"]), args.out)
+    pieces = with_changes(make(study_plan, given["models"]), study_plan, given["models"])
+    reasons = write(pieces, args.out)
     environments = {name: digest for name, (_, digest) in known.items()}
     about = {"dliflow": version.__version__, "method": version.METHOD, "environments": environments}
     write_json(args.out / Path(paths.ABOUT).name, {**about, **given["about"]})

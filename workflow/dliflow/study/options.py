@@ -131,6 +131,11 @@ def convert(study: Study, model: str, framework: str, precision: str) -> str:
     return text(framework=framework, precision=precision, **origin, **calibration)
 
 
+def build(framework: str) -> str:
+    """Of `build`."""
+    return text(framework=framework)
+
+
 def _session(study: Study, configuration: Configuration) -> dict[str, Any]:
     """What describes a session."""
     model, framework = configuration.model, configuration.framework
@@ -140,6 +145,7 @@ def _session(study: Study, configuration: Configuration) -> dict[str, Any]:
         "threads": study.threads,
         "options": study.options(framework) or None,
         "converted": study.converted(configuration),
+        "built": study.built(configuration),
         "scores": study.scores(model),
     }
 
@@ -300,7 +306,7 @@ def profile(study: Study, configuration: Configuration, node: str, batch_size: i
     )
 
 
-def deploy(study: Study, configuration: Configuration, batch_size: int) -> str:
+def deploy(study: Study, configuration: Configuration, node: str, batch_size: int) -> str:
     """Of `deploy`."""
     model, config = configuration.model, study.config
     entry = study.models[model]
@@ -312,7 +318,7 @@ def deploy(study: Study, configuration: Configuration, batch_size: int) -> str:
         met["images that INT8 was calibrated with"] = config["calibration"]["dataset"]
     return text(
         **_session(study, configuration),
-        node=config["node"],
+        node=node,
         batch_size=batch_size,
         input=_taken(study, model),
         title=entry["title"],

@@ -68,7 +68,7 @@ def _of_model(
         key = shared.values(row)
         if key in compared:
             row.update(bounds.get(key, {}))
-            row.update(_change(evaluated[key], evaluated[compared[key]]), baseline=baselines.name(compared[key]))
+            row.update(change(evaluated[key], evaluated[compared[key]]), baseline=baselines.name(compared[key]))
             row.update(_judged(row, evaluated[compared[key]], model["classes"]))
     return table
 
@@ -110,7 +110,7 @@ def _baseline(
     return baselines.choose(shared.values(row), sources.load(model["format"]).FRAMEWORK, unfit)
 
 
-def _change(predictions: pd.DataFrame, base: pd.DataFrame) -> dict[str, Any]:
+def change(predictions: pd.DataFrame, base: pd.DataFrame) -> dict[str, Any]:
     """The columns that compare two configurations on the labelled images, which are the same."""
     right, base_right = predictions["class1"] == predictions["label"], base["class1"] == base["label"]
     lost, won, images = int((base_right & ~right).sum()), int((right & ~base_right).sum()), len(predictions)

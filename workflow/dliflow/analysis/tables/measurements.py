@@ -19,7 +19,7 @@ COPIED = (
     *("inputs_mib", "distinct_batches", "inputs_exceed_cache"),
 )
 COUNTERS = ("involuntary_switches", "major_faults", "minor_faults")
-MACHINE = ("cpu", "hostname")
+MACHINE = ("cpu", "hostname", "kernel", "microcode")
 
 
 class Session(NamedTuple):
@@ -148,7 +148,7 @@ def _session(
         "group_ms": group["wall_s"] * 1e3,
         **{key: group["disturbance"][key] for key in ("others_cpu_s", "steal_s")},
         "taken_share": surroundings.taken_share([group], usable_cpus),
-        **{key: of["machine"][key] for key in MACHINE},
+        **{key: of["machine"].get(key) for key in MACHINE},
         "finished_at": of["finished_at"],
     }
     seen = Seen(opened, latency_ns, group, usable_cpus, of["figures"]["distinct_asked"])

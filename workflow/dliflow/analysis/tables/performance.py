@@ -22,6 +22,9 @@ OF_ALL = (
     "model_bytes",
     "launch",
     "settings",
+    "cpu",
+    "kernel",
+    "microcode",
 )  # the same in all sessions
 MEDIANS = ("import_ms", "load_ms", "first_request_ms", "anchor_ms")
 
@@ -163,4 +166,6 @@ def _differing(sessions: Sequence[Session]) -> list[str]:
         warnings.append("groups were launched in different ways; run the workflow again to its end")
     if len({session.row["cpu"] for session in sessions}) > 1:
         warnings.append("groups come from different CPU models under one node name; give each machine its own")
+    if len({(session.row["kernel"], session.row["microcode"]) for session in sessions}) > 1:
+        warnings.append("groups were measured with different kernels or microcode; measure again what was before")
     return warnings

@@ -31,9 +31,8 @@ FORMATS = {  # of numbers, by their unit
         "bytes": "#,##0",
     },
     **{"share": "0.0%", "probability": "0.000", "ratio": "0.000", "score": "0.0E+00"},
-    **{"count": "#,##0", "images": "#,##0"},
+    **{"count": "#,##0", "images": "#,##0", columns.MIXED: GENERAL},
 }
-FORMULA = ("=", "+", "-", "@")  # what a program takes for the beginning of one when somebody edits the cell
 ROWS, CHARACTERS = 1_048_575, 32_767  # that a sheet, below its header, and a cell can hold
 LEGEND = "columns"
 WIDEST, LETTER, MARGIN = 360, 7, 20  # pixels of a column at most, of a letter, and beside the text
@@ -54,7 +53,7 @@ def writers(sheet: Worksheet, quoted: Format) -> dict[str, Callable[[int, int, A
     """
 
     def text(row: int, place: int, value: str, form: Format) -> None:
-        sheet.write_string(row, place, shortened(value), quoted if value.startswith(FORMULA) else form)
+        sheet.write_string(row, place, shortened(value), quoted if value.startswith(columns.FORMULA) else form)
 
     return {
         columns.TEXT: text,
