@@ -152,7 +152,7 @@ def _whole(title: str, headings: Mapping[str, str], path: str, context: dict[str
     """
     jinja, link, drawn = page.environment(HERE), _link(path), context["charts"]
     jinja.filters.update(link=link)
-    say = jinja.get_template("macros.html.j2").make_module({})
+    say: Any = jinja.get_template("macros.html.j2").make_module({})
     long = (listing for listing in context["listings"].values() if listing.cut)
     blocks = {f"rows-{listing.name}": say.lines(listing, listing.lines, {}) for listing in long}
     template, parts = jinja.get_template("site.html.j2"), page.sections(jinja, context, headings)
