@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dliflow.files import digest
 from dliflow.machine import cpulist, system
 
 # Flags that decide which kernels a framework picks.
@@ -213,6 +214,27 @@ def describe() -> dict[str, Any]:
         "os": platform.system(),
         "python": sys.version.split()[0],
     }
+
+
+def stable(facts: dict[str, Any]) -> dict[str, Any]:
+    """What makes two machines the same for a figure of speed: hardware, kernel and microcode.
+
+    Memory is in whole GiB: the kernel keeps some MiB more or less for itself from start to start. Names and limits of
+    containers are left out, and so is how busy or fast the machine was.
+
+    Args:
+        facts: as `describe` gives them, now or in a record.
+
+    Raises:
+        KeyError: when they are not.
+    """
+    same = {name: facts[name] for name in ("cpu", "architecture", "logical_cpus", "kernel", "microcode")}
+    return {**same, "memory_gib": round(facts["memory_mib"] / 1024)}
+
+
+def fingerprint(facts: dict[str, Any]) -> str:
+    """Twelve hexadecimal digits that stand for a machine, by its `stable` facts."""
+    return digest(stable(facts))
 
 
 def has_bf16() -> bool:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from urllib.parse import quote
 import jinja2
 import vl_convert
 import yaml
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dliflow.analysis.rows import Rows, grouped
 from dliflow.report import (
@@ -86,7 +86,7 @@ SCRIPTS = ("data", "filter", "tables", "charts", "answer")
 THEMED = {canvas.INK: "ink", canvas.MUTED: "muted", canvas.GRID: "grid", canvas.FAINT: "faint", canvas.PAPER: "paper"}
 
 
-def inline(svg: str, name: str) -> Markup:
+def inline(svg: str, name: str, title: str = "") -> Markup:
     """A plot's SVG as a part of a page: the page's colours, its own ids, nothing before the element."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -94,8 +94,7 @@ def inline(svg: str, name: str) -> Markup:
     svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", svg)
     for colour, variable in THEMED.items():
         svg = svg.replace(colour, f"var(--{variable})")
-    title = PLOTS.get(name, name)
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{title}"', 1))
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(title or PLOTS.get(name, name))}"', 1))
 
 
 def plots(folder: Path) -> dict[str, Markup]:
@@ -105,10 +104,14 @@ def plots(folder: Path) -> dict[str, Markup]:
     return {name: inline(path.read_text("utf-8"), name) for name, path in fit.items()}
 
 
-def environment() -> jinja2.Environment:
-    """Jinja with everything from the tables escaped."""
+def environment(*folders: Path) -> jinja2.Environment:
+    """Jinja with everything from the tables escaped.
+
+    Args:
+        folders: of templates, beside the report's own.
+    """
     jinja = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
+        loader=jinja2.FileSystemLoader([HERE, *folders]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -152,11 +155,17 @@ class Section(NamedTuple):
     html: Markup
 
 
-def sections(jinja: jinja2.Environment, context: dict[str, Any]) -> list[Section]:
-    """All that have something to say."""
+def sections(
+    jinja: jinja2.Environment, context: dict[str, Any], headings: Mapping[str, str] = SECTIONS
+) -> list[Section]:
+    """All that have something to say.
+
+    Args:
+        headings: of the page's sections by the names of their files, in their order.
+    """
     every = [
         Section(name, heading, Markup(jinja.get_template(f"partials/{name}.html.j2").render(context).strip()))
-        for name, heading in SECTIONS.items()
+        for name, heading in headings.items()
     ]
     return [section for section in every if section.html]
 
@@ -230,18 +239,42 @@ def render(title: str, of: Sources) -> str:
         },
     }
     say = jinja.get_template("macros.html.j2").make_module({})
-    # Its stub asks for an argument that the function itself does not need.
-    libraries = [vl_convert.javascript_bundle()] if context["charts"] else []  # type: ignore[call-arg]
-    script = "\n".join((HERE / f"scripts/{name}.js").read_text("utf-8") for name in SCRIPTS)
-    return jinja.get_template("template.html.j2").render(
+    embedded = {"words": of.summary["words"], "charts": [chart._asdict() for chart in context["charts"]]}
+    blocks = dict(parts(say, of, rows, details, context["listings"], opens))
+    template = jinja.get_template("template.html.j2")
+    return whole(template, title, sections(jinja, context), embedded, blocks, SCRIPTS)
+
+
+def whole(
+    template: jinja2.Template,
+    title: str,
+    parts: Sequence[Section],
+    embedded: Mapping[str, Any],
+    blocks: Mapping[str, Any],
+    used: Sequence[str],
+    **more: Any,
+) -> str:
+    """A page with its style, its data, its scripts and the policy that allows these.
+
+    Args:
+        embedded: what the scripts read at once; where its `charts` are not empty, what draws them comes along.
+        blocks: what the scripts ask for by name.
+        used: names of the scripts.
+        more: what else the template shows.
+    """
+    # The package's stub asks for an argument that the function itself does not need.
+    libraries = [vl_convert.javascript_bundle()] if embedded["charts"] else []  # type: ignore[call-arg]
+    script = "\n".join((HERE / f"scripts/{name}.js").read_text("utf-8") for name in used)
+    return template.render(
         title=title,
         css=Markup((HERE / "page.css").read_text("utf-8")),
         policy=policy([*libraries, script]),
-        sections=sections(jinja, context),
-        data=as_json({"words": of.summary["words"], "charts": [chart._asdict() for chart in context["charts"]]}),
-        blocks={name: block(value) for name, value in parts(say, of, rows, details, context["listings"], opens)},
+        sections=parts,
+        data=as_json(embedded),
+        blocks={name: block(value) for name, value in blocks.items()},
         libraries=[Markup(library) for library in libraries],
         script=Markup(script),
+        **more,
     )
 
 
@@ -285,7 +318,8 @@ def filters(rows: Rows) -> dict[str, list]:
     """What the filter can choose from, in the order of the tables."""
     choices = {name: list(dict.fromkeys(row[name] for row in rows)) for name in ("framework", "precision")}
     settings = {row["setting"]: {"name": row["setting"], "model": row["model"]} for row in rows}
-    return {**choices, "setting": list(settings.values()), "batch": sorted({row["batch"] for row in rows})}
+    sizes = sorted({row["batch"] for row in rows})
+    return {**choices, "setting": list(settings.values()), "batch": sizes, "skipped": [True]}
 
 
 def as_json(value: Any) -> Markup:

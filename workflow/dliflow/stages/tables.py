@@ -146,8 +146,8 @@ def run(args: argparse.Namespace) -> None:
     pieces = with_changes(make(study_plan, given["models"]), study_plan, given["models"])
     reasons = write(pieces, args.out)
     environments = {name: digest for name, (_, digest) in known.items()}
-    about = {"dliflow": version.__version__, "environments": environments, **given["about"]}
-    write_json(args.out / Path(paths.ABOUT).name, about)
+    about = {"dliflow": version.__version__, "method": version.METHOD, "environments": environments}
+    write_json(args.out / Path(paths.ABOUT).name, {**about, **given["about"]})
     if args.mark is not None:
         if reasons:
             raise DliflowError("\n".join(reasons))

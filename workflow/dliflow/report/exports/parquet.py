@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Optional
 
 import duckdb
 
@@ -20,24 +22,31 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def write(table: str, source: Path, out: Path) -> None:
+def file(path: Path) -> str:
+    """A path in SQL that is read: of this file alone, whatever its name would mean as a pattern."""
+    return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
+
+
+def write(table: str, source: Path, out: Path, node: Optional[str] = None) -> None:
     """Write a table as Parquet.
 
     Args:
         table: its name.
         source: its CSV file.
         out: the file to write.
+        node: whose rows are written; those of all when absent.
     """
     declared = columns.TABLES[table]
     types = ", ".join(f"{literal(column.name)}: {literal(TYPES[column.kind])}" for column in declared)
     described = json.dumps([asdict(column) for column in declared], ensure_ascii=False)
     # All is said, so that nothing is guessed: a framework called `null` or a version 5.0 stays the text that it is.
     read = (
-        f"read_csv({literal(str(source))}, columns = {{{types}}}, auto_detect = false, header = true, delim = ',', "
+        f"read_csv({file(source)}, columns = {{{types}}}, auto_detect = false, header = true, delim = ',', "
         "quote = '\"', escape = '\"', nullstr = '', parallel = false)"
     )
+    rows = read if node is None else f"{read} WHERE node = {literal(node)}"
     with replacing(out) as scratch, duckdb.connect(":memory:") as connection:
         connection.execute(
-            f"COPY (SELECT * FROM {read}) TO {literal(str(scratch))} "
+            f"COPY (SELECT * FROM {rows}) TO {literal(str(scratch))} "
             f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{KEY}: {literal(described)}}})"
         )

@@ -68,6 +68,8 @@ class Listing(NamedTuple):
     lines: list[Line]
     remarks: dict[str, str]
     """By letter."""
+    named: str = "Configuration"
+    """Heading of the rows' names."""
 
     @property
     def cut(self) -> bool:

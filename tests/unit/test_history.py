@@ -1,0 +1,143 @@
+"""Which figures of a collection share a line, at which state, and what is told of changes from study to study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from collected import FACTS, World, study
+
+from dliflow.analysis.rows import key
+from dliflow.collection import history, publish, shelf
+
+STEADY = {(framework, month): 1.0 for framework in ("openvino", "tflite") for month in range(4)}
+WORLD = World(speed={**STEADY, ("openvino", 2): 1.25, ("openvino", 3): 1.25})
+CPU = "openvino", "fp32", 1  # the configuration that is looked at
+
+
+def collection(folder: Path, *studies: dict, world: World = WORLD) -> Path:
+    """A collection of studies of the months 0, 1, 2 …; each is told what is special about it."""
+    for month, special in enumerate(studies):
+        publish.publish(folder / "collection", study(folder / str(month), world, **{"month": month, **special}))
+    return folder / "collection"
+
+
+def shown(folder: Path, *studies: dict, world: World = WORLD) -> list[history.Shown]:
+    return history.read(shelf.entries(collection(folder, *studies, world=world)))
+
+
+def row(of: history.Shown) -> dict:
+    """Of the configuration that is looked at."""
+    (one,) = (each for each in of.speeds if key(each, ("framework", "precision", "batch_size")) == CPU)
+    return one
+
+
+def lines(studies: list[history.Shown]) -> list[int]:
+    """The number of that configuration's line in each study."""
+    every = [(of, row(of), history.speed_line(of.entry, row(of))) for of in studies]
+    return [number for _, _, number, _ in history.numbered(every)]
+
+
+def test_latencies_of_fast_and_slow_hours_are_those_of_one_state(tmp_path):
+    """The slope of this framework is 1: what the anchor takes longer, it does too."""
+    states = ({"state": 0.8}, {"state": 1.0}, {"state": 1.3})
+    rows = [row(of) for of in shown(tmp_path, *states, world=World(speed=STEADY))]
+    for each in rows:
+        assert each["latency_reference_ms"] == pytest.approx(6.0, rel=0.04)
+        assert each["reference_anchor_ms"] == pytest.approx(3.0)
+    assert [each["state_moved"] for each in rows] == pytest.approx([0.223, 0.0, -0.262], abs=0.001)
+
+
+def test_a_row_moves_with_its_interval_by_its_slope():
+    at = {"reference_anchor_ms": 2.0, "state_slope": 0.5, "latency_reference_ms": 10.0}
+    ends = {"latency_reference_ci_low_ms": 9.0, "latency_reference_ci_high_ms": None}
+    moved = history.moved({**at, **ends}, 8.0)
+    assert (moved["latency_reference_ms"], moved["latency_reference_ci_low_ms"]) == pytest.approx((20.0, 18.0))
+    assert moved["latency_reference_ci_high_ms"] is None
+    for unknown in ({"state_slope": None}, {"reference_anchor_ms": None}):
+        assert history.moved({**at, **ends, **unknown}, 8.0)["latency_reference_ms"] == 10.0
+
+
+def test_machines_have_states_of_their_own(tmp_path):
+    studies = shown(tmp_path, {"state": 1.0}, {"state": 1.0, "pace": 2.0, "facts": {**FACTS, "cpu": "A slow CPU"}})
+    assert sorted(history.states(studies).values()) == pytest.approx([3.0, 6.0])
+
+
+def test_a_new_version_stays_on_the_line(tmp_path):
+    studies = shown(tmp_path, {}, {}, {})
+    assert [row(of)["framework_version"] for of in studies] == ["1.2", "1.2", "1.2"] and lines(studies) == [0, 0, 0]
+    every = [(of, row(of), ()) for of in studies]
+    every[2] = (every[2][0], {**every[2][1], "framework_version": "1.3"}, ())
+    assert [changed for *_, changed in history.numbered(every)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("special", "reason"),
+    [
+        ({"facts": {**FACTS, "kernel": "6.2.0"}}, "kernel: 6.1.0 → 6.2.0"),
+        ({"facts": {**FACTS, "microcode": None}}, "microcode: 0x10 → none told"),
+        ({"images": "bb"}, "the model’s file, or what it was fed"),
+        ({"method": 2}, "method: version 1 → 2"),
+    ],
+)
+def test_what_may_not_be_compared_is_on_no_line_together(tmp_path, special, reason):
+    studies = shown(tmp_path, {}, {}, special, special)
+    assert lines(studies) == [0, 0, 1, 1]
+    (ended,) = history.breaks(studies, "tiny")
+    assert (ended.before, ended.after, ended.reasons) == (studies[1], studies[2], [reason])
+    pairs = [(step.before, step.after) for step in history.steps(studies, "tiny")]
+    assert pairs == [(studies[2], studies[3]), (studies[0], studies[1])]
+
+
+def test_other_hardware_is_another_page(tmp_path):
+    studies = shown(tmp_path, {}, {"facts": {**FACTS, "cpu": "Another"}}, {"facts": {**FACTS, "kernel": "6.2.0"}})
+    assert [len(of) for of in history.by_hardware(studies).values()] == [2, 1]
+
+
+@pytest.mark.parametrize("other", [{"threads": "4"}, {"launch": "cpus 0-3"}, {"settings": '{"hint": "x"}'}])
+def test_other_launch_settings_are_another_line(tmp_path, other):
+    (of,) = shown(tmp_path, {})
+    assert history.speed_line(of.entry, row(of)) != history.speed_line(of.entry, {**row(of), **other})
+
+
+def test_tuned_settings_are_what_a_study_looks_for(tmp_path):
+    (of,) = shown(tmp_path, {})
+    tuned = {**row(of), "parameters": "tuned"}
+    assert history.speed_line(of.entry, tuned) == history.speed_line(of.entry, {**tuned, "settings": '{"threads": 2}'})
+
+
+def test_steps_find_what_a_version_made_slower(tmp_path):
+    last, before = history.steps(shown(tmp_path, {}, {}, {}), "tiny")
+    slower = [each for each in last.changes if each["quantity"] == "latency" and each["framework"] == "openvino"]
+    assert {each["verdict"] for each in slower} == {"likely slower"} and len(slower) == 8
+    assert not any(each["measured_together"] for each in slower)
+    assert all(1.1 < each["change"] < 1.4 for each in slower)
+    same = [each for each in before.changes if each["quantity"] == "latency"]
+    assert sum(each["verdict"] == "no difference shown" for each in same) >= 11
+    quantities = {each["quantity"] for each in last.changes}
+    assert quantities >= {"latency", "peak_rss", "model_bytes", "top1", "status"}
+    assert not quantities & {"load", "first_request"}, "no anchor was beside them"
+
+
+def test_top1_on_other_images_is_not_compared(tmp_path):
+    studies = shown(tmp_path, {}, {})
+    new = studies[1].entry.content
+    moved = {**new, "evaluated": {"tiny": {"few": "0123456789ab"}}}
+    studies[1] = history.Shown(studies[1].entry._replace(content=moved), studies[1].performance, studies[1].accuracy)
+    (step,) = history.steps(studies, "tiny")
+    assert "top1" not in {each["quantity"] for each in step.changes}
+
+
+def test_an_invalid_study_counts_nowhere(tmp_path):
+    entries = shelf.entries(collection(tmp_path, {}, {}, {}))
+    shelf.mark_invalid(entries[1], "too hot")
+    studies = history.read(shelf.entries(tmp_path / "collection"))
+    assert [of.entry.path for of in studies] == [entries[0].path, entries[2].path]
+    (step,) = history.steps(studies, "tiny")
+    assert (step.before.date, step.after.date) == (studies[0].date, studies[1].date)
+
+
+def test_the_last_figures_know_how_long_their_line_is(tmp_path):
+    studies = shown(tmp_path, {}, {}, {"images": "bb"})
+    assert {count for _, _, count in history.latest(studies).values()} == {1}
+    assert {count for _, _, count in history.latest(studies[:2]).values()} == {2}

@@ -1,0 +1,295 @@
+"""The figures of all studies on lines, each at its machine's reference state.
+
+A line is one configuration at one batch size, as long as nothing but its version and the date changes. Where the
+machine, its kernel or microcode, the model's file, the images, the launch settings, the anchor or the method changes,
+the line ends and another one begins: figures of two lines are not compared.
+
+A study gives latencies at its own reference state, the median of what the anchor took in it. So that studies of fast
+and of slow hours can be set beside each other, they are moved to one state of the machine, the median over its studies,
+by the same slopes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+
+from dliflow.analysis import changes, ranking
+from dliflow.analysis.columns import CONFIGURATION, POINT
+from dliflow.analysis.ranking import Figure
+from dliflow.analysis.rows import Row, Rows, grouped, key, usable
+from dliflow.collection import shelf
+from dliflow.collection.shelf import Entry
+from dliflow.files import digest
+
+HARDWARE = ("cpu", "architecture", "logical_cpus", "memory_gib")
+LATENCY = "latency_reference_ms"
+LATENCY_ENDS = ("latency_reference_ci_low_ms", "latency_reference_ci_high_ms")
+FAR = math.log(1.25)  # from the machine's state to a study's: beyond, the slope carries too much
+# What of measurements.csv tells whether memory changed, and whether both were measured in the same way.
+COMPARED = (*POINT, "group", "latency_p50_ms", "peak_rss_mib", "cpu", "anchor")
+# Times that no anchor was beside: another state of the machine would pass for a change.
+AS_MEASURED = (changes.LOAD.name, changes.FIRST_REQUEST.name)
+# What of a config decides how something is launched.
+LAUNCH = ("launch", "threads", "options")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A study whose figures are drawn.
+
+    Attributes:
+        performance: its rows of that table, at the machine's reference state.
+        accuracy: its rows of that table.
+    """
+
+    entry: Entry
+    performance: Rows
+    accuracy: Rows
+
+    @property
+    def date(self) -> str:
+        """When its last record was written, ISO 8601."""
+        last: str = self.entry.content["last"]
+        return last
+
+    @cached_property
+    def speeds(self) -> Rows:
+        """Rows of performance with figures."""
+        return usable(self.performance)
+
+    @cached_property
+    def qualities(self) -> Rows:
+        """Of each configuration the first row of accuracy with figures, which is that of the study's own dataset."""
+        good = [row for row in self.accuracy if row["status"] == "ok"]
+        return [rows[0] for rows in grouped(good, CONFIGURATION).values()]
+
+    def of(self, model: str) -> Shown:
+        """The same with the rows of one model."""
+        tables = (self.performance, self.accuracy)
+        return Shown(self.entry, *([row for row in rows if row["model"] == model] for rows in tables))
+
+
+class Break(NamedTuple):
+    """Why lines end between two studies."""
+
+    before: Shown
+    after: Shown
+    reasons: list[str]
+
+
+def read(studies: Sequence[Entry]) -> list[Shown]:
+    """Those that are not marked invalid, with their figures."""
+    valid = [each for each in studies if each.invalid is None]
+    tables = (shelf.rows(valid, table) for table in ("performance", "accuracy"))
+    return at_one_state([Shown(*each) for each in zip(valid, *tables)])
+
+
+def hardware(of: Entry) -> str:
+    """A digest of the machine's hardware, whatever kernel and microcode ran on it."""
+    return digest([of.content["machine"][name] for name in HARDWARE])
+
+
+def by_hardware(studies: Iterable[Shown]) -> dict[str, list[Shown]]:
+    """Studies in their order, by hardware."""
+    groups: dict[str, list[Shown]] = {}
+    for each in studies:
+        groups.setdefault(hardware(each.entry), []).append(each)
+    return groups
+
+
+def models(studies: Iterable[Shown]) -> list[str]:
+    """Those with latencies, in the order in which they are met."""
+    return list(dict.fromkeys(row["model"] for each in studies for row in each.speeds))
+
+
+# --- One state for each machine ---------------------------------------------------------------------------------------
+
+
+def _state_of(entry: Entry, row: Row) -> Hashable:
+    """What shares a reference state: a machine, an anchor, and with how many threads that ran."""
+    return (entry.content["fingerprint"], *entry.content["anchors"], row["anchor_threads"])
+
+
+def states(studies: Iterable[Shown]) -> dict[Hashable, float]:
+    """The reference state of each machine: the median over its studies, by logarithms; ms that the anchor takes."""
+    each: dict[Hashable, list[float]] = {}
+    for study in studies:
+        of_study = {_state_of(study.entry, row): row["reference_anchor_ms"] for row in study.speeds}
+        for state, value in of_study.items():
+            if value:
+                each.setdefault(state, []).append(math.log(value))
+    return {state: math.exp(float(np.median(values))) for state, values in each.items()}
+
+
+def at_one_state(studies: Sequence[Shown]) -> list[Shown]:
+    """Studies with the latencies that they would have at their machine's reference state."""
+    known = states(studies)
+    return [
+        replace(each, performance=[moved(row, known.get(_state_of(each.entry, row))) for row in each.performance])
+        for each in studies
+    ]
+
+
+def moved(row: Row, state_ms: Optional[float]) -> Row:
+    """A row of performance.csv at another state of the machine; `state_moved` is the way there, in logarithms.
+
+    Args:
+        state_ms: what the anchor takes there; None where that is not known, and the row stays as it is.
+    """
+    if not state_ms or not row["reference_anchor_ms"] or row["state_slope"] is None:
+        return {**row, "state_moved": 0.0}
+    way = math.log(state_ms / row["reference_anchor_ms"])
+    factor = math.exp(row["state_slope"] * way)
+    new = {name: None if row[name] is None else row[name] * factor for name in (LATENCY, *LATENCY_ENDS)}
+    return {**row, **new, "reference_anchor_ms": state_ms, "state_moved": way}
+
+
+# --- Lines ------------------------------------------------------------------------------------------------------------
+
+
+def basis(of: Entry, model: str) -> tuple:
+    """What two studies of a model must have in common, so that any of their latencies may be compared."""
+    content = of.content
+    return (content["fingerprint"], content["method"], tuple(content["anchors"]), content["inputs"].get(model))
+
+
+def speed_line(of: Entry, row: Row) -> tuple:
+    """What stays the same along a line of latencies."""
+    asked = row["settings"] if row["parameters"] == "default" else None  # tuned ones are what the study found
+    return (*key(row, POINT), *basis(of, row["model"]), row["launch"], row["threads"], asked)
+
+
+def quality_line(of: Entry, row: Row) -> tuple:
+    """What stays the same along a line of top-1."""
+    evaluated = of.content["evaluated"].get(row["model"], {}).get(row["dataset"])
+    unlabelled = of.content["evaluated"].get(row["model"], {}).get(row["unlabelled_dataset"])
+    same = (of.content["fingerprint"], of.content["method"], evaluated, unlabelled)
+    return (*key(row, CONFIGURATION), row["dataset"], *same)
+
+
+def numbered(rows: Iterable[tuple[Shown, Row, tuple]]) -> Iterator[tuple[Shown, Row, int, bool]]:
+    """Rows with the number of their line, and whether the one before on it is of another version of the framework.
+
+    Args:
+        rows: each with its study and its line, from the oldest on.
+    """
+    numbers: dict[tuple, int] = {}
+    versions: dict[int, Any] = {}
+    for study, row, line in rows:
+        number = numbers.setdefault(line, len(numbers))
+        before = versions.get(number, row["framework_version"])
+        versions[number] = row["framework_version"]
+        yield study, row, number, before != row["framework_version"]
+
+
+def same_configuration(one: Row, other: Row) -> bool:
+    """Whether two rows, of whatever tables, are of the same configuration of a model."""
+    return key(one, CONFIGURATION) == key(other, CONFIGURATION)
+
+
+def latency(row: Row) -> Figure:
+    """At the machine's reference state, ms."""
+    return Figure(row[LATENCY], ranking.interval(*(row[end] for end in LATENCY_ENDS)))
+
+
+def latest(studies: Sequence[Shown]) -> dict[tuple, tuple[Shown, Row, int]]:
+    """By `POINT` the last figures, their study, and how many studies their line goes through."""
+    counts: dict[tuple, int] = {}
+    last: dict[tuple, tuple[Shown, Row, int]] = {}
+    for study in studies:
+        for row in study.speeds:
+            line = speed_line(study.entry, row)
+            counts[line] = counts.get(line, 0) + 1
+            last[key(row, POINT)] = (study, row, counts[line])
+    return last
+
+
+def breaks(studies: Sequence[Shown], model: str) -> list[Break]:
+    """Where lines of a model end, and why, from the newest on."""
+    of_model = [each for each in studies if model in each.entry.content["inputs"]]
+    every = [
+        Break(before, after, reasons(before.entry, after.entry, model)) for before, after in zip(of_model, of_model[1:])
+    ]
+    return [each for each in every[::-1] if each.reasons]
+
+
+def reasons(before: Entry, after: Entry, model: str) -> list[str]:
+    """What differs between two studies of a model so that their latencies may not be compared; empty where nothing."""
+    old, new = before.content, after.content
+    told = [
+        f"{name}: {old['machine'][name] or 'none told'} → {new['machine'][name] or 'none told'}"
+        for name in ("kernel", "microcode")
+        if old["machine"][name] != new["machine"][name]
+    ]
+    if old["method"] != new["method"]:
+        told.append(f"method: version {old['method']} → {new['method']}")
+    if old["anchors"] != new["anchors"]:
+        told.append(f"anchor: {', '.join(old['anchors'])} → {', '.join(new['anchors'])}")
+    if old["inputs"].get(model) != new["inputs"].get(model):
+        told.append("the model’s file, or what it was fed")
+    changed = [name for name in LAUNCH if old["config"].get(name) != new["config"].get(name)]
+    return [*told, *([f"launch settings: {', '.join(changed)}"] if changed else [])]
+
+
+# --- From study to study ----------------------------------------------------------------------------------------------
+
+
+class Step(NamedTuple):
+    """What changed between two studies of a model that may be compared."""
+
+    before: Shown
+    after: Shown
+    changes: Rows
+    """As `changes.changes` has them."""
+
+
+def steps(studies: Sequence[Shown], model: str) -> list[Step]:
+    """What changed from study to study of a model, from the newest on."""
+    pairs = _following([each.of(model) for each in studies], model)
+    entries = list({each.entry.path: each.entry for pair in pairs for each in pair}.values())
+    more = {
+        table: dict(zip([each.path for each in entries], shelf.rows(entries, table, names)))
+        for table, names in (("measurements", COMPARED), ("comparison", None))
+    }
+    return [Step(*pair, _changes(*pair, more)) for pair in pairs[::-1]]
+
+
+def _following(studies: Sequence[Shown], model: str) -> list[tuple[Shown, Shown]]:
+    """Studies that follow each other and have the same `basis`."""
+    pairs: list[tuple[Shown, Shown]] = []
+    last: dict[tuple, Shown] = {}
+    for study in studies:
+        if study.speeds:
+            same = basis(study.entry, model)
+            if same in last:
+                pairs.append((last[same], study))
+            last[same] = study
+    return pairs
+
+
+def _changes(before: Shown, after: Shown, more: Mapping[str, Mapping[str, Rows]]) -> Rows:
+    """Of latency, memory, size and quality, and of what runs at all.
+
+    Where the later study set a framework's old version beside the new one, these rounds tell.
+
+    Args:
+        more: by table and study rows of measurements and of comparison.
+    """
+    both = {quality_line(before.entry, row) for row in before.accuracy}
+    both &= {quality_line(after.entry, row) for row in after.accuracy}
+    old, new = (
+        {
+            "performance": side.performance,
+            "measurements": more["measurements"][side.entry.path],
+            "accuracy": [row for row in side.accuracy if quality_line(side.entry, row) in both],
+        }
+        for side in (before, after)
+    )
+    told = changes.changes(old, new, more["comparison"][after.entry.path])
+    return [row for row in told if row["quantity"] not in AS_MEASURED]
