@@ -48,7 +48,7 @@ def deployed(
     framework="onnxruntime", variant="default", precision="fp32", size=2, settings=None, variables=None, **entry
 ):
     """A configuration of a network of 3 scores."""
-    configuration = Configuration("tiny", framework, variant, precision, "cpu")
+    configuration = Configuration("tiny", framework, "python", variant, precision, "cpu")
     launch = program.launched(framework, settings or {}, variables or {})
     return program.Deployed(configuration, size, {**PLAIN, **entry}, 3, launch, ["model.onnx"])
 
@@ -275,7 +275,8 @@ def tables(tmp_path):
 
 def place(framework, size):
     """The values that name a row."""
-    return {"model": "tiny", "framework": framework, "variant": "default", "precision": "fp32", "device": "cpu"} | {
+    named = {"model": "tiny", "framework": framework, "api": "python", "variant": "default", "precision": "fp32"}
+    return named | {"device": "cpu",
         "node": "local", "parameters": "default", "batch_size": size}  # fmt: skip
 
 
@@ -287,7 +288,7 @@ def setting(tables):
 
 def test_what_is_recommended_is_named_with_what_for(tables):
     chosen = choice.recommended(setting(tables), Goal(latency_ms=20.0, batch_size=8, loss=0.01))
-    best = "results/deploy/tiny-onnxruntime-default-fp32-cpu-default-batch8/manifest.json"
+    best = "results/deploy/local/tiny-onnxruntime-python-default-fp32-cpu-default-batch8/manifest.json"
     assert chosen[best][:2] == [
         "your goal",
         "highest FPS",

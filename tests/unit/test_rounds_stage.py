@@ -18,7 +18,7 @@ from dliflow.study import plan
 
 STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"], "precisions": ["fp32"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "agreement": {"dataset": None},
     "profile": [],
@@ -31,7 +31,7 @@ MODELS = {
         "published": None,
     }
 }
-ORT, OV = "onnxruntime-default-fp32-default", "openvino-default-fp32-default"
+ORT, OV = "onnxruntime-python-default-fp32-default", "openvino-python-default-fp32-default"
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_batch_size_at_which_nothing_ran_is_left_out(study):
     assert rounds.chosen(asked(study, [1, 4])) == ([], [])
 
 
-TUNED = "openvino-default-fp32-tuned"
+TUNED = "openvino-python-default-fp32-tuned"
 
 
 @pytest.fixture

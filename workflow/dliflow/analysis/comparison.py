@@ -16,6 +16,7 @@ import numpy as np
 
 from dliflow import frameworks
 from dliflow.analysis import state
+from dliflow.configuration import CPP, PYTHON
 from dliflow.study import plan
 
 FIRST, SECOND, TIE = "first is faster", "second is faster", "no difference shown"
@@ -26,7 +27,7 @@ Groups = Sequence[Mapping[str, Any]]
 
 
 class Pair(NamedTuple):
-    """Two members to set against each other, and why: leaders, precision, tuning, version or batch size."""
+    """Two members to set against each other, and why: leaders, precision, tuning, api, version or batch size."""
 
     first: str
     second: str
@@ -62,7 +63,7 @@ class States(NamedTuple):
 
 
 def name(member: Mapping[str, Any]) -> str:
-    """`openvino-default-int8-default`: what a member is called in records.
+    """`openvino-python-default-int8-default`: what a member is called in records.
 
     An older version has `@2025.3.0` behind, and in a comparison of batch sizes each member `:4`.
     """
@@ -135,22 +136,32 @@ def choose(
         estimates: theirs, by the same names.
         most: how many leaders at most.
         older: for a configuration the same in an older version, where there is one. It is asked for the leaders, and
-            for the fastest of each framework, so that each whose version changed meets its old self; these meet the
-            other versions that stand beside them in the study, too.
+            for the fastest of each framework, so that each whose version changed meets its old self. The same ones meet
+            the other versions that stand beside them in the study, and themselves in the other language, where the
+            study has them.
     """
     first = leaders(estimates, most)
     chosen = {called: members[called] for called in first}
     pairs = [Pair(first[0], other, "leaders") for other in first[1:]]
     for called in dict.fromkeys([*first, *_fastest_of_frameworks(members, estimates)]):
         before, among = older(members[called]), list(members.values())
-        against = [(members[called], *each) for each in references(members[called], among)] if called in first else []
-        against += [(newer, other, "version") for newer, other in versions(members[called], among)]
-        for one, other, purpose in (*against, *([(members[called], before, "version")] if before else [])):
-            chosen |= {name(one): one, name(other): other}
-            pair = Pair(name(one), name(other), purpose)
-            if not any({pair.first, pair.second} == {known.first, known.second} for known in pairs):
+        against = references(members[called], among) if called in first else []
+        against += [(before, "version")] if before else []
+        beside = versions(members[called], among)
+        known = {**members, **{name(other): other for other, _ in against}}
+        meeting = [Pair(called, name(other), purpose) for other, purpose in against]
+        meeting += [Pair(name(newer), name(other), "version") for newer, other in beside]
+        for pair in (*meeting, *languages(members[called], members)):
+            chosen |= {each: known[each] for each in pair[:2]}
+            if not any({pair.first, pair.second} == {earlier.first, earlier.second} for earlier in pairs):
                 pairs.append(pair)
     return list(chosen.values()), pairs
+
+
+def languages(member: Mapping[str, Any], members: Collection[str]) -> list[Pair]:
+    """C++ against Python of the same configuration, where both can be compared."""
+    pair = Pair(*(name({**member, "api": api}) for api in (CPP, PYTHON)), "api")
+    return [pair] if {pair.first, pair.second} <= set(members) else []
 
 
 def _fastest_of_frameworks(members: Mapping[str, dict[str, Any]], estimates: Mapping[str, state.Estimate]) -> list[str]:
