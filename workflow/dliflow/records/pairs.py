@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from dliflow import frameworks
+from dliflow.configuration import PYTHON
 from dliflow.errors import DliflowError
 from dliflow.records import runnable
 from dliflow.records.runnable import Swept
 
 BEFORE, AFTER = "before", "after"
+USUAL = ("default", PYTHON)  # what goes without saying
 FRAMEWORK = re.compile(rf"(?P<framework>{frameworks.NAME})(==(?P<version>[\w.+!-]+))?")
 
 
@@ -57,7 +59,7 @@ class Pair(NamedTuple):
 
 def _name(identity: Mapping[str, str]) -> str:
     """`efficientnet_lite0 openvino int8 cpu`."""
-    return " ".join(value for value in identity.values() if value != "default")
+    return " ".join(value for value in identity.values() if value not in USUAL)
 
 
 def row_name(pair: str, batch_size: int) -> str:

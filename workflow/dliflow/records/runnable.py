@@ -60,9 +60,10 @@ class Swept:
     @property
     def missing(self) -> Optional[str]:
         """What keeps it from being run, and what to do; None where nothing does."""
-        return self.outdated or self._gone(
-            {"its environment": self.python, "its converted model": self.held["converted"]}
-        )
+        wanted = {"its environment": self.python, "its converted model": self.held["converted"]}
+        if self.held["built"] is not None:
+            wanted["its program in C++"] = self.held["built"]
+        return self.outdated or self._gone(wanted)
 
     @property
     def missing_beside(self) -> Optional[str]:
