@@ -30,7 +30,8 @@ from dliflow.analysis import comparison, stats, surroundings
 from dliflow.files import read_json, write_json
 from dliflow.study import paths
 
-NAMED = ("--converted", "--array", "--anchor", "--python", "--anchor-python")  # options that name files of the study
+# Options that name files of the study.
+NAMED = ("--converted", "--built", "--array", "--anchor", "--python", "--anchor-python")
 MARGINS = (0.02, 0.03, 0.05, 0.1)
 WRAPPER = """#!/bin/sh
 shift 2 # -m dliflow
@@ -170,8 +171,8 @@ def expected(study: Path) -> None:
 def chosen(args: argparse.Namespace) -> Path:
     """The record of the sweep of the configuration, below the study."""
     others = dict.fromkeys(("node", "device", "parameters", "environment", "variant"), "*")
-    named = {"model": args.model, "framework": args.framework, "precision": args.precision, "group": 1}
-    records = sorted(args.study.glob(paths.SWEEP.format(**others, **named)))
+    named = {key: getattr(args, key) for key in ("model", "framework", "api", "precision")}
+    records = sorted(args.study.glob(paths.SWEEP.format(**others, **named, group=1)))
     if not records:
         sys.exit(f"{args.study}: nothing of {args.framework} {args.precision} was measured; finish the study first")
     return records[-1].relative_to(args.study)
@@ -199,6 +200,7 @@ def options(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Those of the command line."""
     parser = finished.parser(__doc__)
     parser.add_argument("--framework", default="onnxruntime")
+    parser.add_argument("--api", default="python")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1])
     parser.add_argument("--slower", default="3%", help="the margin")

@@ -94,11 +94,10 @@ def _there(path: str) -> bool:
 def swept(study: Path) -> list[Swept]:
     """All that a study's records of the sweep tell of, each version of a framework apart; sorted.
 
+    Records that this version of dliflow cannot read count as none.
+
     Args:
         study: its folder, absolute.
-
-    Raises:
-        DliflowError: naming a record that is none of this version of dliflow, with what to do.
     """
     *folders, file = paths.SWEEP.split("/")
     pattern = "/".join([*("*" if "{" in folder else folder for folder in folders), file.format(group=1)])
@@ -106,7 +105,10 @@ def swept(study: Path) -> list[Swept]:
 
 
 def _swept(study: Path, path: Path) -> Optional[Swept]:
-    known = record.read(str(path))
+    try:
+        known = record.read(str(path))
+    except DliflowError:
+        return None
     if known["status"] != "ok":
         return None
     figures, words = known["figures"], known["command"]
