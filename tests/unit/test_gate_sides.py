@@ -21,14 +21,10 @@ from dliflow.study import arguments as command_line
 from dliflow.study import plan
 
 STUDY = {
-    **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"], "precisions": ["fp32"]},
-    **{"apis": ["python"], "devices": ["cpu"], "nodes": ["local"]},
-    **{
-        "latency": {"batch_sizes": [1, 4], "groups": 1},
-        "compare": {"leaders": 0},
-        "calibration": {"dataset": "few"},
-        "agreement": {"dataset": None},
-    },
+    **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"]},
+    **{"apis": ["python"], "precisions": ["fp32"]},
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 1}},
+    **{"compare": {"leaders": 0}, "calibration": {"dataset": "few"}, "agreement": {"dataset": None}},
     **{"profile": [], "tune": False, "throughput": {"in_flight": [], "batch_sizes": [1], "groups": 1, "p99_ms": None}},
 }
 MODEL = {"spec": "224px", "format": "onnx", "precision": None, "batch_size": None, "classes": 4, "published": None}

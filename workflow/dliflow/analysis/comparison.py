@@ -160,7 +160,7 @@ def choose(
 
 def languages(member: Mapping[str, Any], members: Collection[str]) -> list[Pair]:
     """C++ against Python of the same configuration, where both can be compared."""
-    pair = Pair(*(name({**member, "api": api}) for api in (CPP, PYTHON)), "api")
+    pair = Pair(name({**member, "api": CPP}), name({**member, "api": PYTHON}), "api")
     return [pair] if {pair.first, pair.second} <= set(members) else []
 
 

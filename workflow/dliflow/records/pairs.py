@@ -15,7 +15,6 @@ from dliflow.records.runnable import Swept
 
 BEFORE, AFTER = "before", "after"
 NOTHING = "there is no measurement that this version of dliflow can read in"
-USUAL = ("default", PYTHON)  # what goes without saying
 FRAMEWORK = re.compile(rf"(?P<framework>{frameworks.NAME})(==(?P<version>[\w.+!-]+))?")
 
 
@@ -59,8 +58,8 @@ class Pair(NamedTuple):
 
 
 def _name(identity: Mapping[str, str]) -> str:
-    """`efficientnet_lite0 openvino int8 cpu`."""
-    return " ".join(value for value in identity.values() if value not in USUAL)
+    """`efficientnet_lite0 openvino int8 cpu`; what is usual is not told."""
+    return " ".join(value for value in identity.values() if value not in ("default", PYTHON))
 
 
 def row_name(pair: str, batch_size: int) -> str:
@@ -89,7 +88,7 @@ def side(text: str, study: Path) -> Side:
     folder, framework, version = study.resolve(), named["framework"], named["version"]
     everything = runnable.swept(folder)
     there = ", ".join(_versions(everything)) or "nothing at all"
-    nothing = f"{text}: there is no such folder, and {NOTHING} {folder} of it, but of {there}"
+    nothing = f"{text}: there is no such folder, and of it {NOTHING} {folder}, but of {there}"
     if version is None:
         those = [one for one in everything if one.identity["framework"] == framework]
         return _today(folder, framework, those, nothing)

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
             compiled=cpp.compile_line(args.framework, built) if built else [],
         ),
     }
-    if built:
+    if text is not None and built:
         texts |= {
             cpp.PROGRAM: text,
             **{file.name: file.read_text(encoding="utf-8") for file in cpp.files(args.framework)},
