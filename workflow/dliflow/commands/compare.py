@@ -251,7 +251,7 @@ def result(args: argparse.Namespace) -> dict[str, Any]:
 
 def _nothing(before: Side, after: Side, every: Sequence[Any]) -> Optional[str]:
     """Why there is no row; None where there is one."""
-    problems = [side.problem for side in (before, after) if side.problem]
+    problems = list(dict.fromkeys(side.problem for side in (before, after) if side.problem))
     none = "both have no such row in common; look at what each of them measured, and at --framework and its like"
     return None if every else "; ".join(problems) or none
 
