@@ -1,16 +1,18 @@
 """How often `./dliflow compare` is right: its four exit statuses, and its false alarms. Prints figures.
 
-    .venv/bin/python benchmarks/gate.py STUDY --framework onnxruntime
+    PYTHONPATH=workflow .venv/bin/python benchmarks/gate.py STUDY --framework onnxruntime
 
-One configuration of a finished study is set against itself, and against a copy that is slowed by known shares. All runs
-are those of the command, with its budget. `--on-busy-machine` is given, so that the figures tell of this machine as it
-is; how busy it was is printed.
+First, how many groups a row takes that did not change: by how much the groups of the study's own comparisons differ.
+With `--runs 0` that is all. Then one configuration of the study is set against itself, and against a copy that is
+slowed by known shares. All runs are those of the command, with its budget. `--on-busy-machine` is given, so that the
+figures tell of this machine as it is; how busy it was is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -22,12 +24,15 @@ from typing import Any
 
 import finished
 import numpy as np
+from scipy import special
 
-from dliflow.analysis import stats, surroundings
+from dliflow.analysis import comparison, stats, surroundings
 from dliflow.files import read_json, write_json
 from dliflow.study import paths
 
-NAMED = ("--converted", "--array", "--anchor", "--python", "--anchor-python")  # options that name files of the study
+# Options that name files of the study.
+NAMED = ("--converted", "--built", "--array", "--anchor", "--python", "--anchor-python")
+MARGINS = (0.02, 0.03, 0.05, 0.1)
 WRAPPER = """#!/bin/sh
 shift 2 # -m dliflow
 exec {python} {slowed} {share} "$@"
@@ -128,11 +133,46 @@ def repeated(what: str, before: str, after: str, args: argparse.Namespace, folde
     print(f"  {np.median(seconds):.0f} s a run (median); others took {np.nanmedian(taken):.0%} of the processors' time")
 
 
+def spreads(study: Path) -> np.ndarray:
+    """Of each pair that was compared in the study the standard deviation of a group's log ratio."""
+    values = []
+    for path in sorted(study.glob(paths.COMPARE.format(node="*", model="*", device="*", batch_size="*"))):
+        record = read_json(path)
+        figures = record["figures"] if record["status"] == "ok" else {"pairs": []}
+        for pair in figures["pairs"]:
+            half = finished.half(comparison.ratio(figures["groups"], comparison.Pair(**pair)).interval)
+            count = len(figures["groups"])
+            values.append(half * math.sqrt(count) / special.stdtrit(count - 1, 0.975))
+    return np.array(values)
+
+
+def needed(spread: float, slower: float, rows: int) -> int:
+    """Groups after which a row that did not change is expected to have passed."""
+    early = 1 - comparison.EARLY * (1 - comparison.confidence(range(rows)))
+    count = finished.settings()["compare"]["groups"]
+    while special.stdtrit(count - 1, (1 + early) / 2) * spread / math.sqrt(count) > math.log1p(slower):
+        count += 1
+    return count
+
+
+def expected(study: Path) -> None:
+    """What passing takes at some margins, by the study's own comparisons."""
+    values = spreads(study)
+    middle, most = np.nanquantile(values, [0.5, 0.9])
+    print(
+        f"{len(values)} pairs of the study's comparisons: a group's ratio has sd {middle:.1%}, ninth decile {most:.1%}"
+    )
+    print("Groups until a row that did not change passes (ninth decile)")
+    for rows in (1, 8):
+        each = (f"{margin:.0%}: {needed(middle, margin, rows)} ({needed(most, margin, rows)})" for margin in MARGINS)
+        print(f"  {rows} row{'s' if rows > 1 else ' '}  {', '.join(each)}")
+
+
 def chosen(args: argparse.Namespace) -> Path:
     """The record of the sweep of the configuration, below the study."""
     others = dict.fromkeys(("node", "device", "parameters", "environment", "variant"), "*")
-    named = {"model": args.model, "framework": args.framework, "precision": args.precision, "group": 1}
-    records = sorted(args.study.glob(paths.SWEEP.format(**others, **named)))
+    named = {key: getattr(args, key) for key in ("model", "framework", "api", "precision")}
+    records = sorted(args.study.glob(paths.SWEEP.format(**others, **named, group=1)))
     if not records:
         sys.exit(f"{args.study}: nothing of {args.framework} {args.precision} was measured; finish the study first")
     return records[-1].relative_to(args.study)
@@ -141,6 +181,9 @@ def chosen(args: argparse.Namespace) -> Path:
 def main(args: argparse.Namespace) -> None:
     """All of it."""
     args.study = args.study.resolve()
+    expected(args.study)
+    if not args.runs:
+        return
     record = chosen(args)
     print(f"{args.framework} {args.precision}, batch sizes {args.batch_sizes}, slower {args.slower}, {args.budget:g} s")
     with tempfile.TemporaryDirectory() as name:
@@ -157,6 +200,7 @@ def options(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Those of the command line."""
     parser = finished.parser(__doc__)
     parser.add_argument("--framework", default="onnxruntime")
+    parser.add_argument("--api", default="python")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1])
     parser.add_argument("--slower", default="3%", help="the margin")

@@ -195,7 +195,13 @@ def test_a_study_is_not_set_against_a_framework(before):
 
 def test_a_version_that_was_never_measured_is_told_with_those_that_were(before):
     problem = pairs.side("openvino==9.9", before).problem
-    assert "but onnxruntime==1.0, openvino==1.0" in problem
+    assert "but of onnxruntime==1.0, openvino==1.0" in problem
+
+
+def test_a_record_of_another_version_of_dliflow_counts_as_none(before, after):
+    (record,) = before.glob("results/sweep/local/m/openvino-*/*.json")
+    write_json(record, {**read_json(record), "schema": 0})
+    assert matched(before, after).only_after == [f"m openvino fp32 cpu, batch size {size}" for size in (1, 4)]
 
 
 # --- The command ------------------------------------------------------------------------------------------------------
@@ -263,7 +269,8 @@ def test_without_a_common_row_nothing_is_measured(before, after, capsys):
 def test_a_study_without_figures_is_not_measured(before, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert compare.run(asked(before, tmp_path / "empty")) == 5
-    assert f"nothing was measured in {tmp_path / 'empty'}; run the study" in capsys.readouterr().out
+    told = f"there is no measurement that this version of dliflow can read in {tmp_path / 'empty'}; run the study"
+    assert told in capsys.readouterr().out
 
 
 def test_a_row_that_cannot_be_measured_lets_no_build_pass(before, after, monkeypatch, capsys):

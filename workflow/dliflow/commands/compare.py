@@ -147,7 +147,7 @@ def decided(pair: Pair, row: Mapping[str, Any], on_busy_machine: bool) -> dict[s
     """
     verdict, reason = row["verdict"], row["reason"]
     doubtful = [one.removeprefix(doubts.DOUBTFUL) for one in row["warnings"] if one.startswith(doubts.DOUBTFUL)]
-    if doubtful and not on_busy_machine:
+    if doubtful and verdict != gate.NOT_MEASURED and not on_busy_machine:
         verdict, reason = gate.NOT_MEASURED, f"{doubtful[0]}, or decide all the same with --on-busy-machine"
     last = row["measurements"][-1] if row["measurements"] else {}
     return {
@@ -251,7 +251,7 @@ def result(args: argparse.Namespace) -> dict[str, Any]:
 
 def _nothing(before: Side, after: Side, every: Sequence[Any]) -> Optional[str]:
     """Why there is no row; None where there is one."""
-    problems = [side.problem for side in (before, after) if side.problem]
+    problems = list(dict.fromkeys(side.problem for side in (before, after) if side.problem))
     none = "both have no such row in common; look at what each of them measured, and at --framework and its like"
     return None if every else "; ".join(problems) or none
 

@@ -14,6 +14,7 @@ from dliflow.records import runnable
 from dliflow.records.runnable import Swept
 
 BEFORE, AFTER = "before", "after"
+NOTHING = "there is no measurement that this version of dliflow can read in"
 FRAMEWORK = re.compile(rf"(?P<framework>{frameworks.NAME})(==(?P<version>[\w.+!-]+))?")
 
 
@@ -77,7 +78,7 @@ def side(text: str, study: Path) -> Side:
     """
     if Path(text).is_dir():
         folder = Path(text).resolve()
-        return _today(folder, None, runnable.swept(folder), f"nothing was measured in {folder}")
+        return _today(folder, None, runnable.swept(folder), f"{NOTHING} {folder}")
     named = FRAMEWORK.fullmatch(text)
     if named is None:
         raise DliflowError(
@@ -87,7 +88,7 @@ def side(text: str, study: Path) -> Side:
     folder, framework, version = study.resolve(), named["framework"], named["version"]
     everything = runnable.swept(folder)
     there = ", ".join(_versions(everything)) or "nothing at all"
-    nothing = f"{text}: there is no such folder, and nothing of it was measured in {folder}, but {there}"
+    nothing = f"{text}: there is no such folder, and of it {NOTHING} {folder}, but of {there}"
     if version is None:
         those = [one for one in everything if one.identity["framework"] == framework]
         return _today(folder, framework, those, nothing)

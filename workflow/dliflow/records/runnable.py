@@ -60,9 +60,10 @@ class Swept:
     @property
     def missing(self) -> Optional[str]:
         """What keeps it from being run, and what to do; None where nothing does."""
-        return self.outdated or self._gone(
-            {"its environment": self.python, "its converted model": self.held["converted"]}
-        )
+        wanted = {"its environment": self.python, "its converted model": self.held["converted"]}
+        if self.held["built"] is not None:
+            wanted["its program in C++"] = self.held["built"]
+        return self.outdated or self._gone(wanted)
 
     @property
     def missing_beside(self) -> Optional[str]:
@@ -93,11 +94,10 @@ def _there(path: str) -> bool:
 def swept(study: Path) -> list[Swept]:
     """All that a study's records of the sweep tell of, each version of a framework apart; sorted.
 
+    Records that this version of dliflow cannot read count as none.
+
     Args:
         study: its folder, absolute.
-
-    Raises:
-        DliflowError: naming a record that is none of this version of dliflow, with what to do.
     """
     *folders, file = paths.SWEEP.split("/")
     pattern = "/".join([*("*" if "{" in folder else folder for folder in folders), file.format(group=1)])
@@ -105,7 +105,10 @@ def swept(study: Path) -> list[Swept]:
 
 
 def _swept(study: Path, path: Path) -> Optional[Swept]:
-    known = record.read(str(path))
+    try:
+        known = record.read(str(path))
+    except DliflowError:
+        return None
     if known["status"] != "ok":
         return None
     figures, words = known["figures"], known["command"]
