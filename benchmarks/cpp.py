@@ -80,9 +80,7 @@ def main(args: argparse.Namespace) -> None:
             found = comparison.ratio(made, PAIR)
             low, high = found.interval or (float("nan"), float("nan"))
             medians = ", ".join(f"{name} {median_us(made, name):.0f} µs" for name in commands)
-            print(
-                f"  batch size {size:3}: {found.ratio:.3f} [{low:.3f}, {high:.3f}], {args.groups} groups; {medians}"
-            )
+            print(f"  batch size {size:3}: {found.ratio:.3f} [{low:.3f}, {high:.3f}], {args.groups} groups; {medians}")
 
 
 if __name__ == "__main__":

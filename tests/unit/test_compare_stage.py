@@ -18,7 +18,7 @@ from dliflow.study import plan
 
 STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"], "precisions": ["fp32"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"apis": ["python"], "devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "agreement": {"dataset": None},
     "profile": [],

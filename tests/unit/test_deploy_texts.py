@@ -316,6 +316,7 @@ def text_of(tables, framework, size, title="A network", launch=None, **changes):
         "launch": LAUNCH | (launch or {}),
         "python": "3.11",
         "pins": "",
+        "compiled": [],
     }
     what = deployed("onnxruntime", size=size, settings={"threads": 3})
     return readme.render(what, origin, tables, row, **{**given, **changes})
@@ -372,7 +373,7 @@ def asked(folder: Path, out: Path, **changes) -> argparse.Namespace:
         "goal": None,
     }
     given |= {"file": pinned(folder), "environment": None, "tables": folder / "tables", "out": out}
-    given |= {"converted": folder / "beta.json"}
+    given |= {"converted": folder / "beta.json", "built": None}
     return argparse.Namespace(**given | changes)
 
 

@@ -28,7 +28,7 @@ from dliflow.study import config, paths, plan
 
 STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"], "precisions": ["fp32", "int8"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"apis": ["python"], "devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "throughput": {"in_flight": [1, 2, 4], "batch_sizes": [1, 4], "groups": 3, "p99_ms": 100},
     "agreement": {"dataset": "many"},

@@ -141,7 +141,8 @@ def choose(
 
 def languages(member: Mapping[str, Any], members: Collection[str]) -> list[Pair]:
     """C++ against Python of the same configuration, where both can be compared."""
-    pair = Pair(*(name({**member, "api": api}) for api in (CPP, PYTHON)), "api")
+    in_cpp, in_python = (name({**member, "api": api}) for api in (CPP, PYTHON))
+    pair = Pair(in_cpp, in_python, "api")
     return [pair] if {pair.first, pair.second} <= set(members) else []
 
 
