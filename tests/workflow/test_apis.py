@@ -33,7 +33,7 @@ def test_a_study_in_both_languages(finished, tmp_path):
     for table in ("parity", "accuracy"):
         (row,) = (row for row in finished.table(table) if (row["framework"], row["api"]) == ("alpha", "cpp"))
         assert row["status"] == "ok"
-    assert row["baseline"] == "alpha-python-default-fp32" and row["top1_change"] == "0.0"
+    assert row["baseline"] == "alpha-python-default-fp32" and float(row["top1_change"]) == 0
     manifest = finished.read(paths.BUILT)
     assert manifest["status"] == "ok" and list(manifest["files"]) == ["worker"]
     pairs = {(row["first"], row["second"]) for row in finished.table("comparison") if row["batch_size"] == "1"}
