@@ -7,6 +7,11 @@ from dataclasses import asdict, dataclass
 PYTHON, CPP = "python", "cpp"  # the APIs of frameworks
 
 
+def family(framework: str) -> str:
+    """What a framework is, in whatever version: `openvino` of `openvino` and of `openvino@2025.3`."""
+    return framework.partition("@")[0]
+
+
 @dataclass(frozen=True)
 class Configuration:
     """What a row of the tables is of, before anything is known of it.

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Optional
 
+from dliflow.configuration import family
+
 FOLDER = Path("workflow/cpp")
 SHARED = ("worker.cpp", "worker.h", "json.h", "series.h", "system.h")  # around each framework's own
 
@@ -33,21 +35,24 @@ def names() -> list[str]:
 
 
 def load(name: str) -> ModuleType:
-    """The module of a framework that has one, by its name."""
-    return importlib.import_module(f"dliflow.building.{name}")
+    """The module of a framework that has one, by its name, with a version or without."""
+    return importlib.import_module(f"dliflow.building.{family(name)}")
 
 
 def lacking(name: str, precision: str) -> Optional[str]:
     """Why a framework has no program in C++ for a precision; None where it has."""
-    if name not in names():
+    module = family(name)
+    if module not in names():
         return (
-            f"there is no program in C++ for {name}, which would be workflow/cpp/{name}.cpp and "
-            f"workflow/dliflow/building/{name}.py"
+            f"there is no program in C++ for {name}, which would be workflow/cpp/{module}.cpp and "
+            f"workflow/dliflow/building/{module}.py"
         )
-    module = load(name)
-    return getattr(module, "REASON", None) or (module.supports(precision) if hasattr(module, "supports") else None)
+    building = load(name)
+    return getattr(building, "REASON", None) or (
+        building.supports(precision) if hasattr(building, "supports") else None
+    )
 
 
 def sources(name: str) -> list[str]:
     """The files that a framework's program is compiled from, its own first."""
-    return [str(FOLDER / file) for file in (f"{name}.cpp", *SHARED)]
+    return [str(FOLDER / file) for file in (f"{family(name)}.cpp", *SHARED)]

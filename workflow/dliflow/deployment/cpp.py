@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 
 from dliflow import building
+from dliflow.configuration import family
 from dliflow.deployment.program import Deployed
 from dliflow.images import inputs
 from dliflow.measuring.program import written
@@ -22,7 +23,7 @@ SITE = ".venv/bin/python -c \"import sysconfig; print(sysconfig.get_paths()['pla
 
 def files(framework: str) -> list[Path]:
     """The measured code that `predict.cpp` is compiled with."""
-    return [building.FOLDER / "worker.h", building.FOLDER / f"{framework}.cpp"]
+    return [building.FOLDER / "worker.h", building.FOLDER / f"{family(framework)}.cpp"]
 
 
 def quoted(text: str) -> str:
@@ -50,7 +51,7 @@ def render(deployed: Deployed, heading: str) -> str:
     )
     return jinja.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         heading=_line(heading),
-        framework=configuration.framework,
+        framework=family(configuration.framework),
         batch_size=deployed.batch_size,
         scores=deployed.scores,
         entry=entry,
@@ -79,7 +80,7 @@ def compile_line(framework: str, built: dict[str, Any]) -> list[str]:
     ]
     words = [word.replace(built["site"], "$SITE") for word in of_site]
     written_out = [f'"{word}"' if "$SITE" in word else shlex.quote(word) for word in words]
-    return [f"SITE=$({SITE})", " ".join(["g++", PROGRAM, f"{framework}.cpp", *written_out, "-o", "predict"])]
+    return [f"SITE=$({SITE})", " ".join(["g++", PROGRAM, f"{family(framework)}.cpp", *written_out, "-o", "predict"])]
 
 
 def imports(built: dict[str, Any]) -> str:
