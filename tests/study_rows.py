@@ -15,7 +15,7 @@ from dliflow.analysis import state
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.ranking import groups as rebuilt
 from dliflow.analysis.tables import accuracy as accuracy_table
-from dliflow.analysis.tables import shared
+from dliflow.analysis.tables import nodes, shared
 from dliflow.files import write_json
 from dliflow.report import read
 
@@ -169,7 +169,7 @@ def in_flight(framework, number, images_per_s, latency_ms, precision="fp32", sta
 
 
 def tables_of(
-    points, accuracy, folder: Path, comparison=(), rounds=(), tuning=(), throughput=(), profile=()
+    points, accuracy, folder: Path, comparison=(), rounds=(), tuning=(), throughput=(), profile=(), changes=()
 ) -> read.Tables:
     """The tables, written and read again."""
     folder.mkdir(exist_ok=True)
@@ -184,6 +184,8 @@ def tables_of(
         "distributions": [spread(row) for row, _ in points if row["status"] == "ok"],
         "throughput": list(throughput),
         "tuning": list(tuning),
+        "changes": list(changes),
+        "nodes": nodes.rows([row for row, _ in points]),
     }.items():
         shared.frame(rows, name).to_csv(folder / f"{name}.csv", index=False)
     write_json(folder / "about.json", ABOUT)

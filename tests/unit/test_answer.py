@@ -73,7 +73,7 @@ def test_the_data_answer_every_question_with_figure_interval_cost_and_files(tmp_
     assert row["fps_ci_low"] < row["fps"] < row["fps_ci_high"]
     assert (row["loss_low_share"], row["loss_high_share"], row["images_needed"]) == (0.0, 0.09, 990)
     assert row["doubts"]["loss"].startswith("20 images cannot tell what int8 costs: up to 9.0 % of top-1")
-    assert row["deploy"] == "results/deploy/tiny-a-python-default-int8-cpu-default-batch1"
+    assert row["deploy"] == "results/deploy/local/tiny-a-python-default-int8-cpu-default-batch1"
     assert Path(row["deploy"], "manifest.json") == Path(paths.DEPLOYED.format(**row))
     assert row["recommended_for"] == ["lowest_latency", "highest_fps", "smallest_memory"]
     within = outcomes[of["questions"]["lowest_latency_within"]]
@@ -195,18 +195,15 @@ def test_the_questions_are_answered_with_what_they_cost_and_what_is_sure(tmp_pat
 def test_where_there_is_no_room_for_all_each_answer_keeps_its_cost(tmp_path):
     tables = study(tmp_path)
     models = [f"m{number}" for number in range(3)]
-    for name in ("performance", "measurements", "accuracy"):
-        rows = getattr(tables, name)
-        rows[:] = [row | {"model": model} for model in models for row in rows]
-    text = terminal(tables, None)
+    names = ("performance", "measurements", "accuracy")
+    of_names = {name: [row | {"model": model} for model in models for row in getattr(tables, name)] for name in names}
+    text = terminal(tables._replace(**of_names), None)
     for model in models:
         (_, _, of_model) = text.partition(f"{model} · cpu · local")
         assert flat(of_model).startswith("Lowest latency a int8 at batch size 1: 1.05 ms [1.00, 1.10] 20 images cannot")
     many = [f"m{number}" for number in range(9)]
-    for name in ("performance", "measurements", "accuracy"):
-        rows = getattr(tables, name)
-        rows[:] = [row | {"model": model} for model in many for row in rows if row["model"] == "m0"]
-    assert "more of model, device and node in the report" in terminal(tables)
+    of_names = {name: [row | {"model": model} for model in many for row in getattr(tables, name)] for name in names}
+    assert "more of model, device and node in the report" in terminal(tables._replace(**of_names))
 
 
 def test_what_looks_like_chance_is_no_answer_on_the_terminal(tmp_path):

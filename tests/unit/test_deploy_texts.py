@@ -288,7 +288,7 @@ def setting(tables):
 
 def test_what_is_recommended_is_named_with_what_for(tables):
     chosen = choice.recommended(setting(tables), Goal(latency_ms=20.0, batch_size=8, loss=0.01))
-    best = "results/deploy/tiny-onnxruntime-python-default-fp32-cpu-default-batch8/manifest.json"
+    best = "results/deploy/local/tiny-onnxruntime-python-default-fp32-cpu-default-batch8/manifest.json"
     assert chosen[best][:2] == [
         "your goal",
         "highest FPS",

@@ -36,6 +36,19 @@ def test_every_configuration_has_its_rows():
         assert {"envs/anchor", paths.ANCHOR, row["record"]} <= set(row["needs"])
 
 
+def test_the_plan_of_a_model_has_its_rows_and_no_others_in_their_order():
+    whole = plan.build(
+        config.study({**STUDY, "models": ["m", "n"]}, "test"), {"m": MODEL, "n": MODEL}, lambda name: name, files.digest
+    )
+    parts = plan.by_model(whole)
+    assert list(parts) == ["m", "n"]
+    for stage, rows in whole.items():
+        assert [row for model in parts for row in parts[model][stage]] == sorted(rows, key=lambda row: row["model"])
+        assert {row["model"] for row in parts["n"][stage]} <= {"n"}
+    point = {"model": "n", "device": "cpu", "node": "local", "batch_size": 1}
+    assert plan.candidates(parts["n"], **point) == plan.candidates(whole, **point) != []
+
+
 def test_throughput_has_a_row_for_each_number_in_flight_and_a_record_for_each_group():
     assert build()["throughput"] == []
     asked = {"in_flight": [1, 2, 4], "batch_sizes": [1, 8], "groups": 2, "p99_ms": 30}

@@ -6,7 +6,6 @@ import argparse
 import ast
 import csv
 import difflib
-import json
 import math
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from dliflow.study import config, paths, plan
 
 STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"], "precisions": ["fp32", "int8"]},
-    **{"apis": ["python"], "devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"apis": ["python"], "devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "throughput": {"in_flight": [1, 2, 4], "batch_sizes": [1, 4], "groups": 3, "p99_ms": 100},
     "agreement": {"dataset": "many"},
@@ -42,6 +41,7 @@ STUDY = {
     ],
 }
 TUNED = {**STUDY, "tune": {"frameworks": ["onnxruntime"], "precisions": None, "batch_sizes": [4]}}
+SEVERAL = {**TUNED, "nodes": ["local", "second"]}
 MODELS = {
     "m": {
         **{"spec": "224px", "format": "pytorch_state_dict", "precision": None, "batch_size": None, "classes": 4},
@@ -68,8 +68,12 @@ def study(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tuned(tmp_path, monkeypatch):
-    """The same of a study in which one framework is tuned, so that every table has rows."""
+    """The same of a study in which one framework is tuned and has been upgraded; beside it records of a second node: so
+    every table has rows.
+    """
     monkeypatch.chdir(tmp_path)
+    recorded(SEVERAL)
+    records.before(TUNED, MODELS, ["onnxruntime"])
     return recorded(TUNED)
 
 
@@ -78,9 +82,9 @@ def written(folder) -> dict[str, list[list[str]]]:
     parser = argparse.ArgumentParser()
     tables.arguments(parser)
     environments = {name: [None, files.digest(name)] for name in (*STUDY["frameworks"], plan.ANCHOR)}
-    options = {"study": TUNED, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
-    tables.run(parser.parse_args([f"--{key}={json.dumps(value)}" for key, value in options.items()]
-                                 + [f"--out={folder}"]))  # fmt: skip
+    given = {"study": SEVERAL, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
+    write_json(Path("study.json"), given)
+    tables.run(parser.parse_args(["--study=study.json", f"--out={folder}"]))
     return {path.stem: list(csv.reader(open(path, newline=""))) for path in Path(folder).glob("*.csv")}
 
 
@@ -134,6 +138,17 @@ def test_a_table_that_was_edited_is_refused(tuned, tmp_path, change, told):
     with pytest.raises(DliflowError, match=r"measurements\.csv: empty, half written or edited \(") as error:
         read.table(path)
     assert told in str(error.value)
+
+
+def test_texts_of_others_are_no_formulas_in_a_spreadsheet(tmp_path):
+    texts = ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", "'=1", "'a", "a=1", "5.0"]
+    shared.frame([{"model": "m", "reason": text} for text in texts], "parity").to_csv(
+        tmp_path / "parity.csv", index=False, lineterminator="\n"
+    )
+    with open(tmp_path / "parity.csv", newline="") as stream:
+        cells = [row["reason"] for row in csv.DictReader(stream)]
+    assert not [cell for cell in cells if cell.startswith(columns.FORMULA)]
+    assert [row["reason"] for row in read.table(tmp_path / "parity.csv")] == texts
 
 
 def test_the_page_of_the_tables_is_made_of_the_declaration():
@@ -207,6 +222,16 @@ def test_the_purposes_of_the_schema_stand_in_the_column_of_their_name():
 def agreeing(study_plan) -> list[dict]:
     """Rows of parity that say nothing against anything."""
     return [{**row, "status": "ok", "reason": None} for row in study_plan["parity"]]
+
+
+def of_performance(study_plan) -> list[dict]:
+    """The whole table."""
+    return performance.rows(measurements.read(study_plan), agreeing(study_plan))
+
+
+def of_measurements(study_plan) -> list[dict]:
+    """The whole table."""
+    return [row for measured in measurements.read(study_plan) for row in measured.rows]
 
 
 def of_sweep(study_plan, row, group=None) -> list[dict]:
@@ -284,7 +309,7 @@ def test_each_node_has_its_own_reference_state(study):
 
 
 def test_a_row_of_measurements_is_what_its_session_tells(study):
-    rows = measurements.read(study).rows
+    rows = of_measurements(study)
     assert len(rows) == 2 * 2 * 3 * 2 * 2
     for planned in study["sweep"]:
         key = (*columns.POINT, "group")
@@ -307,7 +332,7 @@ def test_a_row_of_measurements_is_what_its_session_tells(study):
 
 
 def test_a_distribution_counts_every_request_of_its_point(study):
-    for row in distributions.rows(measurements.read(study)):
+    for row in [row for measured in measurements.read(study) for row in distributions.rows(measured)]:
         sessions = sessions_of(of_sweep(study, row), row["batch_size"])
         durations = np.concatenate([durations_ms(session) for session in sessions])
         counts = [int(count) for count in row["counts"].split()]
@@ -346,8 +371,7 @@ def leave_part(row, broken, rng=None):
 def test_a_batch_size_that_broke_in_a_group_fails_its_point_which_has_the_figures_of_the_others(study):
     first = study["sweep"][0]
     part = leave_part(first, BROKEN)
-    measured = measurements.read(study)
-    table = {shared.values(row, columns.POINT): row for row in performance.rows(measured, agreeing(study))}
+    table = {shared.values(row, columns.POINT): row for row in of_performance(study)}
     other, broken = (table[shared.values({**first, "batch_size": size}, columns.POINT)] for size in (1, 4))
     assert (other["status"], other["groups"], other["reason"]) == ("ok", 3, None)
     assert broken["status"] == "failed"
@@ -357,10 +381,11 @@ def test_a_batch_size_that_broke_in_a_group_fails_its_point_which_has_the_figure
     logs = [np.log([np.median(values) / 1e6 for one in session["rounds"] for values in one["latency_ns"].values()])
             for session in left]  # fmt: skip
     assert broken["latency_p50_ms"] == pytest.approx(np.exp(np.mean([np.median(each) for each in logs])))
-    (row,) = (row for row in measured.rows if row["record"] == part and row["batch_size"] == 4)
+    of_part = [row for row in of_measurements(study) if row["record"] == part]
+    (row,) = (row for row in of_part if row["batch_size"] == 4)
     assert (row["status"], row["reason"]) == ("failed", "sweep: its process was killed by SIGSEGV")
     assert "session" not in row and "latency_p50_ms" not in row
-    assert sum(row["record"] == part for row in measured.rows) == 3  # and two sessions of the other batch size
+    assert len(of_part) == 3  # and two sessions of the other batch size
 
 
 def test_a_batch_size_that_its_process_cannot_run_is_skipped(study):
@@ -378,7 +403,7 @@ def test_a_record_of_part_of_a_sweep_is_only_believed_after_the_run_that_left_it
     first = study["sweep"][0]
     leave_part(first, BROKEN)
     Path(paths.PARTIALS).unlink()
-    rows = [row for row in measurements.read(study).rows if row["record"] == first["record"]]
+    rows = [row for row in of_measurements(study) if row["record"] == first["record"]]
     assert [row["status"] for row in rows] == ["failed"] * 2
     assert "did not run or was killed" in rows[0]["reason"]
 
@@ -509,10 +534,6 @@ def test_the_page_names_the_share_from_which_on_a_machine_is_too_busy():
 
 
 # --- Tuned launch settings --------------------------------------------------------------------------------------------
-
-
-def of_performance(study_plan):
-    return performance.rows(measurements.read(study_plan), agreeing(study_plan))
 
 
 def test_settings_shown_to_be_faster_have_a_row_of_the_groups_that_did_not_choose_them(tuned):

@@ -8,6 +8,7 @@ import shutil
 from dliflow.study import paths
 
 PLACE = {
+    "node": "local",
     "model": "tiny",
     "api": "python",
     "variant": "default",

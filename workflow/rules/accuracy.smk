@@ -18,6 +18,7 @@ rule parity:
     conda:
         "../../envs/{framework}.yaml"
     resources:
+        **like_a_node(),
         timeout_s=CONFIG["parity"]["timeout_s"],
     params:
         code=code_of_session("parity"),
@@ -44,6 +45,7 @@ rule accuracy:
     conda:
         "../../envs/{framework}.yaml"
     resources:
+        **like_a_node(),
         timeout_s=CONFIG["accuracy"]["timeout_s"],
     params:
         code=code_of_session("accuracy"),

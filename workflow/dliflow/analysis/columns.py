@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from dliflow.study import plan
 
 TEXT, WHOLE, NUMBER, YES_NO = "text", "whole number", "number", "yes or no"
+MIXED = "varies"  # the unit of a column in which each row has its own
 
 # What identifies a configuration of a model, and one where it is measured; what one latency figure belongs to, what
 # shares a section of the report, and what one comparison belongs to.
@@ -19,6 +20,21 @@ MEASURED = (*CONFIGURATION, "node", "scenario", "parameters")
 POINT = (*MEASURED, "batch_size")
 SETTING = plan.SETTING
 COMPARED = (*SETTING, "batch_size")
+
+
+# What spreadsheets take for the beginning of a formula, which can be in a model's file that others have made.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+QUOTE = "'"
+
+
+def inert(text: str | None) -> str | None:
+    """A text as a table has it: behind an apostrophe where a spreadsheet would take it for a formula."""
+    return QUOTE + text if isinstance(text, str) and text.lstrip(QUOTE).startswith(FORMULA) else text
+
+
+def meant(text: str) -> str:
+    """The text that stands in a table as `inert` makes it."""
+    return text[1:] if text.startswith(QUOTE) and text.lstrip(QUOTE).startswith(FORMULA) else text
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,8 @@ REASON = Column(
 RUN = (MODEL, FRAMEWORK, VERSION, VARIANT, PRECISION, DEVICE)
 SHARED = (*RUN, STATUS, REASON)
 
-NODE = Column("node", TEXT, "", "what the machine is called (`node` in the config)", "never")
+NODE = Column("node", TEXT, "", "what the machine is called (`nodes` in the config)", "never")
+CPU = Column("cpu", TEXT, "", "the model of the CPU, as it was found", "never")
 SCENARIO = Column(
     "scenario", TEXT, "", "`latency`: one request after another; `throughput`: several in flight at a time", "never"
 )
@@ -425,6 +442,8 @@ PERFORMANCE = (
     ),
     *ends("tuned_ratio", "ratio", "its 95 % interval", NOT_TUNED),
     API,
+    replace(CPU, empty=UNMEASURED),
+    *several("kernel microcode", TEXT, "", "of the machine, as they were found", f"{UNMEASURED}, or not told"),
 )
 
 SILENT = "no figures"  # of a session that left none
@@ -480,7 +499,8 @@ MEASUREMENTS = (
         "and from memory",
         SILENT,
     ),
-    *several("cpu hostname", TEXT, "", "the machine, as it was found", SILENT),
+    replace(CPU, empty=SILENT),
+    Column("hostname", TEXT, "", "the machine's name, as it was found", SILENT),
     Column("finished_at", TEXT, "ISO 8601, UTC", "when the record was written", SILENT),
     RECORD,
     Column("distinct_batches", WHOLE, "count", "batches over which the requests rotated", SILENT),
@@ -514,6 +534,7 @@ MEASUREMENTS = (
     ),
     replace(ENERGY, empty="no figures, or the machine does not tell"),
     API,
+    *several("kernel microcode", TEXT, "", "of the machine, as they were found", f"{SILENT}, or not told"),
 )
 
 UNRUN = "it did not run"
@@ -892,6 +913,87 @@ TUNING = (
     API,
 )
 
+NOT_LOADED, NOT_EVALUATED = "not of requests in flight together", "not of quality"
+IN_WORDS = "`kind` is `as told`"
+CHANGES = (
+    *(column for column in RUN if column is not VERSION),
+    *(replace(column, empty="of quality") for column in MEASURED_AT),
+    Column("in_flight", WHOLE, "count", "requests in flight at any time", NOT_LOADED),
+    Column("dataset", TEXT, "", "name of the file in `config/datasets`", NOT_EVALUATED),
+    Column(
+        "old_framework",
+        TEXT,
+        "",
+        "whose row the old one is: the same framework before its upgrade in place, or `framework` with another version "
+        "that stands beside it in the study",
+        "never",
+    ),
+    *several(
+        "old_version new_version", TEXT, "", "the versions that ran, as the framework itself tells", "it did not run"
+    ),
+    Column(
+        "quantity",
+        TEXT,
+        "",
+        "`latency` (at the reference state), `throughput`, `load`, `first_request`, `peak_rss`, `model_bytes`, `top1`, "
+        "`agreement` (with the baseline, of images without labels), `same_class` (images that get the same class in "
+        "both versions), `status`, `warnings`",
+        "never",
+    ),
+    Column("unit", TEXT, "", "of `old` and `new`", IN_WORDS),
+    *several("old new", NUMBER, MIXED, "both figures, in `unit`; each of its own measurement", IN_WORDS),
+    Column("kind", TEXT, "", "what `change` is: `new / old`, `new - old`, or `as told` for what is words", "never"),
+    Column(
+        "change",
+        NUMBER,
+        MIXED,
+        "how they differ, as `method` had it: in rounds not the ratio of `old` and `new`, which are of other hours",
+        f"{IN_WORDS}, or `warnings` tells why they may not be set against each other",
+    ),
+    *ends("change", MIXED, "its 95 % interval", "no `change`, or one group alone"),
+    Column(
+        "verdict",
+        TEXT,
+        "",
+        "`shown …`: measured together, on the same images, or exact, and the interval tells; `likely …`: it tells, of "
+        "what was measured at different times; `no difference shown`; `cannot tell`; `the same`",
+        "never",
+    ),
+    Column("measured_together", YES_NO, "", "whether both took turns in rounds (`comparison.csv`)", "never"),
+    Column("method", TEXT, "", "how the change was had", "never"),
+    Column("images", WHOLE, "count", "images behind it", "it rests on none, or on each side's own"),
+    *several("old_told new_told", TEXT, "", "status with its reason, or warnings", "`kind` is another one, or none"),
+    WARNINGS,
+    API,
+)
+
+OF_ONE = "one of the two has no interval"
+NODES = (
+    *RUN,
+    *MEASURED_AT,
+    Column("against", TEXT, "", "the first node of the study that has figures for the same", "never"),
+    replace(CPU, empty="not told"),
+    Column("against_cpu", TEXT, "", "the CPU of that node", "not told"),
+    Column("against_version", TEXT, "", "the framework's version there", "never"),
+    Column("latency_reference_ms", NUMBER, "ms", "the latency on this node, at its own reference state", "never"),
+    Column("against_reference_ms", NUMBER, "ms", "the latency on that node, at its own reference state", "never"),
+    Column("ratio", NUMBER, "ratio", "the former over the latter: below 1 this node is faster", "never"),
+    *ends("ratio", "ratio", "its 95 % interval, from those of both latencies", OF_ONE),
+    Column("latency_p50_ms", NUMBER, "ms", "the latency on this node, as measured", "never"),
+    Column("against_p50_ms", NUMBER, "ms", "the latency on that node, as measured", "never"),
+    Column("measured_ratio", NUMBER, "ratio", "the former over the latter", "never"),
+    *ends("measured_ratio", "ratio", "its 95 % interval, from those of both latencies", OF_ONE),
+    Column(
+        "anchor_ratio",
+        NUMBER,
+        "ratio",
+        "what the anchor takes at this node's reference state over what it takes at that node's",
+        "it has other numbers of threads on them, and so other work",
+    ),
+    Column("verdict", TEXT, "", "by the interval of `ratio`: `faster`, `slower` or `no difference shown`", "never"),
+    API,
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "parity": PARITY,
     "accuracy": ACCURACY,
@@ -903,6 +1005,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "distributions": DISTRIBUTIONS,
     "throughput": THROUGHPUT,
     "tuning": TUNING,
+    "changes": CHANGES,
+    "nodes": NODES,
 }
 
 

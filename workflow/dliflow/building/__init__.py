@@ -41,16 +41,14 @@ def load(name: str) -> ModuleType:
 
 def lacking(name: str, precision: str) -> Optional[str]:
     """Why a framework has no program in C++ for a precision; None where it has."""
-    module = family(name)
-    if module not in names():
+    kind = family(name)
+    if kind not in names():
         return (
-            f"there is no program in C++ for {name}, which would be workflow/cpp/{module}.cpp and "
-            f"workflow/dliflow/building/{module}.py"
+            f"there is no program in C++ for {kind}, which would be workflow/cpp/{kind}.cpp and "
+            f"workflow/dliflow/building/{kind}.py"
         )
-    building = load(name)
-    return getattr(building, "REASON", None) or (
-        building.supports(precision) if hasattr(building, "supports") else None
-    )
+    module = load(name)
+    return getattr(module, "REASON", None) or (module.supports(precision) if hasattr(module, "supports") else None)
 
 
 def sources(name: str) -> list[str]:

@@ -59,8 +59,14 @@ def _made() -> Iterator[Path]:
 
 
 def _belongs(path: Path, kept: Collection[Path]) -> bool:
-    """Whether it, or its folder, is or lies beside something that is kept: of its name up to the first dot."""
-    return any(one.with_name(one.name.partition(".")[0] + ".json") in kept for one in (path, path.parent))
+    """Whether it, or its folder, is or lies beside something that is kept: of its name up to one of its dots."""
+    return any(one.with_name(f"{start}.json") in kept for one in (path, path.parent) for start in _starts(one.name))
+
+
+def _starts(name: str) -> Iterator[str]:
+    """A name, and what stands before each of its dots: a version may have some, and an ending."""
+    yield name
+    yield from (name[:place] for place, letter in enumerate(name) if letter == ".")
 
 
 def _environments(folder: Path) -> Iterator[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import signal
 import time
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def age_ms() -> float | None:
     except OSError:
         return None
     return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1e3
+
+
+def signal_name(number: int) -> str:
+    """A signal's name, or its number where it has none: real-time signals are numbers."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def named(pid: int) -> str:

@@ -19,6 +19,7 @@ PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "PYTHONPATH"),
     # Conda's environment that is active; the devices that a batch system gives; what it and a container are called.
     *("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"),
+    "SLURMD_NODENAME",
     *("container", "SINGULARITY_NAME", "APPTAINER_NAME"),
 )
 PASSED_ON_PREFIXES = ("LC_", "DLIFLOW_")

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional, TextIO
 
-from dliflow.errors import DliflowError
+from dliflow.errors import DliflowError, plain
 from dliflow.files import read_json
 from dliflow.machine.children import dying_with_parent
+from dliflow.machine.process import signal_name
 
 ERROR = "error"  # the key of an answer that is none
 
@@ -36,7 +37,7 @@ class WorkerEnded(DliflowError):
 
     def __init__(self, name: str, reason: str):
         super().__init__(f"{name}: {reason}")
-        self.name, self.reason = name, reason
+        self.name, self.reason = name, plain(reason)
 
 
 class Worker:
@@ -109,7 +110,7 @@ class Worker:
 
     def _how_it_ended(self) -> str:
         status = self.process.wait()
-        return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return f"was killed by {signal_name(-status)}" if status < 0 else f"ended with status {status}"
 
     def _stop(self) -> None:
         self.process.send_signal(signal.SIGSTOP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis.columns import CALLED, COMPARED
@@ -165,11 +166,13 @@ def known(tables: Tables) -> Known:
     )
 
 
+@lru_cache(maxsize=1)
 def ranked(tables: Tables) -> dict[tuple, Ranking]:
     """All that is quoted, by the values of `SETTING`."""
     return rankings(tables.performance, tables.comparison, tables.rounds)
 
 
+@lru_cache(maxsize=1)
 def settings(tables: Tables) -> list[Setting]:
     """The conclusion for every model × device × node."""
     study, of_setting = known(tables), ranked(tables)

@@ -30,11 +30,13 @@ def anchor(row: dict[str, Any]) -> str:
 def member(text: str) -> str:
     """`pytorch-python-default-fp32` as a configuration is called.
 
-    An older version (`...@2.9`) keeps its number, a member of a comparison of batch sizes (`...:4`) its size.
+    An older version (`...@2.9`) keeps its number, a member of a comparison of batch sizes (`...:4`) its size. What
+    stands behind the `@` of a framework's own name (`openvino@2025.3-default-fp32`) is a part of that name.
     """
     called, _, size = text.partition(":")
-    called, _, version = called.partition("@")
-    parts = called.split("-")
+    *earlier, last = called.split("-")
+    last, _, version = last.partition("@")
+    parts = [*earlier, last]
     if len(parts) not in (len(plan.CANDIDATE), len(plan.CANDIDATE) - 1):  # a baseline has no parameters
         return text
     name = configuration(dict(zip(plan.CANDIDATE, [*parts, "default"])))

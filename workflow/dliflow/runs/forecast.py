@@ -115,15 +115,24 @@ class Durations:
         return seconds
 
     def of_all(self, jobs: Collection[Job], spent: Mapping[int, float], cores: int) -> float:
-        """Seconds until jobs have ended: measurements one after another, all others side by side.
+        """Seconds until jobs have ended: measurements of a node one after another, all others side by side.
 
         Args:
             spent: seconds that those which run have taken, by number.
             cores: how many run side by side at most.
         """
-        left = [(job.part == ALONE, max(0.0, self.of(job) - spent.get(job.id, 0.0))) for job in jobs]
-        others = [seconds for alone, seconds in left if not alone]
-        return sum(seconds for alone, seconds in left if alone) + max(sum(others) / cores, max(others, default=0.0))
+        of_kind = {(job.stage, job.framework): job for job in jobs}  # what takes as long, of which there are thousands
+        expected = {kind: self.of(job) for kind, job in of_kind.items()}
+        others: list[float] = []
+        by_node: dict[str, float] = {}
+        for job in jobs:
+            seconds = max(0.0, expected[job.stage, job.framework] - spent.get(job.id, 0.0))
+            if job.part == ALONE:
+                node = job.wildcards.get("node", "")
+                by_node[node] = by_node.get(node, 0.0) + seconds
+            else:
+                others.append(seconds)
+        return max(by_node.values(), default=0.0) + max(sum(others) / cores, max(others, default=0.0))
 
 
 def about(seconds: float) -> str:

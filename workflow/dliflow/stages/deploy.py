@@ -15,7 +15,7 @@ from dliflow.deployment import choice, cpp, figures, pins, program, readme
 from dliflow.files import payload, read_json, replacing, sha256, write_json, write_text
 from dliflow.measuring import session
 from dliflow.report import answer, names, read
-from dliflow.study import config, paths
+from dliflow.study import config, environments, paths
 
 MODEL = "model"
 BACKGROUND = "(none of the classes)"  # the name of a score before that of class 0
@@ -89,7 +89,8 @@ def run(args: argparse.Namespace) -> None:
     deployed = program.Deployed(described.configuration, args.batch_size, args.input, args.scores, launch, files)
     heading = f"{args.title}: {names.configuration(row)}, batch size {args.batch_size}."
     built = args.built and read_json(args.built)
-    text = cpp.render(deployed, heading) if built else program.render(deployed, heading)
+    pinned = environments.read(args.file)["packages"]
+    text = cpp.render(deployed, heading) if built else program.render(deployed, heading, pinned)
     requirements = pins.requirements(args.file, cpp.imports(built) if built else text, args.environment)
     texts = {
         "classes.txt": names_of_scores(args),
@@ -104,6 +105,7 @@ def run(args: argparse.Namespace) -> None:
             launch=args.launch,
             python=pins.python(args.file),
             pins=requirements,
+            runs=text is not None,
             compiled=cpp.compile_line(args.framework, built) if built else [],
         ),
     }

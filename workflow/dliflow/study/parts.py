@@ -7,7 +7,7 @@ PARTS = {
     "inputs": ("fetch", "images", "subset", "prepare", "calibration", "anchor"),
     "conversion": ("export", "reference", "convert", "build"),
     "evaluation": ("parity", "accuracy"),
-    "measuring": ("sweep", "throughput", "tune", "compare", "profile"),
+    "measuring": ("sweep", "throughput", "tune", "compare", "rounds", "profile"),
     "reporting": ("tables", "plots", "export_tables", "report", "recommend", "deploy", "operators"),
 }
 OTHER = "other"

@@ -52,16 +52,22 @@ TUNE = (
 )
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
 PROFILE = TUNE.replace("/tune/", "/profile/")
+NODE = f"{RESULTS}/nodes/{{node}}.json"  # which machine has measured under a node's name
+LEASE = f"{RESULTS}/logs/nodes/{{node}}.lease"  # of the allocation that holds it; its own output lies beside
 SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
 PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
 INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
+
+# Images of containers: what they are built of, and the one in which all jobs run with `--sdm apptainer`.
+CONTAINERS = f"{RESULTS}/containers"
+IMAGE = f"{CONTAINERS}/all.sif"
 
 # What is derived from the records.
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
     for name in (
         *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "tuning", "throughput"),
-        *("distributions", "profile"),
+        *("distributions", "profile", "changes", "nodes"),
     )
 }
 ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images
@@ -82,9 +88,10 @@ SUMMARY = f"{RESULTS}/report/summary.txt"
 PROFILES = f"{RESULTS}/report/profiles.txt"  # what the profiles say, for the terminal
 SUMMARY_DATA = f"{RESULTS}/report/summary.json"
 RUN = f"{RESULTS}/logs/run.json"
+STUDY = f"{RESULTS}/logs/study-{{digest}}.json"  # what the tables are made from beside the records
 # What is deployed: a folder for a row of performance.csv, whose manifest is tracked; which rows are recommended.
 DEPLOYED = (
-    f"{RESULTS}/deploy/{{model}}-{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
+    f"{RESULTS}/deploy/{{node}}/{{model}}-{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
     "-batch{batch_size}/manifest.json"
 )
 RECOMMENDED = f"{RESULTS}/deploy/recommended.json"

@@ -177,7 +177,7 @@ def run(args: argparse.Namespace) -> None:
                 figures = compared(args, members, pairs, inputs)
                 break
             except (workers.WorkerEnded, turns.Skipped) as ended:
-                print(f"dliflow compare: {ended}", file=sys.stderr, flush=True)
+                print(f"dliflow rounds: {ended}", file=sys.stderr, flush=True)
                 broken[ended.name] = ended.reason
                 pairs = _without(ended.name, pairs)
                 members = [one for one in members if any(comparison.name(one) in pair[:2] for pair in pairs)]
