@@ -1,11 +1,12 @@
 """What studies of many models cost: planning, tables, pictures, page and exports, and the engine beside each job.
 
-PYTHONPATH=workflow:tests:tests/browser .venv/bin/python benchmarks/scale.py [--models 1 10 96] [--engine 100]
+    PYTHONPATH=workflow:tests:tests/browser .venv/bin/python benchmarks/scale.py [--models 1 10 96] [--engine 100]
 
 The default study of so many models (of 105 measuring jobs and 84 points each) is planned by Snakemake; then its records
 are made up, and every stage that comes after them is run as the workflow runs it. Seconds are of the wall clock, and
-beside them of a processor, which other work on the machine moves less; MB are the most that was resident. Where there is a Chromium, the page is opened and used. With --engine, Snakemake runs so many of
-the jobs of the last study, each of which only writes its file: what passes between two of them is the engine's own.
+beside them of a processor, which other work on the machine moves less; MB are the most that was resident. Where there
+is a Chromium, the page is opened and used. With --engine, Snakemake runs so many of the jobs of the last study, each of
+which only writes its file: what passes between two of them is the engine's own.
 """
 
 from __future__ import annotations

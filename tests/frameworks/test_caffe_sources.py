@@ -48,7 +48,7 @@ def tried(python, outcomes, out, tmp_path_factory):
         path = str(folder / name / "deploy.prototxt")
         return {"path": path, "source": {"format": "caffe", **source}, "out": str(out / name)}
 
-    cases = {name: asked(name, source) for name, source in {**GOOD, **dict.fromkeys(BAD, {})}.items()}
+    cases = {name: asked(name, source) for name, source in {**GOOD, **{name: {} for name in BAD}}.items()}
     cases["weights"] = {**asked("alexnet", {}), "path": str(folder / "alexnet/weights.caffemodel")}
     return outcomes("caffe_reader", HERE / "source.py", cases)
 

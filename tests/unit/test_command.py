@@ -118,7 +118,7 @@ def test_without_an_environment_it_says_what_to_type(checkout, bare):
     [
         (("docter",), "unknown command 'docter'; did you mean 'doctor'?"),
         (("sweeps",), "did you mean 'sweep'?"),
-        (("qqq",), "there are compare, doctor, known, prune, stages"),
+        (("qqq",), "there are compare, containers, doctor, known, lock, prune, stages"),
         (("--docter",), "unrecognized arguments: --docter"),
         (("--", "doctor"), "unrecognized arguments: -- doctor"),
         (("doctor", "--configfile", "no.yaml"), "dliflow doctor: error: no.yaml: cannot be read as a config"),

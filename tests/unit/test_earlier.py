@@ -99,7 +99,7 @@ def test_where_nothing_was_upgraded_nothing_is_told(tmp_path, monkeypatch):
 
 def test_a_version_is_found_to_run_again_while_its_environment_and_model_are_there(upgraded):
     row = next(row for row in upgraded["sweep"] if row["framework"] == "openvino")
-    member, point = {key: row[key] for key in (*plan.CANDIDATE, *plan.DIGESTS)}, {"nodes": ["local"], "model": "m"}
+    member, point = {key: row[key] for key in (*plan.CANDIDATE, *plan.DIGESTS)}, {"node": "local", "model": "m"}
     then = swept(upgraded)[0].replace(files.digest("openvino"), files.digest(["openvino", "0.9"]))
     edited(then, figures={"python": "e/bin/python", "converted": "model.json"})
     assert earlier.version(member, point | {"device": "cpu"}) is None
@@ -107,7 +107,7 @@ def test_a_version_is_found_to_run_again_while_its_environment_and_model_are_the
     Path("e/environment.json").write_text("{}")
     Path("model.json").write_text(json.dumps({"status": "ok"}))
     found_one = earlier.version(member, point | {"device": "cpu"})
-    assert found_one == {**member, "python": "e/bin/python", "converted": "model.json", "older": "0.9"}
+    assert found_one == {**member, "python": "e/bin/python", "converted": "model.json", "built": None, "older": "0.9"}
 
 
 def test_the_table_sets_both_versions_against_each_other(upgraded):

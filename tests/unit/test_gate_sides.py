@@ -21,8 +21,9 @@ from dliflow.study import arguments as command_line
 from dliflow.study import plan
 
 STUDY = {
-    **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"], "precisions": ["fp32"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 1}},
+    **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"]},
+    **{"apis": ["python"], "precisions": ["fp32"]},
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 1}},
     **{"compare": {"leaders": 0}, "calibration": {"dataset": "few"}, "agreement": {"dataset": None}},
     **{"profile": [], "tune": False, "throughput": {"in_flight": [], "batch_sizes": [1], "groups": 1, "p99_ms": None}},
 }

@@ -17,8 +17,9 @@ from dliflow.stages import rounds
 from dliflow.study import plan
 
 STUDY = {
-    **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"], "precisions": ["fp32"]},
-    **{"apis": ["python"], "devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"]},
+    **{"apis": ["python"], "precisions": ["fp32"]},
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "agreement": {"dataset": None},
     "profile": [],

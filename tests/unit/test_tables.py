@@ -26,8 +26,9 @@ from dliflow.stages import tables
 from dliflow.study import config, paths, plan
 
 STUDY = {
-    **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"], "precisions": ["fp32", "int8"]},
-    **{"apis": ["python"], "devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"]},
+    **{"apis": ["python"], "precisions": ["fp32", "int8"]},
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "throughput": {"in_flight": [1, 2, 4], "batch_sizes": [1, 4], "groups": 3, "p99_ms": 100},
     "agreement": {"dataset": "many"},

@@ -160,8 +160,7 @@ def choose(
 
 def languages(member: Mapping[str, Any], members: Collection[str]) -> list[Pair]:
     """C++ against Python of the same configuration, where both can be compared."""
-    in_cpp, in_python = (name({**member, "api": api}) for api in (CPP, PYTHON))
-    pair = Pair(in_cpp, in_python, "api")
+    pair = Pair(name({**member, "api": CPP}), name({**member, "api": PYTHON}), "api")
     return [pair] if {pair.first, pair.second} <= set(members) else []
 
 

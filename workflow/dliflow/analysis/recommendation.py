@@ -215,10 +215,10 @@ class Contest:
         ties, undecided = (beside & among for beside in self._beside(best))
         known = (answer, best, ties, undecided, perhaps, why)
         if known not in self._decided:
-            level = [self._places(each) for each in (ties, undecided)]
-            more = self._more(self.order[best], level[0]) if self.objective != MEMORY else None
+            level, apart = self._places(ties), self._places(undecided)
+            more = self._more(self.order[best], level) if self.objective != MEMORY else None
             named = None if perhaps is None else self.order[perhaps]
-            self._decided[known] = Outcome(self.objective, answer, self.order[best], *level, named, why, more)
+            self._decided[known] = Outcome(self.objective, answer, self.order[best], level, apart, named, why, more)
         return self._decided[known]
 
     def _beside(self, best: int) -> tuple[int, int]:

@@ -6,7 +6,6 @@ makers (3.6.1); the library behind them, which is called here, does not.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from dliflow import frameworks
+from dliflow.configuration import PYTHON
 from dliflow.errors import DliflowError
 from dliflow.records import runnable
 from dliflow.records.runnable import Swept
@@ -56,8 +57,8 @@ class Pair(NamedTuple):
 
 
 def _name(identity: Mapping[str, str]) -> str:
-    """`efficientnet_lite0 openvino int8 cpu`."""
-    return " ".join(value for value in identity.values() if value != "default")
+    """`efficientnet_lite0 openvino int8 cpu`; what is usual is not told."""
+    return " ".join(value for value in identity.values() if value not in ("default", PYTHON))
 
 
 def row_name(pair: str, batch_size: int) -> str:
