@@ -13,7 +13,8 @@ from study_rows import in_flight, point, quality, tables_of, whole
 
 from dliflow.analysis.recommendation import Goal, lookup
 from dliflow.report import answer, conclusion, summary
-from dliflow.study import paths, plan
+from dliflow.report.read import POINT
+from dliflow.study import paths
 
 SCHEMA = json.loads((ROOT / "workflow/schemas/summary.schema.json").read_text())
 SURE, VAGUE = (-0.005, 0.0, 0.005), (-0.09, -0.02, 0.05)
@@ -100,8 +101,8 @@ def test_who_looks_a_constraint_up_in_the_data_gets_what_was_decided(tmp_path):
                 assert seen["answer"] == decided.answer
                 if decided.best is not None:
                     row = recommendation.candidates[decided.best].row
-                    assert {name: of["rows"][seen["row"]][name] for name in plan.IDENTITY} == {
-                        name: row[name] for name in plan.IDENTITY
+                    assert {name: of["rows"][seen["row"]][name] for name in POINT} == {
+                        name: row[name] for name in POINT
                     }
 
 

@@ -152,6 +152,7 @@ def test_the_command_of_a_worker_is_what_its_stage_takes():
         "device": "cpu",
     }
     held |= {"parameters": "default", "threads": None, "options": {"a": 1}, "converted": Path("x.json"), "scores": 10}
+    held["built"] = Path("built.json")
     command = arguments.worker("python", 7, **held, launch={"cpus": None}, distinct=2, mode="threads")
     assert command[:4] == ["python", "-m", "dliflow", "worker"]
     parser = argparse.ArgumentParser()

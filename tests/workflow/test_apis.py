@@ -10,7 +10,6 @@ import subprocess
 import pytest
 from PIL import Image
 
-from dliflow import files
 from dliflow.study import paths
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="this machine has no g++")
@@ -33,7 +32,7 @@ def test_a_study_in_both_languages(finished, tmp_path):
     for table in ("parity", "accuracy"):
         (row,) = (row for row in finished.table(table) if (row["framework"], row["api"]) == ("alpha", "cpp"))
         assert row["status"] == "ok"
-    assert row["baseline"] == "alpha-python-default-fp32" and row["top1_change"] == "0.0"
+    assert row["baseline"] == "alpha-python-default-fp32" and float(row["top1_change"]) == 0
     manifest = finished.read(paths.BUILT)
     assert manifest["status"] == "ok" and list(manifest["files"]) == ["worker"]
     pairs = {(row["first"], row["second"]) for row in finished.table("comparison") if row["batch_size"] == "1"}
@@ -86,17 +85,3 @@ def test_a_program_that_crashes_is_rows_with_the_reason(finished):
     assert rows["python", "2"]["status"] == rows["cpp", "1"]["status"] == "ok"
     assert rows["cpp", "2"]["status"] == "failed" and "was killed by SIGSEGV" in rows["cpp", "2"]["reason"]
     assert "was killed by SIGSEGV" in output
-    source.write_text("this is no C++\n")
-    assert "the program in C++ could not be compiled" in finished.fail("all")
-    rows = {row["api"]: row for row in finished.table("performance")}
-    assert rows["cpp"]["status"] == "failed" and "build: " in rows["cpp"]["reason"]
-    assert rows["python"]["status"] == "ok"
-
-
-def test_without_a_compiler_rows_are_skipped(finished):
-    finished.configure(apis=["python", "cpp"], frameworks=["alpha"])
-    finished.run("all", CXX="no-such-compiler")
-    rows = {row["api"]: row for row in finished.table("performance")}
-    assert (rows["python"]["status"], rows["cpp"]["status"]) == ("ok", "skipped")
-    assert "this machine has no C++ compiler 'no-such-compiler'" in rows["cpp"]["reason"]
-    assert files.read_json(finished.folder / finished.path(paths.BUILT))["files"] == {}

@@ -259,7 +259,11 @@ def templates_of(wildcards):
     own = f"{frameworks.family(wildcards.framework)}.py.j2"
     templates = [folder / name for name in ("README.md.j2", "predict.py.j2", own)]
     if wildcards.api == CPP:
-        templates = [folder / "README.md.j2", folder / "predict.cpp.j2", *map(Path, building.sources(wildcards.framework))]
+        templates = [
+            folder / "README.md.j2",
+            folder / "predict.cpp.j2",
+            *map(Path, building.sources(wildcards.framework)),
+        ]
     return [str(template) for template in templates if template.exists()]
 
 

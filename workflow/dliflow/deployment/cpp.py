@@ -51,7 +51,7 @@ def render(deployed: Deployed, heading: str) -> str:
     )
     return jinja.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         heading=_line(heading),
-        framework=configuration.framework,
+        framework=family(configuration.framework),
         batch_size=deployed.batch_size,
         scores=deployed.scores,
         entry=entry,

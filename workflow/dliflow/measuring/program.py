@@ -43,12 +43,12 @@ class Program:
         """The part of a record's identity that is the same for all batch sizes."""
         return {**self.description.identity, "framework_version": self.version}
 
-    def command(self, ready: dict[str, Any], taken: np.memmap, descriptor: int, **more: Any) -> list[str]:
+    def command(self, ready: dict[str, Any], taken: Any, descriptor: int, **more: Any) -> list[str]:
         """The words that it is started with, its own name first; `Settings` of `worker.h` tells of them.
 
         Args:
             ready: what it is to tell when it is ready.
-            taken: the inputs, float32 (images, *input shape), as `feed.mapped` gives them.
+            taken: the inputs, a numpy.memmap of float32 (images, *input shape), as `feed.mapped` gives them.
             descriptor: of the inputs, which it inherits.
         """
         of, configuration = self.description, self.description.configuration

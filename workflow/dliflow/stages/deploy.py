@@ -109,16 +109,13 @@ def run(args: argparse.Namespace) -> None:
             compiled=cpp.compile_line(args.framework, built) if built else [],
         ),
     }
-    if text is not None and built:
-        texts |= {
-            cpp.PROGRAM: text,
-            **{file.name: file.read_text(encoding="utf-8") for file in cpp.files(args.framework)},
-        }
-    elif text is None:
+    if built:
+        texts |= {file.name: file.read_text(encoding="utf-8") for file in cpp.files(args.framework)}
+    if text is None:
         (folder / "predict.py").unlink(missing_ok=True)  # of a template that is gone
         print(f"no predict.py: there is no template for {args.framework}; README.md tells the rest", flush=True)
     else:
-        texts["predict.py"] = text
+        texts[cpp.PROGRAM if built else "predict.py"] = text
     for name, content in texts.items():
         write_text(folder / name, content)
     everything = sorted([*texts, *(f"{MODEL}/{name}" for name in files)])
