@@ -158,7 +158,7 @@ def show(by_node: dict[str, list[dict[str, Any]]], drained: float, resumed: floa
         print(f"  {spent / len(jobs):.2f} s each, {sum(gaps) / len(gaps):.2f} s between two of an allocation")
 
 
-def test_the_profile_submits_what_does_not_measure(cluster, on_both):
+def test_the_profile_submits_what_does_not_measure(cluster, on_both, capsys):
     """One evaluation as a job of the plugin, on a machine of the kind of the first node."""
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="requirements-slurm.lock is not installed")
     project, (first, _) = on_both, NODES
@@ -166,7 +166,12 @@ def test_the_profile_submits_what_does_not_measure(cluster, on_both):
     ended(project, begun(project, cluster, "--cores", "4", record))
     (project.folder / record).unlink()
     options = ["--slurm-status-command", "squeue", "--slurm-no-account", "--default-resources", "runtime=5"]
+    begin = time.monotonic()
     ended(project, begun(project, cluster, "--workflow-profile", "profiles/slurm", record, *options))
+    took = time.monotonic() - begin
+    itself = json.loads((project.folder / paths.timing(paths.log(record))).read_text())["seconds"]
+    with capsys.disabled():
+        print(f"\nan evaluation of {itself:.1f} s as a job of the plugin; Snakemake from start to end {took:.0f} s")
     environment = json.loads((project.folder / record).read_text())["environment"]
     assert environment["SLURMD_NODENAME"] == first
 
