@@ -162,12 +162,16 @@ def test_what_looks_at_quality_is_submitted_to_the_same_kind_of_machine():
 
 
 def test_a_run_that_would_measure_on_the_wrong_machine_is_refused():
-    nodes.check_places(["a", "b"], ["a", "b"], False, "my.yaml")
-    nodes.check_places(["a", "b"], ["a"], True, "my.yaml")
+    by_slurm, submitted = entry(slurm={}), entry(resources={"machine_type": "c7"})
+    nodes.check_places({"a": by_slurm, "b": by_slurm}, False, "my.yaml")
+    nodes.check_places({"a": by_slurm, "b": EMPTY}, True, "my.yaml")
+    nodes.check_places({"a": submitted, "b": submitted}, False, "my.yaml")
     with pytest.raises(DliflowError, match=r"my\.yaml: nodes: a, b: this machine cannot be all of them"):
-        nodes.check_places(["a", "b"], [], True, "my.yaml")
+        nodes.check_places({"a": EMPTY, "b": EMPTY}, True, "my.yaml")
     with pytest.raises(DliflowError, match=r"my\.yaml: nodes: local: .* write config/nodes/local\.yaml with 'slurm'"):
-        nodes.check_places(["local"], [], False, "my.yaml")
+        nodes.check_places({"local": EMPTY}, False, "my.yaml")
+    with pytest.raises(DliflowError, match=r"my\.yaml: nodes: a: their 'resources' are for an executor"):
+        nodes.check_places({"a": submitted}, True, "my.yaml")
 
 
 # --- What is told of them ---------------------------------------------------------------------------------------------

@@ -52,9 +52,9 @@ def check_launch():
     """
     measuring = {*plan.MEASURING, "profile_one"} - {"profile"}  # which only tells what that measured
     jobs = (job for job in workflow.dag.needrun_jobs() if job.rule.name in measuring)
-    measured = sorted({job.wildcards_dict["node"] for job in jobs})
-    checked(nodes.check_places, measured, STUDY.elsewhere, workflow.local_exec, ORIGIN)
-    if not set(measured).issubset(STUDY.elsewhere):
+    measured = {name: STUDY.nodes[name] for name in sorted({job.wildcards_dict["node"] for job in jobs})}
+    checked(nodes.check_places, measured, workflow.local_exec, ORIGIN)
+    if any(map(nodes.here, measured.values())):
         checked(launch.check, CONFIG["launch"])
 
 

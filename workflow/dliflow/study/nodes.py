@@ -57,18 +57,17 @@ def here(entry: Entry) -> bool:
     return entry["slurm"] is None and not entry["resources"]
 
 
-def check_places(measured: list[str], elsewhere: list[str], local: bool, origin: str) -> None:
+def check_places(measured: Mapping[str, Entry], local: bool, origin: str) -> None:
     """Refuse a run that would measure on the machine that it runs on, and must not.
 
     Args:
-        measured: the nodes on which it is to measure.
-        elsewhere: those of the study that a scheduler gives.
+        measured: the entries of the nodes on which it is to measure.
         local: whether jobs run on this machine, not where an executor takes them.
 
     Raises:
         DliflowError: naming the nodes, and what to do.
     """
-    this = [name for name in measured if name not in elsewhere]
+    this = [name for name, entry in measured.items() if here(entry)]
     if len(this) > 1:
         raise DliflowError(
             f"{origin}: nodes: {', '.join(this)}: this machine cannot be all of them. Say in config/nodes/NAME.yaml "
@@ -79,6 +78,12 @@ def check_places(measured: list[str], elsewhere: list[str], local: bool, origin:
         raise DliflowError(
             f"{origin}: nodes: {name}: jobs are run by a scheduler, but nothing says which machine '{name}' is; write "
             f"config/nodes/{name}.yaml with 'slurm' or 'resources' ({GUIDE})"
+        )
+    submitted = [name for name, entry in measured.items() if entry["resources"]]
+    if submitted and local:
+        raise DliflowError(
+            f"{origin}: nodes: {', '.join(submitted)}: their 'resources' are for an executor, and jobs would run on "
+            f"this machine; name the executor (--executor NAME), or run on each of them without 'resources' ({GUIDE})"
         )
 
 
