@@ -21,7 +21,9 @@ SHORT = {
 TOGETHER = {
     "tests/cluster/test_slurm.py": "cluster",
     "tests/frameworks/test_contract.py": "study",
+    "tests/frameworks/test_cpp_programs.py": "study",
     "tests/frameworks/test_deployment.py": "study",
+    "tests/frameworks/test_older_versions.py": "study",
     "tests/frameworks/test_parameters.py": "study",
     "tests/workflow/test_default_study.py": "study",
     "tests/frameworks/test_libraries.py": "libraries",

@@ -10,6 +10,7 @@ from dliflow.study import paths
 PLACE = {
     "node": "local",
     "model": "tiny",
+    "api": "python",
     "variant": "default",
     "precision": "fp32",
     "device": "cpu",

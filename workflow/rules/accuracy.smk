@@ -7,6 +7,7 @@ rule parity:
     input:
         environment=lambda w: needs_environment(w.framework),
         converted=converted_of,
+        built=built_of,
         array=lambda w: STUDY.array(w.model),
         reference=paths.REFERENCE,
     output:
@@ -33,6 +34,7 @@ rule accuracy:
     input:
         environment=lambda w: needs_environment(w.framework),
         converted=converted_of,
+        built=built_of,
         array=lambda w: STUDY.array(w.model, w.dataset),
         images=paths.EVALUATION_IMAGES,
     output:

@@ -35,6 +35,7 @@ rule deploy_row:
         in_the_plan,
         environment=lambda w: needs_environment(w.framework),
         converted=converted_of,
+        built=built_of,
         classes=lambda w: STUDY.models[w.model]["classes"],
         templates=templates_of,
         tables=figures_of_rows,
@@ -54,4 +55,4 @@ rule deploy_row:
         pins=lambda w: STUDY.digest(w.framework),
         options=lambda w: options.deploy(STUDY, configuration_of(w), w.node, int(w.batch_size)),
     shell:
-        here("deploy", *([] if CONDA else ["--environment {input.environment:q}"]), "--out {output:q}")
+        here("deploy", *([] if CONDA or CONTAINER else ["--environment {input.environment:q}"]), "--out {output:q}")

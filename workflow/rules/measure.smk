@@ -30,6 +30,7 @@ rule sweep:
     input:
         environment=lambda w: needs_interpreter(w.framework),
         converted=converted_of,
+        built=built_of,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
         anchor_environment=needs_interpreter(plan.ANCHOR),
@@ -106,13 +107,14 @@ rule compare:
     input:
         environments=lambda w: [needs_interpreter(name) for name in frameworks_of_candidates(w)],
         converted=of_candidates(paths.CONVERTED),
+        built=built_of_candidates,
         sweep=of_candidates(paths.SWEEP),
         parity=of_candidates(paths.PARITY),
         tune=tuned_of,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
         anchor_environment=needs_interpreter(plan.ANCHOR),
-        before=lambda w: plan.compared_before(PLAN, **setting_of(w)) if w.batch_size == paths.SIZES else [],
+        before=compared_before,
     output:
         paths.COMPARE,
     log:
@@ -124,9 +126,9 @@ rule compare:
         **whole_node(),
         timeout_s=CONFIG["compare"]["timeout_s"],
     params:
-        code=code("stages.compare", *MEASURED_BY[1:], *(f"frameworks.{f}" for f in CONFIG["frameworks"])),
+        code=code("stages.rounds", *MEASURED_BY[1:], *(f"frameworks.{f}" for f in CONFIG["frameworks"])),
         anchor_python=STUDY.anchor_python,
         environment=VARIABLES,
         options=lambda w: options.compare(STUDY, w.node, w.model, w.device, size_of(w)),
     shell:
-        here("compare", WITH_ANCHOR, "--out {output:q}")
+        here("rounds", WITH_ANCHOR, "--out {output:q}")

@@ -10,14 +10,31 @@ from dataclasses import dataclass, replace
 from dliflow.study import plan
 
 TEXT, WHOLE, NUMBER, YES_NO = "text", "whole number", "number", "yes or no"
+MIXED = "varies"  # the unit of a column in which each row has its own
 
 # What identifies a configuration of a model, and one where it is measured; what one latency figure belongs to, what
 # shares a section of the report, and what one comparison belongs to.
 CONFIGURATION = plan.IDENTITY
+CALLED = ("framework", "api", "variant", "precision")  # what a baseline is called by
 MEASURED = (*CONFIGURATION, "node", "scenario", "parameters")
 POINT = (*MEASURED, "batch_size")
 SETTING = plan.SETTING
 COMPARED = (*SETTING, "batch_size")
+
+
+# What spreadsheets take for the beginning of a formula, which can be in a model's file that others have made.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+QUOTE = "'"
+
+
+def inert(text: str | None) -> str | None:
+    """A text as a table has it: behind an apostrophe where a spreadsheet would take it for a formula."""
+    return QUOTE + text if isinstance(text, str) and text.lstrip(QUOTE).startswith(FORMULA) else text
+
+
+def meant(text: str) -> str:
+    """The text that stands in a table as `inert` makes it."""
+    return text[1:] if text.startswith(QUOTE) and text.lstrip(QUOTE).startswith(FORMULA) else text
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,7 @@ def several(names: str, kind: str, unit: str, meaning: str, empty: str) -> tuple
 
 MODEL = Column("model", TEXT, "", "name of the file in `config/models`", "never")
 FRAMEWORK = Column("framework", TEXT, "", "name of the file in `workflow/dliflow/frameworks`", "never")
+API = Column("api", TEXT, "", "`python` or `cpp`: in which language the framework was called", "never")
 VERSION = Column("framework_version", TEXT, "", "the version that ran, as the framework tells", "nothing ran")
 VARIANT = Column("variant", TEXT, "", "way of running the framework; `default` where there is only one", "never")
 PRECISION = Column("precision", TEXT, "", "`fp32`, `fp16`, `bf16`, `int8`", "never")
@@ -162,6 +180,7 @@ PARITY = (
         "not `ok`, or any is accepted",
     ),
     RECORD,
+    API,
 )
 
 UNEVALUATED, UNCOMPARED = "nothing was evaluated", "no `baseline`"
@@ -179,9 +198,10 @@ ACCURACY = (
         "baseline",
         TEXT,
         "",
-        "what the next columns compare with, `framework-variant-precision`: FP32 of the same framework and variant; "
-        "for FP32, that of the reference runtime, whose first variant is the reference itself. Where that is not `ok` "
-        "or saw other images, the next of: FP32 of another variant, of the reference runtime",
+        "what the next columns compare with, `framework-api-variant-precision`: FP32 of the same framework, API and "
+        "variant; for FP32, that of the reference runtime, whose first variant in Python is the reference itself. "
+        "Where that is not `ok` or saw other images, the next of: FP32 in Python, of another variant, of the reference "
+        "runtime",
         "not `ok`, it is the reference itself, or none of them is well",
     ),
     Column(
@@ -295,6 +315,7 @@ ACCURACY = (
         "share of them change its class; rounded up to two digits",
         "no `loss_bound`, it is told already, or so many change their class that only labels can tell",
     ),
+    API,
 )
 
 SETTINGS = Column(
@@ -420,6 +441,7 @@ PERFORMANCE = (
         NOT_TUNED,
     ),
     *ends("tuned_ratio", "ratio", "its 95 % interval", NOT_TUNED),
+    API,
     replace(CPU, empty=UNMEASURED),
     *several("kernel microcode", TEXT, "", "of the machine, as they were found", f"{UNMEASURED}, or not told"),
 )
@@ -511,6 +533,7 @@ MEASUREMENTS = (
         "no figures, or not told by the system",
     ),
     replace(ENERGY, empty="no figures, or the machine does not tell"),
+    API,
     *several("kernel microcode", TEXT, "", "of the machine, as they were found", f"{SILENT}, or not told"),
 )
 
@@ -522,16 +545,16 @@ COMPARISON = (
         TEXT,
         "",
         "`leaders`: the fastest ones against the first of them; `precision`: against FP32 of the same framework; "
-        "`tuning`: against default launch parameters; `version`: against an older version of the framework; "
-        "`batch size`: the fastest of each batch size against that of the most images per second",
+        "`tuning`: against default launch parameters; `api`: C++ against Python; `version`: against an older version "
+        "of the framework; `batch size`: the fastest of each batch size against that of the most images per second",
         UNRUN,
     ),
     Column(
         "first",
         TEXT,
         "",
-        "framework-variant-precision-parameters, with `@version` where it is the older one, and with `:` and the batch "
-        "size where batch sizes were compared",
+        "framework-api-variant-precision-parameters, with `@version` where it is the older one, and with `:` and the "
+        "batch size where batch sizes were compared",
         UNRUN,
     ),
     Column("first_version", TEXT, "", "the framework's version", UNRUN),
@@ -707,6 +730,7 @@ PROFILE = (
     Column("requests", WHOLE, "count", "requests with the profiler on, after the warm-up", UNPROFILED),
     Column("profiler", TEXT, "", "what told", UNPROFILED),
     RECORD,
+    API,
 )
 
 DISTRIBUTIONS = (
@@ -725,6 +749,7 @@ DISTRIBUTIONS = (
         "never",
     ),
     Column("latency_max_ms", NUMBER, "ms", "the longest request", "never"),
+    API,
 )
 
 BUDGETED = "no `p99_budget_ms`, or no `latency_p99_ms` in an `ok` row"
@@ -813,6 +838,7 @@ THROUGHPUT = (
         UNMEASURED,
     ),
     replace(RECORD, meaning="path of the record of the first group, or of the first that failed"),
+    API,
 )
 
 NOT_THE_WINNER = "not the race's winner, or that was the default"
@@ -884,6 +910,61 @@ TUNING = (
     STATUS,
     REASON,
     RECORD,
+    API,
+)
+
+NOT_LOADED, NOT_EVALUATED = "not of requests in flight together", "not of quality"
+IN_WORDS = "`kind` is `as told`"
+CHANGES = (
+    *(column for column in RUN if column is not VERSION),
+    *(replace(column, empty="of quality") for column in MEASURED_AT),
+    Column("in_flight", WHOLE, "count", "requests in flight at any time", NOT_LOADED),
+    Column("dataset", TEXT, "", "name of the file in `config/datasets`", NOT_EVALUATED),
+    Column(
+        "old_framework",
+        TEXT,
+        "",
+        "whose row the old one is: the same framework before its upgrade in place, or `framework` with another version "
+        "that stands beside it in the study",
+        "never",
+    ),
+    *several(
+        "old_version new_version", TEXT, "", "the versions that ran, as the framework itself tells", "it did not run"
+    ),
+    Column(
+        "quantity",
+        TEXT,
+        "",
+        "`latency` (at the reference state), `throughput`, `load`, `first_request`, `peak_rss`, `model_bytes`, `top1`, "
+        "`agreement` (with the baseline, of images without labels), `same_class` (images that get the same class in "
+        "both versions), `status`, `warnings`",
+        "never",
+    ),
+    Column("unit", TEXT, "", "of `old` and `new`", IN_WORDS),
+    *several("old new", NUMBER, MIXED, "both figures, in `unit`; each of its own measurement", IN_WORDS),
+    Column("kind", TEXT, "", "what `change` is: `new / old`, `new - old`, or `as told` for what is words", "never"),
+    Column(
+        "change",
+        NUMBER,
+        MIXED,
+        "how they differ, as `method` had it: in rounds not the ratio of `old` and `new`, which are of other hours",
+        f"{IN_WORDS}, or `warnings` tells why they may not be set against each other",
+    ),
+    *ends("change", MIXED, "its 95 % interval", "no `change`, or one group alone"),
+    Column(
+        "verdict",
+        TEXT,
+        "",
+        "`shown …`: measured together, on the same images, or exact, and the interval tells; `likely …`: it tells, of "
+        "what was measured at different times; `no difference shown`; `cannot tell`; `the same`",
+        "never",
+    ),
+    Column("measured_together", YES_NO, "", "whether both took turns in rounds (`comparison.csv`)", "never"),
+    Column("method", TEXT, "", "how the change was had", "never"),
+    Column("images", WHOLE, "count", "images behind it", "it rests on none, or on each side's own"),
+    *several("old_told new_told", TEXT, "", "status with its reason, or warnings", "`kind` is another one, or none"),
+    WARNINGS,
+    API,
 )
 
 OF_ONE = "one of the two has no interval"
@@ -917,6 +998,7 @@ NODES = (
         "shown`",
         "never",
     ),
+    API,
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -930,6 +1012,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "distributions": DISTRIBUTIONS,
     "throughput": THROUGHPUT,
     "tuning": TUNING,
+    "changes": CHANGES,
     "nodes": NODES,
 }
 

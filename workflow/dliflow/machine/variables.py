@@ -26,6 +26,8 @@ PASSED_ON_PREFIXES = ("LC_", "DLIFLOW_")
 
 # Stages that measure nothing and need the network's settings: proxies, certificates, those of uv and pip.
 FETCHING = ("environment", "fetch")
+# What tells a stage of its compiler; conda sets it.
+BUILDING = {"build": ("CXX",)}
 
 # The number of threads is a key of the config, and a part of what a figure is called by.
 THREADS = (
@@ -53,7 +55,11 @@ def passed_on(
         environment: those at hand.
         asked: those of the config's `launch.environment`.
     """
-    kept = {name: value for name, value in environment.items() if _passes(name) or stage in FETCHING}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if _passes(name) or stage in FETCHING or name in BUILDING.get(stage, ())
+    }
     asked = dict(asked or {})
     stage_variables = {**kept, **asked, **SET, ASKED: json.dumps(sorted(asked))}
     return stage_variables, sorted(set(environment) - set(kept))

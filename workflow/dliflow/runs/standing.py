@@ -10,8 +10,8 @@ from dliflow.study import paths
 
 # Of a job's wildcards, those that tell people which one it is, in their order; a job is one of its framework's version
 # anyway. Model and node are told where there are several.
-TELLING = ("framework", "variant", "precision", "dataset", "batch_size", "group")
-USUAL = ("default", "")
+TELLING = ("framework", "api", "variant", "precision", "dataset", "batch_size", "group")
+USUAL = ("default", "python", "")
 BAR, LEAST_BAR = 30, 8  # characters
 SHOWN = 4  # so many of the jobs that run side by side are named
 

@@ -1,7 +1,8 @@
 """Run one stage in a fresh process: alone on the machine or beside others, within a time, its output kept.
 
 Whatever happens to the child (an error, a crash, a hang, a kill) ends in one message, a file with the reason for the
-tables, and an exit status. When the workflow that it works for ends, it is killed. While it runs this process sleeps.
+tables, and an exit status. The reason comes from the stage itself, not from its output, in which a model's file can
+have anything printed. When the workflow that it works for ends, it is killed. While it runs this process sleeps.
 
 A measurement belongs to a node. Where SLURM gives that, the supervisor runs once more, as a step on the node, and the
 stage is that one's child. On the node it looks first whether that is the machine that it should be.
@@ -18,19 +19,23 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import progress
-from dliflow.errors import DliflowError
+from dliflow.errors import LONGEST, DliflowError, plain
 from dliflow.files import write_json
-from dliflow.machine import children, lock, node, slurm, variables
+from dliflow.machine import children, confinement, lock, node, slurm, variables
+from dliflow.machine.process import signal_name
 from dliflow.study import paths
 
 TAIL_LINES = 15
+TAIL_BYTES = 1 << 18  # of a log are read; a model's error can be hundreds of MB
+LINE = 2000  # characters of a line of output that are told
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,34 +45,71 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exclusive", action="store_true", help="no other job of dliflow runs meanwhile")
     parser.add_argument("--node", help="the machine on which a measurement is to run")
     parser.add_argument("--environment", type=json.loads, default={}, help="JSON: variables that the child gets, too")
+    parser.add_argument("--beside", type=Path, help="a file: the child may write in its folder only, where Linux can")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- STAGE and its options")
 
 
-def _reason(status: int, timed_out: bool, timeout: float, lines: list[str]) -> str:
+def _reason(status: int, timed_out: bool, timeout: float, told: str, lines: list[str]) -> str:
+    """Why a stage ended.
+
+    Args:
+        told: what it has told itself; '' for nothing.
+        lines: the last ones of its output.
+    """
     if timed_out:
         return f"ran past its time bound of {timeout:g} s and was killed"
     if status < 0:
-        name = signal.Signals(-status).name
+        name = signal_name(-status)
         hint = " (often: out of memory)" if name == "SIGKILL" else ""
         last_words = [line.partition("what():")[2].strip() for line in lines if "what():" in line][-1:]  # of C++
         return ": ".join([f"crashed: killed by {name}{hint}", *last_words])
-    # Messages of dliflow itself may take several lines, from the one that is marked to the end.
-    marked = [index for index, line in enumerate(lines) if line.startswith("dliflow ") and ": error: " in line]
-    if marked:
-        message = "\n".join(lines[marked[-1] :])
-        return message.partition(": error: ")[2]
-    return _exception(lines) or (lines[-1] if lines else f"exit status {status} without any output")
+    if told:
+        return told
+    return f"exit status {status} {f'after the line: {lines[-1]}' if lines else 'without any output'}"
 
 
-def _exception(lines: list[str]) -> str:
-    """The message of the last exception that Python showed, with all of its lines; '' when there was none.
+def _tail(log: Path) -> list[str]:
+    """The last lines of a log that are not empty, without those that the supervisor itself wrote at its top."""
+    with open(log, "rb") as stream:
+        stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        text = stream.read().decode("utf-8", errors="replace")
+    written = (plain(line, LINE) for line in text.split("\n") if line.strip())
+    return list(itertools.dropwhile(lambda line: line.startswith("# "), written))
 
-    Frames are indented, the exception's first line is not; what follows belongs to its message.
+
+def _told(reason: int) -> str:
+    return os.pread(reason, 4 * LONGEST, 0).decode("utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def _confined(beside: Optional[Path], environment: dict[str, str]) -> Iterator[Callable[[], None]]:
+    """What the child calls before it becomes the stage: nothing, or what lets it write beside a file only.
+
+    Args:
+        environment: the child's; its temporary folder becomes one of its own.
     """
-    shown = [index for index, line in enumerate(lines) if line.startswith("Traceback (most recent call last):")]
-    after = lines[shown[-1] + 1 :] if shown else []
-    message = list(itertools.dropwhile(lambda line: line.startswith(" "), after))
-    return "\n".join(message[:TAIL_LINES])
+    if beside is None:
+        yield lambda: None
+        return
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="dliflow-") as folder:
+        environment["TMPDIR"] = folder
+        yield confinement.to([beside.parent, Path(folder)])
+
+
+def _ended(child: subprocess.Popen) -> int:
+    """Wait for a child, end what it has left running, and return its status."""
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # as long as it is not reaped its number is nobody else's
+    kill_group(child.pid)
+    return child.wait()
+
+
+def _note(path: Path, value: dict[str, Any]) -> None:
+    """Write a note beside the log; a full disk must not hide what it would say, which is told on the terminal too."""
+    try:
+        write_json(path, value)
+    except OSError as error:
+        print(f"dliflow supervise: {path} could not be written: {error}", file=sys.stderr, flush=True)
 
 
 def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
@@ -105,7 +147,7 @@ def stop_when_asked(running: list[subprocess.Popen], failed: Callable[[str], Non
     def stop(number, frame):
         for each in running:
             kill_group(each.pid, kill)
-        failed(f"was stopped from outside ({signal.Signals(number).name})")
+        failed(f"was stopped from outside ({signal_name(number)})")
         sys.exit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -121,7 +163,7 @@ def run(args: argparse.Namespace) -> int:
 
     def failed(reason: str, **more: Any) -> None:
         command = [sys.executable, "-m", "dliflow", *stage]
-        write_json(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log), **more})
+        _note(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log), **more})
 
     known = node.described(args.node) if args.node else None
     try:
@@ -195,14 +237,27 @@ def here(
     stop_when_asked(running, failed, signal.SIGKILL)
     end_with_workflow(running, log)
 
-    with lock.hold(args.exclusive) as descriptor, open(log, "w", encoding="utf-8") as output:
+    with contextlib.ExitStack() as stack:
+        descriptor = stack.enter_context(lock.hold(args.exclusive))
+        confine = stack.enter_context(_confined(args.beside, environment))
+        reason_file = stack.enter_context(tempfile.TemporaryFile())
+        output = stack.enter_context(open(log, "w", encoding="utf-8"))
+        environment[progress.REASON] = progress.place_of(reason_file.fileno())
         if known is not None:
             node.check(args.node, known["machine"], Path(paths.NODE.format(node=args.node)))
         set_here = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), **args.environment}
         assigned = " ".join(f"{name}={shlex.quote(value)}" for name, value in set_here.items())
         output.write(f"# {assigned} {shlex.join(command)}\n")
         output.write(f"# not passed on: {', '.join(withheld) or 'nothing'}\n")
+        if args.beside is not None:
+            output.write(f"# {confinement.described()}\n")
         output.flush()
+        die = children.dying_with_parent()
+
+        def begin() -> None:
+            die()
+            confine()
+
         started, clock = time.time(), time.monotonic()
         child = subprocess.Popen(
             command,
@@ -211,8 +266,8 @@ def here(
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,  # a kill reaches its own children too
-            preexec_fn=children.dying_with_parent(),
-            pass_fds=[descriptor, terminal],
+            preexec_fn=begin,
+            pass_fds=[descriptor, terminal, reason_file.fileno()],
         )
         running.append(child)
 
@@ -220,19 +275,18 @@ def here(
         timer = threading.Timer(args.timeout, kill_group, [child.pid])
         timer.daemon = True
         timer.start()
-        status = child.wait()
+        status = _ended(child)
         running.clear()  # its number may be another process's from now on
         seconds = time.monotonic() - clock
         timed_out = seconds >= args.timeout and status == -signal.SIGKILL
         timer.cancel()
+        told = _told(reason_file.fileno())
 
-    write_json(timing, {"stage": stage[0], "started": started, "seconds": seconds, "status": status})
+    _note(timing, {"stage": stage[0], "started": started, "seconds": seconds, "status": status})
     if status == 0:
         return 0
-    text = log.read_text(encoding="utf-8", errors="replace")
-    written = (line for line in text.splitlines() if line.strip())
-    lines = list(itertools.dropwhile(lambda line: line.startswith("# "), written))  # what the supervisor itself wrote
-    reason = _reason(status, timed_out, args.timeout, lines)
+    lines = _tail(log)
+    reason = _reason(status, timed_out, args.timeout, told, lines)
     failed(reason, output_tail=lines[-TAIL_LINES:], seconds=seconds)
     message = progress.cleared(f"dliflow {stage[0]}: {reason}\n  log: {log}", sys.stderr.fileno())
     print(message, file=sys.stderr, flush=True)

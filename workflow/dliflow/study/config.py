@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Optional
 
 import jsonschema
 import numpy as np
@@ -23,11 +25,12 @@ from dliflow import architectures, frameworks, sources
 from dliflow.errors import DliflowError
 from dliflow.fetching.archive import is_archive
 from dliflow.fetching.download import file_name
-from dliflow.study import known, yaml_files
+from dliflow.study import environments, known, yaml_files
 from dliflow.wording import suggestion
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 LOCAL = "local"  # what this machine is called where the config names none
+DEEPEST = 20  # mappings and lists inside of each other
 
 
 @cache
@@ -36,11 +39,20 @@ def schema(name: str) -> dict[str, Any]:
     return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
 
 
-def _validator(name: str) -> jsonschema.Draft202012Validator:
+def _pattern(validator: Any, pattern: str, value: Any, of: Any) -> Iterator[jsonschema.ValidationError]:
+    """The keyword `pattern` as the standard means it: Python's `$` stands before a line break at the end, too."""
+    if isinstance(value, str) and re.search(pattern.replace("$", r"\Z"), value) is None:
+        yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+VALIDATOR = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+
+
+def _validator(name: str) -> Any:
     shared = referencing.Resource.from_contents(schema("files"))
     registry = referencing.Registry().with_resource("files.schema.yaml", shared)
     checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-    return jsonschema.Draft202012Validator(schema(name), registry=registry, format_checker=checker)
+    return VALIDATOR(schema(name), registry=registry, format_checker=checker)
 
 
 def _key(path: list[Any]) -> str:
@@ -111,12 +123,32 @@ def validated(value: Any, schema_name: str, origin: str) -> Any:
     Raises:
         DliflowError: naming `origin`, the key, the value and what would be right, for every problem found.
     """
+    _raise(origin, _no_json(value, []))
     value = copy.deepcopy(value)
     described = schema(schema_name)
     _fill_defaults(value, described)
     errors = sorted(_validator(schema_name).iter_errors(value), key=lambda e: str(e.path))
     _raise(origin, (problem for error in errors for problem in _explain(error)))
     return value
+
+
+def _no_json(value: Any, path: list[Any]) -> Iterator[str]:
+    """What YAML can say and no config means: keys that are no texts, endless numbers, dates, lists in themselves."""
+    if len(path) > DEEPEST:
+        yield f"{_key(path[:3])}: is nested without end"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(key, str):
+                yield from _no_json(inner, [*path, key])
+            else:
+                yield f"{_key(path)}: the key {key!r} is no text; write it in quotes"
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _no_json(inner, [*path, index])
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{_key(path)}: {value} is no number that can be meant here"
+    elif not isinstance(value, (str, int, float, bool, type(None))):
+        yield f"{_key(path)}: {value!r} is neither a text nor a number; write it in quotes"
 
 
 def _raise(origin: str, problems: Iterable[str]) -> None:
@@ -170,11 +202,11 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def _misfits(config: dict[str, Any]) -> Iterator[str]:
     """What no schema can tell of a study."""
-    known = frameworks.names()
     named = {f"frameworks[{index}]": name for index, name in enumerate(config["frameworks"])}
     for key, name in {**named, **{f"options.{name}": name for name in config["options"]}}.items():
-        if name not in known:
-            yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
+        unknown = _unknown_framework(name)
+        if unknown:
+            yield f"{key}: {unknown}"
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
     goal, sizes = config["goal"], config["latency"]["batch_sizes"]
@@ -197,12 +229,29 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
     yield from _misfit_profiles(config)
 
 
+def _unknown_framework(name: str) -> Optional[str]:
+    """Why a framework's name, with a version or without, can stand in no config."""
+    known, family = frameworks.names(), frameworks.family(name)
+    if family not in known:
+        return f"'{name}' is unknown{suggestion(family, known)}. To add it: docs/add-a-framework.md"
+    there = environments.names(family)
+    if "@" not in name or name in there:
+        return None
+    if not re.fullmatch(frameworks.NAME, name):
+        return f"'{name}' has no version behind its @, such as 1.2: small letters, digits, dots and underscores"
+    return (
+        f"'{name}' has no environment file {environments.FOLDER}/{name}.yaml; there are {', '.join(there) or 'none'}. "
+        "To add it: docs/upgrades.md"
+    )
+
+
 def _misfit_profiles(config: dict[str, Any]) -> Iterator[str]:
     """Entries of `profile` that name what the study does not have."""
     models = [known.plain(name) for name in config["models"]]
     for index, entry in enumerate(config["profile"]):
         of_study = {"framework": config["frameworks"], "precision": config["precisions"], "device": config["devices"]}
-        variants = frameworks.variants(entry["framework"]) if entry["framework"] in frameworks.names() else ()
+        known_one = frameworks.family(entry["framework"]) in frameworks.names()
+        variants = frameworks.variants(entry["framework"]) if known_one else ()
         for key, names in {**of_study, "model": models, "variant": variants}.items():
             if entry[key] not in (None, *names):
                 yield f"profile[{index}].{key}: '{entry[key]}' is not of this study{suggestion(entry[key], names)}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import frameworks
+from dliflow.configuration import family
 from dliflow.errors import DliflowError
 from dliflow.study import config as configuration
 from dliflow.wording import suggestion
@@ -46,7 +47,7 @@ def _entry(folder: Path, name: str, origin: str, key: str) -> Entry:
         raise DliflowError(f"{entry['file']}: resources: slurm is set, too; one of them gives the node, leave one out")
     known = frameworks.names()
     for index, framework in enumerate(entry["measure"]["frameworks"] or []):
-        if framework.partition("@")[0] not in known:
+        if family(framework) not in known:
             wrong = f"measure.frameworks[{index}]: '{framework}' is unknown{suggestion(framework, known)}"
             raise DliflowError(f"{entry['file']}: {wrong}")
     return entry
@@ -93,14 +94,18 @@ def deciding(entry: Entry) -> dict[str, Any]:
 
 
 def measures(known: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Whether a configuration is measured on a node.
+    """Whether a configuration is measured on a node; a framework that is named there stands for all of its versions.
 
     Args:
         known: what `deciding` tells; nothing for a node that measures all.
         row: of the plan.
     """
     asked = known.get("measure", {})
-    return all(asked.get(key) is None or row[column] in asked[key] for key, column in MEASURE.items())
+    called = {"framework": {row["framework"], family(row["framework"])}}
+    return all(
+        asked.get(key) is None or not called.get(column, {row[column]}).isdisjoint(asked[key])
+        for key, column in MEASURE.items()
+    )
 
 
 def lacking(name: str, known: Mapping[str, Any], device: str) -> Optional[str]:

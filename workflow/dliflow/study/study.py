@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import conversion, frameworks, sources
-from dliflow.configuration import Configuration
+from dliflow.configuration import PYTHON, Configuration
 from dliflow.errors import DliflowError
 from dliflow.fetching import locations
 from dliflow.files import digest, not_whole, payload, sha256
@@ -18,7 +18,7 @@ from dliflow.images import dataset as datasets
 from dliflow.images import inputs, label_files
 from dliflow.machine import launch, variables
 from dliflow.study import config as configuration
-from dliflow.study import environments, nodes, paths, plan
+from dliflow.study import containers, environments, nodes, paths, plan
 from dliflow.study.nodes import Entry
 
 MODELS, DATASETS, NODES = Path("config/models"), Path("config/datasets"), Path("config/nodes")
@@ -37,6 +37,7 @@ class Study:
             image is seen.
         nodes: the entry of each machine that measures.
         conda: whether Snakemake makes the environments, by conda.
+        container: whether jobs run in an image that has them (`study.containers`).
     """
 
     config: dict[str, Any]
@@ -46,9 +47,10 @@ class Study:
     listings: dict[str, str]
     nodes: dict[str, Entry]
     conda: bool = False
+    container: bool = False
 
     @classmethod
-    def read(cls, given: dict[str, Any], origin: str, conda: bool = False) -> Study:
+    def read(cls, given: dict[str, Any], origin: str, conda: bool = False, container: bool = False) -> Study:
         """Check a config and everything that it names, before anything runs.
 
         Args:
@@ -77,7 +79,7 @@ class Study:
             if (folder := locations.in_place(entries[name]["source"])) is not None
         }
         machines = nodes.entries(NODES, config["nodes"], origin)
-        study = cls(config, models, entries, classes, listings, machines, conda)
+        study = cls(config, models, entries, classes, listings, machines, conda, container)
         variables.check(config["launch"]["environment"], study.set_by_frameworks, origin)
         plan.check(study.plan, config, study.described, origin)
         return study
@@ -91,11 +93,24 @@ class Study:
         rows = [row for stage in self.plan.values() for row in stage]
         outputs = {output for row in rows for output in (row["record"], *row["needs"])}
         broken = not_whole(output for output in outputs if output.endswith(".json"))
+        lost = [marker for output in outputs if (marker := self._lost_environment(output))]
+        if lost:
+            raise DliflowError(
+                f"{len(lost)} environments have lost the Python that they were made with. Delete them, and they are "
+                f"made again:\n  rm -r {shlex.join(sorted(lost))}"
+            )
         if broken:
             raise DliflowError(
                 f"{len(broken)} files are empty or cut off, as a crash or a full disk leaves them. Delete them, and "
                 f"they are made again:\n  rm {shlex.join(broken)}"
             )
+
+    @staticmethod
+    def _lost_environment(output: str) -> Optional[str]:
+        """The folder of an environment that is marked as made and cannot run; None for everything else."""
+        marker = Path(output)
+        made = marker.name == "environment.json" and marker.exists()
+        return str(marker.parent) if made and not (marker.parent / "bin/python").exists() else None
 
     @cached_property
     def set_by_frameworks(self) -> dict[str, list[str]]:
@@ -113,8 +128,9 @@ class Study:
         return None if self.config["threads"] == "default" else self.config["threads"]
 
     def options(self, framework: str) -> dict[str, Any]:
-        """A framework's launch options, as the config has them."""
-        return self.config["options"].get(framework, {})
+        """A framework's launch options, as the config has them: those of its name, or else of all its versions."""
+        given = self.config["options"]
+        return given.get(framework, given.get(frameworks.family(framework), {}))
 
     # Models.
 
@@ -175,10 +191,15 @@ class Study:
         """The manifest of the pixels that a model is calibrated with."""
         return paths.CALIBRATION_ARRAY.format(spec=self.specs[model])
 
-    def origin(self, model: str) -> str:
-        """Digest of what a model's file is, in whatever version of a framework it runs."""
-        source = self.models[model]["source"]
-        return digest([source, contents(source)])
+    @cached_property
+    def origin(self) -> Callable[[str], str]:
+        """Of a model: digest of what its file is, in whatever version of a framework it runs. Each is read once."""
+
+        def of(model: str) -> str:
+            source = self.models[model]["source"]
+            return digest([source, contents(source)])
+
+        return cache(of)
 
     def model_path(self, model: str) -> str:
         """Where a model's file (or its folder of files) lies: the user's own, or what was fetched."""
@@ -260,14 +281,23 @@ class Study:
 
     # Environments and plan.
 
-    def environment(self, framework: str) -> Optional[str]:
-        """The file that the job which makes a framework's environment writes last; None with conda: no job does."""
-        folder = environments.folder(Path(f"envs/{framework}.yaml"), self.config["environments"]["folder"])
-        return None if self.conda else f"{folder}/environment.json"
+    @cached_property
+    def environment(self) -> Callable[[str], Optional[str]]:
+        """Of a framework: the file that the job which makes its environment writes last; None where no job does, with
+        conda and in a container.
+        """
+        base = self.config["environments"]["folder"]
 
-    def digest(self, framework: str) -> str:
-        """Of a framework's environment, as it stands in paths."""
-        return environments.digest(Path(f"envs/{framework}.yaml"))
+        def of(framework: str) -> Optional[str]:
+            folder = environments.folder(Path(f"envs/{framework}.yaml"), base)
+            return None if self.conda or self.container else f"{folder}/environment.json"
+
+        return cache(of)
+
+    @cached_property
+    def digest(self) -> Callable[[str], str]:
+        """Of a framework: that of its environment, as it stands in paths. Each file is read once."""
+        return cache(lambda framework: environments.digest(Path(f"envs/{framework}.yaml")))
 
     @cached_property
     def digests(self) -> list[str]:
@@ -279,20 +309,30 @@ class Study:
         converter = self.converter(configuration.model, configuration.framework, configuration.precision)
         return configuration.path(paths.CONVERTED, converter=self.digest(converter))
 
+    def built(self, configuration: Configuration) -> Optional[str]:
+        """The manifest of the program in C++ that runs a configuration; None where it is run in Python."""
+        if configuration.api == PYTHON:
+            return None
+        return configuration.path(paths.BUILT, environment=self.digest(configuration.framework))
+
     def python(self, framework: str) -> str:
         """The Python that runs a framework's stages."""
+        if self.container:
+            return containers.python(Path(f"envs/{framework}.yaml"))
         marker = self.environment(framework)
         return "python" if marker is None else str(Path(marker).with_name("bin") / "python")
 
     @cached_property
     def used_frameworks(self) -> list[str]:
         """The study's frameworks and those in whose environments something is exported or converted; sorted."""
-        named = self.config["frameworks"]
-        converters = {
-            conversion.converter(name, precision) for name in named for precision in self.config["precisions"]
-        }
         homes = {home for model in self.models for home in (self.exporter(model), self.home(model))}
-        return sorted({*named, *converters, *homes})
+        return sorted({*self.converting_frameworks, *homes})
+
+    @cached_property
+    def converting_frameworks(self) -> list[str]:
+        """The study's frameworks and those in whose environments something is converted; sorted."""
+        named, precisions = self.config["frameworks"], self.config["precisions"]
+        return sorted({*named, *(conversion.converter(name, kind) for name in named for kind in precisions)})
 
     @property
     def anchor_python(self) -> str:
@@ -310,13 +350,27 @@ class Study:
     @cached_property
     def deciding(self) -> dict[str, Any]:
         """The part of the config that the plan is built from."""
+        fetched_labels = [name for name in self.datasets if self.label_source(name)]
         machines = {name: nodes.deciding(entry) for name, entry in self.nodes.items()}
-        return plan.deciding(self.config, [name for name in self.datasets if self.label_source(name)], machines)
+        return plan.deciding(self.config, fetched_labels, machines, self.unmakeable)
+
+    @cached_property
+    def unmakeable(self) -> dict[str, str]:
+        """For each framework, or converter, whose environment this machine cannot have the reason; none with conda."""
+        folder = self.config["environments"]["folder"]
+        files = {name: Path(f"envs/{name}.yaml") for name in self.converting_frameworks}
+        reasons = {name: environments.lacking(file, folder) for name, file in files.items() if not self.conda}
+        return {name: reason for name, reason in reasons.items() if reason is not None}
 
     @cached_property
     def plan(self) -> dict[str, Any]:
         """Every row that the tables will have."""
         return plan.build(self.deciding, self.described, self.environment, self.digest)
+
+    @cached_property
+    def plan_of(self) -> dict[str, dict[str, Any]]:
+        """The same of each model by itself, for what needs a few of its rows."""
+        return plan.by_model(self.plan)
 
 
 def contents(source: dict[str, Any]) -> str:
@@ -336,6 +390,14 @@ def _checks(models: dict[str, dict[str, Any]], entries: dict[str, dict[str, Any]
         if isinstance(labels.get("file"), dict):
             yield partial(locations.check, labels["file"], f"{origin}: labels.file")
         yield partial(_check_labels, entry, f"{origin}: labels")
+        yield partial(_check_patterns, entry, origin)
+
+
+def _check_patterns(entry: dict[str, Any], origin: str) -> None:
+    try:
+        datasets.check(entry["images"])
+    except DliflowError as error:
+        raise DliflowError(f"{origin}: {error}") from error
 
 
 def _check_labels(entry: dict[str, Any], key: str) -> None:
