@@ -117,6 +117,9 @@ def test_a_node_measures_what_its_file_says():
         }
     assert {row["framework"] for row in found["sweep"] if row["node"] == "b"} == {"onnxruntime", "openvino"}
     assert len(found["parity"]) == 4
+    named = nodes.deciding(entry(measure={"frameworks": ["openvino"]}))
+    names = {"openvino": True, "openvino@2025.3": True, "onnxruntime": False}
+    assert {name: nodes.measures(named, {"framework": name}) for name in names} == names
 
 
 def test_a_device_that_a_node_lacks_is_a_row_with_the_reason():
