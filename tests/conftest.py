@@ -19,6 +19,7 @@ SHORT = {
 
 # Files whose tests look at one thing that takes minutes to make: a group stays on one worker.
 TOGETHER = {
+    "tests/cluster/test_slurm.py": "cluster",
     "tests/frameworks/test_contract.py": "study",
     "tests/frameworks/test_cpp_programs.py": "study",
     "tests/frameworks/test_deployment.py": "study",

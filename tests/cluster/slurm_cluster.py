@@ -105,6 +105,7 @@ class Cluster:
         key.write_bytes(secrets.token_bytes(256))
         key.chmod(0o600)
         USUAL.parent.mkdir(exist_ok=True)
+        USUAL.unlink(missing_ok=True)  # of a test that was killed: it leads nowhere, or `lacking` would have told
         USUAL.symlink_to(self.folder / "slurm.conf")
         try:
             self._start()

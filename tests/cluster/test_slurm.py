@@ -158,22 +158,33 @@ def show(by_node: dict[str, list[dict[str, Any]]], drained: float, resumed: floa
         print(f"  {spent / len(jobs):.2f} s each, {sum(gaps) / len(gaps):.2f} s between two of an allocation")
 
 
-def test_the_profile_submits_what_does_not_measure(cluster, on_both):
-    """One evaluation as a job of the plugin, on a machine of the kind of the first node."""
+# Asked early, since the plugin waits for 40 s by default; without accounting.
+PLUGIN = (
+    *("--workflow-profile", "profiles/slurm", "--default-resources", "runtime=5", "--slurm-status-command", "squeue"),
+    *("--slurm-no-account", "--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3"),
+)
+
+
+def test_the_profile_submits_what_does_not_measure_and_with_resources_each_measurement(cluster, on_both):
+    """One of each, on a machine of the kind of the first node."""
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="requirements-slurm.lock is not installed")
     project, (first, _) = on_both, NODES
-    record = project.path(paths.PARITY)
-    ended(project, begun(project, cluster, "--cores", "4", record))
-    (project.folder / record).unlink()
-    options = ["--slurm-status-command", "squeue", "--slurm-no-account", "--default-resources", "runtime=5"]
-    ended(project, begun(project, cluster, "--workflow-profile", "profiles/slurm", record, *options))
-    environment = json.loads((project.folder / record).read_text())["environment"]
-    assert environment["SLURMD_NODENAME"] == first
+    parity, sweep = project.path(paths.PARITY), project.path(paths.SWEEP, node=first)
+    ended(project, begun(project, cluster, "--cores", "4", parity, project.path(paths.ANCHOR)))
+    (project.folder / parity).unlink()
+    asked = {"resources": {"slurm_partition": "bench", "constraint": first}}
+    for target, described in ((parity, None), (sweep, asked)):
+        if described is not None:
+            for name in NODES:
+                (project.folder / f"config/nodes/{name}.yaml").write_text(json.dumps(described))
+        ended(project, begun(project, cluster, *PLUGIN, target))
+        assert json.loads((project.folder / target).read_text())["environment"]["SLURMD_NODENAME"] == first
+    assert not (project.folder / paths.LEASE.format(node=first)).exists()  # no allocation was held
 
 
 def test_what_is_here_is_not_measured_through_a_scheduler(cluster, project):
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="requirements-slurm.lock is not installed")
-    run = begun(project, cluster, "--workflow-profile", "profiles/slurm", project.path(paths.SWEEP))
+    run = begun(project, cluster, *PLUGIN, project.path(paths.SWEEP))
     assert run.wait(200) != 0
     assert "nothing says which machine 'local' is" in (project.folder / "run.log").read_text()
     assert Path(project.folder / "results/nodes").exists() is False

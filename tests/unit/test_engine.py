@@ -14,12 +14,13 @@ from dliflow.runs import engine
 class Job:
     """What is asked of one of Snakemake's."""
 
-    def __init__(self, name, priority=0, rule="sweep", output=()):
+    def __init__(self, name, priority=0, rule="sweep", output=(), node="local"):
         self.name, self.priority, self.rule, self.output = name, priority, SimpleNamespace(name=rule), list(output)
+        self.node = node
 
 
-def measures(one):
-    return one.rule.name == "sweep"
+def measured_on(one):
+    return one.node if one.rule.name == "sweep" else None
 
 
 def test_of_the_jobs_that_measure_the_scheduler_sees_the_one_of_the_highest_priority_and_all_others():
@@ -33,12 +34,17 @@ def test_of_the_jobs_that_measure_the_scheduler_sees_the_one_of_the_highest_prio
 
     measuring, others = [Job("a", 3), Job("b", 7), Job("c", 5)], [Job("d", 99, "parity"), Job("e", 1, "convert")]
     scheduler = Scheduler([*measuring, *others])
-    engine.choose_among_few(scheduler, measures)
+    engine.choose_among_few(scheduler, measured_on)
     assert [one.name for one in scheduler.open_jobs] == ["b", "d", "e"]
     scheduler.ready = others
     assert [one.name for one in scheduler.open_jobs] == ["d", "e"]
     scheduler.ready = []
     assert scheduler.open_jobs == []
+
+
+def test_each_node_has_its_own_next_measurement():
+    jobs = [Job("a", 3, node="first"), Job("b", 7, node="second"), Job("c", 5, node="first"), Job("d", 9, "parity")]
+    assert [one.name for one in engine.selectable(jobs, measured_on)] == ["b", "c", "d"]
 
 
 class Dag:

@@ -117,6 +117,9 @@ def test_a_node_measures_what_its_file_says():
         }
     assert {row["framework"] for row in found["sweep"] if row["node"] == "b"} == {"onnxruntime", "openvino"}
     assert len(found["parity"]) == 4
+    named = nodes.deciding(entry(measure={"frameworks": ["openvino"]}))
+    names = {"openvino": True, "openvino@2025.3": True, "onnxruntime": False}
+    assert {name: nodes.measures(named, {"framework": name}) for name in names} == names
 
 
 def test_a_device_that_a_node_lacks_is_a_row_with_the_reason():
@@ -162,24 +165,29 @@ def test_what_looks_at_quality_is_submitted_to_the_same_kind_of_machine():
 
 
 def test_a_run_that_would_measure_on_the_wrong_machine_is_refused():
-    nodes.check_places(["a", "b"], ["a", "b"], False, "my.yaml")
-    nodes.check_places(["a", "b"], ["a"], True, "my.yaml")
+    by_slurm, submitted = entry(slurm={}), entry(resources={"machine_type": "c7"})
+    nodes.check_places({"a": by_slurm, "b": by_slurm}, False, "my.yaml")
+    nodes.check_places({"a": by_slurm, "b": EMPTY}, True, "my.yaml")
+    nodes.check_places({"a": submitted, "b": submitted}, False, "my.yaml")
     with pytest.raises(DliflowError, match=r"my\.yaml: nodes: a, b: this machine cannot be all of them"):
-        nodes.check_places(["a", "b"], [], True, "my.yaml")
+        nodes.check_places({"a": EMPTY, "b": EMPTY}, True, "my.yaml")
     with pytest.raises(DliflowError, match=r"my\.yaml: nodes: local: .* write config/nodes/local\.yaml with 'slurm'"):
-        nodes.check_places(["local"], [], False, "my.yaml")
+        nodes.check_places({"local": EMPTY}, False, "my.yaml")
+    with pytest.raises(DliflowError, match=r"my\.yaml: nodes: a: their 'resources' are for an executor"):
+        nodes.check_places({"a": submitted}, True, "my.yaml")
 
 
 # --- What is told of them ---------------------------------------------------------------------------------------------
 
 
-def point(node, latency, half=0.05, anchor=2.0, threads=2, **changes):
-    ends = {"low": latency * math.exp(-half), "high": latency * math.exp(half)}
+def point(node, latency, measured=None, half=0.05, anchor=2.0, threads=2, **changes):
+    """A row of performance.csv; as measured everything takes twice as long unless it is said otherwise."""
     row = dict.fromkeys(node_table.SAME_POINT, "x") | {"node": node, "status": "ok", "batch_size": 1}
-    row |= {"cpu": f"CPU of {node}", "framework_version": "1", "anchor_threads": threads}
-    row |= {"latency_reference_ms": latency, "latency_p50_ms": 2 * latency, "reference_anchor_ms": anchor}
-    row |= {f"latency_reference_ci_{end}_ms": value for end, value in ends.items()}
-    return row | {f"latency_ci_{end}_ms": 2 * value for end, value in ends.items()} | changes
+    row |= {"cpu": f"CPU of {node}", "framework_version": "1", "anchor_threads": threads, "reference_anchor_ms": anchor}
+    figures = {"latency_reference": latency, "latency": measured or 2 * latency}
+    for name, value in figures.items():
+        row |= {f"{name}_ci_low_ms": value * math.exp(-half), f"{name}_ci_high_ms": value * math.exp(half)}
+    return row | {"latency_reference_ms": latency, "latency_p50_ms": figures["latency"]} | changes
 
 
 def test_each_further_node_is_set_against_the_first():
@@ -191,6 +199,11 @@ def test_each_further_node_is_set_against_the_first():
     assert math.log(b["ratio"] / b["ratio_ci_low"]) == pytest.approx(0.05 * math.sqrt(2))
     assert [each["verdict"] for each in (b, c, d)] == ["faster", "no difference shown", "slower"]
     assert d["anchor_ratio"] is None
+
+
+def test_a_node_is_called_faster_only_where_it_is_so_as_measured_too():
+    (row,) = node_table.rows([point("a", 4.0), point("b", 2.0, measured=8.0)])
+    assert (row["ratio"], row["measured_ratio"], row["verdict"]) == (0.5, 1.0, "no difference shown")
 
 
 def test_what_has_no_figures_is_set_against_nothing():

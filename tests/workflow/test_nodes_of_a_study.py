@@ -85,13 +85,18 @@ def test_both_are_measured_each_in_one_allocation_and_then_compared(two_nodes):
     page = (two_nodes.folder / paths.REPORT).read_text()
     assert 'id="nodes"' in page
     assert two_nodes.pending() == set()
+    # Another machine than the one that measured until now.
+    first = two_nodes.folder / paths.NODE.format(node="first")
+    first.write_text(first.read_text().replace('"cpu": "', '"cpu": "another '))
+    record = two_nodes.path(paths.SWEEP, node="first")
+    (two_nodes.folder / record).unlink()
+    told = two_nodes.fail(record)
+    assert "node 'first': another machine has measured under this name, with cpu 'another " in told
+    assert not (two_nodes.folder / record).exists()
 
 
 def test_without_a_scheduler_two_nodes_are_not_one_machine(two_nodes):
     for name in ("first", "second"):
         (two_nodes.folder / f"config/nodes/{name}.yaml").write_text("machine: {hostname: nowhere}\n")
-    told = two_nodes.fail("all")
-    assert "nodes: first, second: this machine cannot be all of them" in told
-    told = two_nodes.fail(two_nodes.path(paths.SWEEP, node="first"), "--config", "node=first")
-    assert "config/nodes/first.yaml: machine.hostname: 'nowhere' is not this machine" in told
+    assert "nodes: first, second: this machine cannot be all of them" in two_nodes.fail("all")
     assert not two_nodes.records()

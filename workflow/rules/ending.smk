@@ -46,18 +46,22 @@ def in_this_run(rule):
     return any(job.rule.name == rule for job in workflow.dag.jobs)
 
 
-def measures(job):
-    """Whether a job takes the whole machine."""
-    return not job.is_group() and job.rule.name in (*plan.MEASURING, "profile_one")
+def measured_on(job):
+    """The node of which a job takes the whole machine; None for one that does not measure, as the rule `profile`, which
+    only tells what others have measured.
+    """
+    measures = not job.is_group() and job.rule.name in {*plan.MEASURING, "profile_one"} - {"profile"}
+    return job.wildcards_dict["node"] if measures else None
 
 
 def check_launch():
     """Refuse, before anything runs, to measure here what is not to be measured here, or in a way that this machine does
     not allow.
     """
-    measured = sorted({job.wildcards_dict["node"] for job in workflow.dag.needrun_jobs() if measures(job)})
-    checked(nodes.check_places, measured, STUDY.elsewhere, workflow.local_exec, ORIGIN)
-    if not set(measured).issubset(STUDY.elsewhere):
+    names = set(map(measured_on, workflow.dag.needrun_jobs())) - {None}
+    measured = {name: STUDY.nodes[name] for name in sorted(names)}
+    checked(nodes.check_places, measured, workflow.local_exec, ORIGIN)
+    if any(map(nodes.here, measured.values())):
         checked(launch.check, CONFIG["launch"])
 
 
@@ -174,7 +178,7 @@ onstart:
     # hundred jobs that took a tenth of the processors away from measurements. Jobs on this machine need no such bound.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-        engine.choose_among_few(workflow.scheduler, measures)
+        engine.choose_among_few(workflow.scheduler, measured_on)
     engine.keep_the_plan(workflow.dag, "convert")
     tell_the_tables()
     check_launch()

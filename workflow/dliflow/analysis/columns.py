@@ -990,7 +990,14 @@ NODES = (
         "what the anchor takes at this node's reference state over what it takes at that node's",
         "it has other numbers of threads on them, and so other work",
     ),
-    Column("verdict", TEXT, "", "by the interval of `ratio`: `faster`, `slower` or `no difference shown`", "never"),
+    Column(
+        "verdict",
+        TEXT,
+        "",
+        "`faster` or `slower`, where the intervals of `ratio` and of `measured_ratio` both say so; else `no difference "
+        "shown`",
+        "never",
+    ),
     API,
 )
 

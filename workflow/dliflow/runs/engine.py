@@ -7,27 +7,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Optional
 
 
-def selectable(jobs: Iterable[Any], measures: Callable[[Any], bool]) -> list[Any]:
-    """Of jobs that are ready those that can be started next: of those that measure the one of the highest priority.
+def selectable(jobs: Iterable[Any], node: Callable[[Any], Optional[str]]) -> list[Any]:
+    """Of jobs that are ready those that can be started next: of those that measure on a node the one of the highest
+    priority.
 
     Each of them takes the whole machine, so no other one could be chosen.
+
+    Args:
+        node: on which a job measures; None for one that does not.
     """
-    every = list(jobs)
-    first = max(filter(measures, every), key=lambda job: job.priority, default=None)
-    return [job for job in every if job is first or not measures(job)]
+    every = [(job, node(job)) for job in jobs]
+    first: dict[str, Any] = {}
+    for job, name in every:
+        if name is not None and (name not in first or job.priority > first[name].priority):
+            first[name] = job
+    return [job for job, name in every if name is None or job is first[name]]
 
 
-def choose_among_few(scheduler: Any, measures: Callable[[Any], bool]) -> None:
+def choose_among_few(scheduler: Any, node: Callable[[Any], Optional[str]]) -> None:
     """Let Snakemake's scheduler, which weighs all jobs that are ready at each step, see `selectable` ones only."""
     kind: Any = type(scheduler)
 
     class Sparing(kind):
         @property
         def open_jobs(self) -> list[Any]:
-            return selectable(super().open_jobs, measures)
+            return selectable(super().open_jobs, node)
 
     scheduler.__class__ = Sparing
 

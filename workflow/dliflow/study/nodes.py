@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import frameworks
+from dliflow.configuration import family
 from dliflow.errors import DliflowError
 from dliflow.study import config as configuration
 from dliflow.wording import suggestion
@@ -46,7 +47,7 @@ def _entry(folder: Path, name: str, origin: str, key: str) -> Entry:
         raise DliflowError(f"{entry['file']}: resources: slurm is set, too; one of them gives the node, leave one out")
     known = frameworks.names()
     for index, framework in enumerate(entry["measure"]["frameworks"] or []):
-        if framework.partition("@")[0] not in known:
+        if family(framework) not in known:
             wrong = f"measure.frameworks[{index}]: '{framework}' is unknown{suggestion(framework, known)}"
             raise DliflowError(f"{entry['file']}: {wrong}")
     return entry
@@ -57,18 +58,17 @@ def here(entry: Entry) -> bool:
     return entry["slurm"] is None and not entry["resources"]
 
 
-def check_places(measured: list[str], elsewhere: list[str], local: bool, origin: str) -> None:
+def check_places(measured: Mapping[str, Entry], local: bool, origin: str) -> None:
     """Refuse a run that would measure on the machine that it runs on, and must not.
 
     Args:
-        measured: the nodes on which it is to measure.
-        elsewhere: those of the study that a scheduler gives.
+        measured: the entries of the nodes on which it is to measure.
         local: whether jobs run on this machine, not where an executor takes them.
 
     Raises:
         DliflowError: naming the nodes, and what to do.
     """
-    this = [name for name in measured if name not in elsewhere]
+    this = [name for name, entry in measured.items() if here(entry)]
     if len(this) > 1:
         raise DliflowError(
             f"{origin}: nodes: {', '.join(this)}: this machine cannot be all of them. Say in config/nodes/NAME.yaml "
@@ -80,6 +80,12 @@ def check_places(measured: list[str], elsewhere: list[str], local: bool, origin:
             f"{origin}: nodes: {name}: jobs are run by a scheduler, but nothing says which machine '{name}' is; write "
             f"config/nodes/{name}.yaml with 'slurm' or 'resources' ({GUIDE})"
         )
+    submitted = [name for name, entry in measured.items() if entry["resources"]]
+    if submitted and local:
+        raise DliflowError(
+            f"{origin}: nodes: {', '.join(submitted)}: their 'resources' are for an executor, and jobs would run on "
+            f"this machine; name the executor (--executor NAME), or run on each of them without 'resources' ({GUIDE})"
+        )
 
 
 def deciding(entry: Entry) -> dict[str, Any]:
@@ -88,14 +94,18 @@ def deciding(entry: Entry) -> dict[str, Any]:
 
 
 def measures(known: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Whether a configuration is measured on a node.
+    """Whether a configuration is measured on a node; a framework that is named there stands for all of its versions.
 
     Args:
         known: what `deciding` tells; nothing for a node that measures all.
         row: of the plan.
     """
     asked = known.get("measure", {})
-    return all(asked.get(key) is None or row[column] in asked[key] for key, column in MEASURE.items())
+    called = {"framework": {row["framework"], family(row["framework"])}}
+    return all(
+        asked.get(key) is None or not called.get(column, {row[column]}).isdisjoint(asked[key])
+        for key, column in MEASURE.items()
+    )
 
 
 def lacking(name: str, known: Mapping[str, Any], device: str) -> Optional[str]:

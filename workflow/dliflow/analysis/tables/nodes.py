@@ -1,7 +1,8 @@
 """nodes.csv: what each point takes on each further node, over what it takes on the study's first one.
 
 Nodes are measured apart, so this is the ratio of two estimates, each at its own node's reference state, and once more
-as measured. Their errors are independent: half widths of their logarithms add in squares.
+as measured. Their errors are independent: half widths of their logarithms add in squares. What no interval holds is how
+well the states that a study met stand for those that a machine has at other times.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def against(row: Row, first: Row) -> dict[str, Any]:
         **named("ratio", *ratio),
         **named("measured_ratio", *measured),
         "anchor_ratio": row["reference_anchor_ms"] / first["reference_anchor_ms"] if same_work else None,
-        "verdict": verdict(*ratio),
+        "verdict": verdict(ratio, measured),
     }
 
 
@@ -67,8 +68,13 @@ def quotient(row: Row, first: Row, name: str, ends: str) -> tuple[float, Optiona
     return ratio, ratio * math.exp(-half), ratio * math.exp(half)
 
 
-def verdict(ratio: float, low: Optional[float], high: Optional[float]) -> str:
-    """Whether the node is shown to be faster than the first one at this point."""
+def verdict(*ratios: tuple[float, Optional[float], Optional[float]]) -> str:
+    """Whether the node is shown to be faster than the first one at this point: by all of these ratios and intervals."""
+    shown = {_shown(low, high) for _, low, high in ratios}
+    return shown.pop() if len(shown) == 1 else TIE
+
+
+def _shown(low: Optional[float], high: Optional[float]) -> str:
     if low is None or high is None or low <= 1 <= high:
         return TIE
     return FASTER if high < 1 else SLOWER

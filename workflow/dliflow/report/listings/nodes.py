@@ -20,7 +20,7 @@ HEADINGS = [
     Heading("Of the first", "On the first node, at its reference state.", "ms"),
     Heading("Anchor", "What the anchor takes there over what it takes on the first node, at the reference states: how "
             "much faster or slower the machines are for a small network that no upgrade changes."),
-    Heading("Shown", "Whether the interval of the ratio says who is faster.", number=False),
+    Heading("Shown", "Who is faster, where the intervals of both ratios say so.", number=False),
 ]  # fmt: skip
 
 
