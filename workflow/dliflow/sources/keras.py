@@ -31,8 +31,10 @@ SHAPES = ("query_shape", "key_shape", "value_shape")  # of attention, which the 
 
 
 # Layers that run what a file brings, or read files that it names.
-REFUSED = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup")
-REFUSED += ("TextVectorization", "Hashing", "HashedCrossing")
+REFUSED = (
+    *("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"),
+    *("StringLookup", "IntegerLookup", "TextVectorization", "Hashing", "HashedCrossing"),
+)
 VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__", "TensorShape")
 # Operations, which Keras writes where a model was called in Python, and the functions that layers take by name.
 OPERATIONS = re.compile(r"keras\.src\.ops\.(numpy|nn|core|math|image|linalg)")
@@ -82,11 +84,8 @@ def _refuse_classes(described: Any, allowed: set[str], path: Path) -> None:
         return
     if "class_name" in described and "config" in described:
         name, module = described["class_name"], str(described.get("module") or "keras")
-        if name == "function":
-            good = OF_FUNCTIONS.fullmatch(module)
-        else:
-            good = OPERATIONS.fullmatch(module) or (name in allowed and module.split(".")[0] == "keras")
-        if not good:
+        own_class = OPERATIONS.fullmatch(module) or (name in allowed and module.split(".")[0] == "keras")
+        if not (OF_FUNCTIONS.fullmatch(module) if name == "function" else own_class):
             raise DliflowError(
                 f"{path}: refused: '{name}' of {module} is no layer of Keras's own, or runs code that the file brings; "
                 "save the model without it, or as a SavedModel"

@@ -83,7 +83,7 @@ def refuse_others(nodes: Iterable[Any], library: Any, path: Path, allowed: froze
         DliflowError: naming the file and the operation.
     """
     functions = {function.signature.name: function for function in library.function}
-    left, seen = list(nodes), set()
+    left, seen = list(nodes), set[str]()
     while left:
         node = left.pop()
         called = {node.op, *_named(node)}.intersection(functions)
