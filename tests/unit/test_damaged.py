@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import json
 import os
@@ -75,7 +76,7 @@ ACCURACY = {
     "machine": {"hostname": "h", "cpu": "c", "usable_cpus": 1, "kernel": "k"},
     "identity": {
         **{"model": "m", "device": "cpu", "threads": "default", "framework": "null", "framework_version": "1"},
-        **{"variant": "default", "precision": "fp32", "options": {}},
+        **{"api": "python", "variant": "default", "precision": "fp32", "options": {}},
     },
 }
 
@@ -184,6 +185,18 @@ def test_an_environment_that_another_run_builds_is_waited_for_and_said_so(buildi
         assert f"waiting: {args.out.parent} is held by process {os.getpid()} of" in capsys.readouterr().err
     thread.join(5)
     assert len(built) == 1
+
+
+def test_an_environment_on_a_file_system_without_locks_is_made_and_that_is_told(building, monkeypatch, capsys):
+    args, built = building
+
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(environment.lock, "wait_for", refused)
+    environment.run(args)
+    assert len(built) == 1
+    assert f"{args.out.parent}.lock cannot be locked (No locks available)" in capsys.readouterr().out
 
 
 def test_a_lock_that_is_no_file_does_not_block(building):

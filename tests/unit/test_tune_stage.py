@@ -26,7 +26,7 @@ SD = (0.005, 0.005, 0.005)
 
 
 def asked(**changes):
-    fixed = {"framework": "openvino", "precision": "fp32", "variant": "default", "batch_size": 1}
+    fixed = {"framework": "openvino", "api": "python", "precision": "fp32", "variant": "default", "batch_size": 1}
     return argparse.Namespace(**{**fixed, "threads": None, "options": {}, **changes})
 
 

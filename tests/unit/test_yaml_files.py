@@ -48,9 +48,9 @@ STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["null"], "precisions": 
         ("parity: {tolerance: {fp32: .nan}}", r"parity\.tolerance\.fp32: nan is no number that can be meant here"),
         ("parity: {tolerance: {fp32: .inf}}", r"parity\.tolerance\.fp32: inf is no number"),
         ("options: {null: {2: 1}}", r"options: the key None is no text"),
-        ("node: 2026-01-02", r"node: datetime\.date\(2026, 1, 2\) is neither a text nor a number"),
-        ('node: "a\\n"', r"node: 'a\\n': .* Right would be: a name for this machine"),
-        ("node: &a [*a]", r"node\[0\]\[0\]: is nested without end"),
+        ("node: 2026-01-02", r"nodes\[0\]: datetime\.date\(2026, 1, 2\) is neither a text nor a number"),
+        ('node: "a\\n"', r"nodes\[0\]: 'a\\n': .* Right would be: a name for a machine"),
+        ("node: &a [*a]", r"nodes\[0\]\[0\]: is nested without end"),
     ],
 )
 def test_what_yaml_can_say_and_no_config_means(tmp_path, text, message):

@@ -55,7 +55,7 @@ def test_leaders_and_references_are_decided_for_each_batch_size(compared):
         assert sum(row["purpose"] == "leaders" for row in of_size) == 3
         pairs = {frozenset((row["first"], row["second"])) for row in of_size}
         for framework in ("alpha", "beta"):
-            assert {f"{framework}-default-{precision}-default" for precision in ("fp16", "fp32")} in pairs
+            assert {f"{framework}-python-default-{precision}-default" for precision in ("fp16", "fp32")} in pairs
 
 
 def test_the_fastest_of_all_batch_sizes_meet(compared):
@@ -138,7 +138,39 @@ def test_after_an_upgrade_leaders_meet_their_older_version(compared):
         assert row["first"].startswith("beta-")
         assert row["second"] == f"{row['first']}@2.4.6"
         assert (row["first_version"], row["second_version"]) == ("2.4.5", "2.4.6")
+    told = compared.table("changes")
+    assert {(row["framework"], row["old_version"], row["new_version"]) for row in told} == {("beta", "2.4.6", "2.4.5")}
+    together = {row["quantity"] for row in told if row["measured_together"] == "True"}
+    assert together == {"latency"}
+    assert {"top1", "same_class", "load", "peak_rss", "model_bytes"} < {row["quantity"] for row in told}
+    assert {row["verdict"] for row in told if row["quantity"] == "same_class"} == {"no difference shown"}
+    assert "beta 2.4.5 after beta 2.4.6" in (compared.folder / paths.REPORT).read_text()
     assert compared.pending() == set()
+
+
+def test_versions_side_by_side_are_rows_that_meet(finished):
+    text = (finished.folder / "envs/beta.yaml").read_text()
+    (finished.folder / "envs/beta@2.4.5.yaml").write_text(text.replace("numpy==2.4.6", "numpy==2.4.5"))
+    (finished.folder / "envs/beta@1.yaml").write_text(text.replace("python=3.11", "python=2.7"))
+    kept = finished.dates()
+    finished.configure(compare={"leaders": 2}, frameworks=["beta", "beta@2.4.5", "beta@1"])
+    assert "Python 2.7 could not be fetched; what needs it is skipped." in finished.run("all")
+    assert kept.items() <= finished.dates().items()  # of today's version nothing ran again
+    rows = finished.table("performance")
+    assert {(row["framework"], row["framework_version"], row["status"]) for row in rows} == {
+        ("beta", "2.4.6", "ok"),
+        ("beta@2.4.5", "2.4.5", "ok"),
+        ("beta@1", "", "skipped"),
+    }
+    assert "envs/beta@1.yaml needs Python 2.7" in next(row["reason"] for row in rows if row["framework"] == "beta@1")
+    (pair,) = (row for row in finished.table("comparison") if row["batch_size"] == "1")
+    assert {pair["first"], pair["second"]} == {"beta-default-fp32-default", "beta@2.4.5-default-fp32-default"}
+    latency = [row for row in finished.table("changes") if row["quantity"] == "latency"]
+    assert {row["batch_size"] for row in latency} == {"1", "2"}
+    for row in latency:
+        assert (row["old_framework"], row["framework"], row["measured_together"]) == ("beta@2.4.5", "beta", "True")
+    assert (finished.folder / finished.path(paths.CONVERTED, "beta@2.4.5")).exists()
+    assert finished.pending("all") == set()
 
 
 def test_a_verdict_on_a_network_that_failed_parity_is_not_given(project):
@@ -157,8 +189,8 @@ def test_a_verdict_on_a_network_that_failed_parity_is_not_given(project):
 
 def test_a_crash_that_leaves_nothing_to_compare_is_one_clear_error(finished):
     finished.configure(compare={"leaders": 2}, latency=ONE_SESSION)
-    output = finished.fail("all", DLIFLOW_TEST_FAULT="beta segv of compare")
-    assert "beta-default-fp32-default: its process was killed by SIGSEGV" in output
+    output = finished.fail("all", DLIFLOW_TEST_FAULT="beta segv of rounds")
+    assert "beta-python-default-fp32-default: its process was killed by SIGSEGV" in output
     assert {row["status"] for row in finished.table("performance")} == {"ok"}
     rows = finished.table("comparison")
     assert {row["status"] for row in rows} == {"failed"}
@@ -174,7 +206,7 @@ def test_a_crash_in_a_worker_leaves_the_others_compared(compared):
     fastest = min(of_two, key=lambda row: float(row["latency_reference_ms"]))["framework"]
     (other,) = {row["framework"] for row in of_two} - {fastest}
     compared.configure(compare={"seed": 1})
-    output = compared.fail("all", DLIFLOW_TEST_FAULT=f"{fastest} segv at 2 of compare")
+    output = compared.fail("all", DLIFLOW_TEST_FAULT=f"{fastest} segv at 2 of rounds")
     told = "its process was killed by SIGSEGV; its own message stands in this log. The others were compared"
     assert told in output
     by_size = {
@@ -183,7 +215,10 @@ def test_a_crash_in_a_worker_leaves_the_others_compared(compared):
     assert {(row["status"], row["missing"]) for row in by_size["1"]} == {("ok", "")}
     (row,) = by_size["2"]
     assert row["status"] == "ok"
-    assert {row["first"], row["second"]} == {f"{other}-default-fp32-default", f"{other}-default-fp16-default"}
+    assert {row["first"], row["second"]} == {
+        f"{other}-python-default-fp32-default",
+        f"{other}-python-default-fp16-default",
+    }
     assert "its process was killed by SIGSEGV" in row["warnings"]
     (row,) = by_size[""]
     assert row["status"] == "failed"
@@ -202,12 +237,12 @@ def test_those_that_are_well_are_compared_when_a_candidate_fails(project):
     assert broke in output
     for table in ("accuracy", "performance"):
         assert {(row["framework"], row["reason"]) for row in project.table(table)} == {("alpha", ""), ("beta", broke)}
-    assert "comparing without beta-default-fp32-default, beta-default-fp16-default" in output
+    assert "comparing without beta-python-default-fp32-default, beta-python-default-fp16-default" in output
     (row,) = project.table("comparison")
     assert row["status"] == "ok"
-    assert {row["first"], row["second"]} == {"alpha-default-fp32-default", "alpha-default-fp16-default"}
-    assert row["missing"] == "beta-default-fp32-default, beta-default-fp16-default"
-    assert "compared without beta-default-fp32-default: what it needs failed" in row["warnings"]
+    assert {row["first"], row["second"]} == {"alpha-python-default-fp32-default", "alpha-python-default-fp16-default"}
+    assert row["missing"] == "beta-python-default-fp32-default, beta-python-default-fp16-default"
+    assert "compared without beta-python-default-fp32-default: what it needs failed" in row["warnings"]
     assert project.table("rounds")
     assert "without beta" in (project.folder / paths.REPORT).read_text()
     assert not (project.folder / AT_ONE).exists()
@@ -234,7 +269,7 @@ def test_a_candidate_that_passes_parity_later_joins(project):
     project.fail("all")
     rows = project.table("comparison")
     assert {(row["status"], row["missing"]) for row in rows} == {
-        ("ok", "alpha-default-fp16-default, beta-default-fp16-default")
+        ("ok", "alpha-python-default-fp16-default, beta-python-default-fp16-default")
     }
     assert not [row for row in rows if "fp16" in row["first"] + row["second"]]
     project.configure(parity={"tolerance": {**tolerance, "fp16": 0.1}})

@@ -26,13 +26,16 @@ def conda(tmp_path) -> dict[str, str]:
 
 
 def test_the_study_runs_with_environments_that_conda_makes(project, conda):
-    project.configure(compare={"leaders": 2})
+    same = (project.folder / "envs/beta.yaml").read_text()
+    (project.folder / "envs/beta@2.4.6.yaml").write_text(same)  # which is the same environment, for conda, too
+    project.configure(compare={"leaders": 2}, frameworks=["alpha", "beta", "beta@2.4.6"])
     project.run("all", "--sdm", "conda", **conda)
     created = (Path(conda["DLIFLOW_TEST_CONDA"]) / "created.txt").read_text().splitlines()
     assert len(created) == 4  # alpha, beta, the anchor and the orchestrator's stages
     assert {row["status"] for row in project.table("performance")} == {"ok"}
+    assert {line.split()[2] for line in created} == {"1"}  # packages that no file lists are not brought along
     prefixes = [line.split()[1] for line in created]
-    for framework in ("alpha", "beta", "anchor"):
+    for framework in ("alpha", "beta", "beta@2.4.6", "anchor"):
         python = files.read_json(project.folder / paths.INTERPRETER.format(framework=framework))["python"]
         assert any(python.startswith(prefix) for prefix in prefixes)
     assert all(files.read_json(path)["figures"]["groups"] for path in project.records())

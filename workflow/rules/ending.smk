@@ -8,10 +8,11 @@ from functools import partial
 
 from snakemake.settings.enums import Quietness
 
-from dliflow.files import write_json
-from dliflow.machine import launch
+from dliflow.files import digest, write_json
+from dliflow.machine import launch, slurm
 from dliflow.records import marks, notes
-from dliflow.runs import ending, forecast, remaining, terminal, unfinished
+from dliflow.runs import ending, engine, forecast, remaining, terminal, unfinished
+from dliflow.study import nodes
 
 
 def records():
@@ -45,16 +46,31 @@ def in_this_run(rule):
     return any(job.rule.name == rule for job in workflow.dag.jobs)
 
 
+def measures(job):
+    """Whether a job takes the whole machine."""
+    return not job.is_group() and job.rule.name in (*plan.MEASURING, "profile_one")
+
+
 def check_launch():
-    """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
-    measures = any(job.rule.name in (*plan.MEASURING, "profile_one") for job in workflow.dag.needrun_jobs())
-    if workflow.local_exec and measures:
+    """Refuse, before anything runs, to measure here what is not to be measured here, or in a way that this machine does
+    not allow.
+    """
+    measured = sorted({job.wildcards_dict["node"] for job in workflow.dag.needrun_jobs() if measures(job)})
+    checked(nodes.check_places, measured, STUDY.elsewhere, workflow.local_exec, ORIGIN)
+    if not set(measured).issubset(STUDY.elsewhere):
         checked(launch.check, CONFIG["launch"])
+
+
+def release_nodes():
+    """Give back what SLURM holds for the measurements of this run."""
+    for name in STUDY.elsewhere:
+        if STUDY.nodes[name]["slurm"] is not None and Path(paths.LEASE.format(node=name)).exists():
+            slurm.release(name)
 
 
 def compare_the_rest():
     """After failures: compare those that are well where something that failed kept a comparison from starting."""
-    if begun() is not None and workflow.local_exec:  # else it ended before it began, or measures elsewhere
+    if begun() is not None and not HANDED_OVER:  # else it ended before it began, or this is not the machine to measure on
         remaining.make(PLAN, left(), begun())
 
 
@@ -88,6 +104,12 @@ def remember(failed):
     before = unfinished.read(Path(paths.UNFINISHED))
     missing = {output: before[output] for output in before if not Path(output).exists()}
     write_json(Path(paths.UNFINISHED), {**missing, **unfinished.outputs(workflow.dag, failed)})
+
+
+def tell_the_tables():
+    """Write what they are made from beside the records."""
+    of_study = options.of_tables(STUDY)
+    write_json(Path(paths.STUDY.format(digest=digest(of_study))), of_study)
 
 
 def finished(*stages):
@@ -152,6 +174,9 @@ onstart:
     # hundred jobs that took a tenth of the processors away from measurements. Jobs on this machine need no such bound.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+        engine.choose_among_few(workflow.scheduler, measures)
+    engine.keep_the_plan(workflow.dag, "convert")
+    tell_the_tables()
     check_launch()
     Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
     # Until the tables are made anew, what people read is not complete.
@@ -167,6 +192,7 @@ onstart:
 onsuccess:
     if DISPLAY is not None:
         DISPLAY.end()
+    release_nodes()
     if in_this_run("profile"):
         terminal.last(f"\n{Path(paths.PROFILES).read_text(encoding='utf-8').rstrip()}")
     if in_this_run("report"):
@@ -185,6 +211,7 @@ onerror:
     in_a_hurry = stopped(failed)
     if not in_a_hurry:
         compare_the_rest()
+    release_nodes()
     remember(failed)
     waiting = sum(
         job not in failed and job.rule.name not in ("all", *paths.MARKS) for job in workflow.dag.needrun_jobs()

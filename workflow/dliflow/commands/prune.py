@@ -50,16 +50,23 @@ def _needed(study: Study) -> set[Path]:
 
 
 def _made() -> Iterator[Path]:
-    """What is measured or converted: records with what lies beside them, manifests and folders of models."""
+    """What is measured, converted or built: records with what lies beside them, manifests and folders."""
     results = Path(paths.RESULTS)
     for stage in ("parity", "accuracy", "sweep", "throughput", "tune", "compare", "profile"):
         yield from (path for path in (results / stage).rglob("*") if path.is_file())
     yield from (results / "models").glob("*/*")
+    yield from (results / "cpp").glob("*")
 
 
 def _belongs(path: Path, kept: Collection[Path]) -> bool:
-    """Whether it, or its folder, is or lies beside something that is kept: of its name up to the first dot."""
-    return any(one.with_name(one.name.partition(".")[0] + ".json") in kept for one in (path, path.parent))
+    """Whether it, or its folder, is or lies beside something that is kept: of its name up to one of its dots."""
+    return any(one.with_name(f"{start}.json") in kept for one in (path, path.parent) for start in _starts(one.name))
+
+
+def _starts(name: str) -> Iterator[str]:
+    """A name, and what stands before each of its dots: a version may have some, and an ending."""
+    yield name
+    yield from (name[:place] for place, letter in enumerate(name) if letter == ".")
 
 
 def _environments(folder: Path) -> Iterator[Path]:

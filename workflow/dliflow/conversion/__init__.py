@@ -15,7 +15,8 @@ model never imports anything from here. A file has these names:
     axes, of that output.
 
 `CONVERTER: dict[str, str]` (optional)
-    For a precision, the framework in whose environment `convert` runs; default: its own.
+    For a precision, the framework in whose environment `convert` runs; default: its own. Of a framework in a version
+    (`tflite@2.9.3`) it is that of the same version (`tensorflow@2.9.3`) where there is one.
 
 The framework's own package is imported inside these functions only.
 """
@@ -24,8 +25,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 
+from dliflow.configuration import family
 from dliflow.errors import DliflowError
 
 
@@ -35,19 +39,29 @@ def names() -> list[str]:
 
 
 def load(name: str) -> ModuleType:
-    """The module that converts to a framework, by the framework's name.
+    """The module that converts to a framework, by the framework's name, with a version or without.
 
     Raises:
         DliflowError: when there is none.
     """
-    if name not in names():
+    module = family(name)
+    if module not in names():
         raise DliflowError(
-            f"nothing converts models to '{name}': add workflow/dliflow/conversion/{name}.py; there are "
+            f"nothing converts models to '{name}': add workflow/dliflow/conversion/{module}.py; there are "
             f"{', '.join(names())}"
         )
-    return importlib.import_module(f"dliflow.conversion.{name}")
+    return importlib.import_module(f"dliflow.conversion.{module}")
 
 
-def converter(name: str, precision: str) -> str:
-    """The framework in whose environment the conversion to a framework and precision runs."""
-    return getattr(load(name), "CONVERTER", {}).get(precision, name)
+@cache
+def converter(name: str, precision: str, environments: Path = Path("envs")) -> str:
+    """The framework in whose environment the conversion to a framework and precision runs.
+
+    Args:
+        environments: the folder of environment files.
+    """
+    other = getattr(load(name), "CONVERTER", {}).get(precision)
+    if other is None:
+        return name
+    of_same_version = other + name.removeprefix(family(name))
+    return of_same_version if (environments / f"{of_same_version}.yaml").exists() else other

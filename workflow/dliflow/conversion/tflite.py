@@ -7,6 +7,7 @@ import shutil
 from dliflow.conversion.graphs import tensorflow_graph
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import write_json
+from dliflow.frameworks.shared import tflite_package
 from dliflow.frameworks.tflite import ENDS, MODEL
 from dliflow.interchange import graph
 from dliflow.interchange.form import chosen
@@ -40,10 +41,8 @@ def convert(source, out, precision, calibration):
 
 def adopt(file, out, ends):
     """A TFLite file is taken as it is; which of its inputs and outputs are meant is written beside it."""
-    from ai_edge_litert.interpreter import Interpreter
-
     shutil.copyfile(file, out / MODEL)
-    interpreter = Interpreter(model_path=str(file))
+    interpreter = tflite_package.runtime().Interpreter(model_path=str(file))
     sides = {"input": interpreter.get_input_details(), "output": interpreter.get_output_details()}
     positions = {}
     for kind, details in sides.items():

@@ -20,5 +20,6 @@ It tells in `objects` which of its names such code may mention, in the order in 
 `code|about(objects, "net")` is the code that comes behind `net`. What mentions none of them, and environment variables,
 comes first, before anything is imported. What changes how a request is made, the template does itself.
 
-A framework without a template gets all files but the program.
+A template may begin with the package that its program needs, `{# needs openvino>=2023.2 #}`. A framework without a
+template, or in a version whose environment has no such package, gets all files but the program.
 """

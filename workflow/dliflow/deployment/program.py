@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 import jinja2
 import numpy as np
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from dliflow import frameworks
 from dliflow.configuration import Configuration
@@ -19,6 +22,7 @@ from dliflow.images import inputs
 
 FOLDER = Path(__file__).parent
 WIDTH = 120
+NEEDS = re.compile(r"\{# needs ([^ ]+) #\}")  # at a template's beginning, where older versions need another program
 
 
 class Code(str):
@@ -103,10 +107,24 @@ def lacks(blocks: Sequence[Code], module: str) -> bool:
     return any(module in _names(block) and f"import {module}\n" not in block for block in blocks)
 
 
-def template(framework: str) -> Optional[Path]:
-    """A framework's template; None where it has none."""
-    path = FOLDER / f"{framework}.py.j2"
-    return path if path.exists() else None
+def template(framework: str, pins: Collection[str] = ()) -> Optional[Path]:
+    """A framework's template; None where it has none, or none for versions as old as these.
+
+    Args:
+        pins: the packages that it is to run with; none for today's.
+    """
+    path = FOLDER / f"{frameworks.family(framework)}.py.j2"
+    if not path.exists():
+        return None
+    needs = NEEDS.match(path.read_text(encoding="utf-8"))
+    return None if needs and pins and not _among(Requirement(needs[1]), pins) else path
+
+
+def _among(wanted: Requirement, pins: Collection[str]) -> bool:
+    """Whether pinned packages have what is required."""
+    there = {canonicalize_name(name): version for name, _, version in (pin.partition("==") for pin in pins)}
+    version = there.get(canonicalize_name(wanted.name))
+    return version is not None and version in wanted.specifier
 
 
 @cache
@@ -124,14 +142,15 @@ def _jinja() -> jinja2.Environment:
     return jinja
 
 
-def render(deployed: Deployed, heading: str) -> Optional[str]:
+def render(deployed: Deployed, heading: str, pins: Collection[str] = ()) -> Optional[str]:
     """The program; None where the framework has no template.
 
     Args:
         heading: what it runs, in words.
+        pins: the packages that it is to run with; none for today's.
     """
     configuration, entry, launch = deployed.configuration, deployed.entry, deployed.launch
-    path = template(configuration.framework)
+    path = template(configuration.framework, pins)
     if path is None:
         return None
     dtype = inputs.dtype(entry)
@@ -141,6 +160,7 @@ def render(deployed: Deployed, heading: str) -> Optional[str]:
         "heading": heading,
         "precision": configuration.precision,
         "variant": configuration.variant,
+        "device": configuration.device,
         "batch_size": deployed.batch_size,
         "scores": deployed.scores,
         "files": deployed.files,

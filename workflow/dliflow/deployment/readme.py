@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Optional
 
 import jinja2
 
+from dliflow.configuration import family
 from dliflow.deployment import figures, program, words
 from dliflow.deployment.program import Code, Deployed
 from dliflow.report import names
@@ -59,6 +60,8 @@ def render(
     launch: dict[str, Any],
     python: str,
     pins: str,
+    runs: bool = True,
+    compiled: Sequence[str],
 ) -> str:
     """The README.
 
@@ -69,10 +72,12 @@ def render(
         launch: the config's.
         python: the version that was measured, `3.11`.
         pins: the text of `requirements.txt`.
+        runs: whether the framework's template, if it has one, is for its version.
+        compiled: the lines that compile its program in C++; none where it is one in Python.
     """
     row, entry = place.row, deployed.entry
     framework = row["framework"]
-    template = program.FOLDER / f"{framework}.py.j2"
+    template = program.FOLDER / f"{family(framework)}.py.j2"
     jinja = jinja2.Environment(
         finalize=plain,
         undefined=jinja2.StrictUndefined,
@@ -94,7 +99,8 @@ def render(
             *figures.quality(tables, row),
             *figures.circumstances(row, record),
         ],
-        program=template.exists(),
+        program=(runs and template.exists()) or bool(compiled),
+        compiled=list(map(Code, compiled)),
         template=Code(f"workflow/dliflow/deployment/{template.name}"),
         python=python,
         builds="+cpu" in pins,

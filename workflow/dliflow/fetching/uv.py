@@ -55,11 +55,12 @@ def variables() -> dict[str, str]:
     return environment
 
 
-def run(*arguments: str, links: bool = True) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, links: bool = True, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     """Run uv and keep its messages, which belong in the log.
 
     Args:
         links: whether it looks into folders of wheels, too, where it or pip is configured for some.
+        timeout: seconds after which it is killed, and `subprocess.TimeoutExpired` raised.
 
     Raises:
         DliflowError: when there is no uv.
@@ -70,7 +71,9 @@ def run(*arguments: str, links: bool = True) -> subprocess.CompletedProcess[str]
     # It dies with this process: else it would go on in a folder that the next run builds in.
     tied = children.dying_with_parent()
     environment = {name: value for name, value in variables().items() if links or name != "UV_FIND_LINKS"}
-    return subprocess.run([uv, *arguments], env=environment, text=True, stderr=subprocess.PIPE, preexec_fn=tied)
+    return subprocess.run(
+        [uv, *arguments], env=environment, text=True, stderr=subprocess.PIPE, preexec_fn=tied, timeout=timeout
+    )
 
 
 def has_python(version: str) -> bool:

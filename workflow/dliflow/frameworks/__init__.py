@@ -1,5 +1,8 @@
 """What runs a converted model: one file for each framework. The file's name is the framework's name in the config.
 
+A framework may be named with a version, `openvino@2025.3`: `envs/openvino@2025.3.yaml` pins that version, the code is
+that of all versions. So a file here has to work with every version that there is an environment of.
+
 What makes the model is a file of the same name in `conversion/`, and nothing here, or of what measures, imports that:
 a measurement depends on the code that runs the model, not on the code that converted it.
 
@@ -58,6 +61,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
@@ -65,6 +69,7 @@ from typing import Any, Optional, Protocol
 
 import numpy as np
 
+from dliflow.configuration import family as family  # which others ask for here
 from dliflow.errors import DliflowError
 from dliflow.machine.facts import Processors
 
@@ -140,11 +145,21 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
+NAME = r"[a-z0-9_]+(?:@[a-z0-9_.]+)?"
+"""A regular expression of a framework's name, with a version or without; it stands in paths."""
+
+
+def age(name: str) -> tuple[bool, list[int]]:
+    """What sorts the names of a family, the newest last: by the numbers of the version, today's (without one) last."""
+    version = name.partition("@")[2]
+    return not version, [int(number) for number in re.findall(r"\d+", version)]
+
+
 def load(name: str) -> ModuleType:
-    """The module of a framework, by its name."""
-    if name not in names():
+    """The module of a framework, by its name, with a version or without."""
+    if family(name) not in names():
         raise DliflowError(f"unknown framework '{name}'; there are {', '.join(names())}")
-    return importlib.import_module(f"dliflow.frameworks.{name}")
+    return importlib.import_module(f"dliflow.frameworks.{family(name)}")
 
 
 def variants(name: str) -> tuple[str, ...]:

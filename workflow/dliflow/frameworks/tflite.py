@@ -1,4 +1,5 @@
-"""TFLite: models of TensorFlow's converter, run by LiteRT, its runtime today, with XNNPACK.
+"""TFLite: models of TensorFlow's converter, run by LiteRT, its runtime today, with XNNPACK; by TensorFlow's own
+runtime in environments without LiteRT, which are those of older versions.
 
 fp16 keeps the weights in half precision; arithmetic is float32 on x86. int8 is full-integer post-training
 quantization; input and output stay float32, so the conversion at both ends is part of a request.
@@ -6,14 +7,18 @@ quantization; input and output stay float32, so the conversion at both ends is p
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
 
+from dliflow.errors import Skip
 from dliflow.files import read_json
 from dliflow.frameworks import Option, counts, take_options
+from dliflow.frameworks.shared import tflite_package
 
 MODEL = "model.tflite"
+LATEST = "experimental_default_delegate_latest_features"  # an argument of the interpreter
 ENDS = "ends.json"  # beside a file that runs as it is: which of its inputs and outputs are meant
 THREADS = Option(
     int,
@@ -57,9 +62,11 @@ def version():
     """The installed version of the runtime."""
     from importlib.metadata import version as installed
 
-    import ai_edge_litert.interpreter  # noqa: F401 - it has no version of its own
+    if tflite_package.runtime().__name__.startswith("ai_edge_litert"):  # it has no version of its own
+        return installed("ai-edge-litert")
+    import tensorflow
 
-    return installed("ai-edge-litert")
+    return tensorflow.__version__
 
 
 def supports(precision, device):
@@ -107,16 +114,18 @@ class Quantized(Flat):
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Open the model and give its input the batch size; XNNPACK is the runtime's default."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    options = take_options("tflite", options)
-    interpreter = Interpreter(
+    options, package = take_options("tflite", options), tflite_package.runtime()
+    kernels = package.OpResolverType
+    more = {LATEST: True} if options["latest_features"] else {}
+    if more and LATEST not in inspect.signature(package.Interpreter).parameters:
+        raise Skip(f"TFLite {version()} has no such choice as options.tflite.latest_features")
+    interpreter = package.Interpreter(
         model_path=str(model / MODEL),
         num_threads=threads,
         experimental_op_resolver_type=(
-            OpResolverType.AUTO if options["xnnpack"] else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            kernels.AUTO if options["xnnpack"] else kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         ),
-        experimental_default_delegate_latest_features=options["latest_features"],
+        **more,
     )
     ends = read_json(model / ENDS) if (model / ENDS).exists() else {"input": 0, "output": 0}
     taken = interpreter.get_input_details()[ends["input"]]

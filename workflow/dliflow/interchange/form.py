@@ -74,7 +74,7 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     read = read_names(model.graph)
     for unused in [item for item in model.graph.initializer if item.name not in read]:
         model.graph.initializer.remove(unused)
-    model.ir_version = 10
+    model.ir_version = 8  # that of the opset; older versions of what reads it take no newer one
     del model.opset_import[:]
     model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     onnx.checker.check_model(model)

@@ -12,12 +12,12 @@ from pathlib import Path
 from dliflow.machine import system
 
 
-def peak_rss_mib() -> float | None:
-    """Peak resident memory of this process in MiB.
+def peak_rss_mib(pid: int | str = "self") -> float | None:
+    """Peak resident memory of a process, by default of this one, in MiB.
 
     From VmHWM, which starts anew with each program; `ru_maxrss` would carry over the parent's peak.
     """
-    for line in (system.read("/proc/self/status") or "").splitlines():
+    for line in (system.read(f"/proc/{pid}/status") or "").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return None

@@ -43,15 +43,19 @@ class WorkerEnded(DliflowError):
 class Worker:
     """One process. It is stopped except inside `ask`, so that no spinning thread of it disturbs the others."""
 
-    def __init__(self, name: str, command: Sequence[str], inherited: Sequence[int] = ()):
+    def __init__(
+        self, name: str, command: Sequence[str], inherited: Sequence[int] = (), executable: Optional[Path] = None
+    ):
         """Start it.
 
         Args:
             inherited: file descriptors that it gets, under the same numbers.
+            executable: the program's file, where the first word of its command is not that.
         """
         self.name = name
         self.process = subprocess.Popen(
             command,
+            executable=executable,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

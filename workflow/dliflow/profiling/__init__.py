@@ -21,6 +21,8 @@ from typing import NamedTuple, Optional, Protocol
 
 import numpy as np
 
+from dliflow.configuration import family
+
 
 class Operator(NamedTuple):
     """One call of an operator."""
@@ -61,5 +63,6 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Optional[ModuleType]:
-    """The module of a framework; None where it has none."""
-    return importlib.import_module(f"dliflow.profiling.{name}") if name in names() else None
+    """The module of a framework, whatever its version; None where it has none."""
+    module = family(name)
+    return importlib.import_module(f"dliflow.profiling.{module}") if module in names() else None

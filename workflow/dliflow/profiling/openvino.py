@@ -10,6 +10,7 @@ from typing import Any
 
 from dliflow.frameworks import openvino as framework
 from dliflow.frameworks import take_options
+from dliflow.frameworks.shared import openvino_package
 from dliflow.profiling import Operator, Request
 
 PROFILER = "OpenVINO's performance counters (PERF_COUNT)"
@@ -22,12 +23,13 @@ class Profiled:
 
     def __init__(self, compiled):
         self.request = compiled.create_infer_request()
+        self.shared = openvino_package.sharing(self.request.infer)
         self.seen: list[Request] = []
 
     def predict(self, batch):
         """One synchronous request; the counters are read when it has ended."""
         started = time.perf_counter_ns()
-        scores = self.request.infer({0: batch}, share_inputs=True)[0]
+        scores = self.request.infer({0: batch}, **self.shared)[0]
         us = (time.perf_counter_ns() - started) / 1e3
         self.seen.append(Request(us, operators(self.request.get_profiling_info())))
         return scores
@@ -41,7 +43,7 @@ def profile(model: Path, *, precision, variant, device, batch_size, threads, opt
     """The model compiled as for single requests, and with counters."""
     taken = take_options("openvino", options)
     counted = {"PERFORMANCE_HINT": taken["hint"], "NUM_STREAMS": taken["streams"], "PERF_COUNT": True}
-    return Profiled(framework.compiled(model, precision, batch_size, threads, taken, counted))
+    return Profiled(framework.compiled(model, precision, device, batch_size, threads, taken, counted))
 
 
 def operators(counters: Iterable[Any]) -> list[Operator]:

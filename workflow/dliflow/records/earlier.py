@@ -1,7 +1,8 @@
-"""What an older version of a framework left, with which it can be run again beside the new one."""
+"""What a framework left in another environment than today's: its older version, to be run again or to be told of."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -9,34 +10,106 @@ from dliflow.errors import DliflowError
 from dliflow.files import read_json
 from dliflow.records import record
 from dliflow.study import paths
+from dliflow.study.plan import IDENTITY
+
+Left = dict[str, list[Path]]
 
 
 def version(member: dict[str, Any], point: dict[str, Any]) -> Optional[dict[str, Any]]:
-    """A configuration as the version measured it that was measured last before today's; None where there is none.
+    """A configuration as the environment measured it that did so last before today's; None where there is none.
 
-    It counts as long as its environment and its converted model are there, and if it ran the same model.
+    It counts as long as that environment and its converted model are there, and if it ran the same model.
 
     Args:
         member: with the digest of its `environment`.
         point: node, model and device.
 
     Returns:
-        The member with `older` (the version), and its own `python` and `converted`.
+        The member with `older` (the version), and its own `python`, `converted` and `built`.
     """
-    now = _identity(Path(paths.SWEEP.format(**{**point, **member}, group=1)))
-    pattern = paths.SWEEP.format(**{**point, **member, "environment": "*"}, group=1)
-    versions = []
-    for path in Path().glob(pattern):
-        then = _identity(path)
-        if now is None or then is None or then["framework_version"] == now["framework_version"]:
-            continue
-        if then["origin"] == now["origin"] and _can_run(then):
-            versions.append(then)
+    if _identity(_path({**point, **member})) is None:
+        return None
+    versions = [then for then in others({**point, **member}) if _can_run(then)]
     if not versions:
         return None
     last = max(versions, key=lambda then: then["finished_at"])
-    its_own = {key: last[key] for key in ("python", "converted")}
+    its_own = {key: last[key] for key in ("python", "converted", "built")}
     return {**member, **its_own, "older": last["framework_version"]}
+
+
+def others(row: dict[str, Any], left: Optional[Left] = None) -> list[dict[str, Any]]:
+    """What other environments measured of a configuration and the same model, as their first groups tell.
+
+    Args:
+        row: what a path of the sweep is made of, with today's digest of its `environment`.
+        left: the folders of its model, where they were looked for already.
+
+    Returns:
+        For each what its record tells of itself, with the digest of its `environment`.
+    """
+    today = _path(row)
+    folders = (_left(today.parents[1]) if left is None else left).get(_plain(today.parent), [])
+    now, known = None, []
+    for folder in folders:
+        if folder != today.parent:
+            then, now = _identity(folder / today.name), now or _identity(today)
+            if then is not None and (now is None or then["origin"] == now["origin"]):
+                known.append({**then, "environment": folder.name.rpartition("-")[2]})
+    return known
+
+
+def _plain(folder: Path) -> str:
+    """The name of a configuration's folder without the environment."""
+    return folder.name.rpartition("-")[0]
+
+
+def _left(of_model: Path) -> Left:
+    """The folders of a model's configurations, by `_plain`: one for each environment."""
+    folders: Left = {}
+    for folder in of_model.glob("*-*"):
+        folders.setdefault(_plain(folder), []).append(folder)
+    return folders
+
+
+def plan(study_plan: dict[str, Any]) -> dict[str, Any]:
+    """The rows of a plan of which an older environment of the framework left records, and these: the environment that
+    measured last. Of comparisons and profiles there are none; a configuration without parity or a sweep has no rows.
+    """
+    latest = _latest(row for row in study_plan["sweep"] if row["group"] == 1 and row["reason"] is None)
+    patterns = {"parity": paths.PARITY, "accuracy": paths.ACCURACY, "agreement": paths.ACCURACY}
+    patterns |= {"sweep": paths.SWEEP, "throughput": paths.THROUGHPUT, "tune": paths.TUNE}
+    before: dict[str, Any] = {stage: [] for stage in study_plan}
+    for stage, pattern in patterns.items():
+        for row in study_plan[stage]:
+            if row["reason"] is None and row["framework"] in latest:
+                then = {**row, "environment": latest[row["framework"]], "needs": []}
+                then["record"] = pattern.format(**then)
+                then.pop("unmade", None)  # that is of today's
+                before[stage] += [then] if Path(then["record"]).exists() else []
+    swept = [{_identified(row) for row in before[stage]} for stage in ("parity", "sweep")]
+    return {stage: [row for row in rows if _identified(row) in swept[0] & swept[1]] for stage, rows in before.items()}
+
+
+def _identified(row: dict[str, Any]) -> tuple:
+    return tuple(row[key] for key in IDENTITY)
+
+
+def _latest(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """For each framework that has another environment's records the digest of the one that measured last."""
+    newest: dict[str, tuple[str, str]] = {}
+    left: dict[Path, Left] = {}
+    for path, row in {_path(row): row for row in rows}.items():
+        of_model = path.parents[1]
+        if of_model not in left:
+            left[of_model] = _left(of_model)
+        for then in others(row, left[of_model]):
+            at = (then["finished_at"], then["environment"])
+            newest[row["framework"]] = max(newest.get(row["framework"], at), at)
+    return {framework: environment for framework, (_, environment) in newest.items()}
+
+
+def _path(row: dict[str, Any]) -> Path:
+    return Path(paths.SWEEP.format(**{**row, "group": 1}))
 
 
 def _identity(path: Path) -> Optional[dict[str, Any]]:

@@ -32,8 +32,8 @@ SHAPES = ("query_shape", "key_shape", "value_shape")  # of attention, which the 
 
 # Layers that run what a file brings, or read files that it names.
 REFUSED = (
-    *("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"),
-    *("StringLookup", "IntegerLookup", "TextVectorization", "Hashing", "HashedCrossing"),
+    *("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup"),
+    *("TextVectorization", "Hashing", "HashedCrossing"),
 )
 VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__", "TensorShape")
 # Operations, which Keras writes where a model was called in Python, and the functions that layers take by name.
@@ -84,8 +84,11 @@ def _refuse_classes(described: Any, allowed: set[str], path: Path) -> None:
         return
     if "class_name" in described and "config" in described:
         name, module = described["class_name"], str(described.get("module") or "keras")
-        own_class = OPERATIONS.fullmatch(module) or (name in allowed and module.split(".")[0] == "keras")
-        if not (OF_FUNCTIONS.fullmatch(module) if name == "function" else own_class):
+        if name == "function":
+            good = bool(OF_FUNCTIONS.fullmatch(module))
+        else:
+            good = bool(OPERATIONS.fullmatch(module)) or (name in allowed and module.split(".")[0] == "keras")
+        if not good:
             raise DliflowError(
                 f"{path}: refused: '{name}' of {module} is no layer of Keras's own, or runs code that the file brings; "
                 "save the model without it, or as a SavedModel"

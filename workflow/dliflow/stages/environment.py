@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import json
 import os
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     guard = os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
-        lock.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
+        _alone(guard, folder)
         python = folder / "bin" / "python"
         if args.out.exists() and not not_whole([str(args.out)]) and python.exists():
             return
@@ -75,6 +76,17 @@ def run(args: argparse.Namespace) -> None:
         write_json(args.out, installed(python))
     finally:
         os.close(guard)
+
+
+def _alone(guard: int, folder: Path) -> None:
+    """Wait until no other run makes the same environment. Not all shared file systems have locks; then that is told."""
+    try:
+        lock.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        told = f"{folder}.lock cannot be locked ({error.strerror}): let no other run make this environment meanwhile"
+        print(told, flush=True)
 
 
 def installed(python: Path) -> dict[str, Any]:

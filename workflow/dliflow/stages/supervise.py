@@ -3,6 +3,9 @@
 Whatever happens to the child (an error, a crash, a hang, a kill) ends in one message, a file with the reason for the
 tables, and an exit status. The reason comes from the stage itself, not from its output, in which a model's file can
 have anything printed. When the workflow that it works for ends, it is killed. While it runs this process sleeps.
+
+A measurement belongs to a node. Where SLURM gives that, the supervisor runs once more, as a step on the node, and the
+stage is that one's child. On the node it looks first whether that is the machine that it should be.
 """
 
 from __future__ import annotations
@@ -24,9 +27,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import progress
-from dliflow.errors import LONGEST, plain
+from dliflow.errors import LONGEST, DliflowError, plain
 from dliflow.files import write_json
-from dliflow.machine import children, confinement, lock, variables
+from dliflow.machine import children, confinement, lock, node, slurm, variables
 from dliflow.machine.process import signal_name
 from dliflow.study import paths
 
@@ -40,6 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", required=True, help="where the child's output goes")
     parser.add_argument("--timeout", type=float, required=True, help="seconds after which the child is killed")
     parser.add_argument("--exclusive", action="store_true", help="no other job of dliflow runs meanwhile")
+    parser.add_argument("--node", help="the machine on which a measurement is to run")
     parser.add_argument("--environment", type=json.loads, default={}, help="JSON: variables that the child gets, too")
     parser.add_argument("--beside", type=Path, help="a file: the child may write in its folder only, where Linux can")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- STAGE and its options")
@@ -108,16 +112,19 @@ def _note(path: Path, value: dict[str, Any]) -> None:
         print(f"dliflow supervise: {path} could not be written: {error}", file=sys.stderr, flush=True)
 
 
-def kill_group(leader: int) -> None:
+def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
     """Kill a process that leads a group, with all that it has started."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
+        os.killpg(leader, number)
 
 
-def end_with_workflow(running: list[subprocess.Popen], log: Path) -> None:
+def end_with_workflow(running: list[subprocess.Popen], log: Path, number: int = signal.SIGKILL) -> None:
     """End this process, and the child in `running`, when Snakemake does, killed or not: nobody wants the result then.
 
     Another run may make the same file meanwhile. Without a workflow (a stage that was started by hand) nothing happens.
+
+    Args:
+        number: the signal that the child gets.
     """
     workflow = os.environ.get(children.WORKFLOW)
     if workflow is None:
@@ -126,7 +133,7 @@ def end_with_workflow(running: list[subprocess.Popen], log: Path) -> None:
     def watch() -> None:
         children.wait_for_end(workflow)
         for child in running:
-            kill_group(child.pid)
+            kill_group(child.pid, number)
         with open(log, "a", encoding="utf-8") as output:
             output.write(f"killed: the workflow (process {workflow.split()[0]}) that this job worked for has ended\n")
         os._exit(128 + signal.SIGKILL)
@@ -134,29 +141,100 @@ def end_with_workflow(running: list[subprocess.Popen], log: Path) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def stop_when_asked(running: list[subprocess.Popen], failed: Callable[[str], None], kill: int) -> None:
+    """From now on SIGTERM and SIGINT end the child in `running`, with the signal `kill`, and this process."""
+
+    def stop(number, frame):
+        for each in running:
+            kill_group(each.pid, kill)
+        failed(f"was stopped from outside ({signal_name(number)})")
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the stage after `--`; returns its exit status, 124 after the time bound, 128 + signal after a crash."""
     stage = args.command[1:] if args.command[:1] == ["--"] else args.command
-    log, failure, timing = Path(args.log), Path(paths.failure(args.log)), Path(paths.timing(args.log))
+    log, failure = Path(args.log), Path(paths.failure(args.log))
     failure.unlink(missing_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
+
+    def failed(reason: str, **more: Any) -> None:
+        command = [sys.executable, "-m", "dliflow", *stage]
+        _note(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log), **more})
+
+    known = node.described(args.node) if args.node else None
+    try:
+        if known is not None and node.is_elsewhere(args.node, known):
+            return there(args, known["slurm"], failed)
+        return here(args, stage, known, failed)
+    except DliflowError as error:  # it did not begin
+        failed(str(error))
+        with open(log, "a", encoding="utf-8") as output:
+            output.write(f"{error}\n")
+        print(f"dliflow {stage[0]}: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def there(args: argparse.Namespace, options: dict[str, list[str]], failed: Callable[[str], None]) -> int:
+    """Run this very command on its node: as a step of the allocation that holds it, which is waited for.
+
+    Where the allocation ended meanwhile (its time was over, somebody took the node away), that is no failure of what
+    ran: it goes on in the next one.
+
+    Args:
+        options: of `allocation` and of each `step`, as `study.nodes.reached` tells.
+    """
+    first, lease = (Path(pattern.format(node=args.node)) for pattern in (paths.NODE, paths.LEASE))
+    environment = {**os.environ, node.REACHED: args.node}
+    environment.pop(children.WORKFLOW, None)  # a process of this machine, which the node cannot see; this one looks
+    running: list[subprocess.Popen] = []
+    stop_when_asked(running, failed, signal.SIGTERM)  # upon which srun ends the step
+    end_with_workflow(running, Path(args.log), signal.SIGTERM)
+    for _ in range(slurm.TRIES):
+        name = node.slurm_name(first)
+        same = [] if name is None else [f"--nodelist={name}"]  # of several that fit, the one that it was before
+        number = slurm.allocate(args.node, [*options["allocation"], *same], lease)
+        command = [*slurm.step(number, options["step"]), sys.executable, "-m", "dliflow", *sys.argv[1:]]
+        with slurm.leased(lease):
+            child = subprocess.Popen(
+                command,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=children.dying_with_parent(signal.SIGTERM),
+            )
+            running.append(child)
+            status = child.wait()
+            running.clear()
+        if status == 0:
+            return 0
+        if slurm.is_running(args.node, number):
+            if not Path(paths.failure(args.log)).exists():
+                failed(f"srun could not run it on node '{args.node}': exit status {status}; see what it said")
+            return status
+        print(f"node '{args.node}': its allocation, SLURM job {number}, has ended; again", file=sys.stderr, flush=True)
+    log = lease.with_suffix(".log")
+    raise DliflowError(f"node '{args.node}': {slurm.TRIES} allocations ended before it did; see {log}")
+
+
+def here(
+    args: argparse.Namespace, stage: list[str], known: Optional[node.Described], failed: Callable[..., None]
+) -> int:
+    """Run the stage on this machine.
+
+    Args:
+        known: of the node that a measurement belongs to.
+    """
+    log, timing = Path(args.log), Path(paths.timing(args.log))
     command = [sys.executable, "-m", "dliflow", *stage]
     environment, withheld = variables.passed_on(os.environ, stage[0], args.environment)
     terminal = os.dup(sys.stderr.fileno())  # where long jobs tell their progress, beside the log
     environment[progress.DESCRIPTOR] = str(terminal)
-
     running: list[subprocess.Popen] = []
-
-    def stop(number, frame):
-        for each in running:
-            kill_group(each.pid)
-        reason = f"was stopped from outside ({signal_name(number)})"
-        _note(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log)})
-        sys.exit(128 + number)
-
     # Both from now on, since the machine may have to be waited for.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    stop_when_asked(running, failed, signal.SIGKILL)
     end_with_workflow(running, log)
 
     with contextlib.ExitStack() as stack:
@@ -165,6 +243,8 @@ def run(args: argparse.Namespace) -> int:
         reason_file = stack.enter_context(tempfile.TemporaryFile())
         output = stack.enter_context(open(log, "w", encoding="utf-8"))
         environment[progress.REASON] = progress.place_of(reason_file.fileno())
+        if known is not None:
+            node.check(args.node, known["machine"], Path(paths.NODE.format(node=args.node)))
         set_here = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), **args.environment}
         assigned = " ".join(f"{name}={shlex.quote(value)}" for name, value in set_here.items())
         output.write(f"# {assigned} {shlex.join(command)}\n")
@@ -207,17 +287,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     lines = _tail(log)
     reason = _reason(status, timed_out, args.timeout, told, lines)
-    _note(
-        failure,
-        {
-            "stage": stage[0],
-            "reason": reason,
-            "output_tail": lines[-TAIL_LINES:],
-            "command": command,
-            "log": str(log),
-            "seconds": seconds,
-        },
-    )
+    failed(reason, output_tail=lines[-TAIL_LINES:], seconds=seconds)
     message = progress.cleared(f"dliflow {stage[0]}: {reason}\n  log: {log}", sys.stderr.fileno())
     print(message, file=sys.stderr, flush=True)
     return 124 if timed_out else 128 - status if status < 0 else status

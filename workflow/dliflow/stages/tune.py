@@ -273,7 +273,18 @@ class Track:
 
     def _command(self, name: str, member: str) -> list[str]:
         """How the worker of a candidate is started."""
-        keys = ("model", "framework", "variant", "precision", "device", "converted", "scores", "launch", "distinct")
+        keys = (
+            "model",
+            "framework",
+            "api",
+            "variant",
+            "precision",
+            "device",
+            "converted",
+            "scores",
+            "launch",
+            "distinct",
+        )
         threads, options = frameworks.apart(self.settings[name])
         return command_line.worker(
             workers.python(self.args.python),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Optional
 
 import jsonschema
 import numpy as np
@@ -25,10 +25,11 @@ from dliflow import architectures, frameworks, sources
 from dliflow.errors import DliflowError
 from dliflow.fetching.archive import is_archive
 from dliflow.fetching.download import file_name
-from dliflow.study import known, yaml_files
+from dliflow.study import environments, known, yaml_files
 from dliflow.wording import suggestion
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
+LOCAL = "local"  # what this machine is called where the config names none
 DEEPEST = 20  # mappings and lists inside of each other
 
 
@@ -201,11 +202,11 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def _misfits(config: dict[str, Any]) -> Iterator[str]:
     """What no schema can tell of a study."""
-    known = frameworks.names()
     named = {f"frameworks[{index}]": name for index, name in enumerate(config["frameworks"])}
     for key, name in {**named, **{f"options.{name}": name for name in config["options"]}}.items():
-        if name not in known:
-            yield f"{key}: '{name}' is unknown{suggestion(name, known)}. To add it: docs/add-a-framework.md"
+        unknown = _unknown_framework(name)
+        if unknown:
+            yield f"{key}: {unknown}"
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
     goal, sizes = config["goal"], config["latency"]["batch_sizes"]
@@ -228,12 +229,29 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
     yield from _misfit_profiles(config)
 
 
+def _unknown_framework(name: str) -> Optional[str]:
+    """Why a framework's name, with a version or without, can stand in no config."""
+    known, family = frameworks.names(), frameworks.family(name)
+    if family not in known:
+        return f"'{name}' is unknown{suggestion(family, known)}. To add it: docs/add-a-framework.md"
+    there = environments.names(family)
+    if "@" not in name or name in there:
+        return None
+    if not re.fullmatch(frameworks.NAME, name):
+        return f"'{name}' has no version behind its @, such as 1.2: small letters, digits, dots and underscores"
+    return (
+        f"'{name}' has no environment file {environments.FOLDER}/{name}.yaml; there are {', '.join(there) or 'none'}. "
+        "To add it: docs/upgrades.md"
+    )
+
+
 def _misfit_profiles(config: dict[str, Any]) -> Iterator[str]:
     """Entries of `profile` that name what the study does not have."""
     models = [known.plain(name) for name in config["models"]]
     for index, entry in enumerate(config["profile"]):
         of_study = {"framework": config["frameworks"], "precision": config["precisions"], "device": config["devices"]}
-        variants = frameworks.variants(entry["framework"]) if entry["framework"] in frameworks.names() else ()
+        known_one = frameworks.family(entry["framework"]) in frameworks.names()
+        variants = frameworks.variants(entry["framework"]) if known_one else ()
         for key, names in {**of_study, "model": models, "variant": variants}.items():
             if entry[key] not in (None, *names):
                 yield f"profile[{index}].{key}: '{entry[key]}' is not of this study{suggestion(entry[key], names)}"
@@ -245,11 +263,23 @@ def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
     Raises:
         DliflowError: with one line for each problem.
     """
+    config = _with_nodes(config, origin)
     config = validated({**config, "tune": _switched(config.get("tune", False))}, "config", origin)
     for entry in config["profile"]:
         entry["model"] = entry["model"] and known.plain(entry["model"])
     _raise(origin, _misfits(config))
     return config
+
+
+def _with_nodes(config: dict[str, Any], origin: str) -> dict[str, Any]:
+    """`node: NAME` is short for one node. Beside `nodes` it picks one of them, as on the command line."""
+    if "node" not in config:
+        return config
+    name, several = config["node"], config.get("nodes", [LOCAL])
+    if several != [LOCAL] and name not in several:
+        named = ", ".join(map(str, several))
+        raise DliflowError(f"{origin}: node: {name!r} is none of nodes: [{named}]; name one of them, or leave it out")
+    return {**{key: value for key, value in config.items() if key != "node"}, "nodes": [name]}
 
 
 def _switched(tune: Any) -> Any:
@@ -258,18 +288,21 @@ def _switched(tune: Any) -> Any:
     return known.get(tune, tune) if isinstance(tune, (str, bool)) else tune
 
 
-def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dict[str, Any]:
-    """One entry of a registry (`config/models`, `config/datasets`), checked, with its name.
+def registered(
+    folder: Path, kind: str, name: str, origin: str, key: str, guide: str = "docs/add-a-{}.md"
+) -> dict[str, Any]:
+    """One entry of a registry (`config/models`, `config/datasets`, `config/nodes`), checked, with its name.
 
     Args:
         folder: the registry's folder, one YAML file for each entry.
-        kind: `model` or `dataset`, which is also the schema's name.
+        kind: `model`, `dataset` or `node`, which is also the schema's name.
         origin: where the name stands, for the message when there is no such entry.
         key: the key there.
+        guide: the page that says how an entry is written.
     """
     there = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in there:
-        adding = f"write {folder}/{name}.yaml (docs/add-a-{kind}.md)"
+        adding = f"write {folder}/{name}.yaml ({guide.format(kind)})"
         raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, there)}. To add it: {adding}")
     return _entry(folder / f"{name}.yaml", kind, name)
 

@@ -1,4 +1,5 @@
-"""`envs/<name>.yaml`: one conda file for each framework, the only place where packages are pinned.
+"""`envs/<name>.yaml`: one conda file for each framework, the only place where packages are pinned; one more for each
+version of it that is to be measured beside the others, `envs/<name>@<version>.yaml`.
 
 Without conda a uv virtual environment is made from the same file. What decides it is the Python version and the list of
 pinned packages; a comment or the channels do not.
@@ -7,12 +8,24 @@ pinned packages; a comment or the channels do not.
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow import files
+from dliflow import files, frameworks
 from dliflow.errors import DliflowError
+from dliflow.fetching import uv
 from dliflow.study import yaml_files
+
+FOLDER = Path("envs")
+COMPILER = "cxx-compiler"  # which conda users may add, for programs in C++; without conda the system's own is taken
+
+
+def names(family: str) -> list[str]:
+    """What a framework can be called in a config, by the environment files that there are: the newest version last."""
+    every = [path.stem for path in FOLDER.glob(f"{family}*.yaml")]
+    return sorted((name for name in every if frameworks.family(name) == family), key=frameworks.age)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -22,7 +35,8 @@ def read(path: Path) -> dict[str, Any]:
         DliflowError: when the file is missing, or holds what a virtual environment cannot be made of.
     """
     if not path.exists():
-        raise DliflowError(f"{path}: there is no environment file for this framework")
+        there = ", ".join(sorted(file.name for file in path.parent.glob("*.yaml"))) or "none"
+        raise DliflowError(f"{path}: there is no environment file for this framework; there are {there}")
     entries = yaml_files.mapping(path).get("dependencies")
     if not isinstance(entries, list):
         raise DliflowError(f"{path}: dependencies: {entries!r}. Right would be: a list, as conda's files have it")
@@ -34,7 +48,7 @@ def read(path: Path) -> dict[str, Any]:
             packages += map(str, entry["pip"])
         elif isinstance(entry, str) and entry.replace(" ", "").startswith("python="):
             python = entry.replace(" ", "").removeprefix("python").lstrip("=")
-        elif entry != "pip":
+        elif entry not in ("pip", COMPILER):
             problems.append(f"'{entry}' can be had from conda only; move it to the list under 'pip:'")
     problems += [f"pip: '{pin}' is not pinned; write '{pin}==VERSION'" for pin in packages if "==" not in pin]
     if python is None:
@@ -42,6 +56,24 @@ def read(path: Path) -> dict[str, Any]:
     if problems:
         raise DliflowError("\n".join(f"{path}: dependencies: {problem}" for problem in problems))
     return {"python": python, "packages": sorted(packages)}
+
+
+def unmade_pythons(paths: Iterable[Path], base: str) -> set[str]:
+    """The versions of Python, others than this one, that environments need which are not there yet."""
+    this = f"{sys.version_info.major}.{sys.version_info.minor}"
+    unmade = (path for path in paths if not Path(folder(path, base), "environment.json").exists())
+    return {read(path)["python"] for path in unmade} - {this}
+
+
+def lacking(path: Path, base: str) -> Optional[str]:
+    """Why an environment that is not there yet cannot be made: no Python of its version. None where it can."""
+    missing = [version for version in unmade_pythons([path], base) if not uv.has_python(version)]
+    return (
+        f"{path} needs Python {missing[0]}, which is not installed and which uv could not fetch (uv python install "
+        f"{missing[0]}); conda can have it: --sdm conda"
+        if missing
+        else None
+    )
 
 
 def lock(path: Path) -> Path:

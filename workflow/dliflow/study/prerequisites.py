@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dliflow import conversion, sources
+from dliflow.configuration import CPP, family
 from dliflow.fetching import uv
 from dliflow.study import config, environments, known, paths
 
@@ -47,8 +48,9 @@ def writable(checkout: Path, environments_folder: Path) -> list[str]:
 
 def _used_environments(study: dict[str, Any], checkout: Path) -> list[str]:
     """The frameworks in whose environments the study's models are read, converted or run."""
-    converters = {conversion.converter(name, kind) for name in study["frameworks"] for kind in study["precisions"]}
-    names = set(study["frameworks"])
+    named, kinds = study["frameworks"], study["precisions"]
+    converters = {conversion.converter(name, kind, checkout / "envs") for name in named for kind in kinds}
+    names = set(named)
     models = checkout / "config/models"
     for position, name in enumerate(study["models"]):
         if known.unanswered(name, models, "models"):
@@ -112,16 +114,17 @@ def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
         if not uv.has_python(version):
             named = ", ".join(file.stem for file in unmade if environments.read(file)["python"] == version)
             missing.append(
-                f"environments of {named}: no Python {version} is installed; uv will try to download it while the "
-                "study runs; where it cannot, install that version with the system's packages"
+                f"environments of {named}: no Python {version} is installed; uv will try to download it when the "
+                "study begins; where it cannot, their rows are skipped, until that version is installed (with the "
+                "system's packages)"
             )
     return missing
 
 
 def for_frameworks(chosen: Iterable[str], precisions: Iterable[str]) -> list[str]:
     """Parts of the system that packages of frameworks rely on and do not bring."""
-    missing = []
-    if "mxnet" in chosen:
+    missing, families = [], {family(name) for name in chosen}
+    if "mxnet" in families:
         try:
             ctypes.CDLL("libgomp.so.1")
         except OSError:
@@ -129,13 +132,20 @@ def for_frameworks(chosen: Iterable[str], precisions: Iterable[str]) -> list[str
                 "MXNet: the system has no libgomp; sudo apt-get install libgomp1 (Fedora: dnf install libgomp), or "
                 "leave mxnet out of frameworks"
             )
-    compiler = os.environ.get("CXX", "g++")  # as PyTorch looks for it
-    if "pytorch" in chosen and "int8" in precisions and shutil.which(compiler) is None:
-        missing.append(
-            f"PyTorch in INT8: there is no C++ compiler '{compiler}' to convert with; sudo apt-get install g++ "
-            "(Fedora: dnf install gcc-c++), or name another one in CXX; without it these rows are skipped"
-        )
+    if "pytorch" in families and "int8" in precisions:
+        missing += for_compiling("PyTorch in INT8", "to convert with")
     return missing
+
+
+def for_compiling(who: str, purpose: str) -> list[str]:
+    """That there is no C++ compiler, where there is none."""
+    compiler = os.environ.get("CXX", "g++")  # as PyTorch looks for it
+    if shutil.which(compiler) is not None:
+        return []
+    return [
+        f"{who}: there is no C++ compiler '{compiler}' {purpose}; sudo apt-get install g++ (Fedora: dnf install "
+        "gcc-c++), or name another one in CXX; without it these rows are skipped"
+    ]
 
 
 def missing(study: dict[str, Any], checkout: Path) -> list[str]:
@@ -152,4 +162,5 @@ def missing(study: dict[str, Any], checkout: Path) -> list[str]:
         *writable(checkout, checkout / study["environments"]["folder"]),
         *for_environments(study, checkout),
         *for_frameworks(study["frameworks"], study["precisions"]),
+        *(for_compiling("apis: cpp", "for programs in C++") if CPP in study["apis"] else []),
     ]

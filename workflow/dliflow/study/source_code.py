@@ -73,10 +73,11 @@ def files(*modules: str) -> list[Path]:
     """Files of the named modules (`stages.sweep`, `frameworks.openvino`) and of all that they import, sorted.
 
     A module of which only constants are taken is not among them. Imports inside functions count; a module that is
-    loaded by its name must be named here.
+    loaded by its name must be named here. All versions of a framework share its code: `frameworks.openvino@2025.3` is
+    `frameworks.openvino`.
     """
     reached: set[Path] = set()
-    pending = [f"dliflow.{name}" for name in modules]
+    pending = [f"dliflow.{name.partition('@')[0]}" for name in modules]
     while pending:
         path = _file(pending.pop())
         if path is not None and path not in reached:

@@ -75,6 +75,12 @@ def _changes(predictions: pd.DataFrame, base: pd.DataFrame) -> Changes:
     return Changes(changed.to_numpy(), pd.factorize(predictions["sha256"])[0])
 
 
+def between(predictions: pd.DataFrame, base: pd.DataFrame) -> dict[str, Any]:
+    """The columns that hold numbers, of two evaluations of the same images, whatever made them."""
+    change = _changes(predictions, base)
+    return _figures(change.changed, stats.effective(change.photographs, _alike([change])))
+
+
 def _alike(changes: list[Changes]) -> float:
     """How alike images of one photograph are, by all configurations that saw the same ones."""
     photographs = changes[0].photographs
