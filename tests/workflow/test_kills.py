@@ -10,7 +10,7 @@ from faults import kills
 from dliflow.study import paths
 
 
-def test_two_kills_change_nothing_but_timings(project, finished):
+def test_two_kills_change_nothing_but_timings(project, finished_template):
     names = (paths.PARITY, paths.ACCURACY)
     targets = [project.path(pattern, framework) for pattern in names for framework in ("alpha", "beta")]
     targets.append(project.path(paths.SWEEP))
@@ -24,7 +24,7 @@ def test_two_kills_change_nothing_but_timings(project, finished):
         (other / name).write_text("#!/bin/sh\nexit 9\n")
         (other / name).chmod(0o755)
     project.run("--rerun-incomplete", *targets, PATH=f"{other}:{os.environ['PATH']}")
-    undisturbed = kills.comparable(finished.folder)
+    undisturbed = kills.comparable(finished_template)
     seen = kills.comparable(project.folder)
     assert len(seen) >= 15
     assert not [path for path in seen if seen[path] != undisturbed.get(path)]

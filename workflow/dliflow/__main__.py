@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         module.arguments(parser)
         return module.run(parser.parse_args(argv[1:])) or 0
     except Exception as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))  # also in C++'s words
         if not full and not isinstance(error, DliflowError):
             progress.tell_reason(f"{type(error).__name__}: {error}")
             raise

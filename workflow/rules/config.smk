@@ -34,4 +34,9 @@ def checked(function, *arguments):
         raise refused(str(error)) from None
 
 
+if {"{", "}"}.intersection(workflow.basedir):
+    raise refused(
+        f"{workflow.basedir}: Snakemake takes what stands in braces for names of its own; move the checkout to a folder "
+        "without { and } in its path"
+    )
 checked(configuration.readable, ["config/config.yaml", *workflow.configfiles])

@@ -13,7 +13,7 @@ from dliflow.machine import process, system
 
 # What the machine's lock is taken on: folders that are there on every Linux, that no user can make, remove or replace,
 # and that no variable moves. Nothing is written there. First one in memory, which is this machine's where `/` is not.
-LOCKED_FOLDERS = ("/dev/shm", "/run", "/")
+LOCKED_FOLDERS = ("/dev/shm", "/run", "/")  # nosec B108
 
 
 # For the project's own tests, which look at no speed and run side by side: the name of a folder that is locked instead.

@@ -47,6 +47,7 @@ def write(table: str, source: Path, out: Path, node: Optional[str] = None) -> No
     rows = read if node is None else f"{read} WHERE node = {literal(node)}"
     with replacing(out) as scratch, duckdb.connect(":memory:") as connection:
         connection.execute(
-            f"COPY (SELECT * FROM {rows}) TO {literal(str(scratch))} "
+            # All that is put in is a literal, in a database in memory.
+            f"COPY (SELECT * FROM {rows}) TO {literal(str(scratch))} "  # nosec B608
             f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{KEY}: {literal(described)}}})"
         )
