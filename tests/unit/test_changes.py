@@ -191,6 +191,12 @@ def test_a_point_that_was_not_measured_then_has_no_figures_to_compare():
     assert [(row["quantity"], row["verdict"]) for row in rows] == [("status", "the same")]
 
 
+def test_a_skipped_row_has_no_version():
+    skipped = {**PLACE, "framework": "alpha", "dataset": "few", "status": "skipped", "reason": "no Python"}
+    (row,) = changes.changes({"accuracy": [skipped]}, {"accuracy": [accuracy(0.7)]})
+    assert (row["verdict"], row["old_version"], row["new_version"]) == ("shown to run now", None, "1.0")
+
+
 def test_warnings_that_differ_in_numbers_only_are_the_same():
     old = performance(5.0, warnings="others took 12 % of the processors; few requests")
     new = performance(5.0, warnings="others took 3.5 % of the processors; p99 drifts")

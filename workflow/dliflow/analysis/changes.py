@@ -189,7 +189,7 @@ def _identity(both: _Pair) -> Row:
     """Whose change it is."""
     old, new = both
     named = {name: new.get(name) for name in (*LOADED, "dataset")}
-    versions = {"old_version": old["framework_version"], "new_version": new["framework_version"]}
+    versions = {"old_version": old.get("framework_version"), "new_version": new.get("framework_version")}
     return {**named, "old_framework": old["framework"], **versions}
 
 
