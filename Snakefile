@@ -17,11 +17,13 @@ include: "workflow/rules/ending.smk"
 include: "workflow/rules/envs.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/convert.smk"
+include: "workflow/rules/build.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/profile.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/deploy.smk"
+include: "workflow/rules/nodes.smk"
 
 
 # The whole study: every record, what people read, and the marks that say that all of it belongs together.

@@ -47,7 +47,7 @@ def candidates(study: Study) -> subset.Rows:
 
 def predicted(study: Study, model: str, framework: str, array: Path, threads: int) -> pd.DataFrame:
     """What INT8 that was calibrated with these images makes of those without labels."""
-    of = Configuration(model, framework, "default", "int8", "cpu")
+    of = Configuration(model, framework, "python", "default", "int8", "cpu")
     converted, record = array.with_name(f"{framework}-{array.name}"), array.with_name(f"{framework}-{array.stem}-.json")
     told = options.convert(study, model, framework, "int8")
     stage(study.python(study.converter(model, framework, "int8")), "convert", told, calibration=array, out=converted)
@@ -58,7 +58,7 @@ def predicted(study: Study, model: str, framework: str, array: Path, threads: in
 
 def original(study: Study, model: str, framework: str) -> pd.DataFrame:
     """What the study's FP32 made of them."""
-    of = Configuration(model, framework, "default", "fp32", "cpu")
+    of = Configuration(model, framework, "python", "default", "fp32", "cpu")
     unlabelled = study.config["agreement"]["dataset"]
     record = of.path(paths.ACCURACY, dataset=unlabelled, environment=study.digest(framework))
     return baselines.predictions(Path(record).with_suffix(".csv"))

@@ -51,7 +51,7 @@ def configuration(
         framework: `*` is any, and so it is with the next ones.
         changed: options that are to differ, such as `threads`.
     """
-    others = dict.fromkeys(("node", "device", "parameters", "environment", "group"), "*")
+    others = dict.fromkeys(("node", "device", "parameters", "environment", "group"), "*") | {"api": "python"}
     pattern = paths.SWEEP.format(**others, model=model, framework=framework, precision=precision, variant=variant)
     records = [record for record in map(read_json, Path().glob(pattern)) if record["status"] == "ok"]
     if not records:

@@ -42,7 +42,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 STAGES = CHECKOUT / "tests/frameworks/stages.py"  # runs stages in one process, and tells how each ended
 CONFIG = yaml_files.mapping(CHECKOUT / "config/config.yaml")
 FROM_ONNX = "pytorch:onnx"  # built of the graph, as networks are that bring no program
-COLUMNS = (*CONFIG["frameworks"], FROM_ONNX)
+COLUMNS = (*yaml_files.mapping(CHECKOUT / "config/all_frameworks.yaml")["frameworks"], FROM_ONNX)
 ENVIRONMENT = {"torchvision": CHECKOUT / "envs/torch_libraries.yaml", "keras": CHECKOUT / "envs/tensorflow.yaml"}
 NETWORKS = {
     "torchvision": (
@@ -353,7 +353,8 @@ def main() -> None:
                 write_json(args.json, everything)
 
     start = perf_counter()
-    for file in {*ENVIRONMENT.values(), *(CHECKOUT / f"envs/{name}.yaml" for name in CONFIG["frameworks"])}:
+    chosen = {column.partition(":")[0] for column in args.framework}
+    for file in {*ENVIRONMENT.values(), *(CHECKOUT / f"envs/{name}.yaml" for name in chosen)}:
         python_of(file, settings)  # before several want the same one
     with ThreadPoolExecutor(args.jobs) as pool:
         for _ in pool.map(fill, args.network):

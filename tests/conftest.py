@@ -20,6 +20,7 @@ SHORT = {
 # Files whose tests look at one thing that takes minutes to make: a group stays on one worker.
 TOGETHER = {
     "tests/frameworks/test_contract.py": "study",
+    "tests/frameworks/test_cpp_programs.py": "study",
     "tests/frameworks/test_deployment.py": "study",
     "tests/frameworks/test_older_versions.py": "study",
     "tests/frameworks/test_parameters.py": "study",

@@ -106,7 +106,14 @@ class Project:
         Args:
             values: of its wildcards where they are others than usual.
         """
-        usual = {"node": "local", "model": "tiny", "dataset": "colours", "framework": framework, "variant": "default"}
+        usual = {
+            "node": "local",
+            "model": "tiny",
+            "dataset": "colours",
+            "framework": framework,
+            "api": "python",
+            "variant": "default",
+        }
         usual |= {"precision": "fp32", "device": "cpu", "parameters": "default", "group": 1}
         digest = self.digest(framework)
         return pattern.format(**{**usual, "environment": digest, "converter": digest, **values})

@@ -19,7 +19,7 @@ from dliflow.measuring.load import Times
 from dliflow.measuring.session import SCHEMA_VERSION
 from dliflow.study import plan as planning
 
-MACHINE = {"hostname": "host", "cpu": "a CPU", "usable_cpus": 2, "kernel": "6.1"}
+MACHINE = {"hostname": "host", "cpu": "a CPU", "usable_cpus": 2, "kernel": "6.1", "microcode": "0x1"}
 LAUNCH = {
     "asked": {"cpus": "0-1", "numa_node": None, "priority": None, "environment": {}},
     "in_effect": {"cpus": "0-1", "outside": "", "priority": 0, "session_priority": 0, "memory": ""},
@@ -37,7 +37,7 @@ DISTURBANCE = {
     **{"frequencies_before_mhz": {}, "frequencies_after_mhz": {}},
 }
 FED = {"inputs": "images", "distinct_asked": None}
-GONE = {"gone-default-fp32-default": "its process died"}
+GONE = {"gone-python-default-fp32-default": "its process died"}
 IMAGES = 40
 REQUESTS = 70  # of a burst
 SPREAD = (0.03, 0.02, 0.01)  # of groups, sessions and bursts
@@ -52,11 +52,17 @@ def write(path: str, stage: str, identity: dict[str, Any], figures: dict[str, An
     Path(path).write_text(json.dumps(record), encoding="utf-8")
 
 
-def study(plan: dict[str, Any], rng: np.random.Generator) -> None:
+def study(
+    plan: dict[str, Any], rng: np.random.Generator, latency_ms: Callable[[dict[str, Any]], float] = lambda row: 5.0
+) -> None:
     """Every record of a plan, below the working directory.
 
     Scores of all frameworks agree; a quantized model gets an image wrong that others get right.
+
+    Args:
+        latency_ms: of a row of the sweep, at batch size 1.
     """
+    plan_of = planning.by_model(plan)
     for row in plan["parity"]:
         write(row["record"], "parity", identified(row), parity())
     for row in (*plan["accuracy"], *plan["agreement"]):
@@ -65,14 +71,16 @@ def study(plan: dict[str, Any], rng: np.random.Generator) -> None:
     for row in plan["profile"]:
         write(row["record"], "profile", identified(row), profiled(row["precision"]))
     for row in {row["record"]: row for row in plan["sweep"]}.values():
-        sweep(row, batch_sizes, rng)
+        sweep(row, batch_sizes, rng, latency_ms=latency_ms(row))
     numbers = list(dict.fromkeys(row["in_flight"] for row in plan["throughput"]))
     for row in {row["record"]: row for row in plan["throughput"]}.values():
         throughput(row, list(dict.fromkeys(one["batch_size"] for one in plan["throughput"])), numbers, rng)
     for row in plan["tune"]:
         tune(row, rng)
     for row in plan["compare"]:
-        able = {comparison.name(one): {**row, **one} for one in planning.candidates(plan, **point_of(row))}
+        able = {
+            comparison.name(one): {**row, **one} for one in planning.candidates(plan_of[row["model"]], **point_of(row))
+        }
         size = row["batch_size"]
         sizes = dict.fromkeys(able, size) if size else fastest_of_sizes(able, batch_sizes)
         members = {name: identified(able[name.partition(":")[0]]) for name in sizes}
@@ -160,6 +168,7 @@ def sweep(
     rng: np.random.Generator,
     broken: tuple[dict[str, Any], ...] = (),
     path: str = "",
+    latency_ms: float = 5.0,
 ) -> None:
     """The record of a group of a configuration.
 
@@ -167,12 +176,14 @@ def sweep(
         row: the plan's, of any of its batch sizes.
         broken: what is told of batch sizes that could not be measured.
         path: where it lies when it is not the row's own.
+        latency_ms: of batch size 1.
     """
     lost = {one["batch_size"] for one in broken}
     identity = {key: value for key, value in identified(row).items() if key != "batch_size"}
     measured = [size for size in batch_sizes if size not in lost]
-    of_group = groups({"measured": identity}, {"measured": touched(5.0)}, rng, count=1, batch_sizes=measured)
+    of_group = groups({"measured": identity}, {"measured": touched(latency_ms)}, rng, 1, measured)
     figures = {"groups": of_group, "broken": list(broken), **FED, "key": "0" * 64, "python": "python", "converted": "m"}
+    figures["built"] = None
     write(
         path or row["record"],
         "sweep",
@@ -206,6 +217,7 @@ def throughput(
         size = session["opened"]["measured"]["batch_size"]
         of_group["sessions"] += [loaded(session, number) for number in numbers if (size, number) not in lost]
     figures = {"groups": [of_group], "broken": list(broken), **FED, "key": "0" * 64, "python": "p", "converted": "m"}
+    figures["built"] = None
     write(row["record"], "sweep", {**identity, "batch_sizes": batch_sizes, "list_sha256": "1", "origin": "0"}, figures)
 
 

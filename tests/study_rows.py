@@ -15,12 +15,12 @@ from dliflow.analysis import state
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.ranking import groups as rebuilt
 from dliflow.analysis.tables import accuracy as accuracy_table
-from dliflow.analysis.tables import shared
+from dliflow.analysis.tables import nodes, shared
 from dliflow.files import write_json
 from dliflow.report import read
 
 Row = dict[str, Any]
-CPU = {"model": "tiny", "variant": "default", "device": "cpu", "node": "local", "scenario": "latency"}
+CPU = {"model": "tiny", "api": "python", "variant": "default", "device": "cpu", "node": "local", "scenario": "latency"}
 BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
@@ -60,7 +60,7 @@ def quality(framework, precision="fp32", status="ok", reason=None, change=None, 
         row.update(images=20, top1=0.9, top1_ci_low=0.7, top1_ci_high=0.97, top5=1.0, top5_ci_low=0.8, top5_ci_high=1.0)
     if change:
         low, middle, high = change
-        row.update(baseline=f"{framework}-default-fp32", top1_change=middle, mcnemar_p=0.5, agreement=0.95)
+        row.update(baseline=f"{framework}-python-default-fp32", top1_change=middle, mcnemar_p=0.5, agreement=0.95)
         row.update(top1_change_ci_low=low, top1_change_ci_high=high)
         if changed is not None:
             share, bound = changed
@@ -74,7 +74,7 @@ def quality(framework, precision="fp32", status="ok", reason=None, change=None, 
 
 def called(framework: str, precision: str = "fp32", size: int = 0) -> str:
     """A member of a comparison; with a batch size one of a comparison of these."""
-    return f"{framework}-default-{precision}-default{f':{size}' if size else ''}"
+    return f"{framework}-python-default-{precision}-default{f':{size}' if size else ''}"
 
 
 def in_rounds(
@@ -185,6 +185,7 @@ def tables_of(
         "throughput": list(throughput),
         "tuning": list(tuning),
         "changes": list(changes),
+        "nodes": nodes.rows([row for row, _ in points]),
     }.items():
         shared.frame(rows, name).to_csv(folder / f"{name}.csv", index=False)
     write_json(folder / "about.json", ABOUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 
@@ -9,6 +10,10 @@ import cases
 import pytest
 from project import ROOT, python_of
 
+from dliflow import conversion
+from dliflow.study import arguments, config, paths
+
+NETWORK = "efficientnet_lite0"  # that of the default study
 PATHS = f"{ROOT / 'workflow'}:{ROOT / 'tests/data'}"
 
 
@@ -39,3 +44,36 @@ def outcomes(environments, tmp_path_factory):
         return cases.outcomes(python_of(framework, environments), script, asked, folder, env=variables)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def converted(study, environments, tmp_path_factory):
+    """The manifest of the study's model in a framework and precision.
+
+    A framework that is not of the default study has its model converted here, of the study's own files.
+    """
+    folder = tmp_path_factory.mktemp("converted")
+    entry = config.model(ROOT / "config/models", NETWORK, "test", "test")["input"]
+
+    @functools.cache
+    def of(framework, precision="fp32"):
+        converter = conversion.converter(framework, precision)
+        known = {"model": NETWORK, "precision": precision, "converter": study.digest(converter)}
+        of_study = study.folder / study.path(paths.CONVERTED, framework, **known)
+        if of_study.exists():
+            return of_study
+        options = {"framework": framework, "precision": precision, "out": folder / f"{framework}-{precision}.json"}
+        if precision == "int8":
+            (calibration,) = (study.folder / "results/calibration").glob("*px-*.json")
+            options |= {"calibration": calibration, "calibration_set": {}, "input": entry}
+        source = study.folder / paths.INTERCHANGE.format(model=NETWORK)
+        command = ["-m", "dliflow", "convert", *arguments.words(source=source, **options)]
+        subprocess.run(
+            [python_of(converter, environments), *command],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
+            check=True,
+            timeout=600,
+        )
+        return options["out"]
+
+    return of

@@ -60,7 +60,7 @@ def concurrent_effect(framework, variant, precision, model, count, single, image
     mode = frameworks.concurrency(framework)
     if mode == "processes":
         return None
-    configuration = Configuration("m", framework, variant, precision, "cpu")
+    configuration = Configuration("m", framework, "python", variant, precision, "cpu")
     described = session.Description(configuration, count, {}, converted=Path(), scores=single.shape[1])
     lanes = load.opened(session.Imported(described, frameworks.load(framework), model, "", 0.0, 0), mode, 1, 3).lanes
     far = 0.0

@@ -5,6 +5,7 @@ Usage: python make_gluon.py FOLDER
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -37,6 +38,14 @@ def main(folder: Path) -> None:
     shutil.copy(folder / "small-symbol.json", folder / "cut-symbol.json")
     contents = (folder / "small-0000.params").read_bytes()
     (folder / "cut-0000.params").write_bytes(contents[: len(contents) // 2])
+
+    for name, change in {"native": {"op": "_Native"}, "inner": {"subgraphs": [{}]}, "none": {"op": None}}.items():
+        graph = json.loads((folder / "small-symbol.json").read_text())
+        next(node for node in graph["nodes"] if node["op"] == "Activation").update(change)
+        (folder / f"{name}-symbol.json").write_text(json.dumps(graph))
+        shutil.copy(folder / "small-0000.params", folder / f"{name}-0000.params")
+    (folder / "list-symbol.json").write_text("[]")
+    shutil.copy(folder / "small-0000.params", folder / "list-0000.params")
 
     mobilenet = architectures.build("gluoncv_mobilenet_v2", {"classes": 16})
     settle(mobilenet)

@@ -72,6 +72,73 @@ def pixels_and_switch(model, folder: Path) -> None:
     (folder / "switch.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
 
+def reach_out(folder: Path) -> None:
+    """Graphs and SavedModels with operations that write a file `ran`; one of TensorFlow 1 that does not."""
+    v1, mark = tf.compat.v1, str(folder / "ran")
+    writing = {
+        "printing": lambda x: v1.raw_ops.PrintV2(input="x", output_stream=f"file://{mark}"),
+        "saving": lambda x: v1.raw_ops.SaveV2(prefix=mark, tensor_names=["a"], shape_and_slices=[""], tensors=[x]),
+        "merging": lambda x: v1.raw_ops.MergeV2Checkpoints(checkpoint_prefixes=[mark], destination_prefix=mark),
+    }
+    for name, write in writing.items():
+        graph = tf.Graph()
+        with graph.as_default():
+            x = v1.placeholder(tf.float32, (None, 64, 64, 3), "x")
+            with graph.control_dependencies([write(x)]):
+                tf.reduce_mean(x, [1, 2], name="y")
+        (folder / f"{name}.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 64, 64, 3), tf.float32, "x")])
+    def nested(x):
+        def write():
+            tf.io.write_file(mark, "")
+            return tf.reduce_mean(x, [1, 2])
+
+        return {"scores": tf.cond(tf.shape(x)[0] > 0, write, lambda: tf.reduce_mean(x, [1, 2]))}
+
+    tf.saved_model.save(tf.Module(), folder / "nested", signatures=nested)
+    for name in ("first", "first_writes"):
+        with tf.Graph().as_default(), v1.Session() as session:
+            x = v1.placeholder(tf.float32, (None, 64, 64, 3), "x")
+            weight = v1.get_variable("weight", (3, 16), use_resource=True)
+            y = tf.identity(tf.matmul(tf.reduce_mean(x, [1, 2]), weight), "y")
+            session.run(v1.global_variables_initializer())
+            builder = v1.saved_model.Builder(str(folder / name))
+            described = v1.saved_model.predict_signature_def({"x": x}, {"y": y})
+            builder.add_meta_graph_and_variables(
+                session,
+                ["serve"],
+                signature_def_map={"serving_default": described},
+                main_op=tf.io.write_file(mark, "") if name == "first_writes" else None,
+            )
+            builder.save()
+
+
+@keras.saving.register_keras_serializable("theirs")
+class Theirs(layers.Layer):
+    """A layer of somebody's own."""
+
+    def call(self, x):
+        return x
+
+
+def foreign_layers(folder: Path) -> None:
+    """Models with layers that are not Keras's own, and weights that HDF5 takes from another file."""
+    keras.Sequential([layers.Input((4,)), Theirs()]).save(folder / "theirs.keras")
+    keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x)]).save(folder / "code.h5")
+    keras.Sequential([layers.Input((1,), dtype="string"), layers.StringLookup(vocabulary=["a"])]).save(
+        folder / "lookup.keras"
+    )
+    for name in ("linked", "apart"):
+        (folder / f"{name}.h5").write_bytes((folder / "good.h5").read_bytes())
+        with h5py.File(folder / f"{name}.h5", "r+") as file:
+            group = file["model_weights"]
+            if name == "linked":
+                group["theirs"] = h5py.ExternalLink("/etc/passwd", "/")
+            else:
+                group.create_dataset("theirs", (4,), "f4", external=[("/etc/passwd", 0, 16)])
+
+
 def main(folder: Path) -> None:
     """The files."""
     keras.utils.set_random_seed(0)
@@ -98,6 +165,8 @@ def main(folder: Path) -> None:
         with reaching.control_dependencies([tf.io.write_file(str(folder / "ran"), "")]):
             tf.reduce_mean(x, [1, 2], name="y")
     (folder / "reaching.pb").write_bytes(reaching.as_graph_def().SerializeToString())
+    reach_out(folder)
+    foreign_layers(folder)
     for name in ("good.keras", "one_image.pb", "good.tflite"):
         whole = (folder / name).read_bytes()
         (folder / f"cut_{name}").write_bytes(whole[: len(whole) // 2])

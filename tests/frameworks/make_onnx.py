@@ -25,7 +25,9 @@ def save(path: Path, nodes: list, taken: tuple, given: list[tuple], **constants:
         [helper.make_tensor_value_info(*each) for each in given],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    versions = {"": 17, **{node.domain: 1 for node in nodes if node.domain}}
+    imports = [helper.make_opsetid(*each) for each in versions.items()]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), path)
 
 
 def main(folder: Path) -> None:
@@ -69,6 +71,39 @@ def main(folder: Path) -> None:
     )
     two = [make("Mul", ["images", "share"], ["planes"]), *ends]
     save(folder / "two.onnx", two, [("images", *planes[1:]), ("share", 1, [])], [scores], weight=single)
+    outside(folder, ends, planes, scores, single)
+
+
+def outside(folder: Path, ends: list, planes: tuple, scores: tuple, weight: np.ndarray) -> None:
+    """Files with weights beside them, at places where there are none, and with operators that load other code."""
+    save(folder / "apart.onnx", ends, planes, [scores], weight=weight)
+    onnx.save(
+        onnx.load(folder / "apart.onnx"),
+        folder / "apart.onnx",
+        save_as_external_data=True,
+        location="apart.onnx.data",
+        size_threshold=0,
+    )
+    places = {
+        "negative": {"offset": "-8"},
+        "beyond": {"offset": "999999999"},
+        "nonsense": {"offset": "0x10"},
+        "long": {"length": "99999999999"},
+        "above": {"location": "../apart.onnx.data"},
+        "short": {"length": "4"},
+    }
+    for name, changes in places.items():
+        model = onnx.load(folder / "apart.onnx", load_external_data=False)
+        (tensor,) = (one for one in model.graph.initializer if one.name == "weight")
+        told = {entry.key: entry.value for entry in tensor.external_data}
+        del tensor.external_data[:]
+        for key, value in {**told, **changes}.items():
+            tensor.external_data.add(key=key, value=value)
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
+    compiled = [helper.make_node("EPContext", ["z"], ["mean"], domain="com.microsoft", ep_cache_context="/etc/passwd")]
+    save(folder / "compiled.onnx", [*ends[:2], *compiled, ends[3]], planes, [scores], weight=weight)
+    theirs = [helper.make_node("Relu", ["y"], ["z"], domain="com.example")]
+    save(folder / "theirs.onnx", [ends[0], *theirs, *ends[2:]], planes, [scores], weight=weight)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,67 @@ class Scripted(torch.nn.Module):
         return Pair(self.network(x), None)
 
 
+class Saves(torch.nn.Module):
+    """Writes a file when it is called: torch's own functions may be in a script."""
+
+    def __init__(self, mark: str):
+        super().__init__()
+        self.mark = mark
+
+    def forward(self, x):
+        torch.save(x, self.mark)
+        return x.mean((2, 3))
+
+
+class Maps(torch.nn.Module):
+    """Maps a file into memory and writes to it, as soon as it is read."""
+
+    def __init__(self, mark: str):
+        super().__init__()
+        self.mapped = torch.zeros(4)
+        self.mark = mark
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, bool]:
+        return self.mark, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]) -> None:
+        self.mark, self.training = state
+        self.mapped = torch.from_file(self.mark, True, 4).copy_(torch.ones(4))
+
+    def forward(self, x):
+        return x.mean((2, 3))
+
+
+def scripts(folder: Path, mark: Path) -> None:
+    """TorchScript that does more than compute: some of it whole, some with a line put into its code."""
+    torch.jit.save(torch.jit.script(Saves(str(mark))), folder / "saves.pt")
+    torch.jit.save(torch.jit.script(Maps(str(mark))), folder / "maps.pt")
+    lines = {
+        "method": f"({str(mark)!r}).from_file(True, 4)",
+        "getattr": f"getattr({str(mark)!r}, 'from_file')(True, 4)",
+        "alias": "a = ops.inductor",
+        "bare": "a = torch",
+        "class": "a = __torch__.torch.classes.dist_rpc.WorkerInfo",
+        "remote": "a = ops.prim.rpc_async",
+        "broken": "a = = b",
+    }
+    for name, line in lines.items():
+
+        def put_in(path, contents, line=line):
+            inside = path.endswith(".py") and b"    return " in contents
+            return contents.replace(b"    return ", f"    {line}\n    return ".encode(), 1) if inside else contents
+
+        rewritten(folder / "scripted.pt", folder / f"{name}.pt", put_in)
+    with zipfile.ZipFile(folder / "scripted.pt") as old, zipfile.ZipFile(folder / "twice.pt", "w") as new:
+        for member in old.namelist():
+            new.writestr(member, old.read(member))
+        new.writestr(member.partition("/")[0] + "/CONSTANTS.PKL", b"")
+    shifted = (folder / "scripted.pt").read_bytes()
+    (folder / "shifted.pt").write_bytes(shifted[:100] + shifted)
+
+
 def checkpoints(weights: dict, folder: Path) -> None:
     """A state dict as people save it."""
 
@@ -137,6 +198,7 @@ def main(name: str, folder: Path) -> None:
     rewritten(folder / "good.pt2", folder / "pickle.pt2", with_pickle)
     for kind, edit in attacks(f"open({str(mark)!r}, 'w')").items():
         rewritten(folder / "good.pt2", folder / f"{kind}.pt2", functools.partial(_edited, edit=edit))
+    scripts(folder, mark)
     for file in ("good.pth", "traced.pt", "good.pt2"):
         contents = (folder / file).read_bytes()
         (folder / f"cut_{file}").write_bytes(contents[: len(contents) // 2])

@@ -44,6 +44,12 @@ def max_pool(x, *, kernel, strides, dilations, pads):
     return windows[:, :, :: strides[0], :: strides[1]].max((-2, -1))
 
 
+def average_pool(x, *, kernel, strides, pads):
+    """Zeros of the padding count."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, [(0, 0), (0, 0), *pads]), kernel, (2, 3))
+    return windows[:, :, :: strides[0], :: strides[1]].mean((-2, -1))
+
+
 def normal(x, axes, epsilon):
     """Mean zero and variance one."""
     return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
@@ -102,6 +108,7 @@ def reduce(function):
 REFERENCE = {
     "Abs": np.abs,
     "Add": np.add,
+    "AveragePool": average_pool,
     "Clip": lambda x, *, low, high: np.clip(x, low, high),
     "Concat": lambda *values, axis: np.concatenate(values, axis),
     "Conv": conv,
@@ -355,6 +362,11 @@ NETWORKS = {
     ),
     "matmul_of_two_axes": network((4,), linear(4, 6), ("MatMul", {}, 0, random(6, 5))),
     "max_pool_strided": after(STRIDED),
+    "means_of_channels": after(
+        ("Reshape", {"shape": (-1, 1, 4, 36)}),
+        ("AveragePool", {"kernel": (3, 1), "strides": (1, 1), "pads": ((1, 1), (0, 0))}),
+        ("Reshape", {"shape": (-1, 4, 6, 6)}),
+    ),
     "pad_reflect": after(("Pad", {"pads": ((0, 0), (0, 0), (1, 2), (2, 1)), "value": 0.0, "mode": "reflect"})),
     "pad_channels": after(("Pad", {"pads": ((0, 0), (1, 2), (0, 0), (0, 0)), "value": 0.5, "mode": "constant"})),
     "pad_tokens": network(

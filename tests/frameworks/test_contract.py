@@ -10,21 +10,22 @@ import yaml
 from cases import answer
 from project import ROOT, python_of
 
-from dliflow import conversion, files, frameworks
+from dliflow import files, frameworks
 from dliflow.analysis import load
 from dliflow.images import inputs
 from dliflow.machine import facts
 from dliflow.measuring import feed, workers
-from dliflow.study import arguments, config, paths
+from dliflow.study import arguments, config
 
 CONTRACT = Path(__file__).with_name("contract.py")
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+EVERY = yaml.safe_load((ROOT / "config/all_frameworks.yaml").read_text())["frameworks"]
 DEVICE = "cpu"
 LAUNCH = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
 WARM_UP = {"requests": 20, "limit_s": 0.5}
 CASES = [
     (framework, variant, precision)
-    for framework in CONFIG["frameworks"]
+    for framework in EVERY
     for variant in frameworks.variants(framework)
     for precision in CONFIG["precisions"]
     if frameworks.load(framework).supports(precision, DEVICE) is None
@@ -34,16 +35,14 @@ BATCH_EFFECT = {"fp32": 1e-3, "fp16": 1e-3, "bf16": 2.0, "int8": 2.0}
 
 
 @pytest.fixture(scope="module")
-def found(study, outcomes):
+def found(study, converted, outcomes):
     """What the contract's script tells of a case; one process for each framework and number of threads."""
     told = {}
     (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
     entry = config.model(ROOT / "config/models", "efficientnet_lite0", "test", "test")["input"]
 
     def asked(framework, variant, precision, count):
-        converter = study.digest(conversion.converter(framework, precision))
-        known = {"model": "efficientnet_lite0", "precision": precision, "converter": converter}
-        model = files.payload(study.folder / study.path(paths.CONVERTED, framework, **known))
+        model = files.payload(converted(framework, precision))
         case = {"framework": framework, "variant": variant, "precision": precision, "count": count}
         return {**case, "model": str(model), "array": str(array), "entry": entry}
 
@@ -80,19 +79,17 @@ def test_scores_of_requests_in_flight_together_are_those_of_one_by_one(found, ca
         assert effect < 1e-4  # mostly the same bits
 
 
-@pytest.mark.parametrize("framework", CONFIG["frameworks"])
-def test_two_requests_are_in_flight_in_the_framework_s_own_way(study, environments, framework):
+@pytest.mark.parametrize("framework", EVERY)
+def test_two_requests_are_in_flight_in_the_framework_s_own_way(study, converted, environments, framework):
     """By the worker that the workflow starts; what is outstanding is the rate times the latency (Little's law)."""
     mode = frameworks.concurrency(framework)
     if mode == "processes" and facts.physical_cores() < 2:
         pytest.skip("the machine has one core")
     entry = config.model(ROOT / "config/models", "efficientnet_lite0", "test", "test")["input"]
     (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
-    converter = study.digest(conversion.converter(framework, "fp32"))
-    known = {"model": "efficientnet_lite0", "precision": "fp32", "converter": converter}
     held = {"model": "efficientnet_lite0", "framework": framework, "variant": frameworks.variants(framework)[-1]}
     held |= {"precision": "fp32", "device": DEVICE, "scores": 1000, "launch": LAUNCH, "mode": mode}
-    held |= {"converted": study.folder / study.path(paths.CONVERTED, framework, **known)}
+    held |= {"converted": converted(framework)}
     with feed.shared(inputs.make(inputs.read(array, slice(8)), entry)) as images:
         command = arguments.worker(python_of(framework, environments), images, **held)
         command = ["env", f"PYTHONPATH={ROOT / 'workflow'}", *command]
@@ -124,6 +121,10 @@ def test_threads_are_as_many_as_asked_for(found, case, threads):
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_an_unknown_option_is_refused(found, case):
     assert f"options.{case[0]}.no_such_option: unknown option" in found(*case)["refused"]
+
+
+def test_every_framework_is_tried():
+    assert set(CONFIG["frameworks"]) < set(EVERY) == set(frameworks.names()) - {"null"}
 
 
 @pytest.mark.parametrize("framework", frameworks.names())

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+import programs_of
 import pytest
 from cases import answer
 from PIL import Image
 from project import ROOT, Project, python_of
-from test_contract import CASES, CONFIG
+from test_contract import CASES, CONFIG, EVERY
 
 from dliflow import files, frameworks
 from dliflow.configuration import Configuration
@@ -25,16 +26,7 @@ from dliflow.study import config, paths
 HERE = Path(__file__).parent
 NETWORK = "efficientnet_lite0"
 SIZE = 8  # of the study's batches, and of those that its accuracy was looked at with
-# What a template does itself, and lines of code at each place of a program.
-SETTINGS = [
-    ("openvino", "default", {"streams": 2, "preset_input": True, "shared_outputs": True}),
-    ("onnxruntime", "default", {"threads": 2, "io_binding": True, "allow_spinning": False}),
-    ("mxnet", "hybrid", {"threads": 2, "backend": "MKLDNN", "static": False}),
-    ("pytorch", "default", {"threads": 1, "channels_last": True, "keep_memory": True}),
-    ("tflite", "default", {"threads": 2, "xnnpack": False}),
-    ("tensorflow", "default", {"threads": 2, "onednn": False}),
-    ("opencv", "default", {"threads": 1, "winograd": False}),
-]
+STUDIED = [case for case in CASES if case[0] in CONFIG["frameworks"]]
 NEAR = 1e-4  # of the largest score, with other kernels; the digits that are told are 6
 
 
@@ -56,8 +48,8 @@ def project(study, tmp_path_factory) -> Project:
 
 def place(project, framework, variant, precision) -> Path:
     """The folder of a row."""
-    known = {"model": NETWORK, "device": "cpu", "parameters": "default", "batch_size": SIZE}
-    known |= {"framework": framework, "variant": variant, "precision": precision}
+    known = {"node": "local", "model": NETWORK, "device": "cpu", "parameters": "default", "batch_size": SIZE}
+    known |= {"framework": framework, "api": "python", "variant": variant, "precision": precision}
     return (project.folder / paths.DEPLOYED.format(**known)).parent
 
 
@@ -117,7 +109,7 @@ def assert_same(found, wanted, near=1e-5):
             assert name == other or name in level or abs(score - values[-1]) <= bound
 
 
-@pytest.mark.parametrize("case", CASES, ids="-".join)
+@pytest.mark.parametrize("case", STUDIED, ids="-".join)
 def test_a_program_finds_the_study_s_own_top_5(project, pillow, environments, case):
     folder = place(project, *case)
     if not folder.exists():
@@ -127,21 +119,22 @@ def test_a_program_finds_the_study_s_own_top_5(project, pillow, environments, ca
     assert_same(found, expected(project, *case))
 
 
-@pytest.mark.parametrize(("framework", "variant", "settings"), SETTINGS, ids=[name for name, *_ in SETTINGS])
-def test_it_does_so_with_launch_parameters(project, pillow, environments, tmp_path, framework, variant, settings):
-    folder = place(project, framework, variant, "fp32")
-    shutil.copytree(folder, tmp_path / "other", copy_function=os.link)
+@pytest.mark.parametrize("framework", EVERY)
+def test_it_does_so_with_launch_parameters(project, converted, pillow, environments, tmp_path, framework):
+    variant, settings = programs_of.load(framework).DEPLOYED
+    known = (framework, variant) if framework in CONFIG["frameworks"] else ("onnxruntime", "default")
+    model = files.payload(converted(framework))
+    (tmp_path / "model").symlink_to(model)
+    (tmp_path / "classes.txt").symlink_to(place(project, *known, "fp32") / "classes.txt")
     entry = config.model(ROOT / "config/models", NETWORK, "test", "test")["input"]
-    configuration = Configuration(NETWORK, framework, variant, "fp32", "cpu")
+    configuration = Configuration(NETWORK, framework, "python", variant, "fp32", "cpu")
     launch = program.launched(framework, settings, {})
-    made = [str(path.relative_to(folder / "model")) for path in (folder / "model").rglob("*") if path.is_file()]
-    text = program.render(program.Deployed(configuration, 2, entry, 1000, launch, made), "A test.")
-    script = tmp_path / "other/predict.py"
-    script.unlink()  # a link to the project's
-    script.write_text(text)
+    made = [str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()]
+    script = tmp_path / "predict.py"
+    script.write_text(program.render(program.Deployed(configuration, 2, entry, 1000, launch, made), "A test."))
     python, three = python_of(framework, environments), images(project)[:3]
     found = told(python, script, three, project.folder, PYTHONPATH=str(pillow))
-    wanted = expected(project, framework, variant, "fp32")
+    wanted = expected(project, *known, "fp32")
     assert_same(found, {image: wanted[image] for image in three}, NEAR)
 
 
@@ -182,7 +175,7 @@ def test_a_file_that_runs_as_it_is(python, outcomes, pillow, environments, tmp_p
     case = {"path": str(tmp_path / "made" / name), "framework": framework, "source": source, "dtype": dtype}
     session = answer(outcomes(framework, HERE / "as_it_is.py", {name: {**case, "out": str(tmp_path / "model")}})[name])
     entry = {**session["entry"], "resize": "squash", "interpolation": "bilinear"}
-    configuration = Configuration("small", framework, "default", "int8", "cpu")
+    configuration = Configuration("small", framework, "python", "default", "int8", "cpu")
     made = [path.name for path in (tmp_path / "model").iterdir()]
     what = program.Deployed(configuration, 1, entry, 5, program.launched(framework, {}, {}), made)
     (tmp_path / "predict.py").write_text(program.render(what, "A test."))
@@ -197,7 +190,6 @@ def test_a_file_that_runs_as_it_is(python, outcomes, pillow, environments, tmp_p
         assert found[file] == [(pytest.approx(scores[one], rel=1e-5, abs=1e-6), "abcde"[one]) for one in best]
 
 
-def test_every_framework_of_the_default_study_has_a_program():
-    assert {name for name, *_ in CASES} == set(CONFIG["frameworks"])
-    assert [name for name in CONFIG["frameworks"] if program.template(name) is None] == []
+def test_every_framework_has_a_program():
+    assert [name for name in EVERY if program.template(name) is None] == []
     assert program.template("null") is None and "null" in frameworks.names()

@@ -13,12 +13,19 @@ GOOD = {
     "inside.onnx": {},  # float16 between two casts
     "pixels.onnx": {"layout": "NHWC"},
     "class.onnx": {"output": "scores"},
+    "apart.onnx": {},
 }
 BAD = [
     ("class.onnx", {}, "the output 'class' comes from ArgMax: it tells classes, not scores; set source.output: scores"),
     ("double.onnx", {}, "the model's input is float64; images come as float32, uint8, int8 or int16"),
     ("two.onnx", {"input": "images"}, "beside 'images' the model needs values of share"),
     ("pixels.onnx", {"layout": "NCHW"}, "the model's input is (any, 64, 64, 3): set input.layout: NHWC"),
+    *[
+        (f"{name}.onnx", {}, "not an ONNX model that can be read: ")
+        for name in ("negative", "beyond", "nonsense", "long", "above", "short")
+    ],
+    ("compiled.onnx", {}, "refused: operator EPContext of the domain 'com.microsoft'"),
+    ("theirs.onnx", {}, "refused: operator Relu of the domain 'com.example'"),
 ]
 BAD_NAMES = [f"{index}-{name}" for index, (name, *_) in enumerate(BAD)]
 

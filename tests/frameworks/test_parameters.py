@@ -13,45 +13,25 @@ import subprocess
 
 import numpy as np
 import programs
+import programs_of
 import pytest
 from project import ROOT, python_of
 
-from dliflow import conversion, files, frameworks
+from dliflow import files, frameworks
 from dliflow.images import inputs
 from dliflow.machine import facts
-from dliflow.study import config, paths
+from dliflow.study import config
 
-LIBRARY = "libBrokenLocale.so.1"  # a part of glibc that nothing else loads stands for an allocator
-TOGETHER = {
-    "openvino": [
-        {"threads": 1, "preset_input": True},
-        {"hint": "THROUGHPUT", "streams": 2, "core_type": "PCORE_ONLY", "pinning": False, "shared_outputs": True},
-        {"hyper_threading": True, "preset_input": True, "shared_outputs": True},
-    ],
-    "onnxruntime": [
-        {
-            **{"threads": 2, "parallel_execution": True, "inter_op_threads": 2, "optimization": "ORT_ENABLE_BASIC"},
-            **{"memory_arena": False, "memory_pattern": False, "allow_spinning": False, "dynamic_block_base": 4},
-            **{"thread_affinities": "2", "io_binding": True},
-        },
-        {"optimization": "ORT_ENABLE_EXTENDED"},
-    ],
-    "tflite": [{"threads": 2, "latest_features": True}, {"xnnpack": False}],
-    "tensorflow": [{"threads": 1, "inter_op_threads": 2, "onednn": False}, {"jit_compile": True}],
-    "mxnet": [{"threads": 2, "backend": "MKLDNN", "static": False}],
-    "opencv": [{"threads": 1, "classic_engine": True, "fusion": False, "winograd": False}],
-    "pytorch": [{"threads": 1, "channels_last": True, "keep_memory": True}, {"allocator": LIBRARY}, {"compile": True}],
-}
 CASES = [
     pytest.param(framework, settings, id="-".join([framework, *settings]))
-    for framework, every in TOGETHER.items()
-    for settings in every
+    for framework in programs_of.names()
+    for settings in programs_of.load(framework).TOGETHER
 ]
 BATCH_SIZE = 2
 
 
 @pytest.fixture(scope="module")
-def run(study, environments, tmp_path_factory):
+def run(study, converted, environments, tmp_path_factory):
     """Run a program of `programs` in a framework's environment; what it tells, and its scores."""
     entry = config.model(ROOT / "config/models", "efficientnet_lite0", "test", "test")["input"]
     (array,) = (study.folder / "results/data/imagenet_samples").glob("*px-*.json")
@@ -59,9 +39,7 @@ def run(study, environments, tmp_path_factory):
     np.save(folder / "batch.npy", inputs.make(inputs.read(array, slice(BATCH_SIZE)), entry))
 
     def run(text, framework, environment=None, **constants):
-        converter = study.digest(conversion.converter(framework, "fp32"))
-        known = {"model": "efficientnet_lite0", "precision": "fp32", "converter": converter}
-        model = files.payload(study.folder / study.path(paths.CONVERTED, framework, **known))
+        model = files.payload(converted(framework))
         scores, program = folder / "scores.npy", folder / "program.py"
         given = {"MODEL": str(model), "BATCH": str(folder / "batch.npy"), "SCORES": str(scores), **constants}
         program.write_text(text(framework=framework, **given))
@@ -102,7 +80,8 @@ def loaded(run, framework, settings):
 
 
 def test_every_parameter_is_among_them():
-    for framework, every in TOGETHER.items():
+    for framework in programs_of.names():
+        every = programs_of.load(framework).TOGETHER
         assert {key for settings in every for key in settings} == set(frameworks.space(framework))
 
 

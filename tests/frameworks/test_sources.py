@@ -8,6 +8,8 @@ import numpy
 import pytest
 from cases import answer
 
+from dliflow.sources.shared import torchscript_code
+
 HERE = Path(__file__).parent
 SMALL = {"format": "pytorch_state_dict", "architecture": "shufflenet"}
 GLUONCV = {"format": "gluon", "architecture": "gluoncv_mobilenet_v2", "options": {"classes": 16}}
@@ -74,8 +76,28 @@ BAD = [
     ("cut_good.pt2", {"format": "pytorch_exported"}, "no file of torch.export.save, or cut off"),
     ("cut_traced.pt", {"format": "torchscript"}, "no TorchScript file, or cut off"),
     ("good.pth", {"format": "torchscript"}, "source.format: pytorch_state_dict"),
+    *[
+        (f"{kind}.pt", {"format": "torchscript"}, f"refused: it has {what}")
+        for kind, what in [
+            ("saves", "the operator torch.save"),
+            ("maps", "the operator torch.from_file"),
+            ("method", "the name from_file"),
+            ("getattr", "the name from_file"),
+            ("alias", "the operator ops.inductor"),
+            ("bare", "the name torch"),
+            ("class", "an object of torch.classes.dist_rpc.WorkerInfo"),
+            ("remote", "the operator ops.prim.rpc_async"),
+            ("broken", "code that cannot be read here"),
+            ("twice", "two files of one name"),
+            ("shifted", "something before its first file"),
+        ]
+    ],
     ("alone-symbol.json", {"format": "gluon"}, "needs one file alone-0000.params beside it; there: none"),
     ("cut-symbol.json", {"format": "gluon"}, "broken, or graph and parameters do not fit"),
+    ("native-symbol.json", {"format": "gluon"}, "refused: operator _Native"),
+    ("inner-symbol.json", {"format": "gluon"}, "refused: operator Activation"),
+    ("none-symbol.json", {"format": "gluon"}, "refused: operator None"),
+    ("list-symbol.json", {"format": "gluon"}, "broken, or graph and parameters do not fit"),
     ("mobilenet.params", {"format": "gluon"}, "name its architecture (source.architecture)"),
     ("small-0000.params", GLUONCV, "broken, or graph and parameters do not fit"),
 ]
@@ -137,3 +159,21 @@ def test_a_bad_file_is_refused(tried, case, message):
     outcome = answer(tried[case])
     assert message in outcome["error"]
     assert not outcome["ran"]  # the code that the file brings
+
+
+FILES_OF_TORCH = """
+import torch
+
+def opens(argument):
+    text = str(argument.type) in ("str", "Optional[str]")
+    return text and any(word in argument.name for word in ("file", "path", "dir"))
+
+schemas = torch._C._jit_get_all_schemas()
+print(*{schema.name for schema in schemas if any(map(opens, schema.arguments)) and schema.name.startswith("aten::")})
+"""
+
+
+def test_the_operators_that_open_files_are_known(python):
+    """All others of `aten` are taken: an upgrade of torch that brings another one must be seen."""
+    opening = set(python("pytorch", "-c", FILES_OF_TORCH).split())
+    assert opening == {f"aten::{name}" for name in torchscript_code.FILES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,15 @@ GOOD = [
     ("keras2.h5", {"format": "keras"}),
     ("pixels", {"format": "tensorflow_saved_model"}),
     ("switch.pb", {"format": "tensorflow_frozen_graph", "options": {"phase_train": False}}),
+    ("first", {"format": "tensorflow_saved_model"}),
 ]
 BAD = [
-    ("code.keras", {"format": "keras"}, "Keras cannot load the model: Requested the deserialization of a `Lambda`"),
+    ("code.keras", {"format": "keras"}, "refused: 'Lambda' of keras.layers is no layer of Keras's own, or runs code"),
+    ("code.h5", {"format": "keras"}, "refused: 'Lambda' of keras"),
+    ("theirs.keras", {"format": "keras"}, "refused: 'Theirs' of "),
+    ("lookup.keras", {"format": "keras"}, "refused: 'StringLookup' of keras.layers"),
+    ("linked.h5", {"format": "keras"}, "refused: its weights '/model_weights/theirs' are a link, or lie in another"),
+    ("apart.h5", {"format": "keras"}, "refused: its weights '/model_weights/theirs' are a link, or lie in another"),
     ("cut_good.keras", {"format": "keras"}, "Keras cannot load the model"),
     ("only.weights.h5", {"format": "keras"}, "it holds weights only"),
     ("good.keras", {"format": "keras", "layout": "NCHW"}, "(any, 64, 64, 3): set input.layout: NHWC"),
@@ -32,6 +39,12 @@ BAD = [
     ("pixels", {"format": "tensorflow_saved_model"}, "the model's input is uint8: set input.dtype: uint8"),
     ("cut_one_image.pb", {"format": "tensorflow_frozen_graph"}, "not a frozen graph of TensorFlow"),
     ("reaching.pb", {"format": "tensorflow_frozen_graph"}, "operation WriteFile 'WriteFile' reaches outside"),
+    *[
+        (f"{name}.pb", {"format": "tensorflow_frozen_graph"}, f"refused: operation {operation} ")
+        for name, operation in (("printing", "PrintV2"), ("saving", "SaveV2"), ("merging", "MergeV2Checkpoints"))
+    ],
+    ("nested", {"format": "tensorflow_saved_model"}, "refused: operation WriteFile "),
+    ("first_writes", {"format": "tensorflow_saved_model"}, "refused: operation WriteFile "),
     ("good.keras", {"format": "tflite"}, "not a TFLite file"),
 ]
 
@@ -108,3 +121,31 @@ def test_a_bad_file_is_refused(tried, case, message):
     outcome = answer(tried[case])
     assert message in outcome["error"]
     assert not outcome["ran"]  # what the file would do beside computing
+
+
+STATEFUL = """
+from tensorflow.python.framework import op_def_registry
+from dliflow.sources.shared.tensorflow_operations import COMPUTING, RESTORING
+
+known = {name: op_def_registry.get(name) for name in COMPUTING | RESTORING}
+print(*(name for name, described in known.items() if described is not None and described.is_stateful))
+"""
+# Variables and arrays, which are memory; random numbers; and the calls of functions, which are looked through.
+STATE = re.compile(r"\w*Variable\w*|VarHandleOp|VarIsInitializedOp|Resource\w+|TensorArray\w+|\w*Random\w*|RestoreV2")
+OTHERS = {
+    "Assert",
+    "CheckNumerics",
+    "CheckNumericsV2",
+    "If",
+    "While",
+    "Case",
+    "StatefulPartitionedCall",
+    "DisableCopyOnRead",
+    "TruncatedNormal",
+}
+
+
+def test_operations_with_a_state_are_those_of_memory(python):
+    names = set(python("tensorflow", "-c", STATEFUL).split())
+    assert len(names) > 10
+    assert {name for name in names if not STATE.fullmatch(name)} <= OTHERS

@@ -13,7 +13,7 @@ from study_rows import in_flight, point, quality, tables_of, whole
 
 from dliflow.analysis.recommendation import Goal, lookup
 from dliflow.report import answer, conclusion, summary
-from dliflow.study import paths
+from dliflow.study import paths, plan
 
 SCHEMA = json.loads((ROOT / "workflow/schemas/summary.schema.json").read_text())
 SURE, VAGUE = (-0.005, 0.0, 0.005), (-0.09, -0.02, 0.05)
@@ -72,7 +72,7 @@ def test_the_data_answer_every_question_with_figure_interval_cost_and_files(tmp_
     assert row["fps_ci_low"] < row["fps"] < row["fps_ci_high"]
     assert (row["loss_low_share"], row["loss_high_share"], row["images_needed"]) == (0.0, 0.09, 990)
     assert row["doubts"]["loss"].startswith("20 images cannot tell what int8 costs: up to 9.0 % of top-1")
-    assert row["deploy"] == "results/deploy/tiny-a-default-int8-cpu-default-batch1"
+    assert row["deploy"] == "results/deploy/local/tiny-a-python-default-int8-cpu-default-batch1"
     assert Path(row["deploy"], "manifest.json") == Path(paths.DEPLOYED.format(**row))
     assert row["recommended_for"] == ["lowest_latency", "highest_fps", "smallest_memory"]
     within = outcomes[of["questions"]["lowest_latency_within"]]
@@ -100,8 +100,8 @@ def test_who_looks_a_constraint_up_in_the_data_gets_what_was_decided(tmp_path):
                 assert seen["answer"] == decided.answer
                 if decided.best is not None:
                     row = recommendation.candidates[decided.best].row
-                    assert {name: of["rows"][seen["row"]][name] for name in answer.IDENTITY} == {
-                        name: row[name] for name in answer.IDENTITY
+                    assert {name: of["rows"][seen["row"]][name] for name in plan.IDENTITY} == {
+                        name: row[name] for name in plan.IDENTITY
                     }
 
 
@@ -194,18 +194,15 @@ def test_the_questions_are_answered_with_what_they_cost_and_what_is_sure(tmp_pat
 def test_where_there_is_no_room_for_all_each_answer_keeps_its_cost(tmp_path):
     tables = study(tmp_path)
     models = [f"m{number}" for number in range(3)]
-    for name in ("performance", "measurements", "accuracy"):
-        rows = getattr(tables, name)
-        rows[:] = [row | {"model": model} for model in models for row in rows]
-    text = terminal(tables, None)
+    names = ("performance", "measurements", "accuracy")
+    of_names = {name: [row | {"model": model} for model in models for row in getattr(tables, name)] for name in names}
+    text = terminal(tables._replace(**of_names), None)
     for model in models:
         (_, _, of_model) = text.partition(f"{model} · cpu · local")
         assert flat(of_model).startswith("Lowest latency a int8 at batch size 1: 1.05 ms [1.00, 1.10] 20 images cannot")
     many = [f"m{number}" for number in range(9)]
-    for name in ("performance", "measurements", "accuracy"):
-        rows = getattr(tables, name)
-        rows[:] = [row | {"model": model} for model in many for row in rows if row["model"] == "m0"]
-    assert "more of model, device and node in the report" in terminal(tables)
+    of_names = {name: [row | {"model": model} for model in many for row in getattr(tables, name)] for name in names}
+    assert "more of model, device and node in the report" in terminal(tables._replace(**of_names))
 
 
 def test_what_looks_like_chance_is_no_answer_on_the_terminal(tmp_path):

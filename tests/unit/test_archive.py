@@ -326,6 +326,8 @@ def test_a_cut_off_archive(tmp_path, out):
         ("network.onnx", "net.onnx", False),
         ("b/net.bin", "a/net.xml", False),
         ("saved_old/x", "saved/x", False),
+        ("caffe/any.caffemodel", "caffe/deploy.prototxt", True),
+        ("other/any.caffemodel", "caffe/deploy.prototxt", False),
     ],
 )
 def test_what_belongs_to_a_model_s_file(name, to, expected):

@@ -10,10 +10,10 @@ import pytest
 from dliflow.analysis import changes, columns
 from dliflow.report.listings import changes as listed
 
-PLACE = {"model": "m", "variant": "default", "precision": "fp32", "device": "cpu"}
+PLACE = {"model": "m", "api": "python", "variant": "default", "precision": "fp32", "device": "cpu"}
 POINT = {**PLACE, "node": "local", "scenario": "latency", "parameters": "default", "batch_size": 1}
 SAME_WAY = {"threads": "default", "settings": "{}", "launch": None, "anchor_threads": 2, "state_slope": 1.0}
-MEMBER = "alpha-default-fp32-default"
+MEMBER = "alpha-python-default-fp32-default"
 
 
 def performance(ms, half=0.02, version="1.0", framework="alpha", **columns_):
@@ -84,7 +84,7 @@ def test_rounds_of_others_are_not_taken(of_others):
 def test_a_version_beside_another_is_compared_under_its_own_name():
     sides = both(performance(5.0, framework="alpha@1.0"), performance(5.0, version="2.0"))
     assert changes.changes(*sides) == []
-    rounds = [met(0.9, second="alpha@1.0-default-fp32-default")]
+    rounds = [met(0.9, second="alpha@1.0-python-default-fp32-default")]
     row = of("latency", *sides, rounds, renamed={"alpha@1.0": "alpha"})
     assert (row["framework"], row["old_framework"], row["verdict"]) == ("alpha", "alpha@1.0", "shown faster")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -49,8 +50,8 @@ def checkout(tmp_path) -> Path:
 def test_the_help_speaks_of_commands_and_not_of_stages(arguments):
     result = run(ROOT / "dliflow", *arguments)
     assert result.returncode == 0, result.stderr
-    assert "  doctor  Say what makes measurements doubtful on this machine" in result.stdout
-    assert "  stages  List the stages of the workflow, which Snakemake runs." in result.stdout
+    assert re.search(r"\n  doctor +Say what makes measurements doubtful on this machine", result.stdout)
+    assert re.search(r"\n  stages +List the stages of the workflow, which Snakemake runs\.\n", result.stdout)
     assert "supervise" not in result.stdout
 
 
@@ -117,7 +118,7 @@ def test_without_an_environment_it_says_what_to_type(checkout, bare):
     [
         (("docter",), "unknown command 'docter'; did you mean 'doctor'?"),
         (("sweeps",), "did you mean 'sweep'?"),
-        (("qqq",), "there are doctor, known, prune, stages"),
+        (("qqq",), "there are compare, containers, doctor, known, lock, prune, stages"),
         (("--docter",), "unrecognized arguments: --docter"),
         (("--", "doctor"), "unrecognized arguments: -- doctor"),
         (("doctor", "--configfile", "no.yaml"), "dliflow doctor: error: no.yaml: cannot be read as a config"),

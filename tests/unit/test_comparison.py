@@ -17,7 +17,13 @@ SLOW = math.log(1.4)
 
 
 def member(framework, precision="fp32", parameters="default"):
-    return {"framework": framework, "variant": "default", "precision": precision, "parameters": parameters}
+    return {
+        "framework": framework,
+        "api": "python",
+        "variant": "default",
+        "precision": precision,
+        "parameters": parameters,
+    }
 
 
 def measured(*rows):
@@ -46,9 +52,9 @@ def by_session(burst):
 
 def test_a_member_is_called_by_what_tells_it_apart():
     one = member("openvino", "int8")
-    assert comparison.name(one) == "openvino-default-int8-default"
-    assert comparison.name({**one, "older": "2025.3.0"}) == "openvino-default-int8-default@2025.3.0"
-    assert comparison.name({**one, "size": 4}) == "openvino-default-int8-default:4"
+    assert comparison.name(one) == "openvino-python-default-int8-default"
+    assert comparison.name({**one, "older": "2025.3.0"}) == "openvino-python-default-int8-default@2025.3.0"
+    assert comparison.name({**one, "size": 4}) == "openvino-python-default-int8-default:4"
 
 
 def test_leaders_are_those_not_shown_slower_and_two_at_least():
@@ -92,7 +98,7 @@ def test_a_leader_meets_its_older_version():
     old = {**member("b"), "older": "1.0"}
     members, pairs = comparison.choose(*measured(*rows), 2, lambda one: old if one["framework"] == "b" else None)
     assert old in members
-    assert Pair("b-default-fp32-default", "b-default-fp32-default@1.0", "version") in pairs
+    assert Pair("b-python-default-fp32-default", "b-python-default-fp32-default@1.0", "version") in pairs
 
 
 def test_each_leader_and_the_fastest_of_each_framework_meet_their_older_version():
@@ -100,9 +106,25 @@ def test_each_leader_and_the_fastest_of_each_framework_meet_their_older_version(
     rows.append((member("b"), 3.0, 0.01))
     members, pairs = comparison.choose(*measured(*rows), 2, lambda one: {**one, "older": "1.0"})
     versions = {pair.first: pair.second for pair in pairs if pair.purpose == "version"}
-    chosen = ["a-default-int8-default", "a-default-fp32-default", "b-default-int8-default"]
+    chosen = ["a-python-default-int8-default", "a-python-default-fp32-default", "b-python-default-int8-default"]
     assert versions == {name: f"{name}@1.0" for name in chosen}
     assert {comparison.name(one) for one in members} == {*versions, *versions.values()}
+
+
+def test_leaders_and_the_fastest_of_each_framework_meet_themselves_in_the_other_language():
+    python, cpp = member("a", "int8"), {**member("a", "int8"), "api": "cpp"}
+    rows = [
+        (python, 1.02, 0.01),
+        (member("b"), 1.0, 0.01),
+        ({**member("b"), "api": "cpp"}, 5.0, 0.01),
+        (cpp, 4.0, 0.01),
+    ]
+    rows += [(member("c"), 9.0, 0.01), ({**member("c"), "api": "cpp"}, 8.0, 0.01), (member("d"), 9.0, 0.01)]
+    members, pairs = comparison.choose(*measured(*rows), 2)
+    fp32 = {f"{name}-cpp-default-fp32-default": f"{name}-python-default-fp32-default" for name in "bc"}
+    wanted = {"a-cpp-default-int8-default": "a-python-default-int8-default", **fp32}
+    assert {pair.first: pair.second for pair in pairs if pair.purpose == "api"} == wanted
+    assert {comparison.name(one) for one in members} == {*wanted, *wanted.values()}
 
 
 def test_the_ratio_and_who_is_faster():

@@ -358,18 +358,19 @@ def locked(path):
 
 
 def test_locks_pin_with_hashes_and_name_no_address():
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name, least in (("requirements.lock", 50), ("requirements-dev.lock", 50), ("requirements-slurm.lock", 5)):
         text = (ROOT / name).read_text()
         assert "://" not in text
         assert "--index" not in text and "--find-links" not in text
         entries = re.split(r"(?m)^(?=[A-Za-z])", text)[1:]
-        assert len(entries) > 50
+        assert len(entries) > least
         assert all("--hash=sha256:" in entry for entry in entries)
 
 
 def test_the_locks_and_the_conda_file_of_the_orchestrator_agree():
     lock = locked(ROOT / "requirements.lock")
     assert lock <= locked(ROOT / "requirements-dev.lock")
+    assert {pin for pin in locked(ROOT / "requirements-slurm.lock") if "slurm" not in pin} <= lock
     assert set(environments.read(ROOT / "envs/dliflow.yaml")["packages"]) <= lock
 
 

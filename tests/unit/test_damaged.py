@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import json
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +18,7 @@ from dliflow.images import dataset
 from dliflow.measuring.session import SCHEMA_VERSION
 from dliflow.records import record
 from dliflow.stages import environment
+from dliflow.study.study import Study
 
 BROKEN = {"empty": b"", "zeros": bytes(300), "cut off": b'{\n "a": {\n  "b": 1\n }', "text": b"a,b\n1,2\n"}
 
@@ -73,7 +76,7 @@ ACCURACY = {
     "machine": {"hostname": "h", "cpu": "c", "usable_cpus": 1, "kernel": "k"},
     "identity": {
         **{"model": "m", "device": "cpu", "threads": "default", "framework": "null", "framework_version": "1"},
-        **{"variant": "default", "precision": "fp32", "options": {}},
+        **{"api": "python", "variant": "default", "precision": "fp32", "options": {}},
     },
 }
 
@@ -98,8 +101,14 @@ def test_predictions_that_are_not_those_of_the_record(tmp_path):
 def building(tmp_path, monkeypatch):
     """The stage that makes an environment, without uv; how often it has made one."""
     built = []
-    finished = argparse.Namespace(returncode=0, stderr="")
-    monkeypatch.setattr(environment.uv, "run", lambda *command: built.append(command) or finished)
+
+    def make(*command):
+        built.append(command)
+        (tmp_path / "x-1/bin").mkdir(exist_ok=True)
+        (tmp_path / "x-1/bin/python").touch()
+        return argparse.Namespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(environment.uv, "run", make)
     monkeypatch.setattr(environment, "install", lambda *arguments: None)
     monkeypatch.setattr(environment, "installed", lambda python: {"python": "3.11"})
     file = tmp_path / "x.yaml"
@@ -117,6 +126,53 @@ def test_an_environment_whose_mark_is_empty_is_made_again(building):
     assert json.loads(args.out.read_text()) == {"python": "3.11"}
 
 
+def test_an_environment_whose_python_is_gone_is_made_again(building):
+    """Seen: an older Python of the system's was upgraded away, and every job failed for want of it."""
+    args, built = building
+    environment.run(args)
+    (args.out.parent / "bin/python").unlink()
+    environment.run(args)
+    assert len(built) == 2
+
+
+def test_an_environment_whose_python_is_gone_is_told_before_anything_runs(tmp_path):
+    marker, record = tmp_path / "x-1/environment.json", tmp_path / "record.json"
+    files.write_json(marker, {})
+    planned = {"sweep": [{"record": str(record), "needs": [str(marker), str(tmp_path / "y-2/environment.json")]}]}
+    study = SimpleNamespace(plan=planned, _lost_environment=Study._lost_environment)
+    with pytest.raises(DliflowError, match=rf"1 environments have lost the Python .*\n  rm -r {marker.parent}$"):
+        Study.check_results(study)
+    (marker.parent / "bin").mkdir()
+    (marker.parent / "bin/python").touch()
+    Study.check_results(study)
+
+
+def test_an_environment_where_a_file_lies_is_told(building):
+    args, built = building
+    args.out.parent.write_text("")
+    with pytest.raises(DliflowError, match="x-1: is no folder; delete it"):
+        environment.run(args)
+    assert not built
+
+
+PINS = "dependencies:\n  - python=3.11\n  - pip:\n      - Six==1.17.0\n"
+LOCK = "six==1.17.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
+
+
+@pytest.mark.parametrize(("lock", "taken"), [(LOCK, True), (LOCK.replace("1.17.0", "1.16.0"), False), (None, False)])
+def test_packages_are_those_whose_checksums_are_locked(building, monkeypatch, capsys, lock, taken):
+    args, _ = building
+    args.file.write_text(PINS)
+    if lock:
+        (args.file.parent / "locks").mkdir()
+        (args.file.parent / "locks/x.txt").write_text(lock)
+    asked = []
+    monkeypatch.setattr(environment, "install", lambda *arguments: asked.append(arguments[-1]))
+    environment.run(args)
+    assert asked == [lock if taken else None]
+    assert ("without checksums" in capsys.readouterr().out) is not taken
+
+
 def test_an_environment_that_another_run_builds_is_waited_for_and_said_so(building, capsys):
     args, built = building
     args.out.parent.mkdir()
@@ -129,6 +185,18 @@ def test_an_environment_that_another_run_builds_is_waited_for_and_said_so(buildi
         assert f"waiting: {args.out.parent} is held by process {os.getpid()} of" in capsys.readouterr().err
     thread.join(5)
     assert len(built) == 1
+
+
+def test_an_environment_on_a_file_system_without_locks_is_made_and_that_is_told(building, monkeypatch, capsys):
+    args, built = building
+
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(environment.lock, "wait_for", refused)
+    environment.run(args)
+    assert len(built) == 1
+    assert f"{args.out.parent}.lock cannot be locked (No locks available)" in capsys.readouterr().out
 
 
 def test_a_lock_that_is_no_file_does_not_block(building):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 
 import pytest
 
@@ -37,6 +38,26 @@ def test_patterns(folder):
 def test_links_are_followed(folder, tmp_path):
     (tmp_path / "linked").symlink_to(folder)
     assert list(dataset.find(tmp_path / "linked", None)) == IMAGES
+
+
+@pytest.mark.parametrize("pattern", ["../o*", "class/../../x", "/etc/*"])
+def test_patterns_that_lead_out_of_the_folder_are_refused(pattern):
+    with pytest.raises(DliflowError, match=f"images: '{re.escape(pattern)}': leads out of the dataset's folder"):
+        dataset.check(["*.png", pattern])
+    dataset.check(["a..b/*.png", "**/*"])
+    dataset.check(None)
+
+
+def test_links_out_of_the_folder_are_told(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("elsewhere/a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "b.png").symlink_to(tmp_path / "b.png")
+    (folder / "inside.png").symlink_to(folder / "a b.Png")
+    (tmp_path / "again").symlink_to(folder)
+    for one in (folder, tmp_path / "again"):
+        assert dataset.leading_outside(one, list(dataset.find(one, None))) == ["b.png", "linked/a.png"]
 
 
 @pytest.mark.parametrize("patterns", [None, ["*.jpg", "*.JPEG"]])

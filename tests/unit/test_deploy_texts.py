@@ -48,7 +48,7 @@ def deployed(
     framework="onnxruntime", variant="default", precision="fp32", size=2, settings=None, variables=None, **entry
 ):
     """A configuration of a network of 3 scores."""
-    configuration = Configuration("tiny", framework, variant, precision, "cpu")
+    configuration = Configuration("tiny", framework, "python", variant, precision, "cpu")
     launch = program.launched(framework, settings or {}, variables or {})
     return program.Deployed(configuration, size, {**PLAIN, **entry}, 3, launch, ["model.onnx"])
 
@@ -275,7 +275,8 @@ def tables(tmp_path):
 
 def place(framework, size):
     """The values that name a row."""
-    return {"model": "tiny", "framework": framework, "variant": "default", "precision": "fp32", "device": "cpu"} | {
+    named = {"model": "tiny", "framework": framework, "api": "python", "variant": "default", "precision": "fp32"}
+    return named | {"device": "cpu",
         "node": "local", "parameters": "default", "batch_size": size}  # fmt: skip
 
 
@@ -287,7 +288,7 @@ def setting(tables):
 
 def test_what_is_recommended_is_named_with_what_for(tables):
     chosen = choice.recommended(setting(tables), Goal(latency_ms=20.0, batch_size=8, loss=0.01))
-    best = "results/deploy/tiny-onnxruntime-default-fp32-cpu-default-batch8/manifest.json"
+    best = "results/deploy/local/tiny-onnxruntime-python-default-fp32-cpu-default-batch8/manifest.json"
     assert chosen[best][:2] == [
         "your goal",
         "highest FPS",
@@ -315,6 +316,7 @@ def text_of(tables, framework, size, title="A network", launch=None, **changes):
         "launch": LAUNCH | (launch or {}),
         "python": "3.11",
         "pins": "",
+        "compiled": [],
     }
     what = deployed("onnxruntime", size=size, settings={"threads": 3})
     return readme.render(what, origin, tables, row, **{**given, **changes})
@@ -371,7 +373,7 @@ def asked(folder: Path, out: Path, **changes) -> argparse.Namespace:
         "goal": None,
     }
     given |= {"file": pinned(folder), "environment": None, "tables": folder / "tables", "out": out}
-    given |= {"converted": folder / "beta.json"}
+    given |= {"converted": folder / "beta.json", "built": None}
     return argparse.Namespace(**given | changes)
 
 

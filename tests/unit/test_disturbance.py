@@ -66,7 +66,7 @@ def beside(**disturbed):
     ],
 )
 def test_what_weakens_the_figures_of_a_point_is_told(session, message):
-    told = doubts.of_point([session], 0.02)
+    told = doubts.of_point([session])
     assert [message in line for line in told] == ([True] if message else [])
 
 
@@ -75,27 +75,27 @@ def test_what_weakens_the_figures_of_a_point_is_told(session, message):
     [(None, "one session: no interval; raise latency.groups"), (0.3, "known to ± 30% only"), (0.1, None)],
 )
 def test_a_latency_that_is_hardly_known_is_told(half_width, message):
-    told = doubts.of_point([seen()], half_width)
+    told = doubts.of_interval(half_width)
     assert [message in line for line in told] == ([True] if message else [])
 
 
 def test_others_count_over_all_groups_each_once():
     """Two sessions of a disturbed group, and one of a quiet one: half of the time of both."""
     disturbed = beside(others_cpu_s=0.4)
-    assert "took 10%" in doubts.of_point([seen(disturbed)] * 2 + [seen(beside(others_cpu_s=0.0))], 0.02)[0]
-    assert doubts.of_point([seen(disturbed), *(seen(beside(others_cpu_s=0.0)) for _ in range(3))], 0.02) == []
+    assert "took 10%" in doubts.of_point([seen(disturbed)] * 2 + [seen(beside(others_cpu_s=0.0))])[0]
+    assert doubts.of_point([seen(disturbed), *(seen(beside(others_cpu_s=0.0)) for _ in range(3))]) == []
 
 
 def test_one_session_of_many_with_page_faults_is_no_doubt():
     sessions = [seen(counters={"minor_faults": 2_000_000}), seen(), seen()]
-    assert doubts.of_point(sessions, 0.02) == []
+    assert doubts.of_point(sessions) == []
 
 
 @pytest.mark.parametrize(("key", "value"), [("runtime", "onnxruntime 2.0"), ("threads", 1), ("sha256", "1" * 64)])
 def test_another_anchor_is_told(key, value):
     session = {"anchor_threads": value if key == "threads" else 2}
     other = {**GROUP, "anchor": {**GROUP["anchor"], key: value}, "sessions": [session]}
-    (line,) = doubts.of_point([seen(), seen(other)], 0.02)
+    (line,) = doubts.of_point([seen(), seen(other)])
     assert line.startswith("the anchor was not the same in all groups (onnxruntime ")
     told = {surroundings.anchor(GROUP, {"anchor_threads": 2}), surroundings.anchor(other, session)}
     assert "onnxruntime 1.32.0, 2 threads, 000000000000" in told

@@ -80,6 +80,7 @@ def checkout(tmp_path, monkeypatch):
 STUDY = {
     "models": [],
     "frameworks": ["null"],
+    "apis": ["python"],
     "precisions": ["fp32", "int8"],
     "environments": {"folder": "results/envs"},
 }

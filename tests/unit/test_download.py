@@ -329,6 +329,26 @@ def test_a_redirect_from_https_to_http_is_refused(server, tmp_path, monkeypatch)
     assert server.requests == []
 
 
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://localhost/a", "data:,a"])
+def test_a_redirect_to_what_is_no_server_of_the_web_is_refused_at_once(server, tmp_path, address):
+    """Seen: it was tried again for minutes."""
+    server.script = [{"status": 302, "location": address}]
+    with pytest.raises(DliflowError, match=rf"redirected from http to {address}, which is refused"):
+        fetch(located(server), tmp_path, SHORT)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("bound", ["UNKNOWN", "KEPT_FREE"])
+def test_a_file_of_no_known_size_leaves_the_disk_usable(server, tmp_path, monkeypatch, bound):
+    """Seen: it filled the disk."""
+    free = download.shutil.disk_usage(tmp_path).free
+    monkeypatch.setattr(download, bound, 100_000 if bound == "UNKNOWN" else free - 100_000)
+    server.script = [{"chunked": True}]
+    with pytest.raises(DliflowError, match=r"tells no size and has sent [\d,]+ bytes, more than are taken so"):
+        fetch(located(server), tmp_path, SHORT)
+    assert nothing_left(tmp_path)
+
+
 def test_no_place_on_the_disk(server, tmp_path):
     server.script = [{"length": 10**18}]
     with pytest.raises(DliflowError, match=r"bytes free, 1,000,000,000,000,000,000 are needed"):

@@ -12,14 +12,19 @@ import records
 
 from dliflow import files
 from dliflow.analysis import changes
-from dliflow.analysis.tables import changes as table_of_changes
 from dliflow.records import earlier
 from dliflow.stages import tables
 from dliflow.study import paths, plan
 
 STUDY = {
-    **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "openvino"], "precisions": ["fp32", "int8"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1], "groups": 2}, "tune": False},
+    **{
+        "models": ["m"],
+        "dataset": "few",
+        "frameworks": ["pytorch", "openvino"],
+        "apis": ["python"],
+        "precisions": ["fp32", "int8"],
+    },
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1], "groups": 2}, "tune": False},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}, "agreement": {"dataset": None}, "profile": []},
     "throughput": {"in_flight": [], "batch_sizes": [1], "groups": 2, "p99_ms": None},
 }
@@ -46,6 +51,12 @@ def edited(path, **changed):
     for key, value in changed.items():
         known[key] = {**known[key], **value} if isinstance(value, dict) else value
     Path(path).write_text(json.dumps(known))
+
+
+def changed(study_plan):
+    """The rows of changes.csv."""
+    pieces = tables.with_changes(tables.make(study_plan, MODELS), study_plan, MODELS)
+    return [row for name, rows in pieces if name == "changes" for row in rows]
 
 
 def swept(study_plan):
@@ -77,13 +88,13 @@ def test_what_ran_another_model_does_not_count(upgraded):
             path.replace(files.digest("openvino"), files.digest(["openvino", "0.9"])), identity={"origin": "another"}
         )
     assert earlier.plan(upgraded)["sweep"] == []
-    assert table_of_changes.rows(upgraded, tables.make(upgraded, MODELS), MODELS) == []
+    assert changed(upgraded) == []
 
 
 def test_where_nothing_was_upgraded_nothing_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     records.study(planned(), np.random.default_rng(0))
-    assert tables.make(planned(), MODELS)["changes"] == []
+    assert changed(planned()) == []
 
 
 def test_a_version_is_found_to_run_again_while_its_environment_and_model_are_there(upgraded):
@@ -96,11 +107,11 @@ def test_a_version_is_found_to_run_again_while_its_environment_and_model_are_the
     Path("e/environment.json").write_text("{}")
     Path("model.json").write_text(json.dumps({"status": "ok"}))
     found_one = earlier.version(member, point | {"device": "cpu"})
-    assert found_one == {**member, "python": "e/bin/python", "converted": "model.json", "older": "0.9"}
+    assert found_one == {**member, "python": "e/bin/python", "converted": "model.json", "built": None, "older": "0.9"}
 
 
 def test_the_table_sets_both_versions_against_each_other(upgraded):
-    rows = tables.make(upgraded, MODELS)["changes"]
+    rows = changed(upgraded)
     assert {row["framework"] for row in rows} == {"openvino"}
     assert {(row["old_version"], row["new_version"]) for row in rows} == {("0.9", "1.0")}
     told = {row["quantity"] for row in rows}
@@ -122,7 +133,7 @@ def test_versions_side_by_side_are_told_like_an_upgrade(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study_plan = planned({**STUDY, "frameworks": ["pytorch", "openvino", "openvino@1.0"]})
     records.study(study_plan, np.random.default_rng(0))
-    rows = tables.make(study_plan, MODELS)["changes"]
+    rows = changed(study_plan)
     assert {(row["framework"], row["old_framework"]) for row in rows} == {("openvino", "openvino@1.0")}
     told = [row for row in rows if row["quantity"] == "same_class"]
     assert [row["new"] for row in told] == [1.0, 1.0]

@@ -77,7 +77,14 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
         listed = {"list_sha256": sha256(tmp_path / "images.csv")}
         write_json(tmp_path / "array.json", {**listed, **inputs.seal(tmp_path / "array.json", sums)})
         options = {
-            **{"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"},
+            **{
+                "model": "none",
+                "framework": "null",
+                "api": "python",
+                "variant": "default",
+                "precision": "fp32",
+                "device": "cpu",
+            },
             **{"options": "{}", "input": json.dumps(entry), "scores": 10, "dataset": "zeros"},
             **{"converted": tmp_path / "model.json", "array": tmp_path / "array.json", "out": tmp_path / "record.json"},
             **{"images": tmp_path / "images.csv", "label-offset": 0, "batch-size": 32},

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from dliflow.files import digest, replacing, write_json
+from dliflow.files import clear, digest, replacing, write_json
 
 
 def test_nothing_is_left_of_a_broken_write(tmp_path):
@@ -24,6 +27,28 @@ def test_a_full_folder_is_replaced(tmp_path):
             scratch.mkdir()
             (scratch / text).write_text(text)
     assert [path.name for path in target.iterdir()] == ["two"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """A machine that loses its power would leave an empty one else."""
+    done = []
+    sync, rename = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda number: done.append("sync") or sync(number))
+    monkeypatch.setattr(Path, "replace", lambda path, target: done.append("rename") or rename(path, target))
+    write_json(tmp_path / "a.json", {})
+    assert done == ["sync", "rename"]
+
+
+def test_what_a_killed_process_has_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    """Seen: hidden folders of an interrupted unpacking stayed for ever."""
+    for name in (".a.json.abcdefgh", ".b.json.abcdefgh", ".a.json.more", "a.json.abcdefgh"):
+        (tmp_path / name / "half").mkdir(parents=True)
+    with replacing(tmp_path / "a.json") as scratch:
+        clear(tmp_path / "a.json")
+        scratch.write_text("whole")
+    assert (tmp_path / "a.json").read_text() == "whole"
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".a.json.more", ".b.json.abcdefgh", "a.json", "a.json.abcdefgh"]
 
 
 def test_nan_is_no_json(tmp_path):

@@ -13,7 +13,7 @@ from dliflow.study import config, paths
 
 GIVEN = {"models": ["m"], "dataset": "d", "frameworks": ["null"], "precisions": ["fp32"]}
 CONFIG = config.study(GIVEN, "test")
-POINT = {"node": "local", "model": "m", "variant": "default", "precision": "fp32", "device": "cpu"}
+POINT = {"node": "local", "model": "m", "api": "python", "variant": "default", "precision": "fp32", "device": "cpu"}
 FOLDER = {**POINT, "parameters": "default", "environment": "0123456789ab"}
 
 

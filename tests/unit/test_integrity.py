@@ -26,7 +26,9 @@ def flip(path):
 def test_a_converted_model(tmp_path, damage):
     manifest = converted(tmp_path / "model.json", {"classes.json": "10"})
     path = tmp_path / "model/classes.json"
-    description = session.Description(Configuration("m", "null", "default", "fp32", "cpu"), None, {}, manifest, 10)
+    description = session.Description(
+        Configuration("m", "null", "python", "default", "fp32", "cpu"), None, {}, manifest, 10
+    )
     assert session.import_model(description).model_bytes == 2
     if damage == "flipped":
         flip(path)

@@ -176,9 +176,19 @@ def test_only_the_listed_ones(tmp_path):
     assert only_listed(NAMES, rule, tmp_path / "labels.txt") == ["a.jpg", "sub/b.jpg"]
 
 
+def test_a_pattern_that_takes_for_ever_is_given_up(monkeypatch):
+    """Seen: a pattern in somebody else's entry kept the run busy for hours before its first job."""
+    monkeypatch.setattr(label_files, "PATTERN_S", 0.1)
+    pattern = label_files.Pattern({"pattern": r"(?P<label>(?:a|b|ab)*)[ce]"}, "label")
+    assert pattern.fullmatch("aabc")["label"] == "aab"
+    with pytest.raises(DliflowError, match=r"labels\.pattern: .* takes more than 0\.1 s for 'abab"):
+        pattern.fullmatch("ab" * 40 + "d")
+
+
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
+        ({"from": "csv", "pattern": "(?P<label>x"}, r"labels\.pattern: .* is no regular expression: missing \)"),
         ({"from": "csv", "encoding": "utf-9"}, r"labels\.encoding: unknown encoding: utf-9"),
         ({"from": "csv", "encoding": "hex"}, r"labels\.encoding: 'hex' is not a text encoding"),
         ({"from": "list", "pattern": "(?P<label>.*)"}, r"labels\.pattern: .* has no group \(\?P<file>\.\.\.\)"),

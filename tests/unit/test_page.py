@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
 
 import pytest
+from pages import rendered
 from study_rows import point, quality, tables_of
 
-from dliflow.report import canvas, charts, conclusion, distribution, listings, origins, page, pareto, points
+from dliflow.report import answer, canvas, charts, conclusion, distribution, listings, origins, page, pareto, points
 from dliflow.report.listings import performance
 
 
@@ -62,7 +64,7 @@ def test_every_gap_of_a_table_says_why_and_every_doubt_stands_at_its_number(tabl
     assert (cells["p99"].text, cells["p99"].why) == ("–", "fewer than 500 requests")
     assert all(cell.why for line in listing.lines for cell in line.cells if cell.text == "–")
     assert (gap.name, gap.gap) == ("c fp32", "failed: out of memory")
-    assert first.best and first.anchor == "row-tiny-a-default-fp32-cpu-local-latency-default-1"
+    assert first.best and first.anchor == "row-tiny-a-python-default-fp32-cpu-local-latency-default-1"
     assert set(listing.remarks) == {"a"}
 
 
@@ -105,6 +107,35 @@ def test_no_text_in_the_data_ends_its_element():
     text = page.as_json(nasty)
     assert json.loads(text) == nasty
     assert not set(text) & set("<>&\u2028")
+
+
+def taken_out(text: str) -> dict[str, object]:
+    """What the blocks of a page hold, by name."""
+    blocks = re.findall(r'<script type="text/plain" id="block-([^"]*)">([^<]*)</script>', text)
+    return {name: json.loads(gzip.decompress(base64.b64decode(letters))) for name, letters in blocks}
+
+
+def test_the_answers_and_details_of_a_page_are_in_its_blocks(tables, tmp_path):
+    blocks = taken_out(rendered(tables, tmp_path))
+    assert set(blocks) == {"charts", "answer-0", "details-0"}
+    assert len(blocks["charts"]["points"]["rows"]) == 2
+    settings, of_study = conclusion.settings(tables), answer.answers(answer.recommendations(tables), None)
+    (answers,) = answer.summary(tables, of_study, settings, None, "t")["answers"]
+    assert blocks["answer-0"]["tables"] == answers["tables"] and blocks["answer-0"]["outcomes"] == answers["outcomes"]
+    assert len(blocks["answer-0"]["cards"]) == len(answers["rows"])
+    details = {one.anchor: one.drawing for one in distribution.details(tables)}
+    assert blocks["details-0"].keys() == details.keys()
+    assert all(drawing in blocks["details-0"][anchor] for anchor, drawing in details.items())
+
+
+def test_of_a_long_table_the_first_rows_stand_in_the_page_and_a_block_has_all(tables, tmp_path, monkeypatch):
+    monkeypatch.setattr(listings, "WRITTEN", 2)
+    text = rendered(tables, tmp_path)
+    section = text[text.index('<section id="performance">') :].partition("</section>")[0]
+    assert section.count("<tr id=") == 2 and "The first 2 of 3 rows" in section
+    rows = taken_out(text)["rows-performance"]
+    assert rows.count("<tr id=") == 3 and rows.count('data-details="0"') == 2
+    assert "failed: out of memory" in rows and "failed: out of memory" not in section
 
 
 def test_the_policy_allows_the_page_s_own_scripts_alone():

@@ -36,6 +36,19 @@ def test_every_configuration_has_its_rows():
         assert {"envs/anchor", paths.ANCHOR, row["record"]} <= set(row["needs"])
 
 
+def test_the_plan_of_a_model_has_its_rows_and_no_others_in_their_order():
+    whole = plan.build(
+        config.study({**STUDY, "models": ["m", "n"]}, "test"), {"m": MODEL, "n": MODEL}, lambda name: name, files.digest
+    )
+    parts = plan.by_model(whole)
+    assert list(parts) == ["m", "n"]
+    for stage, rows in whole.items():
+        assert [row for model in parts for row in parts[model][stage]] == sorted(rows, key=lambda row: row["model"])
+        assert {row["model"] for row in parts["n"][stage]} <= {"n"}
+    point = {"model": "n", "device": "cpu", "node": "local", "batch_size": 1}
+    assert plan.candidates(parts["n"], **point) == plan.candidates(whole, **point) != []
+
+
 def test_throughput_has_a_row_for_each_number_in_flight_and_a_record_for_each_group():
     assert build()["throughput"] == []
     asked = {"in_flight": [1, 2, 4], "batch_sizes": [1, 8], "groups": 2, "p99_ms": 30}
@@ -101,6 +114,27 @@ def test_one_configuration_alone_is_not_compared():
     assert not set(plan.compared_before(found, model="m")) & set(found["compare"][2]["needs"])
 
 
+def test_each_api_has_rows_and_what_has_no_program_a_reason():
+    asked = {"in_flight": [2], "batch_sizes": [1]}
+    changes = {"apis": ["python", "cpp"], "frameworks": ["openvino", "opencv"], "precisions": ["fp32"], "tune": {}}
+    found = build(**changes, throughput=asked, profile=[{"framework": "openvino"}])
+    reasons = {(row["framework"], row["api"]): row["reason"] for row in found["parity"]}
+    assert [reasons["openvino", api] for api in ("python", "cpp")] == [None, None] and not reasons["opencv", "python"]
+    assert "exports nothing to C++" in reasons["opencv", "cpp"]
+    built = paths.BUILT.format(framework="openvino", environment=files.digest("openvino"))
+    for stage in ("parity", "accuracy", "sweep"):
+        in_cpp = {built in row["needs"] for row in found[stage] if row["api"] == "cpp" and not row["reason"]}
+        in_python = {built in row["needs"] for row in found[stage] if row["api"] == "python"}
+        assert (in_cpp, in_python) == ({True}, {False})
+    assert {row["api"] for stage in ("tune", "profile") for row in found[stage]} == {"python"}
+    (reason,) = {row["reason"] for row in found["throughput"] if (row["framework"], row["api"]) == ("openvino", "cpp")}
+    assert reason == plan.ALONE_IN_CPP
+    as_it_is = plan.described({"source": {"format": "tflite", "precision": "int8", "batch_size": 8}}, "spec", 10)
+    checked = config.study({**STUDY, **changes, "frameworks": ["tflite"], "precisions": ["int8"]}, "test")
+    rows = plan.build(checked, {"m": as_it_is}, lambda name: name, files.digest)["parity"]
+    assert [row["reason"] is None for row in rows] == [True, False]
+
+
 def test_the_order_of_keys_decides_nothing():
     entry = {"height": 8, "width": 9}
     assert arguments.text(input=entry) == arguments.text(input=dict(reversed(entry.items())))
@@ -109,7 +143,14 @@ def test_the_order_of_keys_decides_nothing():
 
 
 def test_the_command_of_a_worker_is_what_its_stage_takes():
-    held = {"model": "m", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"}
+    held = {
+        "model": "m",
+        "framework": "null",
+        "api": "python",
+        "variant": "default",
+        "precision": "fp32",
+        "device": "cpu",
+    }
     held |= {"parameters": "default", "threads": None, "options": {"a": 1}, "converted": Path("x.json"), "scores": 10}
     command = arguments.worker("python", 7, **held, launch={"cpus": None}, distinct=2, mode="threads")
     assert command[:4] == ["python", "-m", "dliflow", "worker"]
@@ -121,6 +162,7 @@ def test_the_command_of_a_worker_is_what_its_stage_takes():
         "distinct": 2,
         "inputs": 7,
         "mode": "threads",
+        "built": None,
     }
 
 

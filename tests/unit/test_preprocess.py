@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from dliflow.errors import DliflowError
-from dliflow.images.preprocess import decode, preprocess
+from dliflow.images import dataset
+from dliflow.images.preprocess import TAKEN, decode, preprocess
 
 GEOMETRY = {"height": 4, "width": 4, "resize": {"short_side": 4}, "interpolation": "nearest"}
 
@@ -276,6 +277,44 @@ def test_a_picture_of_too_many_pixels(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 15)
     with pytest.raises(DliflowError, match=r"a\.png: broken image: DecompressionBombError: .*32 pixels"):
         decode(tmp_path / "a.png")
+
+
+def bomb(width, height):
+    """A PNG of one colour, which is a few hundred bytes whatever its size."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes((1 + -(-width // 8)) * height), 9)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(map(chunk, (b"IHDR", b"IDAT", b"IEND"), (header, rows, b"")))
+
+
+def test_an_image_of_few_bytes_and_many_pixels_is_refused_before_it_is_decoded(tmp_path):
+    (tmp_path / "a.png").write_bytes(bomb(20_000, 10_001))
+    with pytest.raises(DliflowError, match=r"a\.png: broken image: DecompressionBombError: 20000 x 10001 pixels"):
+        decode(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("size", [(60_000, 1), (1, 60_000)])
+def test_a_strip_of_few_bytes_takes_little_memory(tmp_path, size):
+    """Seen: 4 to 6 GB for 254 bytes."""
+    (tmp_path / "a.png").write_bytes(bomb(*size))
+    with pytest.raises(Image.DecompressionBombError, match="pixels would become"):
+        preprocess(decode(tmp_path / "a.png"), {**GEOMETRY, "resize": {"short_side": 256}})
+
+
+@pytest.mark.parametrize("content", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"SIMPLE  =  T"])
+def test_formats_that_run_programs_or_are_no_photographs_are_not_opened(tmp_path, content):
+    (tmp_path / "a.png").write_bytes(content + bytes(3000))
+    with pytest.raises(DliflowError, match=r"a\.png: not an image of the formats JPEG, "):
+        decode(tmp_path / "a.png")
+
+
+def test_every_suffix_is_one_of_a_format_that_is_opened():
+    Image.init()
+    formats = {Image.EXTENSION[suffix] for suffix in dataset.SUFFIXES if suffix in Image.EXTENSION}
+    assert formats <= set(TAKEN)
 
 
 def test_a_strip_that_a_resize_would_make_too_large():

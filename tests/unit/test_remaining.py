@@ -65,7 +65,7 @@ def test_what_can_be_compared_is_and_the_same_is_not_measured_twice(study):
     assert part == paths.partial(whole)
     assert not Path(whole).exists()
     command = read_json(part)["command"]
-    assert command[3:] == ["compare", "--missing", "opencv-default-fp32-default", "--out", part]
+    assert command[3:] == ["compare", "--missing", "opencv-python-default-fp32-default", "--out", part]
     mtime_ns = Path(part).stat().st_mtime_ns
     remaining.make(study, jobs, STARTED)
     assert Path(part).stat().st_mtime_ns == mtime_ns
@@ -85,8 +85,11 @@ def test_parity_that_failed_leaves_a_candidate_out(study):
     lost = next(job["record"] for job in study["parity"] if job["framework"] == "opencv")
     assert lost in row["needs"]
     missing, well = remaining.absent(study, row["record"], {lost}, 0.0)
-    assert missing == ["opencv-default-fp32-default"]
-    assert well == ["openvino-default-fp32-default", "openvino-default-fp16-default"]  # OpenCV has no fp16
+    assert missing == ["opencv-python-default-fp32-default"]
+    assert well == [
+        "openvino-python-default-fp32-default",
+        "openvino-python-default-fp16-default",
+    ]  # OpenCV has no fp16
 
 
 def test_nothing_is_measured_after_a_run_that_was_cut_short(study):
@@ -138,8 +141,8 @@ def test_of_all_batch_sizes_a_candidate_is_missing_that_failed_at_one(tmp_path, 
     of_sizes = plan.build(checked, {"m": MODEL}, lambda name: f"envs/{name}", files.digest)
     (row,) = (row for row in of_sizes["compare"] if row["batch_size"] is None)
     missing, well = remaining.absent(of_sizes, row["record"], {sweep(of_sizes, "opencv", "fp32")}, 0.0)
-    assert missing == ["opencv-default-fp32-default"]
-    assert well == ["openvino-default-fp32-default", "openvino-default-fp16-default"]
+    assert missing == ["opencv-python-default-fp32-default"]
+    assert well == ["openvino-python-default-fp32-default", "openvino-python-default-fp16-default"]
 
 
 def test_a_candidate_that_broke_at_another_batch_size_is_compared(monkeypatch, tmp_path):
@@ -155,5 +158,5 @@ def test_a_candidate_that_broke_at_another_batch_size_is_compared(monkeypatch, t
     missing = {}
     for row in of_sizes["compare"]:
         missing[row["batch_size"]], _ = remaining.absent(of_sizes, row["record"], {lost}, written)
-    assert missing == {1: [], 4: ["opencv-default-fp32-default"], None: []}
+    assert missing == {1: [], 4: ["opencv-python-default-fp32-default"], None: []}
     assert remaining.absent(of_sizes, of_sizes["compare"][0]["record"], {lost}, written + 1)[0] == missing[4]

@@ -84,7 +84,11 @@ def test_the_conclusion_names_what_is_not_told_apart_losses_and_an_alternative(s
 
 def test_the_baseline_of_another_model_is_none_of_this_one(tmp_path):
     rows = [{**quality("alpha"), "model": model, "baseline": None, "top1_change": None} for model in ("m", "n")]
-    judged = {**quality("alpha", "int8", change=(-0.1, 0.0, 0.1)), "model": "m", "baseline": "alpha-default-fp32"}
+    judged = {
+        **quality("alpha", "int8", change=(-0.1, 0.0, 0.1)),
+        "model": "m",
+        "baseline": "alpha-python-default-fp32",
+    }
     costs = conclusion.costs(tables_of([], [*rows, judged], tmp_path).accuracy)
     assert {key[0]: cost.change for key, cost in costs.items() if "fp32" in key} == {
         "m": "is the baseline",
@@ -465,7 +469,7 @@ def test_an_anchor_far_from_its_best_in_the_study_is_doubtful(tmp_path):
 def test_rounds_beside_other_work_are_doubtful(tmp_path):
     points = [point(name, 1, [1.0, 1.1]) for name in "ab"]
     pairs, bursts = in_rounds(1, {called("a"): 1.0, called("b"): 1.1})
-    pairs = [{**row, "taken_share": 0.6, "missing": "c-default-int8-default"} for row in pairs]
+    pairs = [{**row, "taken_share": 0.6, "missing": "c-python-default-int8-default"} for row in pairs]
     setting = only(tables_of(points, [quality("a"), quality("b")], tmp_path, pairs, bursts))
     (doubt,) = conclusion.doubts([setting], [])[1]
     assert "others took up to 60%" in doubt
@@ -486,7 +490,13 @@ def test_missing_groups_by_reason_with_failed_ones_first_and_their_logs(study, t
 
 def test_without_a_note_of_a_failure_its_record_s_log_is_named(study, tmp_path):
     log = tmp_path / paths.log(paths.PARITY).removeprefix(f"{paths.RESULTS}/logs/").format(
-        model="tiny", framework="beta", variant="default", precision="fp32", device="cpu", environment="0a1b2c"
+        model="tiny",
+        framework="beta",
+        api="python",
+        variant="default",
+        precision="fp32",
+        device="cpu",
+        environment="0a1b2c",
     )
     log.parent.mkdir(parents=True)
     log.write_text("what it said")
@@ -568,9 +578,11 @@ def test_page_escapes_what_comes_from_tables_and_needs_nothing_else(study, tmp_p
     plots.draw(study, tmp_path / "plots")
     (tmp_path / "run.json").write_text(json.dumps({"started": 0, "command": "snakemake <all>"}))
     text, short = run_report(tmp_path, "--title", "A & <B>")
-    scripts = re.findall(r"<script[^>]*>(.*?)</script>", text, re.DOTALL)
-    assert text.count("<script") == len(scripts) == 2 + len(page.SCRIPTS)  # with the data and the charts' library
-    assert "&lt;script&gt;" in text and "alert('x')" not in "".join(scripts[1:])
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", text, re.DOTALL)
+    kinds = [re.sub(' id="[^"]*"', "", attributes) for attributes, _ in scripts]
+    assert text.count("<script") == len(scripts)
+    assert kinds == [' type="application/json"', *[' type="text/plain"'] * (len(kinds) - 3), "", ' type="module"']
+    assert "&lt;script&gt;" in text and "alert('x')" not in "".join(content for _, content in scripts[1:])
     assert "<title>A &amp; &lt;B&gt;</title>" in text
     assert "snakemake &lt;all&gt;" in text
     assert text.count('<figure class="still') == 6

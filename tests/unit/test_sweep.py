@@ -129,7 +129,14 @@ class Sweep:
         """
         launch = {"cpus": None, "numa_node": None, "priority": None, "environment": {}, **(asked or {})}
         options = {
-            **{"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"},
+            **{
+                "model": "none",
+                "framework": "null",
+                "api": "python",
+                "variant": "default",
+                "precision": "fp32",
+                "device": "cpu",
+            },
             **{"options": "{}", "input": json.dumps(ENTRY), "scores": 10, "node": "local", "scenario": "latency"},
             **{name: self.folder / f"{name}.json" for name in ("array", "anchor")},
             **{"converted": self.folder / "model.json", "out": self.out, "launch": json.dumps(launch)},

@@ -6,7 +6,6 @@ import argparse
 import ast
 import csv
 import difflib
-import json
 import math
 from pathlib import Path
 
@@ -27,17 +26,23 @@ from dliflow.stages import tables
 from dliflow.study import config, paths, plan
 
 STUDY = {
-    **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"], "precisions": ["fp32", "int8"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"models": ["m"], "dataset": "few", "frameworks": ["pytorch", "onnxruntime"]},
+    **{"apis": ["python"], "precisions": ["fp32", "int8"]},
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "throughput": {"in_flight": [1, 2, 4], "batch_sizes": [1, 4], "groups": 3, "p99_ms": 100},
     "agreement": {"dataset": "many"},
     "tune": False,
     "profile": [
-        {"framework": "onnxruntime", "batch_size": 4, **dict.fromkeys(("model", "variant", "precision", "device"))}
+        {
+            "framework": "onnxruntime",
+            "batch_size": 4,
+            **dict.fromkeys(("model", "api", "variant", "precision", "device")),
+        }
     ],
 }
 TUNED = {**STUDY, "tune": {"frameworks": ["onnxruntime"], "precisions": None, "batch_sizes": [4]}}
+SEVERAL = {**TUNED, "nodes": ["local", "second"]}
 MODELS = {
     "m": {
         **{"spec": "224px", "format": "pytorch_state_dict", "precision": None, "batch_size": None, "classes": 4},
@@ -64,8 +69,11 @@ def study(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tuned(tmp_path, monkeypatch):
-    """The same of a study in which one framework is tuned and has been upgraded, so that every table has rows."""
+    """The same of a study in which one framework is tuned and has been upgraded; beside it records of a second node: so
+    every table has rows.
+    """
     monkeypatch.chdir(tmp_path)
+    recorded(SEVERAL)
     records.before(TUNED, MODELS, ["onnxruntime"])
     return recorded(TUNED)
 
@@ -75,9 +83,9 @@ def written(folder) -> dict[str, list[list[str]]]:
     parser = argparse.ArgumentParser()
     tables.arguments(parser)
     environments = {name: [None, files.digest(name)] for name in (*STUDY["frameworks"], plan.ANCHOR)}
-    options = {"study": TUNED, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
-    tables.run(parser.parse_args([f"--{key}={json.dumps(value)}" for key, value in options.items()]
-                                 + [f"--out={folder}"]))  # fmt: skip
+    given = {"study": SEVERAL, "models": MODELS, "environments": environments, "about": {"config": {"seed": 5}}}
+    write_json(Path("study.json"), given)
+    tables.run(parser.parse_args(["--study=study.json", f"--out={folder}"]))
     return {path.stem: list(csv.reader(open(path, newline=""))) for path in Path(folder).glob("*.csv")}
 
 
@@ -131,6 +139,17 @@ def test_a_table_that_was_edited_is_refused(tuned, tmp_path, change, told):
     with pytest.raises(DliflowError, match=r"measurements\.csv: empty, half written or edited \(") as error:
         read.table(path)
     assert told in str(error.value)
+
+
+def test_texts_of_others_are_no_formulas_in_a_spreadsheet(tmp_path):
+    texts = ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", "'=1", "'a", "a=1", "5.0"]
+    shared.frame([{"model": "m", "reason": text} for text in texts], "parity").to_csv(
+        tmp_path / "parity.csv", index=False, lineterminator="\n"
+    )
+    with open(tmp_path / "parity.csv", newline="") as stream:
+        cells = [row["reason"] for row in csv.DictReader(stream)]
+    assert not [cell for cell in cells if cell.startswith(columns.FORMULA)]
+    assert [row["reason"] for row in read.table(tmp_path / "parity.csv")] == texts
 
 
 def test_the_page_of_the_tables_is_made_of_the_declaration():
@@ -204,6 +223,16 @@ def test_the_purposes_of_the_schema_stand_in_the_column_of_their_name():
 def agreeing(study_plan) -> list[dict]:
     """Rows of parity that say nothing against anything."""
     return [{**row, "status": "ok", "reason": None} for row in study_plan["parity"]]
+
+
+def of_performance(study_plan) -> list[dict]:
+    """The whole table."""
+    return performance.rows(measurements.read(study_plan), agreeing(study_plan))
+
+
+def of_measurements(study_plan) -> list[dict]:
+    """The whole table."""
+    return [row for measured in measurements.read(study_plan) for row in measured.rows]
 
 
 def of_sweep(study_plan, row, group=None) -> list[dict]:
@@ -281,7 +310,7 @@ def test_each_node_has_its_own_reference_state(study):
 
 
 def test_a_row_of_measurements_is_what_its_session_tells(study):
-    rows = measurements.read(study).rows
+    rows = of_measurements(study)
     assert len(rows) == 2 * 2 * 3 * 2 * 2
     for planned in study["sweep"]:
         key = (*columns.POINT, "group")
@@ -304,7 +333,7 @@ def test_a_row_of_measurements_is_what_its_session_tells(study):
 
 
 def test_a_distribution_counts_every_request_of_its_point(study):
-    for row in distributions.rows(measurements.read(study)):
+    for row in [row for measured in measurements.read(study) for row in distributions.rows(measured)]:
         sessions = sessions_of(of_sweep(study, row), row["batch_size"])
         durations = np.concatenate([durations_ms(session) for session in sessions])
         counts = [int(count) for count in row["counts"].split()]
@@ -343,8 +372,7 @@ def leave_part(row, broken, rng=None):
 def test_a_batch_size_that_broke_in_a_group_fails_its_point_which_has_the_figures_of_the_others(study):
     first = study["sweep"][0]
     part = leave_part(first, BROKEN)
-    measured = measurements.read(study)
-    table = {shared.values(row, columns.POINT): row for row in performance.rows(measured, agreeing(study))}
+    table = {shared.values(row, columns.POINT): row for row in of_performance(study)}
     other, broken = (table[shared.values({**first, "batch_size": size}, columns.POINT)] for size in (1, 4))
     assert (other["status"], other["groups"], other["reason"]) == ("ok", 3, None)
     assert broken["status"] == "failed"
@@ -354,10 +382,11 @@ def test_a_batch_size_that_broke_in_a_group_fails_its_point_which_has_the_figure
     logs = [np.log([np.median(values) / 1e6 for one in session["rounds"] for values in one["latency_ns"].values()])
             for session in left]  # fmt: skip
     assert broken["latency_p50_ms"] == pytest.approx(np.exp(np.mean([np.median(each) for each in logs])))
-    (row,) = (row for row in measured.rows if row["record"] == part and row["batch_size"] == 4)
+    of_part = [row for row in of_measurements(study) if row["record"] == part]
+    (row,) = (row for row in of_part if row["batch_size"] == 4)
     assert (row["status"], row["reason"]) == ("failed", "sweep: its process was killed by SIGSEGV")
     assert "session" not in row and "latency_p50_ms" not in row
-    assert sum(row["record"] == part for row in measured.rows) == 3  # and two sessions of the other batch size
+    assert len(of_part) == 3  # and two sessions of the other batch size
 
 
 def test_a_batch_size_that_its_process_cannot_run_is_skipped(study):
@@ -375,7 +404,7 @@ def test_a_record_of_part_of_a_sweep_is_only_believed_after_the_run_that_left_it
     first = study["sweep"][0]
     leave_part(first, BROKEN)
     Path(paths.PARTIALS).unlink()
-    rows = [row for row in measurements.read(study).rows if row["record"] == first["record"]]
+    rows = [row for row in of_measurements(study) if row["record"] == first["record"]]
     assert [row["status"] for row in rows] == ["failed"] * 2
     assert "did not run or was killed" in rows[0]["reason"]
 
@@ -415,8 +444,8 @@ def test_a_row_of_comparison_is_the_ratio_of_its_pair(study):
         assert (row["ratio_ci_low"], row["ratio_ci_high"]) == ratio.interval
         assert (row["groups"], row["sessions"], row["rounds"]) == (3, 6, 12)
         assert (row["first_version"], row["first_peak_rss_mib"], row["group_s"]) == ("1.0", 150, 3)
-        assert (row["missing"], row["launch"]) == ("gone-default-fp32-default", "cpus 0-1")
-        assert row["warnings"].startswith("compared without gone-default-fp32-default: its process died")
+        assert (row["missing"], row["launch"]) == ("gone-python-default-fp32-default", "cpus 0-1")
+        assert row["warnings"].startswith("compared without gone-python-default-fp32-default: its process died")
         needed = comparison.groups_needed(figures["groups"], pair, 0.02, comparison.confidence(figures["pairs"]))
         assert row["groups_needed"] == needed
 
@@ -424,7 +453,10 @@ def test_a_row_of_comparison_is_the_ratio_of_its_pair(study):
 def test_a_comparison_of_batch_sizes_is_told_by_image(study):
     (row,) = (row for row in comparison_table.rows(study, agreeing(study)) if row["purpose"] == "batch size")
     assert row["batch_size"] is None
-    assert (row["first"], row["second"]) == ("pytorch-default-fp32-default:1", "pytorch-default-fp32-default:4")
+    assert (row["first"], row["second"]) == (
+        "pytorch-python-default-fp32-default:1",
+        "pytorch-python-default-fp32-default:4",
+    )
     assert row["ratio"] == pytest.approx(1 / 1.1, rel=0.1)  # not a quarter of it
 
 
@@ -450,8 +482,8 @@ def test_each_burst_of_rounds_has_a_row_with_its_own_batch_size(study):
     assert len(table) == 12 * (4 + 4 + 2)
     sizes = [row for row in table if "_sizes" in row["record"]]
     assert {(row["configuration"], row["batch_size"]) for row in sizes} == {
-        ("pytorch-default-fp32-default:1", 1),
-        ("pytorch-default-fp32-default:4", 4),
+        ("pytorch-python-default-fp32-default:1", 1),
+        ("pytorch-python-default-fp32-default:4", 4),
     }
     session = read_json(Path(sizes[0]["record"]))["figures"]["groups"][0]["sessions"][0]
     for place, row in enumerate(sizes[:4]):
@@ -503,10 +535,6 @@ def test_the_page_names_the_share_from_which_on_a_machine_is_too_busy():
 
 
 # --- Tuned launch settings --------------------------------------------------------------------------------------------
-
-
-def of_performance(study_plan):
-    return performance.rows(measurements.read(study_plan), agreeing(study_plan))
 
 
 def test_settings_shown_to_be_faster_have_a_row_of_the_groups_that_did_not_choose_them(tuned):

@@ -11,7 +11,7 @@ from pages import rendered
 from study_rows import in_flight, point, quality, tables_of
 
 from dliflow import files
-from dliflow.analysis.tables import measurements, throughput
+from dliflow.analysis.tables import measurements, performance, throughput
 from dliflow.files import read_json, write_json
 from dliflow.report import canvas
 from dliflow.report import throughput as shown
@@ -34,10 +34,18 @@ def study(tmp_path, monkeypatch):
     return study_plan
 
 
+def swept(study_plan):
+    """The bursts of the sweep."""
+    of_study = performance.Swept()
+    for measured in measurements.read(study_plan):
+        of_study.add(measured)
+    return of_study.bursts
+
+
 def rows(study_plan):
     """Those of the table, by batch size and number in flight."""
     parity = [{**row, "status": "ok", "reason": None} for row in study_plan["parity"]]
-    table = throughput.rows(study_plan, parity, measurements.read(study_plan))
+    table = throughput.rows(study_plan, parity, swept(study_plan))
     return {(row["batch_size"], row["in_flight"]): row for row in table}
 
 
@@ -98,7 +106,7 @@ def test_a_point_that_broke_fails_alone_and_a_skip_has_its_reason(study):
 
 def test_what_failed_parity_has_no_knee(study):
     parity = [{**row, "status": "failed", "reason": "far off"} for row in study["parity"]]
-    for row in throughput.rows(study, parity, measurements.read(study)):
+    for row in throughput.rows(study, parity, swept(study)):
         assert (row["status"], row["reason"]) == ("failed", "far off")
         assert "knee" not in row
 

@@ -26,7 +26,7 @@ SD = (0.005, 0.005, 0.005)
 
 
 def asked(**changes):
-    fixed = {"framework": "openvino", "precision": "fp32", "variant": "default", "batch_size": 1}
+    fixed = {"framework": "openvino", "api": "python", "precision": "fp32", "variant": "default", "batch_size": 1}
     return argparse.Namespace(**{**fixed, "threads": None, "options": {}, **changes})
 
 
@@ -144,14 +144,14 @@ def test_what_happened_before_a_kill_is_told_again_and_not_made_again(tmp_path):
         return {"number": number}
 
     with Journal(tmp_path / "partial", "key", np.uint8) as journal:
-        told = tune.Told(journal)
-        assert [told(happen) for _ in range(2)] == [{"number": 1}, {"number": 2}]
+        course = tune.Course(journal)
+        assert [course(happen) for _ in range(2)] == [{"number": 1}, {"number": 2}]
     with Journal(tmp_path / "partial", "key", np.uint8) as journal:
-        told = tune.Told(journal)
-        assert [told(happen) for _ in range(3)] == [{"number": 1}, {"number": 2}, {"number": 3}]
+        course = tune.Course(journal)
+        assert [course(happen) for _ in range(3)] == [{"number": 1}, {"number": 2}, {"number": 3}]
     assert made == [1, 2, 3]
     with Journal(tmp_path / "partial", "another", np.uint8) as journal:
-        assert tune.Told(journal).before == []
+        assert tune.Course(journal).before == []
 
 
 # --- The track, on workers that are none ------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def track(monkeypatch, tmp_path):
         args = argparse.Namespace(**{**vars(args), **pace, **model, "hang": 1.0, "out": "x", "score_images": 1},
                                   bounds=BOUNDS, budget=budget)  # fmt: skip
         journal = Journal(tmp_path / "partial", "key", np.uint8)
-        made = tune.Track(args, SETTINGS, 0, tune.Told(journal))
+        made = tune.Track(args, SETTINGS, 0, tune.Course(journal))
         made.together = together
         return made
 

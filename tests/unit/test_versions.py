@@ -105,7 +105,7 @@ def test_a_wrong_name_is_told(checkout, name, told):
 def test_options_of_a_version_are_checked_and_those_of_its_name_come_first(checkout):
     assert "options.openvino@1.0.stream: unknown option" in misfits(options={"openvino@1.0": {"stream": 1}})
     given = {"openvino": {"streams": 2}, "openvino@1.0": {"streams": 1}}
-    study = Study(config.study({**STUDY, "options": given}, "mine.yaml"), {}, {}, {}, {})
+    study = Study(config.study({**STUDY, "options": given}, "mine.yaml"), {}, {}, {}, {}, {})
     asked = {name: study.options(name) for name in ("openvino", "openvino@1.0", "openvino@1.10", "tensorflow")}
     assert [one.get("streams") for one in asked.values()] == [2, 1, 2, None]
 
@@ -119,7 +119,7 @@ def test_both_versions_are_rows_that_meet(checkout):
     rows = planned()["sweep"]
     assert {row["framework"] for row in rows} == {"openvino", "openvino@1.0"}
     record = next(row["record"] for row in rows if row["framework"] == "openvino@1.0")
-    assert record.startswith("results/sweep/local/m/openvino@1.0-default-fp32-cpu-default-")
+    assert record.startswith("results/sweep/local/m/openvino@1.0-python-default-fp32-cpu-default-")
     candidates = plan.candidates(planned(), model="m", device="cpu", node="local", batch_size=1)
     assert {one["framework"] for one in candidates} == {"openvino", "openvino@1.0"}
 
@@ -147,7 +147,8 @@ def test_an_environment_that_needs_a_python_that_is_not_there_says_so(checkout, 
 
 
 def member(framework, precision="fp32"):
-    return {"framework": framework, "variant": "default", "precision": precision, "parameters": "default"}
+    same = {"api": "python", "variant": "default", "parameters": "default"}
+    return {**same, "framework": framework, "precision": precision}
 
 
 def test_versions_beside_each_other_are_a_pair_with_the_newest_first():
@@ -162,9 +163,9 @@ def test_versions_beside_each_other_are_a_pair_with_the_newest_first():
 
 def test_a_member_of_a_comparison_keeps_its_version_apart_from_that_of_its_older_self():
     one = {**member("openvino@1.0", "int8"), "older": "1.0.1", "size": 4}
-    assert comparison.name(one) == "openvino@1.0-default-int8-default@1.0.1:4"
+    assert comparison.name(one) == "openvino@1.0-python-default-int8-default@1.0.1:4"
     assert names.member(comparison.name(one)) == "openvino@1.0 int8 of 1.0.1 (batch size 4)"
-    assert names.member("openvino@1.0-default-int8-default") == "openvino@1.0 int8"
+    assert names.member("openvino@1.0-python-default-int8-default") == "openvino@1.0 int8"
     assert names.member("all-batch-sizes-of-some-thing") == "all-batch-sizes-of-some-thing"
 
 

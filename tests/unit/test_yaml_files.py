@@ -37,6 +37,29 @@ def test_what_is_wrong_is_told_with_the_line(tmp_path, text, message):
         yaml_files.mapping(path)
 
 
+STUDY = {"models": ["m"], "dataset": "d", "frameworks": ["null"], "precisions": ["fp32"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1: a", r"\(top level\): the key 1 is no text; write it in quotes"),
+        ("null: a", r"\(top level\): the key None is no text"),
+        ("parity: {tolerance: {fp32: .nan}}", r"parity\.tolerance\.fp32: nan is no number that can be meant here"),
+        ("parity: {tolerance: {fp32: .inf}}", r"parity\.tolerance\.fp32: inf is no number"),
+        ("options: {null: {2: 1}}", r"options: the key None is no text"),
+        ("node: 2026-01-02", r"nodes\[0\]: datetime\.date\(2026, 1, 2\) is neither a text nor a number"),
+        ('node: "a\\n"', r"nodes\[0\]: 'a\\n': .* Right would be: a name for a machine"),
+        ("node: &a [*a]", r"nodes\[0\]\[0\]: is nested without end"),
+    ],
+)
+def test_what_yaml_can_say_and_no_config_means(tmp_path, text, message):
+    """Seen: tracebacks for such keys, and parity without a bound for `.nan`."""
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(DliflowError, match=rf"mine\.yaml: {message}"):
+        config.study({**STUDY, **yaml_files.mapping(tmp_path / "mine.yaml")}, "mine.yaml")
+
+
 def test_bytes_that_are_no_text(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"a: 1\nb: \xff\n")
     with pytest.raises(DliflowError, match=r"a\.yaml: line 2: is no text in UTF-8"):

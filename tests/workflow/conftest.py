@@ -5,35 +5,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
+import tiny
 from once import made_once
-from PIL import Image
-from project import ROOT, Project, another_framework, copy_of_the_repository
-
-OVERLAY = ROOT / "tests" / "data" / "project"
-COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+from project import Project
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory, environments) -> Path:
     """The project before anything ran."""
 
-    def make(folder):
-        project = copy_of_the_repository(folder, environments)
-        shutil.copytree(OVERLAY, folder, dirs_exist_ok=True)
-        another_framework(folder, "beta")
-        rng = np.random.default_rng(0)
-        (folder / "data/images").mkdir(parents=True)
-        (folder / "data/model").mkdir()
-        for index in range(9):
-            pixels = np.clip(np.array(COLOURS[index % 3]) + rng.integers(-60, 60, (10, 12, 3)), 0, 255)
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"data/images/{index}_{index % 3}.png")
-        np.savez(folder / "data/model/tiny.npz", weights=np.eye(3, dtype=np.float32) * 5)
-        (folder / "data/model/classes.txt").write_text("red\ngreen\nblue\n")
-        project.configure(environments={"folder": str(environments)})
-
-    return made_once(tmp_path_factory, "template", make)
+    return made_once(tmp_path_factory, "template", lambda folder: tiny.make(folder, environments))
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ def test_leaders_and_references_are_decided_for_each_batch_size(compared):
         assert sum(row["purpose"] == "leaders" for row in of_size) == 3
         pairs = {frozenset((row["first"], row["second"])) for row in of_size}
         for framework in ("alpha", "beta"):
-            assert {f"{framework}-default-{precision}-default" for precision in ("fp16", "fp32")} in pairs
+            assert {f"{framework}-python-default-{precision}-default" for precision in ("fp16", "fp32")} in pairs
 
 
 def test_the_fastest_of_all_batch_sizes_meet(compared):
@@ -189,8 +189,8 @@ def test_a_verdict_on_a_network_that_failed_parity_is_not_given(project):
 
 def test_a_crash_that_leaves_nothing_to_compare_is_one_clear_error(finished):
     finished.configure(compare={"leaders": 2}, latency=ONE_SESSION)
-    output = finished.fail("all", DLIFLOW_TEST_FAULT="beta segv of compare")
-    assert "beta-default-fp32-default: its process was killed by SIGSEGV" in output
+    output = finished.fail("all", DLIFLOW_TEST_FAULT="beta segv of rounds")
+    assert "beta-python-default-fp32-default: its process was killed by SIGSEGV" in output
     assert {row["status"] for row in finished.table("performance")} == {"ok"}
     rows = finished.table("comparison")
     assert {row["status"] for row in rows} == {"failed"}
@@ -206,7 +206,7 @@ def test_a_crash_in_a_worker_leaves_the_others_compared(compared):
     fastest = min(of_two, key=lambda row: float(row["latency_reference_ms"]))["framework"]
     (other,) = {row["framework"] for row in of_two} - {fastest}
     compared.configure(compare={"seed": 1})
-    output = compared.fail("all", DLIFLOW_TEST_FAULT=f"{fastest} segv at 2 of compare")
+    output = compared.fail("all", DLIFLOW_TEST_FAULT=f"{fastest} segv at 2 of rounds")
     told = "its process was killed by SIGSEGV; its own message stands in this log. The others were compared"
     assert told in output
     by_size = {
@@ -215,7 +215,10 @@ def test_a_crash_in_a_worker_leaves_the_others_compared(compared):
     assert {(row["status"], row["missing"]) for row in by_size["1"]} == {("ok", "")}
     (row,) = by_size["2"]
     assert row["status"] == "ok"
-    assert {row["first"], row["second"]} == {f"{other}-default-fp32-default", f"{other}-default-fp16-default"}
+    assert {row["first"], row["second"]} == {
+        f"{other}-python-default-fp32-default",
+        f"{other}-python-default-fp16-default",
+    }
     assert "its process was killed by SIGSEGV" in row["warnings"]
     (row,) = by_size[""]
     assert row["status"] == "failed"
@@ -234,12 +237,12 @@ def test_those_that_are_well_are_compared_when_a_candidate_fails(project):
     assert broke in output
     for table in ("accuracy", "performance"):
         assert {(row["framework"], row["reason"]) for row in project.table(table)} == {("alpha", ""), ("beta", broke)}
-    assert "comparing without beta-default-fp32-default, beta-default-fp16-default" in output
+    assert "comparing without beta-python-default-fp32-default, beta-python-default-fp16-default" in output
     (row,) = project.table("comparison")
     assert row["status"] == "ok"
-    assert {row["first"], row["second"]} == {"alpha-default-fp32-default", "alpha-default-fp16-default"}
-    assert row["missing"] == "beta-default-fp32-default, beta-default-fp16-default"
-    assert "compared without beta-default-fp32-default: what it needs failed" in row["warnings"]
+    assert {row["first"], row["second"]} == {"alpha-python-default-fp32-default", "alpha-python-default-fp16-default"}
+    assert row["missing"] == "beta-python-default-fp32-default, beta-python-default-fp16-default"
+    assert "compared without beta-python-default-fp32-default: what it needs failed" in row["warnings"]
     assert project.table("rounds")
     assert "without beta" in (project.folder / paths.REPORT).read_text()
     assert not (project.folder / AT_ONE).exists()
@@ -266,7 +269,7 @@ def test_a_candidate_that_passes_parity_later_joins(project):
     project.fail("all")
     rows = project.table("comparison")
     assert {(row["status"], row["missing"]) for row in rows} == {
-        ("ok", "alpha-default-fp16-default, beta-default-fp16-default")
+        ("ok", "alpha-python-default-fp16-default, beta-python-default-fp16-default")
     }
     assert not [row for row in rows if "fp16" in row["first"] + row["second"]]
     project.configure(parity={"tolerance": {**tolerance, "fp16": 0.1}})

@@ -33,6 +33,7 @@ def test_the_study_runs_with_environments_that_conda_makes(project, conda):
     created = (Path(conda["DLIFLOW_TEST_CONDA"]) / "created.txt").read_text().splitlines()
     assert len(created) == 4  # alpha, beta, the anchor and the orchestrator's stages
     assert {row["status"] for row in project.table("performance")} == {"ok"}
+    assert {line.split()[2] for line in created} == {"1"}  # packages that no file lists are not brought along
     prefixes = [line.split()[1] for line in created]
     for framework in ("alpha", "beta", "beta@2.4.6", "anchor"):
         python = files.read_json(project.folder / paths.INTERPRETER.format(framework=framework))["python"]

@@ -7,7 +7,15 @@ import shutil
 
 from dliflow.study import paths
 
-PLACE = {"model": "tiny", "variant": "default", "precision": "fp32", "device": "cpu", "parameters": "default"}
+PLACE = {
+    "node": "local",
+    "model": "tiny",
+    "api": "python",
+    "variant": "default",
+    "precision": "fp32",
+    "device": "cpu",
+    "parameters": "default",
+}
 
 
 def test_what_is_recommended_is_deployed_and_any_row_where_it_is_asked_for(finished):

@@ -310,7 +310,7 @@ def test_faults_at_one_batch_size_cost_that_one_alone(project):
     before = {framework: files.read_json(project.folder / part)["figures"] for framework, part in parts.items()}
     # Compared are those that are well at a size: all but one, alpha alone, and the fastest of each size.
     compared = {row["batch_size"]: (row["status"], row["missing"]) for row in project.table("comparison")}
-    without = "error-default-fp32-default"
+    without = "error-python-default-fp32-default"
     assert compared == {"1": ("ok", without), "2": ("failed", ""), "": ("ok", without)}
 
     # An option that changes is another measurement; the cause of the crash was none.
@@ -494,7 +494,7 @@ def test_int8_that_is_another_network_fails_and_what_failed_is_no_baseline(proje
 
     broken, honest = rows("accuracy")["beta", "int8"], rows("accuracy")["alpha", "int8"]
     assert (broken["status"], broken["top1_change"], broken["verdict"]) == ("failed", "", "")
-    assert (honest["status"], honest["baseline"], honest["agreement"]) == ("ok", "alpha-default-fp32", "1")
+    assert (honest["status"], honest["baseline"], honest["agreement"]) == ("ok", "alpha-python-default-fp32", "1")
     assert rows("performance")["beta", "int8"]["status"] == "failed"
     assert float(rows("parity")["alpha", "int8"]["score_distance"]) < 0.01
 
@@ -502,10 +502,10 @@ def test_int8_that_is_another_network_fails_and_what_failed_is_no_baseline(proje
     assert "parity.tolerance.fp32" in project.fail("all")
     found = rows("accuracy")["beta", "int8"]
     assert (found["status"], found["baseline"], found["baseline_reason"]) == (
-        *("ok", "alpha-default-fp32", "beta-default-fp32 failed"),
+        *("ok", "alpha-python-default-fp32", "beta-python-default-fp32 failed"),
     )
     page = (project.folder / "results/report/index.html").read_text()
-    assert "beta-default-fp32 failed" in page
+    assert "beta-python-default-fp32 failed" in page
 
 
 # --- Files that are damaged -----------------------------------------------------------------------------------------

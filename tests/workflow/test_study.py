@@ -88,7 +88,7 @@ def test_no_measurement_overlaps_anything_and_the_summary_is_told(project):
         job = json.loads(path.read_text())
         spans.append((job["started"], job["started"] + job["seconds"], job["stage"]))
     for start, end, stage in spans:
-        if stage in ("sweep", "compare"):
+        if stage in ("sweep", "rounds"):
             overlapping = [other for other in spans if other[0] < end and other[1] > start]
             assert len(overlapping) == 1, overlapping
 

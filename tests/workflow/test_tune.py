@@ -62,7 +62,7 @@ def test_settings_that_are_faster_have_a_row_and_meet_the_default_in_the_compari
     record = tuned.read(paths.TUNE, batch_size=1)
     assert record["figures"]["chosen"] == {"nap": 0.0}
     tunings = {(row["first"], row["second"]) for row in tuned.table("comparison") if row["batch_size"] == "1"}
-    assert any("alpha-default-fp32-tuned" in pair for pair in tunings)
+    assert any("alpha-python-default-fp32-tuned" in pair for pair in tunings)
     assert "nap=0.0" in (tuned.folder / paths.REPORT).read_text()
     assert not tuned.workers_left()
     # Off again, there is neither a job nor a row of it.

@@ -6,11 +6,12 @@ Only the chosen module is imported, so that a measurement loads nothing that it 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 
-from dliflow import commands, stages
+from dliflow import commands, progress, stages
 from dliflow.errors import DliflowError
 from dliflow.version import __version__
 
@@ -53,14 +54,21 @@ def main(argv: list[str] | None = None) -> int:
     if package is None:
         print(f"dliflow: error: {unknown(name)}", file=sys.stderr, flush=True)
         return 2
-    module = importlib.import_module(f"{package.__name__}.{name}")
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog=f"dliflow {name}", description=module.__doc__, formatter_class=raw)
-    module.arguments(parser)
     try:
+        module = importlib.import_module(f"{package.__name__}.{name}")
+        raw = argparse.RawDescriptionHelpFormatter
+        parser = argparse.ArgumentParser(prog=f"dliflow {name}", description=module.__doc__, formatter_class=raw)
+        module.arguments(parser)
         return module.run(parser.parse_args(argv[1:])) or 0
-    except DliflowError as error:
-        print(f"dliflow {name}: error: {error}", file=sys.stderr, flush=True)
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if not full and not isinstance(error, DliflowError):
+            progress.tell_reason(f"{type(error).__name__}: {error}")
+            raise
+        again = "; make room and type the same again: it goes on where it stopped"
+        reason = f"the disk is full: {error}{again}" if full else str(error)
+        progress.tell_reason(reason)
+        print(f"dliflow {name}: error: {reason}", file=sys.stderr, flush=True)
         return 2
 
 

@@ -1,8 +1,10 @@
-"""A configuration: a model in a framework's variant, at a precision, on a device, with launch parameters."""
+"""A configuration: a model in a framework, its API and variant, at a precision, on a device, with launch parameters."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+
+PYTHON, CPP = "python", "cpp"  # the APIs of frameworks
 
 
 def family(framework: str) -> str:
@@ -15,11 +17,13 @@ class Configuration:
     """What a row of the tables is of, before anything is known of it.
 
     Attributes:
+        api: `python` or `cpp`: in which language the framework is called.
         parameters: `default`, or how the framework's launch parameters were found.
     """
 
     model: str
     framework: str
+    api: str
     variant: str
     precision: str
     device: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -37,18 +39,50 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well, it is renamed to `path`.
 
     The block may create a file or a folder there. On an error the temporary one is removed and
-    `path` stays as it was.
+    `path` stays as it was. A file is on the disk before it has its name, so that a machine that loses its power leaves
+    the older one or the new one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    with _held(scratch, fcntl.LOCK_SH):
+        try:
+            yield scratch / path.name
+            if (scratch / path.name).is_dir() and path.is_dir():
+                path.replace(scratch / "old")  # a folder cannot be renamed onto a full one
+            elif (scratch / path.name).is_file():
+                _sync(scratch / path.name)
+            (scratch / path.name).replace(path)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def _held(folder: Path, kind: int) -> Iterator[bool]:
+    """Lock a folder, so that nobody takes it for one that was left behind; whether it could be, without waiting."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield scratch / path.name
-        if (scratch / path.name).is_dir() and path.is_dir():
-            path.replace(scratch / "old")  # a folder cannot be renamed onto a full one
-        (scratch / path.name).replace(path)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        locked = True
+    except OSError:  # another process has it, or its file system has no locks
+        locked = False
+    try:
+        yield locked
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(descriptor)
+
+
+def clear(path: Path) -> None:
+    """Remove the temporary folders that processes which were killed inside of `replacing(path)` have left."""
+    for folder in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+        with contextlib.suppress(OSError), _held(folder, fcntl.LOCK_EX) as left:
+            if left:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -79,7 +113,7 @@ def read_json(path: Path) -> Any:
     content = path.read_bytes()
     try:
         return json.loads(content.decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         how = f"not JSON ({error})" if content.strip(b"\0 \n") else "empty"
         raise Damaged(f"{path}: {how}; delete it, and it is made again") from None
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Optional
 
+from dliflow.errors import plain
+
 EVERY_S = 10.0
 
 # Clears the screen from the beginning of the cursor's line on, where the display of a run may stand.
@@ -15,6 +17,10 @@ CLEAR = "\r\x1b[J"
 
 # The supervisor hands its own standard error to the stage by this variable: a descriptor's number.
 DESCRIPTOR = "DLIFLOW_PROGRESS_FD"
+
+# It hands over an empty file for the reason of a failure, too, apart from the log, in which anybody may write anything:
+# the descriptor's number, and which file that is, since a child of the stage may have another one under that number.
+REASON = "DLIFLOW_REASON_FD"
 
 
 def duration(seconds: float) -> str:
@@ -32,11 +38,27 @@ def cleared(text: str, descriptor: int) -> str:
 
 def say(line: str) -> None:
     """Print a line to the job's log and to the terminal."""
+    line = plain(line)
     print(line, flush=True)
     if DESCRIPTOR in os.environ:
         with contextlib.suppress(OSError):  # a terminal that is gone must not end the job
             descriptor = int(os.environ[DESCRIPTOR])
             os.write(descriptor, f"{cleared(line, descriptor)}\n".encode())
+
+
+def place_of(descriptor: int) -> str:
+    """A file as the variable `REASON` names it."""
+    status = os.fstat(descriptor)
+    return f"{descriptor} {status.st_dev} {status.st_ino}"
+
+
+def tell_reason(reason: str) -> None:
+    """Hand the supervisor, where there is one, the reason for which this stage fails."""
+    place = os.environ.get(REASON, "")
+    with contextlib.suppress(OSError, ValueError):
+        descriptor = int(place.partition(" ")[0])
+        if place_of(descriptor) == place:
+            os.pwrite(descriptor, plain(reason).encode("utf-8"), 0)
 
 
 def meter(what: str, total: Optional[int], done: int = 0, unit: str = "images") -> Callable[[int], None]:

@@ -7,6 +7,7 @@ rule parity:
     input:
         environment=lambda w: needs_environment(w.framework),
         converted=converted_of,
+        built=built_of,
         array=lambda w: STUDY.array(w.model),
         reference=paths.REFERENCE,
     output:
@@ -17,6 +18,7 @@ rule parity:
     conda:
         "../../envs/{framework}.yaml"
     resources:
+        **like_a_node(),
         timeout_s=CONFIG["parity"]["timeout_s"],
     params:
         code=code_of_session("parity"),
@@ -32,6 +34,7 @@ rule accuracy:
     input:
         environment=lambda w: needs_environment(w.framework),
         converted=converted_of,
+        built=built_of,
         array=lambda w: STUDY.array(w.model, w.dataset),
         images=paths.EVALUATION_IMAGES,
     output:
@@ -42,6 +45,7 @@ rule accuracy:
     conda:
         "../../envs/{framework}.yaml"
     resources:
+        **like_a_node(),
         timeout_s=CONFIG["accuracy"]["timeout_s"],
     params:
         code=code_of_session("accuracy"),

@@ -7,25 +7,37 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-from dliflow import frameworks
-from dliflow.configuration import Configuration
+from dliflow import building, frameworks
+from dliflow.configuration import CPP, Configuration
 from dliflow.fetching import locations
-from dliflow.machine import children
+from dliflow.machine import children, node
 from dliflow.runs import known, pythons
-from dliflow.study import options, paths, plan
+from dliflow.study import containers, options, paths, plan
 from dliflow.study.source_code import digest as code
 from dliflow.study.study import Study, contents
 
-CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+CONDA, CONTAINER = (
+    method in workflow.deployment_settings.deployment_method
+    for method in (DeploymentMethod.CONDA, DeploymentMethod.APPTAINER)
+)
 ORIGIN = ", ".join(map(str, workflow.configfiles)) or "--config"
 if workflow.is_main_process:
     checked(known.ensure, config, ORIGIN)  # the plan needs the models' entries
-    if not CONDA:
+    if not CONDA and not CONTAINER:
         checked(pythons.fetch, config, ORIGIN)  # without which it skips rows
-STUDY = checked(Study.read, config, ORIGIN, CONDA)
+STUDY = checked(Study.read, config, ORIGIN, CONDA, CONTAINER)
 CONFIG, PLAN = STUDY.config, STUDY.plan
 if workflow.is_main_process:
     checked(STUDY.check_results)
+# Jobs of nodes that SLURM gives run from here, as steps of allocations; with `resources` whatever executes jobs runs them.
+HANDED_OVER = any(entry["resources"] for entry in STUDY.nodes.values())
+ALONE = 1000  # shares of a machine, of which a measurement takes all and any other job one
+for name in STUDY.elsewhere:
+    workflow.global_resources[f"node_{name}"] = ALONE
+
+
+# With `--sdm apptainer` every job runs in the image that has all environments.
+container: paths.IMAGE
 
 
 wildcard_constraints:
@@ -34,6 +46,7 @@ wildcard_constraints:
     subset="evaluation|performance",
     spec="[a-z0-9-]+",
     framework=frameworks.NAME,
+    api="python|cpp",
     variant="[a-z0-9_]+",
     precision="fp32|fp16|bf16|int8",
     device="cpu|gpu",
@@ -48,20 +61,28 @@ wildcard_constraints:
 
 # What must not re-run anything stays out of `params`: the place of the orchestrator's Python, and the time bounds, which
 # are resources.
-os.environ.update(DLIFLOW_PYTHON="python" if CONDA else sys.executable)
+os.environ.update(DLIFLOW_PYTHON="python" if CONDA else containers.PYTHON if CONTAINER else sys.executable)
+if CONDA:  # pip installs what an environment's file lists and nothing else, as uv does
+    os.environ.update(PIP_NO_DEPS="1")
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
+os.environ[node.KNOWN] = json.dumps(STUDY.reached, sort_keys=True)
 # The stages that measure a configuration, and what tells them of the anchor.
 MEASURED_BY = ("stages.sweep", "stages.worker", "stages.anchor")
 WITH_ANCHOR = "--anchor {input.anchor:q} --anchor-python {params.anchor_python:q}"
+# Stages that are alone on the machine.
+EXCLUSIVE = ("sweep", "tune", "rounds", "profile")
+# Those that run a model's file from outside for the first time, and write beside their output only.
+FIRST_TO_RUN = ("export", "reference")
 VARIABLES = json.dumps(CONFIG["launch"]["environment"], sort_keys=True)
 
 
 def supervised(python, stage, *more):
     """A job's command: run a stage in a fresh process, within a time, with a log."""
-    alone = " --exclusive" if stage in plan.MEASURING else ""
+    alone = " --exclusive --node {wildcards.node}" if stage in EXCLUSIVE else ""
+    alone += " --beside {output:q}" if stage in FIRST_TO_RUN else ""
     # Variables that choose kernels change scores as well as times, so quality is that of what is measured.
-    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", *plan.MEASURING) else ""
+    asked = " --environment {params.environment:q}" if stage in ("parity", "accuracy", *EXCLUSIVE) else ""
     supervisor = f"-m dliflow supervise --timeout {{resources.timeout_s}}{alone}{asked} --log {{log:q}}"
     return " ".join([f"PYTHONPATH=workflow {python} {supervisor} -- {stage} {{params.options}}", *more])
 
@@ -76,11 +97,29 @@ def there(stage, *more):
     return supervised("{params.python:q}", stage, *more)
 
 
+def whole_node():
+    """Resources of a measurement: all shares of the machine that it runs on, and what an executor must know of its node."""
+    shares = {f"node_{name}": lambda w, name=name: ALONE if w.node == name else 0 for name in STUDY.elsewhere}
+    placed = {key: lambda w, key=key: STUDY.resources(w.node).get(key) for key in placing()}
+    return {"machine": lambda w: 0 if w.node in STUDY.elsewhere else ALONE, **shares, **placed}
+
+
+def like_a_node():
+    """Resources of a job that looks at quality: it runs on a machine of the kind that is measured, beside others."""
+    return {key: lambda w, key=key: STUDY.resources(STUDY.home_of(w.device)).get(key) for key in placing()}
+
+
+def placing():
+    """The names of what executors have to know of any of the study's nodes."""
+    return sorted({key for name in STUDY.nodes for key in STUDY.resources(name)})
+
+
 def needs_environment(framework):
-    """A framework's environment as a job's input, or none with conda. Its path holds the digest of the pins, so its date
-    need not count.
+    """A framework's environment as a job's input, or none where no job makes it. Its path holds the digest of the pins, so
+    its date need not count.
     """
-    return [] if CONDA else ancient(STUDY.environment(framework))
+    marker = STUDY.environment(framework)
+    return [] if marker is None else ancient(marker)
 
 
 def needs_interpreter(framework):
@@ -113,7 +152,7 @@ def code_of_session(stage):
 
 def configuration_of(wildcards):
     """The configuration that a record's path names."""
-    keys = ("model", "framework", "variant", "precision", "device", "parameters")
+    keys = ("model", "framework", "api", "variant", "precision", "device", "parameters")
     return Configuration(**{key: wildcards[key] for key in keys if key in wildcards.keys()})
 
 
@@ -137,6 +176,11 @@ def converted_of(wildcards):
     return STUDY.converted(configuration_of(wildcards))
 
 
+def built_of(wildcards):
+    """Input function: the program in C++ that runs that configuration; none where it is run in Python."""
+    return STUDY.built(configuration_of(wildcards)) or []
+
+
 def point_of(wildcards):
     """What all configurations of a comparison have in common."""
     size = size_of(wildcards)
@@ -145,13 +189,20 @@ def point_of(wildcards):
 
 def candidates(wildcards, *parameters):
     """The configurations that a comparison chooses from; all, or those with these launch parameters."""
-    every = plan.candidates(PLAN, **point_of(wildcards))
+    every = plan.candidates(STUDY.plan_of[wildcards.model], **point_of(wildcards))
     return [row for row in every if not parameters or row["parameters"] in parameters]
 
 
 def tuned_of(wildcards):
     """Input function: the records of tuning in which candidates of a comparison stand."""
-    return plan.tuned(PLAN, **point_of(wildcards))
+    return plan.tuned(STUDY.plan_of[wildcards.model], **point_of(wildcards))
+
+
+def compared_before(wildcards):
+    """Input function: of a comparison of all batch sizes the records of those at each of them."""
+    if wildcards.batch_size != paths.SIZES:
+        return []
+    return plan.compared_before(STUDY.plan_of[wildcards.model], **setting_of(wildcards))
 
 
 def of_candidates(pattern):
@@ -163,6 +214,11 @@ def of_candidates(pattern):
         return list(dict.fromkeys(pattern.format(**{**wildcards, **row}) for row in rows))
 
     return files
+
+
+def built_of_candidates(wildcards):
+    """Input function: the programs in C++ of those that are run by one."""
+    return sorted({paths.BUILT.format(**row) for row in candidates(wildcards) if row["api"] == CPP})
 
 
 def frameworks_of_candidates(wildcards):
@@ -178,7 +234,8 @@ def recommended(wildcards):
 def in_the_plan(wildcards):
     """Input function without files: refuse a row that the study does not have, or that its plan skips."""
     row = {**wildcards, "batch_size": int(wildcards.batch_size)}
-    measured = (*PLAN["sweep"], *PLAN.get("tune", ()))
+    of_model = STUDY.plan_of.get(wildcards.model, {})
+    measured = (*of_model.get("sweep", ()), *of_model.get("tune", ()))
     rows = [one for one in measured if all(one[key] == row[key] for key in row)]
     name = paths.DEPLOYED.format(**wildcards)
     if not rows:
@@ -201,6 +258,8 @@ def templates_of(wildcards):
     folder = Path("workflow/dliflow/deployment")
     own = f"{frameworks.family(wildcards.framework)}.py.j2"
     templates = [folder / name for name in ("README.md.j2", "predict.py.j2", own)]
+    if wildcards.api == CPP:
+        templates = [folder / "README.md.j2", folder / "predict.cpp.j2", *map(Path, building.sources(wildcards.framework))]
     return [str(template) for template in templates if template.exists()]
 
 

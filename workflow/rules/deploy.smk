@@ -35,6 +35,7 @@ rule deploy_row:
         in_the_plan,
         environment=lambda w: needs_environment(w.framework),
         converted=converted_of,
+        built=built_of,
         classes=lambda w: STUDY.models[w.model]["classes"],
         templates=templates_of,
         tables=figures_of_rows,
@@ -52,6 +53,6 @@ rule deploy_row:
     params:
         code=lambda w: code("stages.deploy", f"frameworks.{w.framework}"),
         pins=lambda w: STUDY.digest(w.framework),
-        options=lambda w: options.deploy(STUDY, configuration_of(w), int(w.batch_size)),
+        options=lambda w: options.deploy(STUDY, configuration_of(w), w.node, int(w.batch_size)),
     shell:
-        here("deploy", *([] if CONDA else ["--environment {input.environment:q}"]), "--out {output:q}")
+        here("deploy", *([] if CONDA or CONTAINER else ["--environment {input.environment:q}"]), "--out {output:q}")

@@ -8,10 +8,11 @@ from functools import partial
 
 from snakemake.settings.enums import Quietness
 
-from dliflow.files import write_json
-from dliflow.machine import launch
+from dliflow.files import digest, write_json
+from dliflow.machine import launch, slurm
 from dliflow.records import marks, notes
-from dliflow.runs import ending, forecast, remaining, terminal, unfinished
+from dliflow.runs import ending, engine, forecast, remaining, terminal, unfinished
+from dliflow.study import nodes
 
 
 def records():
@@ -45,19 +46,43 @@ def in_this_run(rule):
     return any(job.rule.name == rule for job in workflow.dag.jobs)
 
 
+def measures(job):
+    """Whether a job takes the whole machine."""
+    return not job.is_group() and job.rule.name in (*plan.MEASURING, "profile_one")
+
+
 def check_launch():
-    """Refuse, before anything runs, to measure in a way that this machine does not allow, where it is the one to measure."""
-    measures = any(job.rule.name in (*plan.MEASURING, "profile_one") for job in workflow.dag.needrun_jobs())
-    if workflow.local_exec and measures:
+    """Refuse, before anything runs, to measure here what is not to be measured here, or in a way that this machine does
+    not allow.
+    """
+    measured = sorted({job.wildcards_dict["node"] for job in workflow.dag.needrun_jobs() if measures(job)})
+    checked(nodes.check_places, measured, STUDY.elsewhere, workflow.local_exec, ORIGIN)
+    if not set(measured).issubset(STUDY.elsewhere):
         checked(launch.check, CONFIG["launch"])
+
+
+def release_nodes():
+    """Give back what SLURM holds for the measurements of this run."""
+    for name in STUDY.elsewhere:
+        if STUDY.nodes[name]["slurm"] is not None and Path(paths.LEASE.format(node=name)).exists():
+            slurm.release(name)
 
 
 def compare_the_rest():
     """After failures: compare those that are well where something that failed kept a comparison from starting."""
+    if begun() is not None and not HANDED_OVER:  # else it ended before it began, or this is not the machine to measure on
+        remaining.make(PLAN, left(), begun())
+
+
+def begun():
+    """When this run was, in seconds since 1970; None where it ended before."""
     run = notes.run(Path(paths.RUN)) if Path(paths.RUN).exists() else None
-    if run is None or not workflow.local_exec:
-        return  # the run ended before it began, or this is not the machine to measure on
-    left = [
+    return None if run is None else run["started"]
+
+
+def left():
+    """The jobs that this run was to make and did not."""
+    return [
         remaining.Job(
             outputs=[str(path) for path in job.output],
             inputs=[str(path) for path in job.input],
@@ -67,7 +92,11 @@ def compare_the_rest():
         )
         for job in workflow.dag.needrun_jobs()
     ]
-    remaining.make(PLAN, left, run["started"])
+
+
+def stopped(failed):
+    """Whether somebody stopped this run, who wants the prompt back."""
+    return not failed or (begun() is not None and remaining.cut_short(left(), begun()))
 
 
 def remember(failed):
@@ -77,9 +106,16 @@ def remember(failed):
     write_json(Path(paths.UNFINISHED), {**missing, **unfinished.outputs(workflow.dag, failed)})
 
 
-def finished():
-    """Whether tables, plots and report could be made of what there is."""
+def tell_the_tables():
+    """Write what they are made from beside the records."""
+    of_study = options.of_tables(STUDY)
+    write_json(Path(paths.STUDY.format(digest=digest(of_study))), of_study)
+
+
+def finished(*stages):
+    """Whether tables, plots and report could be made of what there is; or some of them, by the names of their stages."""
     given = ["--unfinished", paths.UNFINISHED, "--report", options.report(STUDY)]
+    given += [f"--stage={stage}" for stage in stages]
     command = [sys.executable, "-m", "dliflow", "finish", *given, "--"]
     environment = {**os.environ, "PYTHONPATH": "workflow"}
     try:
@@ -138,6 +174,9 @@ onstart:
     # hundred jobs that took a tenth of the processors away from measurements. Jobs on this machine need no such bound.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+        engine.choose_among_few(workflow.scheduler, measures)
+    engine.keep_the_plan(workflow.dag, "convert")
+    tell_the_tables()
     check_launch()
     Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
     # Until the tables are made anew, what people read is not complete.
@@ -153,21 +192,26 @@ onstart:
 onsuccess:
     if DISPLAY is not None:
         DISPLAY.end()
+    release_nodes()
     if in_this_run("profile"):
         terminal.last(f"\n{Path(paths.PROFILES).read_text(encoding='utf-8').rstrip()}")
     if in_this_run("report"):
         terminal.last(f"\n{Path(paths.SUMMARY).read_text(encoding='utf-8').rstrip()}")
 
 
-# After failures, or when it was stopped: make tables, plots and report of what there is, and say what happened. The marks
-# go first, so that whatever becomes of the rest the study is not finished. A run for single files that has no tables among
-# them knows nothing of the other rows, and leaves tables and report alone.
+# After failures: make tables, plots and report of what there is, and say what happened. When it was stopped only the
+# tables, which take seconds: no row may have figures that today's configuration did not make. The marks go first, so that
+# whatever becomes of the rest the study is not finished. A run for single files that has no tables among them knows nothing
+# of the other rows, and leaves tables and report alone.
 onerror:
     if DISPLAY is not None:
         DISPLAY.end()
     marks.remove(paths.MARKS.values())
-    compare_the_rest()
     failed = workflow.scheduler.failed
+    in_a_hurry = stopped(failed)
+    if not in_a_hurry:
+        compare_the_rest()
+    release_nodes()
     remember(failed)
     waiting = sum(
         job not in failed and job.rule.name not in ("all", *paths.MARKS) for job in workflow.dag.needrun_jobs()
@@ -175,5 +219,7 @@ onerror:
     end = partial(ending.failed, [str(job.log[0]) for job in failed], waiting, command=ending.again(sys.orig_argv))
     terminal.last(end(summary=None))
     if in_this_run("tables"):
-        if finished():
+        if in_a_hurry:
+            finished("tables")
+        elif finished():
             terminal.last(end(summary=Path(paths.SUMMARY).read_text(encoding="utf-8")))

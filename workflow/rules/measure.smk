@@ -30,6 +30,7 @@ rule sweep:
     input:
         environment=lambda w: needs_interpreter(w.framework),
         converted=converted_of,
+        built=built_of,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
         anchor_environment=needs_interpreter(plan.ANCHOR),
@@ -38,11 +39,12 @@ rule sweep:
     log:
         paths.log(paths.SWEEP),
     priority: lambda w: plan.turn(paths.SWEEP.format(**w), int(w.group), CONFIG["latency"])
+    localrule: not HANDED_OVER
     conda:
         "../../envs/dliflow.yaml"
     resources:
+        **whole_node(),
         timeout_s=CONFIG["latency"]["timeout_s"],
-        machine=1000,
     params:
         code=lambda w: code(*MEASURED_BY, f"frameworks.{w.framework}"),
         python=lambda w: options.interpreter(STUDY, w.framework),
@@ -61,8 +63,8 @@ use rule sweep as throughput with:
         paths.log(paths.THROUGHPUT),
     priority: lambda w: plan.turn(paths.THROUGHPUT.format(**w), int(w.group), CONFIG["throughput"])
     resources:
+        **whole_node(),
         timeout_s=CONFIG["throughput"]["timeout_s"],
-        machine=1000,
     params:
         code=lambda w: code(*MEASURED_BY, f"frameworks.{w.framework}"),
         python=lambda w: options.interpreter(STUDY, w.framework),
@@ -84,11 +86,12 @@ rule tune:
         paths.TUNE,
     log:
         paths.log(paths.TUNE),
+    localrule: not HANDED_OVER
     conda:
         "../../envs/dliflow.yaml"
     resources:
+        **whole_node(),
         timeout_s=CONFIG["tune"]["timeout_s"] if CONFIG["tune"] else 0,
-        machine=1000,
     params:
         code=lambda w: code("stages.tune", *MEASURED_BY[1:], f"frameworks.{w.framework}"),
         python=lambda w: options.interpreter(STUDY, w.framework),
@@ -104,26 +107,28 @@ rule compare:
     input:
         environments=lambda w: [needs_interpreter(name) for name in frameworks_of_candidates(w)],
         converted=of_candidates(paths.CONVERTED),
+        built=built_of_candidates,
         sweep=of_candidates(paths.SWEEP),
         parity=of_candidates(paths.PARITY),
         tune=tuned_of,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
         anchor_environment=needs_interpreter(plan.ANCHOR),
-        before=lambda w: plan.compared_before(PLAN, **setting_of(w)) if w.batch_size == paths.SIZES else [],
+        before=compared_before,
     output:
         paths.COMPARE,
     log:
         paths.log(paths.COMPARE),
+    localrule: not HANDED_OVER
     conda:
         "../../envs/dliflow.yaml"
     resources:
+        **whole_node(),
         timeout_s=CONFIG["compare"]["timeout_s"],
-        machine=1000,
     params:
-        code=code("stages.compare", *MEASURED_BY[1:], *(f"frameworks.{f}" for f in CONFIG["frameworks"])),
+        code=code("stages.rounds", *MEASURED_BY[1:], *(f"frameworks.{f}" for f in CONFIG["frameworks"])),
         anchor_python=STUDY.anchor_python,
         environment=VARIABLES,
         options=lambda w: options.compare(STUDY, w.node, w.model, w.device, size_of(w)),
     shell:
-        here("compare", WITH_ANCHOR, "--out {output:q}")
+        here("rounds", WITH_ANCHOR, "--out {output:q}")

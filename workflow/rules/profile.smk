@@ -11,11 +11,12 @@ rule profile_one:
         paths.PROFILE,
     log:
         paths.log(paths.PROFILE),
+    localrule: not HANDED_OVER
     conda:
         "../../envs/{framework}.yaml"
     resources:
+        **whole_node(),
         timeout_s=CONFIG["latency"]["timeout_s"],
-        machine=1000,
     params:
         code=lambda w: code("stages.profile", f"frameworks.{w.framework}", f"profiling.{w.framework}"),
         python=lambda w: STUDY.python(w.framework),

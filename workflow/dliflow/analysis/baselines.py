@@ -9,6 +9,9 @@ from typing import Any, NamedTuple, Optional
 import pandas as pd
 
 from dliflow import frameworks
+from dliflow.analysis.columns import CALLED
+from dliflow.configuration import PYTHON
+from dliflow.study import plan
 
 # What an image is known by in a file of predictions; two predictions of it can be compared when all of it is the same.
 IMAGE = ["file", "sha256", "label"]
@@ -24,23 +27,27 @@ class Choice(NamedTuple):
 
 
 def name(key: Key) -> str:
-    """`mxnet-hybrid-fp32`."""
-    return "-".join(key[1:4])
+    """`mxnet-python-hybrid-fp32`."""
+    named = dict(zip(plan.IDENTITY, key))
+    return "-".join(named[column] for column in CALLED)
 
 
 def candidates(key: Key, reference: str) -> list[Key]:
-    """Whatever can be the baseline, best first: FP32 of the same framework, its own variant before others, and last of
-    the reference runtime. FP32 itself is compared with the reference runtime's, whose first variant has none.
+    """Whatever can be the baseline, best first: FP32 of the same framework, its own API and variant before others, and
+    last of the reference runtime. FP32 itself is compared with the reference runtime's in Python, whose first variant
+    has none.
 
     Args:
         reference: the framework of the model's source format.
     """
-    model, framework, variant, precision, device = key
-    homes = [(reference, other) for other in frameworks.variants(reference)]
+    model, framework, api, variant, precision, device = key
+    homes = [(reference, PYTHON, other) for other in frameworks.variants(reference)]
     if precision == "fp32":
-        runs = homes[: homes.index((framework, variant))] if framework == reference else homes
+        mine = (framework, api, variant)
+        runs = homes[: homes.index(mine)] if mine in homes else homes
     else:
-        runs = [(framework, variant), *((framework, other) for other in frameworks.variants(framework)), *homes]
+        in_python = [(framework, PYTHON, other) for other in (variant, *frameworks.variants(framework))]
+        runs = [(framework, api, variant), *in_python, *homes]
     return [(model, *run, "fp32", device) for run in dict.fromkeys(runs)]
 
 

@@ -15,10 +15,26 @@ MIXED = "varies"  # the unit of a column in which each row has its own
 # What identifies a configuration of a model, and one where it is measured; what one latency figure belongs to, what
 # shares a section of the report, and what one comparison belongs to.
 CONFIGURATION = plan.IDENTITY
+CALLED = ("framework", "api", "variant", "precision")  # what a baseline is called by
 MEASURED = (*CONFIGURATION, "node", "scenario", "parameters")
 POINT = (*MEASURED, "batch_size")
 SETTING = plan.SETTING
 COMPARED = (*SETTING, "batch_size")
+
+
+# What spreadsheets take for the beginning of a formula, which can be in a model's file that others have made.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+QUOTE = "'"
+
+
+def inert(text: str | None) -> str | None:
+    """A text as a table has it: behind an apostrophe where a spreadsheet would take it for a formula."""
+    return QUOTE + text if isinstance(text, str) and text.lstrip(QUOTE).startswith(FORMULA) else text
+
+
+def meant(text: str) -> str:
+    """The text that stands in a table as `inert` makes it."""
+    return text[1:] if text.startswith(QUOTE) and text.lstrip(QUOTE).startswith(FORMULA) else text
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,7 @@ def several(names: str, kind: str, unit: str, meaning: str, empty: str) -> tuple
 
 MODEL = Column("model", TEXT, "", "name of the file in `config/models`", "never")
 FRAMEWORK = Column("framework", TEXT, "", "name of the file in `workflow/dliflow/frameworks`", "never")
+API = Column("api", TEXT, "", "`python` or `cpp`: in which language the framework was called", "never")
 VERSION = Column("framework_version", TEXT, "", "the version that ran, as the framework tells", "nothing ran")
 VARIANT = Column("variant", TEXT, "", "way of running the framework; `default` where there is only one", "never")
 PRECISION = Column("precision", TEXT, "", "`fp32`, `fp16`, `bf16`, `int8`", "never")
@@ -77,7 +94,8 @@ REASON = Column(
 RUN = (MODEL, FRAMEWORK, VERSION, VARIANT, PRECISION, DEVICE)
 SHARED = (*RUN, STATUS, REASON)
 
-NODE = Column("node", TEXT, "", "what the machine is called (`node` in the config)", "never")
+NODE = Column("node", TEXT, "", "what the machine is called (`nodes` in the config)", "never")
+CPU = Column("cpu", TEXT, "", "the model of the CPU, as it was found", "never")
 SCENARIO = Column(
     "scenario", TEXT, "", "`latency`: one request after another; `throughput`: several in flight at a time", "never"
 )
@@ -162,6 +180,7 @@ PARITY = (
         "not `ok`, or any is accepted",
     ),
     RECORD,
+    API,
 )
 
 UNEVALUATED, UNCOMPARED = "nothing was evaluated", "no `baseline`"
@@ -179,9 +198,10 @@ ACCURACY = (
         "baseline",
         TEXT,
         "",
-        "what the next columns compare with, `framework-variant-precision`: FP32 of the same framework and variant; "
-        "for FP32, that of the reference runtime, whose first variant is the reference itself. Where that is not `ok` "
-        "or saw other images, the next of: FP32 of another variant, of the reference runtime",
+        "what the next columns compare with, `framework-api-variant-precision`: FP32 of the same framework, API and "
+        "variant; for FP32, that of the reference runtime, whose first variant in Python is the reference itself. "
+        "Where that is not `ok` or saw other images, the next of: FP32 in Python, of another variant, of the reference "
+        "runtime",
         "not `ok`, it is the reference itself, or none of them is well",
     ),
     Column(
@@ -295,6 +315,7 @@ ACCURACY = (
         "share of them change its class; rounded up to two digits",
         "no `loss_bound`, it is told already, or so many change their class that only labels can tell",
     ),
+    API,
 )
 
 SETTINGS = Column(
@@ -420,6 +441,9 @@ PERFORMANCE = (
         NOT_TUNED,
     ),
     *ends("tuned_ratio", "ratio", "its 95 % interval", NOT_TUNED),
+    API,
+    replace(CPU, empty=UNMEASURED),
+    *several("kernel microcode", TEXT, "", "of the machine, as they were found", f"{UNMEASURED}, or not told"),
 )
 
 SILENT = "no figures"  # of a session that left none
@@ -475,7 +499,8 @@ MEASUREMENTS = (
         "and from memory",
         SILENT,
     ),
-    *several("cpu hostname", TEXT, "", "the machine, as it was found", SILENT),
+    replace(CPU, empty=SILENT),
+    Column("hostname", TEXT, "", "the machine's name, as it was found", SILENT),
     Column("finished_at", TEXT, "ISO 8601, UTC", "when the record was written", SILENT),
     RECORD,
     Column("distinct_batches", WHOLE, "count", "batches over which the requests rotated", SILENT),
@@ -508,6 +533,8 @@ MEASUREMENTS = (
         "no figures, or not told by the system",
     ),
     replace(ENERGY, empty="no figures, or the machine does not tell"),
+    API,
+    *several("kernel microcode", TEXT, "", "of the machine, as they were found", f"{SILENT}, or not told"),
 )
 
 UNRUN = "it did not run"
@@ -518,16 +545,16 @@ COMPARISON = (
         TEXT,
         "",
         "`leaders`: the fastest ones against the first of them; `precision`: against FP32 of the same framework; "
-        "`tuning`: against default launch parameters; `version`: against an older version of the framework; "
-        "`batch size`: the fastest of each batch size against that of the most images per second",
+        "`tuning`: against default launch parameters; `api`: C++ against Python; `version`: against an older version "
+        "of the framework; `batch size`: the fastest of each batch size against that of the most images per second",
         UNRUN,
     ),
     Column(
         "first",
         TEXT,
         "",
-        "framework-variant-precision-parameters, with `@version` where it is the older one, and with `:` and the batch "
-        "size where batch sizes were compared",
+        "framework-api-variant-precision-parameters, with `@version` where it is the older one, and with `:` and the "
+        "batch size where batch sizes were compared",
         UNRUN,
     ),
     Column("first_version", TEXT, "", "the framework's version", UNRUN),
@@ -703,6 +730,7 @@ PROFILE = (
     Column("requests", WHOLE, "count", "requests with the profiler on, after the warm-up", UNPROFILED),
     Column("profiler", TEXT, "", "what told", UNPROFILED),
     RECORD,
+    API,
 )
 
 DISTRIBUTIONS = (
@@ -721,6 +749,7 @@ DISTRIBUTIONS = (
         "never",
     ),
     Column("latency_max_ms", NUMBER, "ms", "the longest request", "never"),
+    API,
 )
 
 BUDGETED = "no `p99_budget_ms`, or no `latency_p99_ms` in an `ok` row"
@@ -809,6 +838,7 @@ THROUGHPUT = (
         UNMEASURED,
     ),
     replace(RECORD, meaning="path of the record of the first group, or of the first that failed"),
+    API,
 )
 
 NOT_THE_WINNER = "not the race's winner, or that was the default"
@@ -880,6 +910,7 @@ TUNING = (
     STATUS,
     REASON,
     RECORD,
+    API,
 )
 
 NOT_LOADED, NOT_EVALUATED = "not of requests in flight together", "not of quality"
@@ -933,6 +964,34 @@ CHANGES = (
     Column("images", WHOLE, "count", "images behind it", "it rests on none, or on each side's own"),
     *several("old_told new_told", TEXT, "", "status with its reason, or warnings", "`kind` is another one, or none"),
     WARNINGS,
+    API,
+)
+
+OF_ONE = "one of the two has no interval"
+NODES = (
+    *RUN,
+    *MEASURED_AT,
+    Column("against", TEXT, "", "the first node of the study that has figures for the same", "never"),
+    replace(CPU, empty="not told"),
+    Column("against_cpu", TEXT, "", "the CPU of that node", "not told"),
+    Column("against_version", TEXT, "", "the framework's version there", "never"),
+    Column("latency_reference_ms", NUMBER, "ms", "the latency on this node, at its own reference state", "never"),
+    Column("against_reference_ms", NUMBER, "ms", "the latency on that node, at its own reference state", "never"),
+    Column("ratio", NUMBER, "ratio", "the former over the latter: below 1 this node is faster", "never"),
+    *ends("ratio", "ratio", "its 95 % interval, from those of both latencies", OF_ONE),
+    Column("latency_p50_ms", NUMBER, "ms", "the latency on this node, as measured", "never"),
+    Column("against_p50_ms", NUMBER, "ms", "the latency on that node, as measured", "never"),
+    Column("measured_ratio", NUMBER, "ratio", "the former over the latter", "never"),
+    *ends("measured_ratio", "ratio", "its 95 % interval, from those of both latencies", OF_ONE),
+    Column(
+        "anchor_ratio",
+        NUMBER,
+        "ratio",
+        "what the anchor takes at this node's reference state over what it takes at that node's",
+        "it has other numbers of threads on them, and so other work",
+    ),
+    Column("verdict", TEXT, "", "by the interval of `ratio`: `faster`, `slower` or `no difference shown`", "never"),
+    API,
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -947,6 +1006,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "throughput": THROUGHPUT,
     "tuning": TUNING,
     "changes": CHANGES,
+    "nodes": NODES,
 }
 
 

@@ -9,13 +9,14 @@ groups' log ratios.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
 from dliflow import frameworks
 from dliflow.analysis import state
+from dliflow.configuration import CPP, PYTHON
 from dliflow.study import plan
 
 FIRST, SECOND, TIE = "first is faster", "second is faster", "no difference shown"
@@ -26,7 +27,7 @@ Groups = Sequence[Mapping[str, Any]]
 
 
 class Pair(NamedTuple):
-    """Two members to set against each other, and why: leaders, precision, tuning, version or batch size."""
+    """Two members to set against each other, and why: leaders, precision, tuning, api, version or batch size."""
 
     first: str
     second: str
@@ -62,7 +63,7 @@ class States(NamedTuple):
 
 
 def name(member: Mapping[str, Any]) -> str:
-    """`openvino-default-int8-default`: what a member is called in records.
+    """`openvino-python-default-int8-default`: what a member is called in records.
 
     An older version has `@2025.3.0` behind, and in a comparison of batch sizes each member `:4`.
     """
@@ -135,22 +136,32 @@ def choose(
         estimates: theirs, by the same names.
         most: how many leaders at most.
         older: for a configuration the same in an older version, where there is one. It is asked for the leaders, and
-            for the fastest of each framework, so that each whose version changed meets its old self; these meet the
-            other versions that stand beside them in the study, too.
+            for the fastest of each framework, so that each whose version changed meets its old self. The same ones meet
+            the other versions that stand beside them in the study, and themselves in the other language, where the
+            study has them.
     """
     first = leaders(estimates, most)
     chosen = {called: members[called] for called in first}
     pairs = [Pair(first[0], other, "leaders") for other in first[1:]]
     for called in dict.fromkeys([*first, *_fastest_of_frameworks(members, estimates)]):
         before, among = older(members[called]), list(members.values())
-        against = [(members[called], *each) for each in references(members[called], among)] if called in first else []
-        against += [(newer, other, "version") for newer, other in versions(members[called], among)]
-        for one, other, purpose in (*against, *([(members[called], before, "version")] if before else [])):
-            chosen |= {name(one): one, name(other): other}
-            pair = Pair(name(one), name(other), purpose)
-            if not any({pair.first, pair.second} == {known.first, known.second} for known in pairs):
+        against = references(members[called], among) if called in first else []
+        against += [(before, "version")] if before else []
+        beside = versions(members[called], among)
+        known = {**members, **{name(other): other for other, _ in against}}
+        meeting = [Pair(called, name(other), purpose) for other, purpose in against]
+        meeting += [Pair(name(newer), name(other), "version") for newer, other in beside]
+        for pair in (*meeting, *languages(members[called], members)):
+            chosen |= {each: known[each] for each in pair[:2]}
+            if not any({pair.first, pair.second} == {earlier.first, earlier.second} for earlier in pairs):
                 pairs.append(pair)
     return list(chosen.values()), pairs
+
+
+def languages(member: Mapping[str, Any], members: Collection[str]) -> list[Pair]:
+    """C++ against Python of the same configuration, where both can be compared."""
+    pair = Pair(name({**member, "api": CPP}), name({**member, "api": PYTHON}), "api")
+    return [pair] if {pair.first, pair.second} <= set(members) else []
 
 
 def _fastest_of_frameworks(members: Mapping[str, dict[str, Any]], estimates: Mapping[str, state.Estimate]) -> list[str]:
@@ -169,6 +180,10 @@ class Rounds(NamedTuple):
     """float64: logarithm of the ratio of both medians, each over its batch size."""
     anchor: np.ndarray
     """float64: logarithm of the anchor beside both bursts, ms."""
+
+    def against(self, times: float) -> Rounds:
+        """The same, had the second member taken so many times as long: to ask if the first is slower than that."""
+        return self._replace(ratio=self.ratio - math.log(times))
 
 
 def rounds(groups: Groups, pair: Pair) -> Rounds:
@@ -193,7 +208,12 @@ def _rounds(groups: Groups, pair: Pair) -> Iterator[tuple[int, int, float, float
 
 def ratio(groups: Groups, pair: Pair, confidence: float = 0.95) -> Ratio:
     """The ratio over all groups where the anchor takes as long as in the median over all bursts."""
-    return read_off(rounds(groups, pair), float(np.median(_anchors(groups))), confidence)
+    return read_off(rounds(groups, pair), reference(groups), confidence)
+
+
+def reference(groups: Groups) -> float:
+    """Logarithm of what the anchor takes in the median over all bursts, ms: the state that ratios are read off at."""
+    return float(np.median(_anchors(groups)))
 
 
 def at_state(groups: Groups, pair: Pair, confidence: float = 0.95) -> States:
@@ -230,15 +250,15 @@ def read_off(of_pair: Rounds, reference: float, confidence: float) -> Ratio:
     return Ratio(math.exp(mean.value), state.interval(mean, confidence), slope.value)
 
 
-def confidence(pairs: Sequence[Pair]) -> float:
-    """Of each pair's interval, so that all hold at once in 95 of 100 comparisons (Bonferroni)."""
-    return 1 - 0.05 / max(len(pairs), 1)
+def confidence(pairs: Collection[Any], level: float = 0.95) -> float:
+    """Of each pair's interval, so that all hold at once in this share of comparisons (Bonferroni)."""
+    return 1 - (1 - level) / max(len(pairs), 1)
 
 
 def decided(groups: Groups, pairs: Sequence[Pair], width: float) -> bool:
     """Whether every pair is known: who is faster, or the ratio to ± this share of it."""
-    reference, sure = float(np.median(_anchors(groups))), confidence(pairs)
-    return all(settled(rounds(groups, pair), reference, sure, width) for pair in pairs)
+    at, sure = reference(groups), confidence(pairs)
+    return all(settled(rounds(groups, pair), at, sure, width) for pair in pairs)
 
 
 def settled(of_pair: Rounds, reference: float, confidence: float, width: float) -> bool:
@@ -277,19 +297,25 @@ def until_decided(
 
 
 def groups_needed(groups: Groups, pair: Pair, width: float, confidence: float) -> Optional[int]:
+    """How many groups more would decide a pair, as `more_groups` tells."""
+    return more_groups(rounds(groups, pair), reference(groups), width, confidence)
+
+
+def more_groups(of_pair: Rounds, reference: float, width: float, confidence: float) -> Optional[int]:
     """How many groups more would decide a pair, as intervals shrink with the root of their number.
 
     0 where its interval excludes 1 or is narrow; None where there is none yet, or where they would be over 10 000.
     """
-    of_pair = ratio(groups, pair, confidence)
-    if of_pair.interval is None:
+    known = read_off(of_pair, reference, confidence)
+    if known.interval is None:
         return None
-    if of_pair.verdict != TIE or _narrow(of_pair, width):
+    if known.verdict != TIE or _narrow(known, width):
         return 0
-    count = len(np.unique(rounds(groups, pair).group))
-    target = max(math.log1p(width), abs(math.log(of_pair.ratio)))
-    more = max(1, math.ceil(count * ((_half(of_pair.interval) / target) ** 2 - 1)))
-    return more if more <= MOST_GROUPS else None
+    count = len(np.unique(of_pair.group))
+    target = max(math.log1p(width), abs(math.log(known.ratio)))
+    if _half(known.interval) > target * math.sqrt(1 + MOST_GROUPS / count):
+        return None
+    return max(1, math.ceil(count * ((_half(known.interval) / target) ** 2 - 1)))
 
 
 def _half(interval: tuple[float, float]) -> float:

@@ -128,24 +128,23 @@ def _anchors(groups: Sequence[dict[str, Any]]) -> str | None:
     return f"the anchor was not the same in all groups ({'; '.join(kinds)}): they cannot be compared; measure all again"
 
 
-def _vague(half_width: Optional[float]) -> str | None:
-    """Is the latency at the reference state hardly known?"""
-    if half_width is None:
-        return "one session: no interval; raise latency.groups"
-    if half_width <= VAGUE:
-        return None
-    return f"the latency at the reference state is known to ± {half_width:.0%} only; raise latency.groups"
-
-
-def of_point(sessions: Sequence[Seen], half_width: Optional[float]) -> list[str]:
-    """Warnings about a configuration at a batch size.
+def of_interval(half_width: Optional[float]) -> list[str]:
+    """Is the latency at the reference state hardly known?
 
     Args:
-        half_width: of the latency at the reference state: half its interval, as a share of it; None for no interval.
+        half_width: half its interval, as a share of it; None for no interval.
     """
+    if half_width is None:
+        return ["one session: no interval; raise latency.groups"]
+    if half_width <= VAGUE:
+        return []
+    return [f"the latency at the reference state is known to ± {half_width:.0%} only; raise latency.groups"]
+
+
+def of_point(sessions: Sequence[Seen]) -> list[str]:
+    """Warnings about a configuration at a batch size, beside that of its interval."""
     groups, usable_cpus = _groups(sessions), sessions[0].usable_cpus
     possible = [
-        _vague(half_width),
         _anchors(groups),
         _same_batch(sessions),
         _outside(sessions),

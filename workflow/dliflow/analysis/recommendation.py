@@ -150,6 +150,9 @@ class Contest:
 
     At a batch size the order is that of the ranking. Over several of them the best of each is compared, so nobody
     counts as better than what ranking calls the fastest of its batch size.
+
+    A set of candidates is a whole number here, in which the bit 0 stands for the first of the order: thousands of
+    constraints are decided, and each of them asks who is in two sets, and which of these comes first.
     """
 
     def __init__(self, candidates: Sequence[Candidate], objective: str, size: Optional[int], of: Ranking, busy: bool):
@@ -157,7 +160,7 @@ class Contest:
         self.withheld = busy and objective != MEMORY
         chosen = [place for place, one in enumerate(candidates) if size in (None, one.size) and self._takes(one)]
         self.order = sorted(chosen, key=self._key)
-        self._verdicts: dict[tuple[int, int], str] = {}
+        self._beside_best: dict[int, tuple[int, int]] = {}
         self._decided: dict[tuple, Outcome] = {}
 
     def _takes(self, one: Candidate) -> bool:
@@ -180,22 +183,13 @@ class Contest:
         """By how many a latency is divided."""
         return 1 if self.objective == LATENCY else one.size * (one.in_flight or 1)
 
-    def verdict(self, place: int, best: int) -> str:
+    def verdict(self, one: Candidate, best: Candidate) -> str:
         """On a candidate beside the best one: TIE, UNDECIDED or SLOWER, which here stands for worse, too."""
-        if (place, best) not in self._verdicts:
-            self._verdicts[(place, best)] = self._beside(self.candidates[place], self.candidates[best])
-        return self._verdicts[(place, best)]
-
-    def _beside(self, one: Candidate, best: Candidate) -> str:
         if self.objective == MEMORY:
             assert one.memory is not None and best.memory is not None
             return SLOWER if one.memory.low > best.memory.high else UNDECIDED
         weight = self._images(best) / self._images(one)
         return self.of.beside(one.standing, best.standing, rounds=self.objective != THROUGHPUT).verdict(weight)
-
-    def best(self, among: frozenset[int]) -> Optional[int]:
-        """The first of these."""
-        return next((place for place in self.order if place in among), None)
 
     def decide(self, fits: Fits, keeps: Fits, kind: str) -> Outcome:
         """The answer under constraints.
@@ -205,47 +199,64 @@ class Contest:
             keeps: who keeps the bound of quality, which is of this kind.
         """
         certain, possible = fits.certain & keeps.certain, fits.possible & keeps.possible
-        best, first = self.best(certain), self.best(possible)
-        if first is None:
+        if not possible:
             return Outcome(self.objective, NO)
         if self.withheld:
             return Outcome(self.objective, UNKNOWN, why=(MACHINE,))
-        why = tuple(reason for reason, one in ((LATENCY, fits), (kind, keeps)) if first not in one.certain)
-        if best is None:
-            return self._named(UNKNOWN, first, possible)._replace(why=why)
-        named = self._named(YES, best, certain)
-        return named if first == best else named._replace(perhaps=first, why=why)
+        first = leading(possible)
+        why = tuple(reason for reason, one in ((LATENCY, fits), (kind, keeps)) if not one.certain >> first & 1)
+        if not certain:
+            return self._named(UNKNOWN, first, possible, None, why)
+        best = leading(certain)
+        return self._named(YES, best, certain, *((None, ()) if first == best else (first, why)))
 
-    def _named(self, answer: str, best: int, among: frozenset[int]) -> Outcome:
-        if (answer, best, among) not in self._decided:
-            by_verdict: dict[str, list[int]] = {TIE: [], UNDECIDED: [], SLOWER: []}
-            for place in self.order:
-                if place in among and place != best:
-                    by_verdict[self.verdict(place, best)].append(place)
-            ties, undecided = by_verdict[TIE], by_verdict[UNDECIDED]
-            more = self._more(best, ties) if self.objective != MEMORY else None
-            self._decided[(answer, best, among)] = Outcome(
-                self.objective, answer, best, tuple(ties), tuple(undecided), more=more
-            )
-        return self._decided[(answer, best, among)]
+    def _named(self, answer: str, best: int, among: int, perhaps: Optional[int], why: tuple[str, ...]) -> Outcome:
+        """An outcome with those who stand beside the best one; numbers are places in the order."""
+        ties, undecided = (beside & among for beside in self._beside(best))
+        known = (answer, best, ties, undecided, perhaps, why)
+        if known not in self._decided:
+            level, apart = self._places(ties), self._places(undecided)
+            more = self._more(self.order[best], level) if self.objective != MEMORY else None
+            named = None if perhaps is None else self.order[perhaps]
+            self._decided[known] = Outcome(self.objective, answer, self.order[best], level, apart, named, why, more)
+        return self._decided[known]
+
+    def _beside(self, best: int) -> tuple[int, int]:
+        """Those that are not told apart from the best one: by rounds, and by separate measurements."""
+        if best not in self._beside_best:
+            verdicts = [self.verdict(self.candidates[place], self.candidates[self.order[best]]) for place in self.order]
+            verdicts[best] = SLOWER  # not beside itself
+            self._beside_best[best] = (members(one == TIE for one in verdicts),
+                                       members(one == UNDECIDED for one in verdicts))  # fmt: skip
+        return self._beside_best[best]
+
+    def _places(self, among: int) -> tuple[int, ...]:
+        return tuple(place for number, place in enumerate(self.order) if among >> number & 1)
 
     def _more(self, best: int, ties: Sequence[int]) -> Optional[More]:
         return self.of.more_of([self.candidates[place].standing for place in (best, *ties)]) if ties else None
 
 
 class Fits(NamedTuple):
-    """Who keeps a constraint: for certain, and who may."""
+    """Who keeps a constraint, as sets of a contest: for certain, and who may."""
 
-    certain: frozenset[int]
-    possible: frozenset[int]
+    certain: int
+    possible: int
 
 
-def fits(bounds: Mapping[int, Bounds], limit: float) -> Fits:
-    """Who stays at or below a limit; `inf` is none."""
-    return Fits(
-        frozenset(place for place, one in bounds.items() if one.high <= limit),
-        frozenset(place for place, one in bounds.items() if one.low <= limit),
-    )
+def members(chosen: Iterable[bool]) -> int:
+    """Those of an order that are chosen, as a set."""
+    return sum(1 << number for number, one in enumerate(chosen) if one)
+
+
+def fits(bounds: Sequence[Bounds], limit: float) -> Fits:
+    """Who of an order stays at or below a limit; `inf` is none."""
+    return Fits(members(one.high <= limit for one in bounds), members(one.low <= limit for one in bounds))
+
+
+def leading(among: int) -> int:
+    """The first of a set that is not empty."""
+    return (among & -among).bit_length() - 1
 
 
 def ends(bounds: Iterable[Bounds], most: float = math.inf) -> list[float]:
@@ -255,13 +266,11 @@ def ends(bounds: Iterable[Bounds], most: float = math.inf) -> list[float]:
 
 def steps(contest: Contest, kind: str) -> list[Steps]:
     """All answers of a contest: for accepted shares from 0 on, by latency budget; neighbours differ."""
-    chosen = {place: contest.candidates[place] for place in contest.order}
-    latencies = {place: one.latency for place, one in chosen.items()}
-    costs = {place: one.quality.within(kind) for place, one in chosen.items()}
-    by_budget = [(budget, fits(latencies, budget)) for budget in ends(latencies.values())]
-    by_budget.append((math.inf, fits(latencies, math.inf)))
+    chosen = [contest.candidates[place] for place in contest.order]
+    latencies, costs = [one.latency for one in chosen], [one.quality.within(kind) for one in chosen]
+    by_budget = [(budget, fits(latencies, budget)) for budget in (*ends(latencies), math.inf)]
     table = []
-    for share in ends(costs.values(), 1 + 1e-9):
+    for share in ends(costs, 1 + 1e-9):
         keeps = fits(costs, share)
         row = [(budget, contest.decide(within, keeps, kind)) for budget, within in by_budget]
         merged = first_of_runs(row, lambda one: one[1])

@@ -50,11 +50,12 @@ def _needed(study: Study) -> set[Path]:
 
 
 def _made() -> Iterator[Path]:
-    """What is measured or converted: records with what lies beside them, manifests and folders of models."""
+    """What is measured, converted or built: records with what lies beside them, manifests and folders."""
     results = Path(paths.RESULTS)
     for stage in ("parity", "accuracy", "sweep", "throughput", "tune", "compare", "profile"):
         yield from (path for path in (results / stage).rglob("*") if path.is_file())
     yield from (results / "models").glob("*/*")
+    yield from (results / "cpp").glob("*")
 
 
 def _belongs(path: Path, kept: Collection[Path]) -> bool:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -52,6 +53,7 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"dliflow.conversion.{module}")
 
 
+@cache
 def converter(name: str, precision: str, environments: Path = Path("envs")) -> str:
     """The framework in whose environment the conversion to a framework and precision runs.
 

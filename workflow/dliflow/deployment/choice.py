@@ -14,7 +14,7 @@ from dliflow.report import answer
 from dliflow.report.read import Tables
 from dliflow.study import paths
 
-POINT = (*CONFIGURATION, "node", "parameters", "batch_size")  # a row by what the name of its folder tells, and its node
+POINT = (*CONFIGURATION, "node", "parameters", "batch_size")  # a row by what the path of its folder tells
 
 
 def goal(text: str) -> Goal:

@@ -160,6 +160,7 @@ def render(deployed: Deployed, heading: str, pins: Collection[str] = ()) -> Opti
         "heading": heading,
         "precision": configuration.precision,
         "variant": configuration.variant,
+        "device": configuration.device,
         "batch_size": deployed.batch_size,
         "scores": deployed.scores,
         "files": deployed.files,

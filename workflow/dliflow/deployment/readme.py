@@ -61,6 +61,7 @@ def render(
     python: str,
     pins: str,
     runs: bool = True,
+    compiled: Sequence[str],
 ) -> str:
     """The README.
 
@@ -72,6 +73,7 @@ def render(
         python: the version that was measured, `3.11`.
         pins: the text of `requirements.txt`.
         runs: whether the framework's template, if it has one, is for its version.
+        compiled: the lines that compile its program in C++; none where it is one in Python.
     """
     row, entry = place.row, deployed.entry
     framework = row["framework"]
@@ -97,7 +99,8 @@ def render(
             *figures.quality(tables, row),
             *figures.circumstances(row, record),
         ],
-        program=runs and template.exists(),
+        program=(runs and template.exists()) or bool(compiled),
+        compiled=list(map(Code, compiled)),
         template=Code(f"workflow/dliflow/deployment/{template.name}"),
         python=python,
         builds="+cpu" in pins,

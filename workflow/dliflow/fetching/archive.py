@@ -136,11 +136,13 @@ def belongs(name: str, to: str) -> bool:
     """Whether a file is another one, lies in a folder of its name, or is a part of it.
 
     Parts are called like `model.bin` of `model.xml`, `model.onnx.data` or `model.onnx_data` of `model.onnx`,
-    `net-0000.params` of `net-symbol.json`.
+    `net-0000.params` of `net-symbol.json`. Of a .prototxt every .caffemodel beside it is one, whatever its name.
     """
     if name == to or name.startswith(f"{to}/"):
         return True
     folder, _, last = to.rpartition("/")
+    if last.endswith(".prototxt") and name.endswith(".caffemodel") and name.rpartition("/")[0] == folder:
+        return True
     stem = (last.rpartition(".")[0] or last).removesuffix("-symbol")
     beginning = f"{folder}/{stem}" if folder else stem
     return name.startswith((f"{beginning}.", f"{beginning}-", f"{to}_"))

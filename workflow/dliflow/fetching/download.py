@@ -29,6 +29,8 @@ from dliflow.files import read_json, write_json
 BLOCK = 1 << 16
 REDIRECTS = 10
 MIRRORS = "DLIFLOW_MIRRORS"
+KEPT_FREE = 1 << 28  # bytes of the disk that no download takes
+UNKNOWN = 1 << 35  # bytes at most of a file of which neither the registry nor the server tells the size
 PASSING = (408, 425, 429, *range(500, 600))  # statuses after which another attempt may go well
 
 Report = Callable[[int, Optional[int]], None]
@@ -63,7 +65,7 @@ class _CutOff(Exception):
 
 
 class _TooMuch(Exception):
-    """More came than the file is to have."""
+    """More came than the file may have; the text is how much."""
 
 
 def file_name(url: str) -> str:
@@ -217,7 +219,7 @@ def _transfer(location: dict[str, Any], part: Path, stall_s: float, report: Repo
         else:
             _notes(part).unlink(missing_ok=True)  # without it the next attempt begins anew
         with _writing(url, part, bound), open(part, "ab" if start else "wb") as stream:
-            _copy(response, stream, start, bound, report)
+            _copy(response, stream, start, _most(part, start, bound), bound, report)
     if bound is not None and _size(part) != bound:
         raise _CutOff(f"cut off after {_size(part):,} of {bound:,} bytes")
 
@@ -242,8 +244,9 @@ def _connection(url: str, headers: dict[str, str], stall_s: float) -> Iterator[r
                 return
             following = urljoin(address, response.headers["Location"])
             response.close()
-            if urlsplit(address).scheme == "https" and urlsplit(following).scheme != "https":
-                raise DliflowError(f"{url}: is redirected from https to {following}, which is refused")
+            before, after = (urlsplit(each).scheme for each in (address, following))
+            if after not in ("http", "https") or (before == "https" and after != "https"):
+                raise DliflowError(f"{url}: is redirected from {before} to {following}, which is refused")
             address = following
         raise DliflowError(f"{url}: more than {REDIRECTS} redirects")
 
@@ -285,8 +288,16 @@ def _total(response: requests.Response, start: int) -> Optional[int]:
 
 def _check_space(url: str, part: Path, start: int, size: Optional[int]) -> None:
     free = shutil.disk_usage(part.parent).free
-    if size is not None and size - start > free:
-        raise DliflowError(f"{url}: {part.parent} has {free:,} bytes free, {size - start:,} are needed")
+    if size is not None and size - start > free - KEPT_FREE:
+        raise DliflowError(
+            f"{url}: {part.parent} has {free:,} bytes free, {size - start:,} are needed and {KEPT_FREE:,} more"
+        )
+
+
+def _most(part: Path, start: int, size: Optional[int]) -> int:
+    """How many bytes a file may come to have: its size, or, where nobody tells, what leaves the disk usable."""
+    free = shutil.disk_usage(part.parent).free
+    return max(0, min(UNKNOWN, start + free - KEPT_FREE)) if size is None else size
 
 
 @contextlib.contextmanager
@@ -295,6 +306,11 @@ def _writing(url: str, part: Path, size: Optional[int]) -> Iterator[None]:
         yield
     except _TooMuch as error:
         _forget(part)
+        if size is None:
+            raise DliflowError(
+                f"{url}: the server tells no size and has sent {error} bytes, more than are taken so; register the "
+                "size (bytes: ...), and see that the disk has room for it"
+            ) from error
         raise DliflowError(f"{url}: the server sends more than the registered {size:,} bytes") from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -306,14 +322,16 @@ def _writing(url: str, part: Path, size: Optional[int]) -> Iterator[None]:
         ) from error
 
 
-def _copy(response: requests.Response, stream: BinaryIO, done: int, bound: Optional[int], report: Report) -> None:
+def _copy(
+    response: requests.Response, stream: BinaryIO, done: int, most: int, total: Optional[int], report: Report
+) -> None:
     try:
         for block in response.raw.stream(BLOCK, decode_content=False):
             done += len(block)
-            if bound is not None and done > bound:
-                raise _TooMuch
+            if done > most:
+                raise _TooMuch(f"{done:,}")
             stream.write(block)
-            report(done, bound)
+            report(done, total)
     except urllib3.exceptions.ReadTimeoutError as error:
         raise _CutOff(f"nothing came for a while after {done:,} bytes") from error
     except (urllib3.exceptions.HTTPError, ConnectionError) as error:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from dliflow.errors import DliflowError
+from dliflow.machine import children
 
 
 def program() -> str | None:
@@ -54,10 +55,11 @@ def variables() -> dict[str, str]:
     return environment
 
 
-def run(*arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, links: bool = True, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     """Run uv and keep its messages, which belong in the log.
 
     Args:
+        links: whether it looks into folders of wheels, too, where it or pip is configured for some.
         timeout: seconds after which it is killed, and `subprocess.TimeoutExpired` raised.
 
     Raises:
@@ -66,7 +68,12 @@ def run(*arguments: str, timeout: float | None = None) -> subprocess.CompletedPr
     uv = program()
     if uv is None:
         raise DliflowError("uv is not installed; it comes with requirements.lock")
-    return subprocess.run([uv, *arguments], env=variables(), text=True, stderr=subprocess.PIPE, timeout=timeout)
+    # It dies with this process: else it would go on in a folder that the next run builds in.
+    tied = children.dying_with_parent()
+    environment = {name: value for name, value in variables().items() if links or name != "UV_FIND_LINKS"}
+    return subprocess.run(
+        [uv, *arguments], env=environment, text=True, stderr=subprocess.PIPE, preexec_fn=tied, timeout=timeout
+    )
 
 
 def has_python(version: str) -> bool:

@@ -1,4 +1,8 @@
-"""ONNX Runtime, CPU execution provider."""
+"""ONNX Runtime, CPU and CUDA execution provider.
+
+The CUDA provider is in another package, `onnxruntime-gpu`: that of `envs/onnxruntime@cuda.yaml`. A request copies the
+batch to the GPU and the scores back, which is part of what is timed.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import threading
 from pathlib import Path
 from typing import Any, Optional
 
+from dliflow.errors import Skip
 from dliflow.frameworks import Option, counts, take_options
 from dliflow.machine import facts
 
 MODEL = "model.onnx"
+CUDA = "CUDAExecutionProvider"
 THREADS = Option(
     int,
     None,
@@ -123,11 +129,11 @@ def version():
 
 
 def supports(precision, device):
-    """FP32, FP16 weights and INT8 on a CPU."""
-    if device != "cpu":
-        return f"the pinned onnxruntime package has no {device} provider"
+    """FP32, FP16 weights and INT8 on a CPU; FP32 and FP16 weights on a GPU."""
     if precision == "bf16":
-        return "ONNX Runtime's CPU provider has no bf16 convolutions"
+        return "ONNX Runtime's providers have no bf16 convolutions"
+    if device == "gpu" and precision == "int8":
+        return "ONNX Runtime's CUDA provider has no INT8 convolutions: they would run on the CPU"
     if precision not in ("fp32", "fp16", "int8"):
         return f"no {precision} model is made for ONNX Runtime"
     return None
@@ -184,9 +190,32 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
 
     asked = take_options("onnxruntime", options)
     session = onnxruntime.InferenceSession(
-        str(model / MODEL), session_options(onnxruntime, threads, asked), providers=["CPUExecutionProvider"]
+        str(model / MODEL), session_options(onnxruntime, threads, asked), providers=providers(onnxruntime, device)
     )
+    _check(session, device)
     return (Bound if asked["io_binding"] else OnnxRuntime)(session, threads or facts.physical_cores())
+
+
+def providers(onnxruntime, device: str) -> list[str]:
+    """Those that a session of a device is opened with.
+
+    Raises:
+        Skip: when the installed package has none for it.
+    """
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    if CUDA not in onnxruntime.get_available_providers():
+        raise Skip(
+            "the installed onnxruntime package has no CUDA provider; name 'onnxruntime@cuda' in the config's "
+            "`frameworks`, whose envs/onnxruntime@cuda.yaml has one"
+        )
+    return [CUDA, "CPUExecutionProvider"]  # the second for what the first leaves, such as arithmetic of shapes
+
+
+def _check(session, device: str) -> None:
+    """ONNX Runtime goes on with the CPU, in a warning, where CUDA does not load."""
+    if device == "gpu" and session.get_providers()[0] != CUDA:
+        raise Skip("ONNX Runtime's CUDA provider does not load on this machine: no NVIDIA GPU, driver or CUDA library")
 
 
 def session_options(onnxruntime, threads: Optional[int], asked: dict[str, Any]):

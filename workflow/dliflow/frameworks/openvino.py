@@ -1,13 +1,15 @@
-"""OpenVINO, CPU plugin.
+"""OpenVINO, CPU and GPU plugin.
 
 "fp32" means float32 arithmetic: on CPUs with bf16 instructions the plugin's default would be bf16, which
-moves scores by more than one, so the arithmetic of everything that is not int8 is always set.
+moves scores by more than one, so the arithmetic of everything that is not int8 is always set. On a GPU "fp16" is
+arithmetic, too; threads, cores and pinning are of CPUs only.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Optional
 
 from dliflow.errors import Skip
 from dliflow.frameworks import Option, counts, take_options
@@ -105,9 +107,9 @@ def version():
 
 
 def supports(precision, device):
-    """Everything on a CPU; whether it has bf16 instructions is found out there."""
-    if device != "cpu":
-        return f"OpenVINO's {device} plugin is not wired yet; device 'cpu' is"
+    """Everything on a CPU, all but BF16 on a GPU; what the processor has is found out there."""
+    if device == "gpu" and precision == "bf16":
+        return "OpenVINO's GPU plugin has no bf16 arithmetic"
     if precision not in ("fp32", "fp16", "bf16", "int8"):
         return f"no {precision} model is made for OpenVINO"
     return None
@@ -120,7 +122,7 @@ class OpenVino:
         self.compiled = compiled
         self.request = compiled.create_infer_request()
         self.infer = partial(self.request.infer, **openvino_package.sharing(self.request.infer, share_outputs))
-        self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
+        self.threads = threads_of(compiled)
 
     def predict(self, batch):
         """One synchronous request; the input is read in place."""
@@ -147,7 +149,7 @@ class OpenVinoQueue:
         self.queue = openvino_package.imported().AsyncInferQueue(compiled, requests)
         self.start_async = partial(self.queue.start_async, **openvino_package.sharing(self.queue.start_async))
         self.queue.set_callback(lambda request, done: done(request.get_output_tensor().data.copy()))
-        self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
+        self.threads = threads_of(compiled)
 
     def free(self):
         """The request that is free next."""
@@ -167,7 +169,8 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     options = take_options("openvino", options)
     hints = {"PERFORMANCE_HINT": options["hint"], "NUM_STREAMS": options["streams"]}
     session = Preset if options["preset_input"] else OpenVino
-    return session(compiled(model, precision, batch_size, threads, options, hints), options["shared_outputs"])
+    network = compiled(model, precision, device, batch_size, threads, options, hints)
+    return session(network, options["shared_outputs"])
 
 
 def concurrent(model: Path, *, precision, variant, device, batch_size, threads, options, in_flight):
@@ -181,27 +184,44 @@ def concurrent(model: Path, *, precision, variant, device, batch_size, threads, 
         "NUM_STREAMS": options.get("streams"),
     }
     taken = take_options("openvino", options)
-    return OpenVinoQueue(compiled(model, precision, batch_size, threads, taken, hints), in_flight)
+    return OpenVinoQueue(compiled(model, precision, device, batch_size, threads, taken, hints), in_flight)
 
 
-def compiled(model: Path, precision, batch_size, threads, options, hints):
-    """The network, compiled for exactly this batch size."""
+def compiled(model: Path, precision, device, batch_size, threads, options, hints):
+    """The network, compiled for a device and exactly this batch size."""
     core = openvino_package.imported().Core()
-    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    plugin = device.upper()
+    if not any(name.split(".")[0] == plugin for name in core.available_devices):
+        raise Skip(f"OpenVINO sees no {plugin} on this machine, only {', '.join(core.available_devices)}")
+    if precision == "bf16" and "BF16" not in core.get_property(plugin, "OPTIMIZATION_CAPABILITIES"):
         raise Skip("this CPU has no bf16 instructions (AVX512-BF16 or AMX)")
     network = core.read_model(str(model / MODEL))
     shape = network.input(0).partial_shape
     shape[0] = batch_size
     network.reshape(shape)
-    properties = {
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-        **hints,
-        "INFERENCE_NUM_THREADS": threads,
-        "ENABLE_HYPER_THREADING": options["hyper_threading"],
-        "ENABLE_CPU_PINNING": options["pinning"],
-        "SCHEDULING_CORE_TYPE": options["core_type"],
-    }
+    properties = {"INFERENCE_PRECISION_HINT": arithmetic(precision, device), **hints}
+    if device == "cpu":
+        properties |= {
+            "INFERENCE_NUM_THREADS": threads,
+            "ENABLE_HYPER_THREADING": options["hyper_threading"],
+            "ENABLE_CPU_PINNING": options["pinning"],
+            "SCHEDULING_CORE_TYPE": options["core_type"],
+        }
     named = {name: value for name, value in properties.items() if value is not None}
-    running = core.compile_model(network, "CPU", named)
+    running = core.compile_model(network, plugin, named)
     running.core = core  # without it, before 2023.1, the model tells nothing of itself
     return running
+
+
+def arithmetic(precision: str, device: str) -> str:
+    """In which floating point the plugin computes what is not int8."""
+    if precision == "bf16":
+        return "bf16"
+    return "f16" if precision == "fp16" and device == "gpu" else "f32"
+
+
+def threads_of(compiled) -> Optional[int]:
+    """Compute threads in effect; None where the plugin has none, as on a GPU."""
+    if "INFERENCE_NUM_THREADS" not in compiled.get_property("SUPPORTED_PROPERTIES"):
+        return None
+    return int(compiled.get_property("INFERENCE_NUM_THREADS"))

@@ -66,19 +66,19 @@ def version():
 
 
 def supports(precision, device):
-    """Everything but FP16 on a CPU; what instructions it has is found out there."""
-    if device != "cpu":
-        return f"the pinned torch build has no support for {device}"
-    if precision == "fp16":
+    """Everything but FP16 on a CPU, everything but INT8 on a GPU; what the processor has is found out there."""
+    if device == "gpu" and precision == "int8":
+        return "PyTorch's int8 model is compiled for CPUs"
+    if precision == "fp16" and device == "cpu":
         return "PyTorch has no FP16 weights with FP32 arithmetic, and FP16 arithmetic is emulated on CPUs"
-    if precision not in ("fp32", "bf16", "int8"):
+    if precision not in ("fp32", "fp16", "bf16", "int8"):
         return f"no {precision} model is made for PyTorch"
     return None
 
 
 def unavailable(precision, device, variant):
     """BF16 without instructions for it would be emulated."""
-    if precision == "bf16" and not facts.has_bf16():
+    if precision == "bf16" and device == "cpu" and not facts.has_bf16():
         return "this CPU has no bf16 instructions (AVX512-BF16 or AMX); PyTorch would emulate them"
     return None
 
@@ -86,18 +86,22 @@ def unavailable(precision, device, variant):
 class PyTorch:
     """A callable of one tensor, run in inference mode."""
 
-    def __init__(self, module, dtype):
+    def __init__(self, module, dtype, place="cpu"):
         import torch
 
         self.torch = torch
         self.module = module
         self.dtype = dtype
+        self.place = place
         self.threads = torch.get_num_threads()
 
     def predict(self, batch):
-        """Forward; numpy and torch share the memory, so fp32 is not copied on a CPU."""
+        """Forward; numpy and torch share the memory, so fp32 is not copied on a CPU.
+
+        From a GPU `cpu()` copies the scores back, and so waits until all is done.
+        """
         with self.torch.inference_mode():
-            return self.module(self.torch.from_numpy(batch).to(self.dtype)).float().numpy()
+            return self.module(self.torch.from_numpy(batch).to(self.place, self.dtype)).float().cpu().numpy()
 
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
@@ -114,9 +118,17 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
         # torch._inductor.aoti_load_package does the same, after importing the compiler for several seconds.
         package = torch._C._aoti.AOTIModelPackageLoader(str(model / MODEL), "model", False, 1, -1)
         return PyTorch(lambda batch: package.run([batch])[0], torch.float32)
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    module = torch.export.load(model / MODEL).module()
-    if precision == "bf16":
+    if device == "gpu" and not torch.cuda.is_available():
+        raise Skip(no_gpu(torch))
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    place = {"cpu": "cpu", "gpu": "cuda"}[device]
+    program = torch.export.load(model / MODEL)
+    if device == "gpu":
+        from torch.export.passes import move_to_device_pass
+
+        program = move_to_device_pass(program, place)  # the constants in its code, too, not the weights alone
+    module = program.module()
+    if precision in ("bf16", "fp16"):
         module = module.to(dtype)
     if options["channels_last"]:
         module = module.to(memory_format=torch.channels_last)
@@ -124,4 +136,14 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
         if shutil.which(os.environ.get("CXX", "g++")) is None:
             raise Skip("this machine has no C++ compiler (g++), which torch.compile needs")
         module = torch.compile(module, options={"freezing": True})
-    return PyTorch(module, dtype)
+    return PyTorch(module, dtype, place)
+
+
+def no_gpu(torch) -> str:
+    """Why there is no GPU to run on."""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return (
+            "the installed torch was built for CPUs; name 'pytorch@cuda' in the config's `frameworks`, whose "
+            "envs/pytorch@cuda.yaml has another"
+        )
+    return "PyTorch sees no GPU on this machine"

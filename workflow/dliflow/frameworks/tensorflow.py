@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dliflow.errors import Skip
 from dliflow.frameworks import Option, counts, take_options
 from dliflow.machine import facts
 
@@ -68,9 +69,7 @@ def environment(threads, options):
 
 
 def supports(precision, device):
-    """FP32 and BF16 on a CPU."""
-    if device != "cpu":
-        return f"the pinned tensorflow-cpu package has no {device} kernels"
+    """FP32 and BF16; the kernels for a GPU are in another package, that of `envs/tensorflow@cuda.yaml`."""
     if precision == "fp16":
         return "TensorFlow has no FP16 weights with FP32 arithmetic, and FP16 arithmetic is emulated on CPUs"
     if precision == "int8":
@@ -80,7 +79,7 @@ def supports(precision, device):
 
 def unavailable(precision, device, variant):
     """BF16 without instructions for it would be emulated."""
-    if precision == "bf16" and not facts.has_bf16():
+    if precision == "bf16" and device == "cpu" and not facts.has_bf16():
         return "this CPU has no bf16 instructions (AVX512-BF16 or AMX); TensorFlow would emulate them"
     return None
 
@@ -108,8 +107,26 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     import tensorflow as tf
 
     options = take_options("tensorflow", options)
+    _choose(tf, device)
     tf.config.threading.set_inter_op_parallelism_threads(options["inter_op_threads"])
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     loaded = tf.saved_model.load(str(model / MODEL))
     return TensorFlow(loaded, threads or len(os.sched_getaffinity(0)), options["jit_compile"])
+
+
+def _choose(tf, device: str) -> None:
+    """Let operators be placed on the device only that was asked for.
+
+    Raises:
+        Skip: when there is no such one.
+    """
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif not tf.config.list_physical_devices("GPU"):
+        if tf.test.is_built_with_cuda():
+            raise Skip("TensorFlow sees no GPU on this machine")
+        raise Skip(
+            "the installed tensorflow-cpu package has no GPU kernels; name 'tensorflow@cuda' in the config's "
+            "`frameworks`, whose envs/tensorflow@cuda.yaml has them"
+        )

@@ -10,7 +10,7 @@ import glob
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Optional
@@ -27,6 +27,30 @@ SUFFIXES = (
     *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".jpx", ".jpf", ".jpc", ".j2c", ".avif", ".tga", ".qoi"),
 )
 LITTER = ("thumbs.db", "desktop.ini")  # left by file managers; theirs that begin with a dot are hidden ones
+
+
+def check(patterns: Optional[list[str]]) -> None:
+    """Refuse patterns of images that lead out of the dataset's folder: an entry may be somebody else's.
+
+    Raises:
+        DliflowError: naming them.
+    """
+    outside = [pattern for pattern in patterns or [] if ".." in Path(pattern).parts or Path(pattern).is_absolute()]
+    if outside:
+        raise DliflowError(f"images: {', '.join(map(repr, outside))}: leads out of the dataset's folder")
+
+
+def leading_outside(folder: Path, names: Iterable[str]) -> list[str]:
+    """Those of a folder's images that are links to files elsewhere, or lie in folders that are."""
+    inside = os.path.realpath(folder) + os.sep
+    above = {name.rpartition("/")[0] for name in names}
+    elsewhere = {each for each in above if not f"{os.path.realpath(os.path.join(folder, each))}/".startswith(inside)}
+
+    def leads_outside(name: str) -> bool:
+        path = os.path.join(folder, name)
+        return os.path.islink(path) and not os.path.realpath(path).startswith(inside)
+
+    return [name for name in names if name.rpartition("/")[0] in elsewhere or leads_outside(name)]
 
 
 def _matching(folder: Path, patterns: list[str]) -> Iterator[str]:

@@ -14,10 +14,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
 
+import regex
+
 from dliflow.errors import DliflowError
 from dliflow.images.dataset import SUFFIXES
 
 Pairs = Iterator[tuple[int, str, str]]  # line number, file, label
+
+PATTERN_S = 1.0  # for one text: a pattern that takes longer goes through it in ever more ways
 
 SEPARATORS = (",", ";", "\t", "|", " ")
 # A line of a list. Blanks of a name do not matter once it is quoted, or ends like an image's.
@@ -34,17 +38,37 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def pattern_of(rule: dict[str, Any], *groups: str) -> re.Pattern[str]:
-    """A rule's `pattern`.
+class Pattern:
+    """A rule's `pattern`, for which somebody else's entry may have one that takes for ever."""
 
-    Raises:
-        DliflowError: when it lacks one of the groups.
-    """
-    pattern = re.compile(rule["pattern"])
-    for group in groups:
-        if group not in pattern.groupindex:
-            raise DliflowError(f"labels.pattern: {rule['pattern']!r} has no group (?P<{group}>...)")
-    return pattern
+    def __init__(self, rule: dict[str, Any], *groups: str):
+        """Compile it.
+
+        Raises:
+            DliflowError: when it is no regular expression, or lacks one of the groups.
+        """
+        self.text = rule["pattern"]
+        try:
+            self._compiled = regex.compile(self.text)
+        except regex.error as error:
+            raise DliflowError(f"labels.pattern: {self.text!r} is no regular expression: {error}") from error
+        for group in groups:
+            if group not in self._compiled.groupindex:
+                raise DliflowError(f"labels.pattern: {self.text!r} has no group (?P<{group}>...)")
+
+    def fullmatch(self, text: str) -> Any:
+        """The match of all of a text, or None.
+
+        Raises:
+            DliflowError: when the pattern takes too long.
+        """
+        try:
+            return self._compiled.fullmatch(text, timeout=PATTERN_S)
+        except TimeoutError as error:
+            raise DliflowError(
+                f"labels.pattern: {self.text!r} takes more than {PATTERN_S:g} s for {text[:80]!r}; write it without "
+                "repetitions inside of repetitions"
+            ) from error
 
 
 def check(rule: dict[str, Any]) -> None:
@@ -54,10 +78,12 @@ def check(rule: dict[str, Any]) -> None:
         DliflowError: for a pattern without its groups, or an encoding that there is not.
     """
     if "pattern" in rule:
-        pattern_of(rule, *(("file", "label") if rule["from"] == "list" else ("label",)))
+        Pattern(rule, *(("file", "label") if rule["from"] == "list" else ("label",)))
+    if rule.get("separator") in ("\n", "\r", '"'):
+        raise DliflowError(f"labels.separator: {rule['separator']!r} stands around lines or texts, not between columns")
     try:
         "a".encode(rule.get("encoding", "utf-8"))
-    except LookupError as error:
+    except (LookupError, UnicodeError) as error:
         raise DliflowError(f"labels.encoding: {error}; cp1252, latin-1 and utf-16 are some that there are") from error
 
 
@@ -149,7 +175,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _list_pairs(path: Path, text: str, rule: dict[str, Any]) -> Pairs:
-    patterns = (pattern_of(rule, "file", "label"),) if "pattern" in rule else LIST_LINES
+    patterns = (Pattern(rule, "file", "label"),) if "pattern" in rule else LIST_LINES
     for number, line in _lines(text):
         match = next((match for pattern in patterns if (match := pattern.fullmatch(line))), None)
         yield (number, match["file"], match["label"]) if match else (number, line, "")
@@ -162,7 +188,7 @@ def _jsonl_pairs(path: Path, text: str, rule: dict[str, Any]) -> Pairs:
         try:
             row = json.loads(line)
             yield number, str(row[columns["file"]]), str(row[columns["label"]])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DliflowError(
                 f"{path}: line {number}: is no JSON object with {columns['file']} and {columns['label']} "
                 f"(labels.columns): {line[:80]}"

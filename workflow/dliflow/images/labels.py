@@ -5,6 +5,7 @@ A label is a class index from 0. Files of labels may give it as such, as a synse
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any, Optional
 from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.images import devkit, label_files
-from dliflow.images.label_files import composed, pattern_of
+from dliflow.images.label_files import Pattern, composed
 from dliflow.wording import listed, some
 
 
@@ -61,7 +62,7 @@ class Classes:
 
 
 def _by_file_name(names: list[str], rule: dict[str, Any], classes: Classes) -> list[int]:
-    pattern = pattern_of(rule, "label")
+    pattern = Pattern(rule, "label")
     matches = {name: match for name in names if (match := pattern.fullmatch(composed(name.rpartition("/")[2])))}
     unknown = [name for name in names if name not in matches]
     if unknown:
@@ -107,7 +108,7 @@ def _label_of_folder(folder: str, rule: dict[str, Any]) -> str:
     """A folder's last part, or what the pattern takes of the end of its path; '' where that has no such end."""
     if "pattern" not in rule:
         return folder.rpartition("/")[2]
-    pattern, folder = pattern_of(rule, "label"), composed(folder)
+    pattern, folder = Pattern(rule, "label"), composed(folder)
     ends = (folder[start:] for start in [0, *(match.end() for match in re.finditer("/", folder))])
     return next((match["label"] for end in ends if (match := pattern.fullmatch(end))), "")
 
@@ -167,6 +168,8 @@ def _number(text: str, rule: dict[str, Any], classes: Classes) -> int:
     """
     if not _is_number(text) or ("classes" in rule and "first" not in rule and composed(text) in classes.places):
         return classes.index(text)
+    if not math.isfinite(float(text)):
+        raise LookupError(f"'{text[:20]}…' is no class")
     index = int(float(text)) - rule.get("first", 0)
     if "first" not in rule and text in classes.places and classes.places[text] != [index]:
         raise LookupError(
@@ -180,7 +183,7 @@ def _label_in_cell(text: str, rule: dict[str, Any]) -> str:
     """A label as its column has it, or what the pattern takes of it."""
     if rule["from"] == "list" or "pattern" not in rule:
         return text
-    match = pattern_of(rule, "label").fullmatch(text)
+    match = Pattern(rule, "label").fullmatch(text)
     if match is None:
         raise LookupError(f"{text!r} does not match labels.pattern {rule['pattern']!r}")
     return match["label"]

@@ -14,8 +14,14 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from dliflow.errors import DliflowError
 
-MOST_PIXELS = 200_000_000
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow refuses twice as many: a decompression bomb, and no large photograph
+MOST_PIXELS = 200_000_000  # of an image, and of what it is resized to: more is a bomb, and no large photograph
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow itself refuses twice as many
+
+# The formats whose suffixes `dataset.SUFFIXES` has. Others that Pillow knows run other programs (EPS), unpack more than
+# their pixels (FITS), or are no images that anybody classifies.
+TAKEN = ("JPEG", "MPO", "PNG", "BMP", "DIB", "WEBP", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "QOI")
+Image.init()
+FORMATS = tuple(name for name in TAKEN if name in Image.OPEN)  # AVIF and others are not in every build of Pillow
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,7 +45,9 @@ def decode(path: Path) -> Image.Image:
         DliflowError: with the file's name, when it is missing, no image, cut off, or has values of no known range.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
+            if math.prod(file.size) > MOST_PIXELS:
+                raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
             file.load()
             image: Image.Image = file
             # ImageOps.exif_transpose writes the other entries back, which fails for some that can be read.
@@ -53,9 +61,8 @@ def decode(path: Path) -> Image.Image:
     except FileNotFoundError as error:
         raise DliflowError(f"{path}: no such image") from error
     except UnidentifiedImageError as error:
-        reason = (
-            "not an image that Pillow can read; save it as PNG or JPEG" if path.stat().st_size else "the file is empty"
-        )
+        reason = f"not an image of the formats {', '.join(FORMATS)}; save it as PNG or JPEG"
+        reason = reason if path.stat().st_size else "the file is empty"
         raise DliflowError(f"{path}: {reason}") from error
     except Exception as error:  # broken files make Pillow raise errors of all kinds
         raise DliflowError(f"{path}: broken image: {type(error).__name__}: {error}") from error

@@ -244,6 +244,29 @@ class Reader:
         axes = tuple(range(first, len(shape)))
         self.add("LayerNorm", [inputs[0], *names], output, axes=axes, epsilon=attributes.get("epsilon", 1e-5))
 
+    def _lrn(self, inputs, attributes, output):
+        """Each value by a power of the mean square of those in the channels around its own."""
+        x, width = inputs[0], attributes["size"]
+        shape = self.shape(x)
+        if len(shape) != 4 or shape[0] > 0:
+            raise Skip("of other than images")
+        columns = (shape[0], 1, shape[1], shape[2] * shape[3])
+        window = {"kernel": (width, 1), "strides": (1, 1), "pads": (((width - 1) // 2, width // 2), (0, 0))}
+        numbers = {"alpha": 1e-4, "bias": 1.0, "beta": 0.75, **attributes}
+
+        def step(op, operands, kind, sizes, **how):
+            self.shapes[f"{output}/{kind}"] = sizes
+            self.add(op, operands, f"{output}/{kind}", **how)
+            return f"{output}/{kind}"
+
+        value = step("Mul", [x, x], "squares", shape)
+        value = step("Reshape", [value], "columns", columns, shape=columns)
+        value = step("AveragePool", [value], "means", columns, **window)
+        value = step("Reshape", [value], "image", shape, shape=shape)
+        for op, kind in (("Mul", "alpha"), ("Add", "bias"), ("Pow", "beta")):
+            value = step(op, [value, self.constant(f"{output}/{kind}", numbers[kind])], f"by_{kind}", shape)
+        self.add("Div", [x, value], output)
+
     # Windows and reductions.
 
     def window(self, x: str, output: str, attributes: dict[str, Any], kernel) -> dict[str, Any]:

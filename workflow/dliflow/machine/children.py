@@ -20,15 +20,19 @@ LOOK_EVERY_S = 2.0  # on kernels before 5.3, which cannot tell when a process en
 WORKFLOW = "DLIFLOW_WORKFLOW"
 
 
-def dying_with_parent() -> Callable[[], None]:
-    """What a child is to call before it becomes the program: then it is killed when this process, its parent, dies."""
+def dying_with_parent(number: int = signal.SIGKILL) -> Callable[[], None]:
+    """What a child is to call before it becomes the program: then it is killed when this process, its parent, dies.
+
+    Args:
+        number: the signal that it gets.
+    """
     parent = os.getpid()
     libc = ctypes.CDLL(None)  # before the fork, after which little is safe
 
     def tie() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # it has died meanwhile
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
     return tie
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import sysconfig
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,6 +119,11 @@ def memory_info() -> dict[str, int]:
     """/proc/meminfo in KiB; empty where there is no such file."""
     lines = (line.split() for line in (system.read("/proc/meminfo") or "").splitlines())
     return {words[0].rstrip(":"): int(words[1]) for words in lines if len(words) > 1}
+
+
+def site() -> Path:
+    """Where the packages of this environment lie."""
+    return Path(sysconfig.get_paths()["platlib"])
 
 
 def packages() -> dict[str, str]:

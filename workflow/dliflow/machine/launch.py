@@ -63,7 +63,7 @@ def apply(asked: dict[str, Any]) -> None:
     _enter(asked)
     for thread in _threads():  # numpy has started some when it was imported
         with contextlib.suppress(ProcessLookupError):  # ended meanwhile
-            if _bound(asked) is not None:
+            if bound(asked) is not None:
                 os.sched_setaffinity(thread, os.sched_getaffinity(0))
             if asked["priority"] is not None:
                 os.setpriority(os.PRIO_PROCESS, thread, asked["priority"])
@@ -99,10 +99,10 @@ def in_effect(asked: dict[str, Any]) -> dict[str, Any]:
     for thread in _threads():
         with contextlib.suppress(ProcessLookupError):
             allowed |= os.sched_getaffinity(thread)
-    bound = _bound(asked)
+    wanted = bound(asked)
     effective = {
         "cpus": cpulist.written(allowed),
-        "outside": cpulist.written(allowed - bound) if bound is not None else "",
+        "outside": cpulist.written(allowed - wanted) if wanted is not None else "",
         "priority": os.getpriority(os.PRIO_PROCESS, 0),
         "session_priority": _session_priority(),
         "memory": numa.memory_policy(),
@@ -116,16 +116,16 @@ def _threads() -> list[int]:
 
 def _enter(asked: dict[str, Any]) -> None:
     """Do it for the calling thread, and what it starts."""
-    bound = _bound(asked)
-    if bound is not None:
-        _pin(bound, asked)
+    wanted = bound(asked)
+    if wanted is not None:
+        _pin(wanted, asked)
     if asked["numa_node"] is not None:
         numa.bind_memory(asked["numa_node"])
     if asked["priority"] is not None:
         _renice(asked["priority"])
 
 
-def _bound(asked: dict[str, Any]) -> Optional[set[int]]:
+def bound(asked: dict[str, Any]) -> Optional[set[int]]:
     """The processors asked for, by number or by node; None for any."""
     cpus = None if asked["cpus"] is None else set(cpulist.parse(asked["cpus"]))
     if asked["numa_node"] is None:

@@ -25,7 +25,7 @@ def hold(exclusive: bool) -> Iterator[int]:
     """Hold the machine: alone for a measurement, shared for everything else; yields the descriptor.
 
     The lock is one for the whole machine, whoever runs, so that a second, independent run is kept apart too. A child
-    that inherits the descriptor keeps the lock when its parent dies.
+    that inherits the descriptor keeps the lock when its parent dies, and loses it when the block ends.
 
     Raises:
         DliflowError: when this system gives no such lock.
@@ -34,6 +34,7 @@ def hold(exclusive: bool) -> Iterator[int]:
     try:
         yield descriptor
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # for all who inherited it, such as what a framework left running
         os.close(descriptor)
 
 

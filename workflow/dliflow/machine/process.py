@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import signal
 import time
 from pathlib import Path
 
 from dliflow.machine import system
 
 
-def peak_rss_mib() -> float | None:
-    """Peak resident memory of this process in MiB.
+def peak_rss_mib(pid: int | str = "self") -> float | None:
+    """Peak resident memory of a process, by default of this one, in MiB.
 
     From VmHWM, which starts anew with each program; `ru_maxrss` would carry over the parent's peak.
     """
-    for line in (system.read("/proc/self/status") or "").splitlines():
+    for line in (system.read(f"/proc/{pid}/status") or "").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return None
@@ -46,6 +47,14 @@ def age_ms() -> float | None:
     except OSError:
         return None
     return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1e3
+
+
+def signal_name(number: int) -> str:
+    """A signal's name, or its number where it has none: real-time signals are numbers."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def named(pid: int) -> str:

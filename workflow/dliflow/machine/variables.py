@@ -19,12 +19,15 @@ PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "PYTHONPATH"),
     # Conda's environment that is active; the devices that a batch system gives; what it and a container are called.
     *("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"),
+    "SLURMD_NODENAME",
     *("container", "SINGULARITY_NAME", "APPTAINER_NAME"),
 )
 PASSED_ON_PREFIXES = ("LC_", "DLIFLOW_")
 
 # Stages that measure nothing and need the network's settings: proxies, certificates, those of uv and pip.
 FETCHING = ("environment", "fetch")
+# What tells a stage of its compiler; conda sets it.
+BUILDING = {"build": ("CXX",)}
 
 # The number of threads is a key of the config, and a part of what a figure is called by.
 THREADS = (
@@ -52,7 +55,11 @@ def passed_on(
         environment: those at hand.
         asked: those of the config's `launch.environment`.
     """
-    kept = {name: value for name, value in environment.items() if _passes(name) or stage in FETCHING}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if _passes(name) or stage in FETCHING or name in BUILDING.get(stage, ())
+    }
     asked = dict(asked or {})
     stage_variables = {**kept, **asked, **SET, ASKED: json.dumps(sorted(asked))}
     return stage_variables, sorted(set(environment) - set(kept))

@@ -64,7 +64,7 @@ def shared(ready: np.ndarray) -> Iterator[int]:
         os.close(descriptor)
 
 
-def mapped(descriptor: int) -> np.ndarray:
+def mapped(descriptor: int) -> np.memmap:
     """What `shared` holds, mapped: pages are shared with all others until somebody writes to them."""
     return np.load(f"/proc/self/fd/{descriptor}", mmap_mode="c")
 

@@ -16,7 +16,7 @@ from typing import Any, Optional
 import numpy as np
 
 from dliflow import frameworks, integrity
-from dliflow.configuration import Configuration
+from dliflow.configuration import CPP, PYTHON, Configuration
 from dliflow.errors import Skip
 from dliflow.files import payload, read_json, write_json
 from dliflow.machine import facts, process, variables
@@ -29,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that describe a session."""
     parser.add_argument("--model", required=True)
     parser.add_argument("--framework", required=True)
+    parser.add_argument("--api", choices=(PYTHON, CPP), default=PYTHON, help="in which language it is called")
     parser.add_argument("--variant", required=True)
     parser.add_argument("--precision", required=True)
     parser.add_argument("--device", required=True)
@@ -36,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="compute threads; the framework's own choice when absent")
     parser.add_argument("--options", type=json.loads, default={}, help="JSON: the framework's launch options")
     parser.add_argument("--converted", type=Path, required=True, help="manifest of the converted model")
+    parser.add_argument("--built", type=Path, help="with the API cpp: manifest of the program")
     parser.add_argument("--scores", type=int, required=True, help="how many scores the model must give")
 
 
@@ -48,6 +50,7 @@ class Description:
         options: the framework's launch options.
         converted: manifest of the converted model.
         scores: how many scores the model must give.
+        built: manifest of the program in C++ that runs it; None where it is run in Python.
     """
 
     configuration: Configuration
@@ -55,6 +58,7 @@ class Description:
     options: dict[str, Any]
     converted: Path
     scores: int
+    built: Optional[Path] = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -65,9 +69,9 @@ class Description:
 
 def described(args: argparse.Namespace) -> Description:
     """The session that the options of `arguments` describe."""
-    keys = ("model", "framework", "variant", "precision", "device", "parameters")
+    keys = ("model", "framework", "api", "variant", "precision", "device", "parameters")
     configuration = Configuration(**{key: getattr(args, key) for key in keys})
-    return Description(configuration, args.threads, args.options, args.converted, args.scores)
+    return Description(configuration, args.threads, args.options, args.converted, args.scores, args.built)
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,8 @@ class Opened:
     predict: Any
     identity: dict[str, Any]
     load_ms: float
+    peak_rss_mib: Callable[[], Optional[float]] = process.peak_rss_mib
+    """Of the process that runs it."""
 
 
 def set_variables(description: Description) -> None:
@@ -137,8 +143,18 @@ def set_variables(description: Description) -> None:
         variables.enter(framework.environment(description.threads, description.options))
 
 
-def import_model(description: Description) -> Imported:
-    """Look whether the converted model is whole, and import the framework.
+@dataclass(frozen=True)
+class Converted:
+    """A converted model whose files are whole, and the file of the framework that is to run it."""
+
+    framework: ModuleType
+    folder: Path
+    size: int
+    """Bytes of all files."""
+
+
+def converted(description: Description) -> Converted:
+    """Look whether the converted model is whole and can run here, and set the variables that running it needs.
 
     Raises:
         Skip: when the conversion was skipped, or this machine cannot run it.
@@ -156,11 +172,16 @@ def import_model(description: Description) -> Imported:
         if reason is not None:
             raise Skip(reason)
     set_variables(description)
+    return Converted(framework, folder, sum(entry["bytes"] for entry in manifest["files"].values()))
+
+
+def import_model(description: Description) -> Imported:
+    """Look whether the converted model is whole, and import the framework; errors as of `converted`."""
+    model = converted(description)
     started = time.perf_counter()
-    version = framework.version()
+    version = model.framework.version()
     import_ms = (time.perf_counter() - started) * 1e3
-    model_bytes = sum(entry["bytes"] for entry in manifest["files"].values())
-    return Imported(description, framework, folder, version, import_ms, model_bytes)
+    return Imported(description, model.framework, model.folder, version, import_ms, model.size)
 
 
 def open_model(description: Description, batch_size: int) -> Opened:

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional, TextIO
 
-from dliflow.errors import DliflowError
+from dliflow.errors import DliflowError, plain
 from dliflow.files import read_json
 from dliflow.machine.children import dying_with_parent
+from dliflow.machine.process import signal_name
 
 ERROR = "error"  # the key of an answer that is none
 
@@ -36,21 +37,25 @@ class WorkerEnded(DliflowError):
 
     def __init__(self, name: str, reason: str):
         super().__init__(f"{name}: {reason}")
-        self.name, self.reason = name, reason
+        self.name, self.reason = name, plain(reason)
 
 
 class Worker:
     """One process. It is stopped except inside `ask`, so that no spinning thread of it disturbs the others."""
 
-    def __init__(self, name: str, command: Sequence[str], inherited: Sequence[int] = ()):
+    def __init__(
+        self, name: str, command: Sequence[str], inherited: Sequence[int] = (), executable: Optional[Path] = None
+    ):
         """Start it.
 
         Args:
             inherited: file descriptors that it gets, under the same numbers.
+            executable: the program's file, where the first word of its command is not that.
         """
         self.name = name
         self.process = subprocess.Popen(
             command,
+            executable=executable,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -105,7 +110,7 @@ class Worker:
 
     def _how_it_ended(self) -> str:
         status = self.process.wait()
-        return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return f"was killed by {signal_name(-status)}" if status < 0 else f"ended with status {status}"
 
     def _stop(self) -> None:
         self.process.send_signal(signal.SIGSTOP)

@@ -43,7 +43,7 @@ def profile(model: Path, *, precision, variant, device, batch_size, threads, opt
     """The model compiled as for single requests, and with counters."""
     taken = take_options("openvino", options)
     counted = {"PERFORMANCE_HINT": taken["hint"], "NUM_STREAMS": taken["streams"], "PERF_COUNT": True}
-    return Profiled(framework.compiled(model, precision, batch_size, threads, taken, counted))
+    return Profiled(framework.compiled(model, precision, device, batch_size, threads, taken, counted))
 
 
 def operators(counters: Iterable[Any]) -> list[Operator]:

@@ -25,7 +25,7 @@ def version(member: dict[str, Any], point: dict[str, Any]) -> Optional[dict[str,
         point: node, model and device.
 
     Returns:
-        The member with `older` (the version), and its own `python` and `converted`.
+        The member with `older` (the version), and its own `python`, `converted` and `built`.
     """
     if _identity(_path({**point, **member})) is None:
         return None
@@ -33,7 +33,7 @@ def version(member: dict[str, Any], point: dict[str, Any]) -> Optional[dict[str,
     if not versions:
         return None
     last = max(versions, key=lambda then: then["finished_at"])
-    its_own = {key: last[key] for key in ("python", "converted")}
+    its_own = {key: last[key] for key in ("python", "converted", "built")}
     return {**member, **its_own, "older": last["framework_version"]}
 
 

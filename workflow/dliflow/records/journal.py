@@ -79,7 +79,7 @@ class Journal:
             content = records.read_bytes() if records.is_file() else b""
         except FileNotFoundError:
             return 0, 0
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             progress.say(f"{state_file} is damaged: begins anew")
             return 0, 0
         size = count * self.dtype.itemsize

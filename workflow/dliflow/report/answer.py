@@ -32,6 +32,7 @@ from dliflow.analysis.recommendation import (
 )
 from dliflow.analysis.rows import Row, key
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
+from dliflow.configuration import PYTHON
 from dliflow.report import conclusion, machines, names, units
 from dliflow.report import cost as costs
 from dliflow.report.read import POINT, Tables
@@ -45,7 +46,6 @@ OBJECTIVES = {
     MEMORY: "smallest memory",
 }
 VERSION = 1  # of the file's form; the schema says when it rises
-IDENTITY = ("model", "framework", "variant", "precision", "device", "node", "scenario", "parameters", "batch_size")
 WITHIN = f"losing {costs.percent(ACCEPTED_LOSS)} at most"
 # What a row is recommended for.
 REASONS = {
@@ -190,18 +190,17 @@ def row(candidate: Candidate, recommended_for: Sequence[str]) -> dict[str, Any]:
     known: Row = quality.row or {}
     chosen = launch_settings(of)
     return {
-        **{name: of[name] for name in IDENTITY},
+        **{name: of[name] for name in POINT},
         "id": "-".join(
-            ["row", *(str(of[name]) for name in IDENTITY), *([str(candidate.in_flight)] if candidate.in_flight else [])]
+            ["row", *(str(of[name]) for name in POINT), *([str(candidate.in_flight)] if candidate.in_flight else [])]
         ),
         "name": names.configuration(of),
-        "api": "python",
         "framework_version": of["framework_version"],
         "settings": chosen,
         "threads": of["threads"],
         "threads_in_effect": of["threads_in_effect"],
         "launch": of["launch"],
-        "code": frameworks.code(of["framework"], chosen) if chosen else [],
+        "code": frameworks.code(of["framework"], chosen) if chosen and of["api"] == PYTHON else [],
         "in_flight": candidate.in_flight,
         "recommended_for": list(recommended_for),
         "deploy": str(Path(paths.DEPLOYED.format(**of)).parent),

@@ -69,13 +69,13 @@ class Look(NamedTuple):
 
 
 def looks(tables: Tables) -> dict[tuple, Look]:
-    """The look of every configuration, the same in all plots: key (framework, variant, precision, parameters)."""
+    """The look of every configuration, the same in all plots: key (framework, API, variant, precision, parameters)."""
     rows = [*tables.performance, *tables.accuracy]
     frameworks = list(dict.fromkeys(row["framework"] for row in rows))
     ways: dict[str, list[tuple]] = {}
     look_of = {}
     for row in rows:
-        way = (row["variant"], row.get("parameters", "default"))
+        way = (row["api"], row["variant"], row.get("parameters", "default"))
         ways_so_far = ways.setdefault(row["framework"], [])
         if way not in ways_so_far:
             ways_so_far.append(way)
@@ -87,7 +87,7 @@ def looks(tables: Tables) -> dict[tuple, Look]:
 
 def look_key(row: Row) -> tuple:
     """What `looks` is asked by; a row of a table without parameters looks like the default ones."""
-    return row["framework"], row["variant"], row["precision"], row.get("parameters", "default")
+    return row["framework"], row["api"], row["variant"], row["precision"], row.get("parameters", "default")
 
 
 class Block(NamedTuple):
@@ -99,12 +99,29 @@ class Block(NamedTuple):
 
 WIDTH = 11.3  # of a sheet with several columns, inches
 HEADING, AROUND, FOOTER = 0.3, 0.6, 0.3  # height of a block's heading, of a cell's title and labels, of the small print
+TALLEST = 45.0  # inches: of a picture that is taller nothing can be read
 
 
 def columns_for(blocks: Sequence[Block]) -> int:
     """Two or three columns, whichever leaves fewer gaps."""
     most = max(len(block.cells) for block in blocks)
     return 2 if most in (2, 4) else min(most, 3)
+
+
+def fitting(blocks: Sequence[Block], heights: Sequence[float], columns: int = 1) -> tuple[list[Block], str]:
+    """The first blocks, one at least, that a picture has room for, and what its small print says of the others.
+
+    Args:
+        heights, columns: as of `grid`.
+    """
+    room, shown = TALLEST, 0
+    for block, height in zip(blocks, heights):
+        room -= HEADING + -(-len(block.cells) // columns) * (height + AROUND)
+        if room < 0 and shown:
+            break
+        shown += 1
+    left_out = f"The first {shown} of {len(blocks)}; the page's charts and the tables have all."
+    return list(blocks[:shown]), left_out if shown < len(blocks) else ""
 
 
 def grid(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis.columns import COMPARED
+from dliflow.analysis.columns import CALLED, COMPARED
 from dliflow.analysis.quality import quality as quality_of
 from dliflow.analysis.ranking import SLOWER, More, Ranking, Standing, rankings
 from dliflow.analysis.rows import Rows, grouped, key
@@ -133,7 +134,7 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
             change = f"{change} pp {units.interval(low, high, units.points)}".rstrip()
             cost = Cost(row["top1"], change, against, high is not None and high < 0)
         else:
-            name = f"{row['framework']}-{row['variant']}-{row['precision']}"
+            name = "-".join(row[name] for name in CALLED)
             known = (*(row[name] for name in EVALUATED), name) in references
             cost = Cost(row["top1"], "is the baseline" if known else "no baseline", "", False)
         quality, bound = quality_of(row), row["loss_bound"]
@@ -165,11 +166,13 @@ def known(tables: Tables) -> Known:
     )
 
 
+@lru_cache(maxsize=1)
 def ranked(tables: Tables) -> dict[tuple, Ranking]:
     """All that is quoted, by the values of `SETTING`."""
     return rankings(tables.performance, tables.comparison, tables.rounds)
 
 
+@lru_cache(maxsize=1)
 def settings(tables: Tables) -> list[Setting]:
     """The conclusion for every model × device × node."""
     study, of_setting = known(tables), ranked(tables)

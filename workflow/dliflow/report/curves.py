@@ -102,12 +102,14 @@ def fps(tables: Tables) -> Figure:
     cells = [facets(drawn, crowded) for _, drawn in settings]
     blocks = [Block(title, [cell[0] for cell in parts]) for (title, _), parts in zip(settings, cells)]
     heights = [1.9 if crowded else 3.1] * len(blocks)
-    figure, axes = canvas.grid(blocks, heights, canvas.columns_for(blocks) if crowded else 1)
+    columns = canvas.columns_for(blocks) if crowded else 1
+    blocks, left_out = canvas.fitting(blocks, heights, columns)
+    figure, axes = canvas.grid(blocks, heights, columns)
     for parts, places in zip(cells, axes):
         for (_, drawn, context), cell_axes in zip(parts, places):
             lines(cell_axes, drawn, context, short=crowded)
             cell_axes.set_ylabel("FPS, images per second")
             cell_axes.set_xlabel("Batch size")
     note = "FPS: batch size / latency at the reference state. Bars: its 95 % interval; a caret (▲ ▼) where it goes on."
-    canvas.footnote(figure, " ".join(filter(None, (note, without(tables.performance)))))
+    canvas.footnote(figure, " ".join(filter(None, (note, left_out, without(tables.performance)))))
     return figure

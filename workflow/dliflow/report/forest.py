@@ -47,13 +47,14 @@ def comparison(tables: Tables) -> Figure:
     if not compared:
         return canvas.blank(explain(tables.comparison) if tables.comparison else "nothing was compared in rounds")
     heights = [0.24 * len(block.gains) + 0.1 for block in compared]
-    figure, axes = canvas.grid([canvas.Block(block.title, [""]) for block in compared], heights, width=9)
+    shown, left_out = canvas.fitting([canvas.Block(block.title, [""]) for block in compared], heights)
+    figure, axes = canvas.grid(shown, heights, width=9)
     for block, (cell_axes,) in zip(compared, axes):
         pair_rows(cell_axes, block.gains, block.doubtful)
     axes[-1][0].set_xlabel("Ratio of latencies, of batch sizes that of an image's time; below 1 the first is faster")
     canvas.footnote(
         figure,
         "Measured together, at the reference state of these rounds. Bars: 95 % intervals that hold together for all "
-        "pairs of leaders; grey: no difference shown, or doubtful.",
+        f"pairs of leaders; grey: no difference shown, or doubtful. {left_out}",
     )
     return figure

@@ -17,6 +17,7 @@ from dliflow.report.read import Tables
 
 MARKS = {TIE: " ≈", UNDECIDED: " ?"}
 ROW, AROUND = 0.185, 0.12  # inches
+MOST = 40  # of a batch size, the fastest
 HARDLY = 10.0  # times the lower end of an interval is its upper one, from which on it is not written out
 
 
@@ -79,16 +80,19 @@ def ranking(tables: Tables) -> Figure:
         return canvas.blank(explain(tables.performance))
     looks = canvas.looks(tables)
     blocks = [Block(setting.name, [title(batch) for batch in setting.batches]) for setting in concluded]
-    heights = [ROW * max(len(batch.entries) for batch in setting.batches) + AROUND for setting in concluded]
+    most = [max(len(batch.entries) for batch in setting.batches) for setting in concluded]
+    heights = [ROW * min(number, MOST) + AROUND for number in most]
     columns = min(2, max(len(block.cells) for block in blocks))
+    blocks, left_out = canvas.fitting(blocks, heights, columns)
     figure, axes = canvas.grid(blocks, heights, columns, canvas.WIDTH if columns > 1 else 7.5)
     for setting, places in zip(concluded, axes):
         for batch, cell_axes in zip(setting.batches, places):
-            rungs(cell_axes, [entry.standing for entry in batch.entries], looks, batch.doubtful)
+            rungs(cell_axes, [entry.standing for entry in batch.entries[:MOST]], looks, batch.doubtful)
         places[-1].set_xlabel("Latency at the reference state, over that of the first row")
     note = (
         "Bars: 95 % interval of the ratio to the fastest. Shaded: the fastest, and what was measured together with it "
         "without a difference shown (≈). ?: had no part in its rounds, and is not told apart."
     )
-    canvas.footnote(figure, " ".join(filter(None, (note, without(tables.performance)))))
+    fastest = f"Of each batch size the fastest {MOST}." if max(most) > MOST else ""
+    canvas.footnote(figure, " ".join(filter(None, (note, fastest, left_out, without(tables.performance)))))
     return figure

@@ -36,6 +36,7 @@ def _facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
         "NUMA nodes": machine.get("numa_nodes"),
         "container": machine.get("container"),
         "frequency governor": machine.get("governor"),
+        "microcode": machine.get("microcode"),
         "CPU limit (cgroup)": machine.get("cgroup_cpu_max"),
         "system": " ".join(filter(None, (machine.get("os"), machine.get("kernel"), machine.get("architecture")))),
     }

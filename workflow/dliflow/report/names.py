@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from dliflow.analysis import columns
+from dliflow.configuration import CPP
+from dliflow.study import plan
 
 
 def configuration(row: dict[str, Any], framework: bool = True) -> str:
-    """`openvino fp16`; a variant or tuned parameters are named where they are not the default."""
+    """`openvino fp16`; C++, a variant or tuned parameters are named, since they are not the default."""
     variant, parameters = row.get("variant"), row.get("parameters")
     words = [
         row["framework"] if framework else None,
+        "C++" if row.get("api") == CPP else None,
         None if variant == "default" else variant,
         row["precision"],
         None if parameters == "default" else parameters,
@@ -25,17 +28,18 @@ def anchor(row: dict[str, Any]) -> str:
 
 
 def member(text: str) -> str:
-    """`pytorch-default-fp32` as a configuration is called.
+    """`pytorch-python-default-fp32` as a configuration is called.
 
     An older version (`...@2.9`) keeps its number, a member of a comparison of batch sizes (`...:4`) its size. What
     stands behind the `@` of a framework's own name (`openvino@2025.3-default-fp32`) is a part of that name.
     """
     called, _, size = text.partition(":")
-    parts = called.split("-", 3)
-    parts[-1], _, version = parts[-1].partition("@")
-    if len(parts) < 3 or "-" in parts[-1]:
+    *earlier, last = called.split("-")
+    last, _, version = last.partition("@")
+    parts = [*earlier, last]
+    if len(parts) not in (len(plan.CANDIDATE), len(plan.CANDIDATE) - 1):  # a baseline has no parameters
         return text
-    name = configuration(dict(zip(("framework", "variant", "precision", "parameters"), [*parts, "default"])))
+    name = configuration(dict(zip(plan.CANDIDATE, [*parts, "default"])))
     return f"{name}{f' of {version}' if version else ''}{f' (batch size {size})' if size else ''}"
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 from dliflow.analysis.rows import Row, Rows, grouped
 from dliflow.report import names, units
 
-PROFILE = ("model", "device", "node", "framework", "variant", "precision", "batch_size")
+PROFILE = ("model", "device", "node", "framework", "api", "variant", "precision", "batch_size")
 COMPARED = tuple(key for key in PROFILE if key != "precision")
 NODES = 20  # so many single operators of a profile are shown
 LINES = 6  # so many kinds of operators on the terminal

@@ -16,6 +16,7 @@ from dliflow.report.canvas import FAINT, GRID, INK, MUTED, Block
 from dliflow.report.marks import explain, log_axis
 from dliflow.report.read import Tables
 
+MOST = 3000  # strokes: more cannot be told apart
 GAP, LEFT = 0.5, 0.05  # a pause longer than that is cut down to this, hours
 SPIKE = 1.3  # times what 95 of 100 sessions keep within: what is longer ends at the edge, so that it flattens nothing
 
@@ -53,6 +54,13 @@ def sessions_of(measurements: Rows, rounds: Rows) -> list[Session]:
     return sorted(sweep + compared)
 
 
+def together(sessions: list[Session]) -> list[Session]:
+    """Where they are too many to be told apart, so many neighbours as one."""
+    count = -(-len(sessions) // MOST)
+    parts = [sessions[first : first + count] for first in range(0, len(sessions), count)]
+    return [Session(part[0].started, [each for one in part for each in one.anchors], part[0].record) for part in parts]
+
+
 def seconds(text: str) -> float:
     """ISO 8601 as seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()
@@ -85,8 +93,10 @@ def speed(axes: Axes, sessions: list[Session]) -> None:
     x, cuts = hours([session.started for session in sessions])
     unit = 1 if x[-1] > 2 else 60
     x, cuts = x * unit, [place * unit for place in cuts]
-    for record in dict.fromkeys(session.record for session in sessions if session.record):
-        inside = [place for place, session in zip(x, sessions) if session.record == record]
+    spans: dict[str, list[float]] = {}
+    for place, session in zip(x, sessions):
+        spans.setdefault(session.record, []).append(place)
+    for inside in (places for record, places in spans.items() if record):
         axes.axvspan(min(inside), max(inside), color=GRID, lw=0, zorder=0)
     for place in cuts:
         axes.axvline(place, color=MUTED, lw=0.8, ls=":")
@@ -122,15 +132,16 @@ def machine(tables: Tables) -> Figure:
             *([row for row in table if row["node"] == node] for table in (tables.measurements, tables.rounds))
         )
         if sessions:
-            nodes[node] = sessions
+            nodes[node] = together(sessions)
     if not nodes:
         return canvas.blank(explain(tables.performance))
-    figure, axes = canvas.grid([Block(node, [""]) for node in nodes], [2.2] * len(nodes), width=9)
+    shown, left_out = canvas.fitting([Block(node, [""]) for node in nodes], [2.2] * len(nodes))
+    figure, axes = canvas.grid(shown, [2.2] * len(shown), width=9)
     for sessions, (cell_axes,) in zip(nodes.values(), axes):
         speed(cell_axes, sessions)
     canvas.footnote(
         figure,
         "Higher is slower. Dots: the median of the anchor, a fixed piece of work, in each session; bars: its range "
-        "over the bursts of a session of rounds. Shaded: comparisons. Dotted: a pause that was cut out.",
+        "over the bursts of a session of rounds. Shaded: comparisons. Dotted: a pause that was cut out. " + left_out,
     )
     return figure

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 from urllib.parse import quote
@@ -32,7 +34,7 @@ from dliflow.report import (
     units,
 )
 from dliflow.report.conclusion import EVALUATED, Setting, doubts
-from dliflow.report.listings import accuracy, parity, performance, rounds
+from dliflow.report.listings import Listing, accuracy, nodes, parity, performance, rounds
 from dliflow.report.listings import changes as changes_list
 from dliflow.report.listings import throughput as throughput_list
 from dliflow.report.listings import versions as version_list
@@ -54,6 +56,7 @@ SECTIONS = {
     "accuracy": "Quality",
     "performance": "Performance",
     "rounds": "Rounds",
+    "nodes": "Node against node",
     "tuning": "Launch parameters",
     "throughput": "Throughput",
     "operators": "Where the time goes",
@@ -76,8 +79,9 @@ PLOTS = {
 }
 # Of these there is an interactive one: with scripts, on a screen, the picture is for screen readers only.
 TWINS = ("ranking", "fps", "tradeoff", "throughput")
+OPENED = 200  # rows whose details a block holds
 LARGEST = 1_000_000  # bytes of a picture in the page; a larger one is left to its file
-# In this order: what the others use comes first.
+# In this order, as one module: what the others use comes first.
 SCRIPTS = ("data", "filter", "tables", "charts", "answer")
 THEMED = {canvas.INK: "ink", canvas.MUTED: "muted", canvas.GRID: "grid", canvas.FAINT: "faint", canvas.PAPER: "paper"}
 
@@ -188,6 +192,8 @@ def render(title: str, of: Sources) -> str:
     jinja.filters.update(link=link)
     jinja.tests.update(there=lambda path: Path(path).exists())
     versions = machines.versions(tables)
+    details = distribution.details(tables)
+    opens = {one.anchor: number // OPENED for number, one in enumerate(details)}
     context: dict[str, Any] = {
         **of._asdict(),
         "figures": {name: svg for name, svg in of.figures.items() if name != "throughput" or tables.throughput},
@@ -205,7 +211,7 @@ def render(title: str, of: Sources) -> str:
         "csv": {name: link(path) for name, path in paths.TABLES.items()},
         "loaded": throughput.blocks(tables.throughput),
         "upgrades": changes_list.upgrades(tables.changes),
-        "details": distribution.details(tables),
+        "opens": opens,
         "charts": charts.charts(tables, rows),
         "filters": filters(rows["points"]),
         "plots": PLOTS,
@@ -217,28 +223,62 @@ def render(title: str, of: Sources) -> str:
             "parity": parity.listing(tables.parity, link),
             "rounds": rounds.listing(comparison.blocks(tables), link),
             "throughput": throughput_list.listing(tables.throughput, link),
+            "nodes": nodes.listing(tables.nodes),
             "versions": version_list.listing(versions, of.about),
             "changes": changes_list.listing(tables.changes),
             "unchanged": changes_list.unchanged(tables.changes),
         },
     }
-    embedded = {
-        "summary": of.summary,
-        "rows": {name: points.compact(each) for name, each in rows.items()},
-        "charts": [chart._asdict() for chart in context["charts"]],
-    }
-    # Its stub asks for an argument that it does not need.
-    # The package's stub asks for an argument that the function itself does not need.
-    scripts = [vl_convert.javascript_bundle()] if context["charts"] else []  # type: ignore[call-arg]
-    scripts += [(HERE / f"scripts/{name}.js").read_text("utf-8") for name in SCRIPTS]
+    say = jinja.get_template("macros.html.j2").make_module({})
+    # Its stub asks for an argument that the function itself does not need.
+    libraries = [vl_convert.javascript_bundle()] if context["charts"] else []  # type: ignore[call-arg]
+    script = "\n".join((HERE / f"scripts/{name}.js").read_text("utf-8") for name in SCRIPTS)
     return jinja.get_template("template.html.j2").render(
         title=title,
         css=Markup((HERE / "page.css").read_text("utf-8")),
-        policy=policy(scripts),
+        policy=policy([*libraries, script]),
         sections=sections(jinja, context),
-        data=as_json(embedded),
-        scripts=[Markup(script) for script in scripts],
+        data=as_json({"words": of.summary["words"], "charts": [chart._asdict() for chart in context["charts"]]}),
+        blocks={name: block(value) for name, value in parts(say, of, rows, details, context["listings"], opens)},
+        libraries=[Markup(library) for library in libraries],
+        script=Markup(script),
     )
+
+
+def parts(
+    say: Any,
+    of: Sources,
+    rows: dict[str, Rows],
+    details: list[distribution.Details],
+    listings: dict[str, Listing],
+    opens: dict[str, int],
+) -> Iterator[tuple[str, Any]]:
+    """What the scripts ask for by name, each when it is needed.
+
+    Args:
+        say: the macros.
+        rows: those behind the charts.
+        opens: by anchor in which block a row's details are.
+    """
+    yield "charts", {name: points.compact(each) for name, each in rows.items()}
+    for number, answers in enumerate(of.summary["answers"]):
+        known = [{key: row[key] for key in ("id", "name", "batch_size", "text", "doubts")} for row in answers["rows"]]
+        cards = [say.recommended(row) for row in answers["rows"]]
+        yield (
+            f"answer-{number}",
+            {**{key: answers[key] for key in ("tables", "outcomes")}, "rows": known, "cards": cards},
+        )
+    for first in range(0, len(details), OPENED):
+        yield f"details-{first // OPENED}", {one.anchor: say.details(one) for one in details[first : first + OPENED]}
+    for name, listing in listings.items():
+        if listing.cut:
+            yield f"rows-{name}", say.lines(listing, listing.lines, opens if name == "performance" else {})
+
+
+def block(value: Any) -> Markup:
+    """A value as a block of the page: JSON, compressed, in letters that end no element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(base64.b64encode(gzip.compress(text.encode("utf-8"), 6, mtime=0)).decode())
 
 
 def filters(rows: Rows) -> dict[str, list]:

@@ -46,8 +46,12 @@ def accuracy(tables: Tables) -> Figure:
         blocks.append(
             Block(f"{group[0]['model']} · {group[0]['device']} · {group[0]['dataset']}, {counts} images", [""])
         )
-    figure, axes = canvas.grid(blocks, [0.34 * len(group) + 0.1 for group in groups], width=9)
+    heights = [0.34 * len(group) + 0.1 for group in groups]
+    blocks, left_out = canvas.fitting(blocks, heights)
+    figure, axes = canvas.grid(blocks, heights, width=9)
     for group, (cell_axes,) in zip(groups, axes):
         accuracy_rows(cell_axes, group, looks)
-    canvas.footnote(figure, " ".join(filter(None, ("Bars: 95 % interval (Wilson).", without(tables.accuracy)))))
+    canvas.footnote(
+        figure, " ".join(filter(None, ("Bars: 95 % interval (Wilson).", left_out, without(tables.accuracy))))
+    )
     return figure

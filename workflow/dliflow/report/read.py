@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from dliflow.study import paths
 CONFIGURATION, SETTING, POINT = columns.CONFIGURATION, columns.SETTING, columns.POINT
 
 READ: dict[str, Callable[[str], Any]] = {
-    columns.TEXT: str,
+    columns.TEXT: lambda text: sys.intern(columns.meant(text)),  # the same few texts stand in thousands of rows
     columns.WHOLE: int,
     columns.NUMBER: float,
     columns.YES_NO: lambda text: {"True": True, "False": False}[text],
@@ -37,6 +38,14 @@ class Tables(NamedTuple):
     throughput: Rows
     tuning: Rows
     changes: Rows
+    nodes: Rows
+
+    # What is concluded of a large study takes a while, and is kept (`conclusion`): of these rows, not of equal ones.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 def _value(column: columns.Column, text: str) -> Any:

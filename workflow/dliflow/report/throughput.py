@@ -81,7 +81,9 @@ def throughput(tables: Tables) -> Figure:
     if not every:
         return canvas.blank(explain(tables.throughput) if tables.throughput else OFF)
     looks = canvas.looks(tables)
-    figure, axes = canvas.grid([Block(one.title, ["", ""]) for one in every], [2.6] * len(every), columns=2)
+    heights = [2.6] * len(every)
+    drawn, left_out = canvas.fitting([Block(one.title, ["", ""]) for one in every], heights, columns=2)
+    figure, axes = canvas.grid(drawn, heights, columns=2)
     for one, (left, right) in zip(every, axes):
         shown = one.configurations[:CROWD]
         for place, column, label in (
@@ -92,5 +94,5 @@ def throughput(tables: Tables) -> Figure:
     notes = ["Images per second: while all requests were in flight, at the reference state, with its 95 % interval."]
     if any(len(one.configurations) > CROWD for one in every):
         notes.append(f"The {CROWD} configurations that reach most; the table has all.")
-    canvas.footnote(figure, " ".join(filter(None, (*notes, without(tables.throughput)))))
+    canvas.footnote(figure, " ".join(filter(None, (*notes, left_out, without(tables.throughput)))))
     return figure

@@ -110,11 +110,13 @@ def tradeoff(tables: Tables) -> Figure:
     cells = [facets(points, crowded) for _, points in settings]
     blocks = [Block(title, [cell[0] for cell in parts]) for (title, _), parts in zip(settings, cells)]
     heights = [2.1 if crowded else 3.6] * len(blocks)
-    figure, axes = canvas.grid(blocks, heights, canvas.columns_for(blocks) if crowded else 1)
+    columns = canvas.columns_for(blocks) if crowded else 1
+    blocks, left_out = canvas.fitting(blocks, heights, columns)
+    figure, axes = canvas.grid(blocks, heights, columns)
     for parts, places in zip(cells, axes):
         for (_, drawn, context), cell_axes in zip(parts, places):
             scatter(cell_axes, drawn, context)
             legend(cell_axes, sorted(drawn, key=lambda point: point.x), short=crowded)
     note = "Rings on the dotted line: Pareto front of all frameworks, by the estimates. Bars: 95 % intervals."
-    canvas.footnote(figure, " ".join(filter(None, (note, without(tables.accuracy)))))
+    canvas.footnote(figure, " ".join(filter(None, (note, left_out, without(tables.accuracy)))))
     return figure

@@ -23,6 +23,10 @@ from dliflow.runs.standing import Standing
 TOLD_HERE = ("job_started", "job_finished", "progress")
 UNTOLD = ("Select jobs to execute...", "Updating checkpoint dependencies.")
 TICK_S = 5.0  # from one drawing to the next: seldom enough to take no time from what is measured
+QUICK_S, PAUSES = (
+    0.01,
+    20,
+)  # a drawing that takes longer, of a large plan, is followed by so many times that without one
 
 
 class Screen:
@@ -83,6 +87,7 @@ class Display(logging.Handler):
         self._standing: Optional[Standing] = None
         self._list: Callable[[], Sequence[Job]] = list
         self._total = 0  # jobs in Snakemake's own count, which a checkpoint may change
+        self._next = 0.0  # no drawing before; monotonic, s
         self._over = threading.Event()
         atexit.register(self.end)
 
@@ -151,10 +156,11 @@ class Display(logging.Handler):
             standing.plan(self._list())
 
     def _draw(self) -> None:
-        if self._draws and self._standing is not None:
-            self._screen.draw(
-                self._standing.block(time.monotonic(), self._screen.size.columns, *self._screen.characters())
-            )
+        began = time.monotonic()
+        if self._draws and self._standing is not None and began >= self._next:
+            self._screen.draw(self._standing.block(began, self._screen.size.columns, *self._screen.characters()))
+            taken = time.monotonic() - began
+            self._next = began + (PAUSES * taken if taken > QUICK_S else 0.0)
 
     def _tick(self) -> None:
         while not self._over.wait(TICK_S):

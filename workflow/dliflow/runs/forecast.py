@@ -15,7 +15,15 @@ from dliflow.study.parts import ALONE, OTHER, PARTS, part_of
 START_S = 2.0  # of a measurement's processes
 # Seconds that a job took in the default study on two cores, in the mean: only until one of its kind has ended.
 USUAL_S = {
-    **{"environment": 20.0, "fetch": 2.0, "prepare": 2.0, "export": 10.0, "reference": 3.0, "convert": 5.0},
+    **{
+        "environment": 20.0,
+        "fetch": 2.0,
+        "prepare": 2.0,
+        "export": 10.0,
+        "reference": 3.0,
+        "convert": 5.0,
+        "build": 10.0,
+    },
     **{"parity": 1.0, "accuracy": 4.0, "tables": 5.0, "plots": 14.0, "report": 4.0, "export_tables": 8.0},
 }
 ELSE_S = 1.0
@@ -107,15 +115,24 @@ class Durations:
         return seconds
 
     def of_all(self, jobs: Collection[Job], spent: Mapping[int, float], cores: int) -> float:
-        """Seconds until jobs have ended: measurements one after another, all others side by side.
+        """Seconds until jobs have ended: measurements of a node one after another, all others side by side.
 
         Args:
             spent: seconds that those which run have taken, by number.
             cores: how many run side by side at most.
         """
-        left = [(job.part == ALONE, max(0.0, self.of(job) - spent.get(job.id, 0.0))) for job in jobs]
-        others = [seconds for alone, seconds in left if not alone]
-        return sum(seconds for alone, seconds in left if alone) + max(sum(others) / cores, max(others, default=0.0))
+        of_kind = {(job.stage, job.framework): job for job in jobs}  # what takes as long, of which there are thousands
+        expected = {kind: self.of(job) for kind, job in of_kind.items()}
+        others: list[float] = []
+        by_node: dict[str, float] = {}
+        for job in jobs:
+            seconds = max(0.0, expected[job.stage, job.framework] - spent.get(job.id, 0.0))
+            if job.part == ALONE:
+                node = job.wildcards.get("node", "")
+                by_node[node] = by_node.get(node, 0.0) + seconds
+            else:
+                others.append(seconds)
+        return max(by_node.values(), default=0.0) + max(sum(others) / cores, max(others, default=0.0))
 
 
 def about(seconds: float) -> str:

@@ -54,7 +54,7 @@ def absent(study_plan: dict[str, Any], whole: str, unfinished: set[str], started
     A sweep that broke at other batch sizes is well at this one: part of it was recorded in this run.
 
     Args:
-        study_plan: the plan.
+        study_plan: the plan, of this model at least.
         whole: the comparison's record.
         unfinished: outputs of all jobs that the run did not finish.
         started: when the run was, in seconds since 1970.
@@ -94,6 +94,7 @@ def make(study_plan: dict[str, Any], jobs: Collection[Job], started: float) -> N
     """
     unfinished = {output for job in jobs for output in job.outputs}
     ended = not cut_short(jobs, started)
+    plan_of, model_of = plan.by_model(study_plan), {row["record"]: row["model"] for row in study_plan["compare"]}
     holding = {}
     for job in jobs:
         if job.command is None:
@@ -104,7 +105,7 @@ def make(study_plan: dict[str, Any], jobs: Collection[Job], started: float) -> N
             # it ran and failed: what it left was made of those that were well
             recorded = _written_since(part, started)
         else:
-            missing, well = absent(study_plan, whole, unfinished, started)
+            missing, well = absent(plan_of[model_of[whole]], whole, unfinished, started)
             recorded = ended and len(well) > 1 and _compare_without(job, missing, unfinished, part, started)
         if recorded:
             holding[whole] = str(part)

@@ -9,18 +9,19 @@ from dliflow.runs.forecast import Durations, Job, about, jobs_in_words, parts
 from dliflow.study import paths
 
 # Of a job's wildcards, those that tell people which one it is, in their order; a job is one of its framework's version
-# and of this machine anyway.
-TELLING = ("framework", "variant", "precision", "dataset", "batch_size", "group")
-USUAL = ("default", "")
+# anyway. Model and node are told where there are several.
+TELLING = ("framework", "api", "variant", "precision", "dataset", "batch_size", "group")
+USUAL = ("default", "python", "")
 BAR, LEAST_BAR = 30, 8  # characters
 SHOWN = 4  # so many of the jobs that run side by side are named
 
 
-def called(job: Job, model: bool = False) -> str:
+def called(job: Job, model: bool = False, node: bool = False) -> str:
     """A job's name: `sweep openvino fp32, group 3`.
 
     Args:
         model: whether to name it, since there are several.
+        node: likewise.
     """
     keys = ("model", *TELLING) if model else TELLING
     values = {key: job.wildcards[key] for key in keys if job.wildcards.get(key, "") not in USUAL}
@@ -29,6 +30,8 @@ def called(job: Job, model: bool = False) -> str:
     words = [" ".join([job.stage, *values.values()])]
     if sizes is not None:
         words[0] += " of batch sizes" if sizes == paths.SIZES else f" at batch size {sizes}"
+    if node and "node" in job.wildcards:
+        words[0] += f" on {job.wildcards['node']}"
     return ", ".join([*words, *([f"group {group}"] if group else [])])
 
 
@@ -106,9 +109,11 @@ class Standing:
         return passed / (passed + left) if passed + left else 1.0
 
     @property
-    def several_models(self) -> bool:
-        """Whether jobs have to be told apart by their model."""
-        return len({job.wildcards.get("model", "") for job in self.jobs.values()} - {""}) > 1
+    def several(self) -> dict[str, bool]:
+        """Whether jobs have to be told apart by their model, and by their node."""
+        return {
+            key: len({job.wildcards.get(key, "") for job in self.jobs.values()} - {""}) > 1 for key in ("model", "node")
+        }
 
     # In words ---------------------------------------------------------------------------------------------------------
 
@@ -126,7 +131,7 @@ class Standing:
         rest = self.rest
         left = self.left(rest, now)
         failed = "" if self._ended[number] else " failed after"
-        ended = f"{called(self.jobs[number], self.several_models)}:{failed} {duration(seconds)}"
+        ended = f"{called(self.jobs[number], **self.several)}:{failed} {duration(seconds)}"
         so_far = (
             f"{len(self._ended)} of {jobs_in_words(len(self.jobs))}, {100 * self.share(left, now):.0f} % of the time"
         )
@@ -163,4 +168,4 @@ class Standing:
     def _going_on(self, number: int, now: float) -> str:
         job = self.jobs[number]
         passed, expected = now - self.running[number], self._durations.of(job)
-        return f"  {called(job, self.several_models)}, {duration(passed)} of {about(expected)}"
+        return f"  {called(job, **self.several)}, {duration(passed)} of {about(expected)}"

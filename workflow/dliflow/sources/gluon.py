@@ -5,6 +5,7 @@ The first is what Gluon's `export` writes, the second what `save_parameters` wri
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tempfile
@@ -24,6 +25,63 @@ LAYOUT = "NCHW"
 
 # MXNet exports the operators of ONNX 13, and calls them those of the newest ONNX that is installed.
 OPSET = 13
+
+
+# Operators that compute. Others run code that was given in another way: `Custom` Python's, `_Native` what lies at an
+# address that the file tells; and there are new ones in each version.
+_OPERATORS = """
+null Convolution Convolution_v1 Deconvolution FullyConnected BatchNorm BatchNorm_v1 SyncBatchNorm LayerNorm
+GroupNorm InstanceNorm L2Normalization LRN Activation LeakyReLU Pooling Pooling_v1 Dropout softmax log_softmax
+softmin Softmax SoftmaxOutput SoftmaxActivation LinearRegressionOutput LogisticRegressionOutput
+MAERegressionOutput SVMOutput MakeLoss BlockGrad identity _copy _identity_with_attr_like_rhs Embedding
+_contrib_BatchNormWithReLU _contrib_AdaptiveAvgPooling2D _contrib_BilinearResize2D _contrib_quadratic
+_contrib_div_sqrt_dim _contrib_arange_like _contrib_DeformableConvolution _contrib_ROIAlign
+_contrib_interleaved_matmul_selfatt_qk _contrib_interleaved_matmul_selfatt_valatt
+
+elemwise_add elemwise_sub elemwise_mul elemwise_div _Plus _plus _add _Minus _minus _sub _Mul _mul _Div _div _grad_add
+_PlusScalar _plus_scalar _MinusScalar _minus_scalar _RMinusScalar _rminus_scalar _MulScalar _mul_scalar _DivScalar
+_div_scalar _RDivScalar _rdiv_scalar _PowerScalar _power_scalar _RPowerScalar _rpower_scalar _Power _power
+_MaximumScalar _maximum_scalar _MinimumScalar _minimum_scalar _Maximum _maximum _Minimum _minimum _mod _mod_scalar
+_equal _not_equal _greater _greater_equal _lesser _lesser_equal _equal_scalar _not_equal_scalar _greater_scalar
+_greater_equal_scalar _lesser_scalar _lesser_equal_scalar _hypot
+broadcast_add broadcast_plus broadcast_sub broadcast_minus broadcast_mul broadcast_div broadcast_mod
+broadcast_power broadcast_maximum broadcast_minimum broadcast_equal broadcast_not_equal broadcast_greater
+broadcast_greater_equal broadcast_lesser broadcast_lesser_equal broadcast_to broadcast_like broadcast_axis
+broadcast_axes add_n ElementWiseSum
+relu sigmoid hard_sigmoid softsign tanh erf exp expm1 log log1p log2 log10 sqrt rsqrt cbrt rcbrt square reciprocal
+negative abs sign round rint ceil floor trunc fix sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh
+arctanh gamma gammaln clip smooth_l1 logical_not
+sum mean prod max min nansum nanprod norm argmax argmin argmax_channel sum_axis max_axis min_axis topk sort argsort
+dot batch_dot _linalg_gemm _linalg_gemm2 khatri_rao cumsum _np_sum
+
+Reshape reshape Flatten flatten transpose expand_dims squeeze swapaxes SwapAxis Concat concat _rnn_param_concat stack
+split SliceChannel _split_v2 slice slice_axis slice_like crop Crop Pad pad tile repeat reverse flip take batch_take
+pick gather_nd one_hot where UpSampling depth_to_space space_to_depth shape_array size_array reshape_like Cast cast
+amp_cast amp_multicast diag _zeros _ones _full _arange _linspace zeros_like ones_like ravel_multi_index
+
+_npx_convolution _npx_batch_norm _npx_fully_connected _npx_pooling _npx_activation _npx_relu _npx_sigmoid
+_npx_softmax _npx_reshape _np_reshape _npi_add _npi_add_scalar _npi_multiply _npi_multiply_scalar _npi_mean
+"""
+OPERATORS = frozenset(_OPERATORS.split())
+
+
+def _refuse_others(symbol: Path) -> None:
+    """Refuse a graph with operators that are not known to compute only, or with graphs inside of them.
+
+    Raises:
+        DliflowError: naming the operator.
+        ValueError: when the file holds no graph.
+    """
+    described = json.loads(symbol.read_text(encoding="utf-8"))
+    try:
+        nodes = [(node["op"], node["name"], node.get("subgraphs")) for node in described["nodes"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no graph of MXNet: {error!r} is missing") from error
+    for operator, name, inner in nodes:
+        if operator not in OPERATORS or inner:
+            raise DliflowError(
+                f"{symbol}: refused: operator {operator} '{name}' is not known to be one that only computes"
+            )
 
 
 def _parameters(symbol: Path) -> Path:
@@ -52,7 +110,7 @@ def _input(symbol_file: Path, source: dict, parameters: set[str]) -> str:
 
 
 def load(path: Path, source: dict):
-    """Read graph and parameters, which are data only.
+    """Read graph and parameters, once the graph is seen to compute only.
 
     Raises:
         DliflowError: when a file is missing, broken, or does not fit.
@@ -67,6 +125,7 @@ def load(path: Path, source: dict):
             network = architectures.build(source["architecture"], source["options"])
             network.load_parameters(str(path))
         elif path.name.endswith("-symbol.json"):
+            _refuse_others(path)
             parameters = _parameters(path)
             names = {name.partition(":")[2] for name in mx.nd.load(str(parameters))}
             network = mx.gluon.SymbolBlock.imports(str(path), [_input(path, source, names)], str(parameters))
@@ -77,7 +136,7 @@ def load(path: Path, source: dict):
             )
     except DliflowError:
         raise
-    except (mx.base.MXNetError, AssertionError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+    except (mx.base.MXNetError, AssertionError, ValueError, RuntimeError) as error:
         text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
         text = text.rpartition("Error: ")[2] if "Stack trace" in text else text
         raise DliflowError(f"{path}: broken, or graph and parameters do not fit: {text}") from error

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import io
+import json
 import os
+import re
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +28,92 @@ NEUTRAL = {"groups": 1, "renorm": False, "virtual_batch_size": None, "adjustment
 FOR_TRAINING = ("_initializer", "_regularizer", "_constraint")
 FUNCTIONS = ("cast", "clip_by_value", "concat", "expand_dims", "identity", "pad", "reshape", "squeeze", "transpose")
 SHAPES = ("query_shape", "key_shape", "value_shape")  # of attention, which the inputs tell as well
+
+
+# Layers that run what a file brings, or read files that it names.
+REFUSED = (
+    *("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup"),
+    *("TextVectorization", "Hashing", "HashedCrossing"),
+)
+VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__", "TensorShape")
+# Operations, which Keras writes where a model was called in Python, and the functions that layers take by name.
+OPERATIONS = re.compile(r"keras\.src\.ops\.(numpy|nn|core|math|image|linalg)")
+OF_FUNCTIONS = re.compile(r"builtins|keras\.(src\.)?(activations|initializers|ops)(\.\w+)*")
+
+
+def _refuse_code(path: Path) -> None:
+    """Refuse a file whose description names more than Keras's own layers, or whose weights lie in other files.
+
+    Raises:
+        DliflowError: naming what is refused.
+    """
+    import h5py
+
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            description = archive.read("config.json").decode("utf-8")
+            weights: Any = io.BytesIO(archive.read("model.weights.h5"))
+    else:
+        weights = path
+    with h5py.File(weights, "r") as file:
+        _refuse_links(file, path)
+        if path.suffix != ".keras":
+            description = file.attrs.get("model_config", "null")  # none: then Keras says so
+    described = json.loads(description)
+    if described is not None:
+        described.pop("compile_config", None)  # of training, and not read
+    _refuse_classes(described, _allowed(), path)
+
+
+def _allowed() -> set[str]:
+    """The names of the classes that a description may hold."""
+    import keras
+
+    packages = [keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.dtype_policies]
+    packages += [keras.optimizers, keras.losses, keras.metrics]  # of models inside of the model
+    named = {name for package in packages for name, kind in vars(package).items() if isinstance(kind, type)}
+    return named.difference(REFUSED) | {*VALUES, "Functional", "Sequential", "Model", "TFOpLambda"}
+
+
+def _refuse_classes(described: Any, allowed: set[str], path: Path) -> None:
+    """Refuse classes, at any depth of a description, that are none of Keras's own, and those that run code."""
+    if isinstance(described, list):
+        for part in described:
+            _refuse_classes(part, allowed, path)
+    if not isinstance(described, dict):
+        return
+    if "class_name" in described and "config" in described:
+        name, module = described["class_name"], str(described.get("module") or "keras")
+        if name == "function":
+            good = bool(OF_FUNCTIONS.fullmatch(module))
+        else:
+            good = bool(OPERATIONS.fullmatch(module)) or (name in allowed and module.split(".")[0] == "keras")
+        if not good:
+            raise DliflowError(
+                f"{path}: refused: '{name}' of {module} is no layer of Keras's own, or runs code that the file brings; "
+                "save the model without it, or as a SavedModel"
+            )
+    for value in described.values():
+        _refuse_classes(value, allowed, path)
+
+
+def _refuse_links(group: Any, path: Path) -> None:
+    """Refuse weights that HDF5 would take from other files."""
+    for name, item in _items(group):
+        outside = item is None or (hasattr(item, "external") and (item.external or item.is_virtual))
+        if outside:
+            raise DliflowError(f"{path}: refused: its weights '{name}' are a link, or lie in another file")
+        if not hasattr(item, "external"):
+            _refuse_links(item, path)
+
+
+def _items(group: Any) -> Iterator[tuple[str, Any]]:
+    """What a group of HDF5 holds, by name; None for a link that is more than a name."""
+    import h5py
+
+    for name in group:
+        hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
+        yield f"{group.name.rstrip('/')}/{name}", group[name] if hard else None
 
 
 def _in_keras_3(layer: type, config: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +180,7 @@ def _layers_of_keras_2() -> dict[str, type]:
 
 
 def load(path: Path, source: dict) -> tensorflow_network.Network:
-    """Build the model from its description; code that a file may carry (Lambda layers) is not run."""
+    """Build the model from its description, which may hold Keras's own layers only: no code of the file is run."""
     if not path.exists():
         raise DliflowError(f"{path}: there is no such file")
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -98,7 +189,10 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
 
     older = _layers_of_keras_2() if path.suffix != ".keras" else None
     try:
+        _refuse_code(path)
         model = keras.saving.load_model(path, custom_objects=older, compile=False, safe_mode=True)
+    except DliflowError:
+        raise
     except Exception as error:  # Keras raises whatever its layers raise, with all of the config before the reason
         reason = " ".join(str(error).rpartition("Exception encountered:")[2].split())
         if path.suffix != ".keras" and "model config" in reason.lower():

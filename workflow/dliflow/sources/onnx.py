@@ -43,8 +43,10 @@ def read(path: Path, ends: dict) -> Any:
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
-    except (OSError, DecodeError, onnx.checker.ValidationError) as error:
+    # ValueError: weights in another file, at an offset or of a length that is none.
+    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
         raise DliflowError(f"{path}: not an ONNX model that can be read: {error}") from error
+    _refuse_others(model, path)
     graph = model.graph
     weights = {item.name for item in graph.initializer}  # older files list them as inputs
     inputs = [value.name for value in graph.input if value.name not in weights]
@@ -57,6 +59,28 @@ def read(path: Path, ends: dict) -> Any:
     form.choose_output(model, ends.get("output"))
     _refuse_classes(graph, path)
     return model
+
+
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+OUTWARD = ("EPContext", "PythonOp", "PythonOpGrad", "TorchEmbedding")
+
+
+def _refuse_others(model, path: Path) -> None:
+    """Refuse operators that are not known to compute only: of domains of their own, and those that load other code.
+
+    Raises:
+        DliflowError: naming the operator.
+    """
+    graphs = [model.graph, *model.functions]
+    while graphs:
+        for node in graphs.pop().node:
+            if node.domain not in (*DOMAINS, *{one.domain for one in model.functions}) or node.op_type in OUTWARD:
+                raise DliflowError(
+                    f"{path}: refused: operator {node.op_type} of the domain '{node.domain}' is not known to be one "
+                    "that only computes"
+                )
+            for attribute in node.attribute:
+                graphs += [attribute.g] if attribute.HasField("g") else attribute.graphs
 
 
 def _refuse_classes(graph, path: Path) -> None:

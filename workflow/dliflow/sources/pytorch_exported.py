@@ -32,7 +32,7 @@ from pathlib import Path
 
 from dliflow import sources
 from dliflow.errors import DliflowError
-from dliflow.sources.shared import export_torch
+from dliflow.sources.shared import export_torch, torch_archive
 
 FRAMEWORK = "pytorch"
 SUFFIXES = (".pt2",)
@@ -118,9 +118,10 @@ def _look_through_tree(value, key: str) -> None:
 def _check(path: Path) -> None:
     """Refuse a file with anything that is not data."""
     with zipfile.ZipFile(path) as archive:
-        names = {name.partition("/")[2].lower(): name for name in archive.namelist()}  # torch's reader takes any case
-        if len(names) < len(archive.namelist()):
-            raise _Refused("two files of one name")
+        try:
+            names = torch_archive.members(archive)
+        except torch_archive.Ambiguous as error:
+            raise _Refused(str(error)) from None
         if "archive_format" not in names:
             raise _Refused("the layout of torch 2.7 and older; save it again with a newer torch")
         for name, full in names.items():

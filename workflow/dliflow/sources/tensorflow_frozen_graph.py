@@ -8,7 +8,7 @@ from typing import Optional
 
 from dliflow.errors import DliflowError
 from dliflow.interchange.form import chosen
-from dliflow.sources.shared import tensorflow_network
+from dliflow.sources.shared import tensorflow_network, tensorflow_operations
 from dliflow.sources.shared.tensorflow_network import export, predict
 from dliflow.wording import suggestion
 
@@ -38,7 +38,7 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
         raise DliflowError(f"{path}: not a frozen graph of TensorFlow, or an empty one")
     if any(node.op in ("Variable", "VariableV2", "VarHandleOp") for node in graph.node):
         raise DliflowError(f"{path}: the graph has variables; freeze it, or take the SavedModel that it came from")
-    tensorflow_network.refuse_outward(graph, path)
+    tensorflow_operations.refuse_others(graph.node, graph.library, path)
     _give_values(graph, source, path)
     placeholders = {node.name: node.attr["dtype"].type for node in graph.node if node.op == "Placeholder"}
     images = [name for name, dtype in placeholders.items() if dtype != tf.bool.as_datatype_enum]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dliflow.errors import DliflowError
 from dliflow.interchange.form import chosen
-from dliflow.sources.shared import tensorflow_network
+from dliflow.sources.shared import tensorflow_network, tensorflow_operations
 from dliflow.sources.shared.tensorflow_network import export, predict
 
 __all__ = ["export", "load", "predict"]
@@ -14,6 +14,43 @@ __all__ = ["export", "load", "predict"]
 FRAMEWORK = "tensorflow"
 SUFFIXES = ("saved_model.pb", "saved_model")
 LAYOUT = "NHWC"
+
+
+VARIABLES = ("variables", "local_variables")  # collections of TensorFlow 1: `VariableDef`s
+
+
+def _check(meta_graph, folder: Path) -> None:
+    """Refuse a MetaGraphDef that does more than compute: when it is loaded, or when a signature of it is called.
+
+    The operations that save its variables are not among these: nothing calls them.
+    """
+    library, check = meta_graph.graph_def.library, tensorflow_operations.refuse_others
+    if meta_graph.HasField("object_graph_def"):
+        public = meta_graph.object_graph_def.concrete_functions
+        for function in library.function:
+            if function.signature.name in public:
+                check(function.node_def, library, folder)
+        return
+    nodes = tensorflow_operations.leading_to(meta_graph.graph_def, _run_in_tensorflow_1(meta_graph))
+    check(nodes, library, folder, tensorflow_operations.COMPUTING | tensorflow_operations.RESTORING)
+
+
+def _run_in_tensorflow_1(meta_graph) -> list[str]:
+    """What may be asked for of a graph of TensorFlow 1 (tensorflow/python/saved_model/load_v1_in_v2.py).
+
+    That is what signatures give, restoring, initializers of tables and of all, and those of variables.
+    """
+    from tensorflow.core.framework.variable_pb2 import VariableDef
+
+    signatures = meta_graph.signature_def.values()
+    names = [value.name for signature in signatures for value in signature.outputs.values()]
+    names += [meta_graph.saver_def.restore_op_name, meta_graph.saver_def.filename_tensor_name]
+    for key, collection in meta_graph.collection_def.items():
+        names += collection.node_list.value
+        if key in VARIABLES:
+            variables = map(VariableDef.FromString, collection.bytes_list.value)
+            names += [name for one in variables for name in (one.initializer_name, one.initial_value_name)]
+    return names
 
 
 def load(path: Path, source: dict) -> tensorflow_network.Network:
@@ -27,10 +64,10 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
 
     try:
         described = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+        for part in described.meta_graphs:
+            _check(part, folder)
     except DecodeError as error:
         raise DliflowError(f"{folder}: saved_model.pb is broken or cut off") from error
-    for part in described.meta_graphs:
-        tensorflow_network.refuse_outward(part.graph_def, folder)
     try:
         model = tf.saved_model.load(str(folder))
     except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as error:

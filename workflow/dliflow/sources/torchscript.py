@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dliflow import sources
 from dliflow.errors import DliflowError
-from dliflow.sources.shared import export_torch
+from dliflow.sources.shared import export_torch, torchscript_code
 
 FRAMEWORK = "pytorch"
 SUFFIXES = (".pt", ".ts", ".torchscript")
@@ -19,16 +19,17 @@ predict = export_torch.predict
 
 
 def load(path: Path, source: dict):
-    """Read the program; TorchScript's reader makes no Python objects."""
+    """Read the program, once it is seen to compute only; TorchScript's reader makes no Python objects."""
     import torch
 
     sources.only_nchw(source)
     if not path.exists():
         raise DliflowError(f"{path}: there is no such file")
     try:
+        torchscript_code.check(path)
         program = export_torch.quietly(torch.jit.load, path, map_location="cpu").eval()
         return export_torch.one_output(program, source.get("output"))
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError, EOFError) as error:
         raise DliflowError(
             f"{path}: no TorchScript file, or cut off (a state dict is read with source.format: pytorch_state_dict): "
             f"{str(error).splitlines()[0]}"

@@ -15,8 +15,8 @@ from dliflow import progress
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import digest, payload, read_json, replacing, sha256
 from dliflow.images import dataset, inputs
-from dliflow.machine import facts, process
-from dliflow.measuring import feed, metrics, session
+from dliflow.machine import facts
+from dliflow.measuring import feed, metrics, program, session
 from dliflow.records.journal import Journal
 from dliflow.study import source_code
 
@@ -81,10 +81,11 @@ def evaluate(
 
 def deciding(args: argparse.Namespace, version: str) -> str:
     """Digest of everything that decides the predictions; what an interrupted run left under another one is dropped."""
-    keys = ("framework", "variant", "precision", "device", "threads", "options", "input", "scores", "batch_size")
+    keys = ("framework", "api", "variant", "precision", "device", "threads", "options", "input", "scores", "batch_size")
     code = source_code.digest("stages.accuracy", f"frameworks.{args.framework}")
     options = {key: getattr(args, key) for key in keys}
     files = {"converted": read_json(args.converted)["files"], "array": sha256(args.array)}
+    files["built"] = args.built and read_json(args.built)["files"]
     cpu = facts.describe()
     where = {"environment": Path(sys.prefix).name, "cpu": cpu["cpu"], "flags": cpu["flags"]}
     return digest({**options, **files, **where, "version": version, "code": code}, 64)
@@ -95,9 +96,9 @@ def predict_all(args: argparse.Namespace, opened: session.Opened, journal: Journ
     first = journal.count
     if first:
         print(f"goes on where it stopped: {first:,} of {images:,} images are done", flush=True)
-    variant = "" if args.variant == "default" else f" {args.variant}"
+    ways = [way for way in (args.api, args.variant) if way not in ("python", "default")]
     what = "agreement" if args.unlabelled else "accuracy"
-    report = progress.meter(f"{what} {args.model} {args.framework}{variant} {args.precision}", images, first)
+    report = progress.meter(" ".join([what, args.model, args.framework, *ways, args.precision]), images, first)
     batches = evaluate(
         lambda batch: session.checked_predict(opened, batch, args.scores),
         args.array,
@@ -130,12 +131,12 @@ def run(args: argparse.Namespace) -> None:
             f"{args.array} holds other images than {args.images} lists; delete both, and they are made again"
         )
     try:
-        opened = session.open_model(session.described(args), args.batch_size)
-        key = deciding(args, opened.identity["framework_version"])
-        with Journal(payload(args.out, ".partial"), key, predictions(args.scores)) as journal:
-            predicted = predict_all(args, opened, journal, len(rows))
-            write(args, opened, rows, predicted, extra)
-            journal.remove()
+        with program.opened(session.described(args), args.batch_size, args.input) as opened:
+            key = deciding(args, opened.identity["framework_version"])
+            with Journal(payload(args.out, ".partial"), key, predictions(args.scores)) as journal:
+                predicted = predict_all(args, opened, journal, len(rows))
+                write(args, opened, rows, predicted, extra)
+                journal.remove()
     except Skip as skip:
         session.write_skip(args.out, "accuracy", session.described(args), skip, extra)
 
@@ -184,6 +185,6 @@ def write(
             **_right(classes, None if args.unlabelled else np.array([row["label"] for row in rows])),
             "predictions": table.name,
             "predictions_sha256": sha256(table),
-            "peak_rss_mib": process.peak_rss_mib(),
+            "peak_rss_mib": opened.peak_rss_mib(),
         },
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from dliflow import frameworks, integrity
 from dliflow.analysis.rows import key
-from dliflow.deployment import choice, figures, pins, program, readme
+from dliflow.deployment import choice, cpp, figures, pins, program, readme
 from dliflow.files import payload, read_json, replacing, sha256, write_json, write_text
 from dliflow.measuring import session
 from dliflow.report import answer, names, read
@@ -88,8 +88,10 @@ def run(args: argparse.Namespace) -> None:
     files = link(args.converted, folder / MODEL)
     deployed = program.Deployed(described.configuration, args.batch_size, args.input, args.scores, launch, files)
     heading = f"{args.title}: {names.configuration(row)}, batch size {args.batch_size}."
-    text = program.render(deployed, heading, environments.read(args.file)["packages"])
-    requirements = pins.requirements(args.file, text, args.environment)
+    built = args.built and read_json(args.built)
+    pinned = environments.read(args.file)["packages"]
+    text = cpp.render(deployed, heading) if built else program.render(deployed, heading, pinned)
+    requirements = pins.requirements(args.file, cpp.imports(built) if built else text, args.environment)
     texts = {
         "classes.txt": names_of_scores(args),
         "requirements.txt": requirements,
@@ -104,9 +106,15 @@ def run(args: argparse.Namespace) -> None:
             python=pins.python(args.file),
             pins=requirements,
             runs=text is not None,
+            compiled=cpp.compile_line(args.framework, built) if built else [],
         ),
     }
-    if text is None:
+    if text is not None and built:
+        texts |= {
+            cpp.PROGRAM: text,
+            **{file.name: file.read_text(encoding="utf-8") for file in cpp.files(args.framework)},
+        }
+    elif text is None:
         (folder / "predict.py").unlink(missing_ok=True)  # of a template that is gone
         print(f"no predict.py: there is no template for {args.framework}; README.md tells the rest", flush=True)
     else:

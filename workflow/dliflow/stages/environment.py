@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
+from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.fetching import uv
 from dliflow.files import not_whole, write_json
@@ -23,15 +25,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="environment.json, in the environment's folder")
 
 
-def install(python: Path, requirements: Path, packages: list[str]) -> None:
-    """Install exactly the listed packages.
+def install(python: Path, requirements: Path, packages: list[str], locked: Optional[str]) -> None:
+    """Install exactly the listed packages; with their checksums where they are locked.
 
     A pin such as `torch==2.13.0+cpu` names a build that the usual index does not hold. It is looked for where pip and
     uv are configured to look first, then at PyTorch's own index for CPU builds, which uv knows by the name `cpu`. The
     build for CUDA, gigabytes of it, never matches.
+
+    Args:
+        locked: lines of the same packages with hashes; None where there are none.
     """
-    requirements.write_text("\n".join(packages) + "\n", encoding="utf-8")
-    command = ["pip", "sync", "--python", str(python), "--compile-bytecode", str(requirements)]
+    requirements.write_text(locked or "\n".join(packages) + "\n", encoding="utf-8")
+    hashes = ["--require-hashes"] if locked else []
+    command = ["pip", "sync", *hashes, "--python", str(python), "--compile-bytecode", str(requirements)]
     result = uv.run(*command)
     print(result.stderr, flush=True)
     if result.returncode and any(pin.endswith("+cpu") for pin in packages):
@@ -44,13 +50,16 @@ def install(python: Path, requirements: Path, packages: list[str]) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Build the environment, or reuse the one that another run has built; `environment.json` is written last."""
-    wanted = environments.read(args.file)
+    wanted, locked = environments.read(args.file), environments.locked(args.file)
     folder = args.out.parent
+    if folder.exists() and not folder.is_dir():
+        raise DliflowError(f"{folder}: is no folder; delete it, and the environment is made there")
     folder.mkdir(parents=True, exist_ok=True)
     guard = os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
-        lock.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
-        if args.out.exists() and not not_whole([str(args.out)]):
+        _alone(guard, folder)
+        python = folder / "bin" / "python"
+        if args.out.exists() and not not_whole([str(args.out)]) and python.exists():
             return
         result = uv.run("venv", "--clear", "--python", wanted["python"], str(folder))
         if result.returncode:
@@ -58,11 +67,26 @@ def run(args: argparse.Namespace) -> None:
                 f"no environment with Python {wanted['python']} could be made; install that Python version, or let "
                 f"uv download it:\n{result.stderr.strip()}"
             )
-        python = folder / "bin" / "python"
-        install(python, folder / "requirements.txt", wanted["packages"])
+        if locked is None:
+            progress.say(
+                f"{args.file}: packages are taken without checksums, since {environments.lock(args.file)} is missing "
+                f"or of other versions; ./dliflow lock {args.file.stem} makes it"
+            )
+        install(python, folder / "requirements.txt", wanted["packages"], locked)
         write_json(args.out, installed(python))
     finally:
         os.close(guard)
+
+
+def _alone(guard: int, folder: Path) -> None:
+    """Wait until no other run makes the same environment. Not all shared file systems have locks; then that is told."""
+    try:
+        lock.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        told = f"{folder}.lock cannot be locked ({error.strerror}): let no other run make this environment meanwhile"
+        print(told, flush=True)
 
 
 def installed(python: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--unfinished", required=True, help="JSON: what the run did not make")
     parser.add_argument("--report", default="", help="the options of `report`, as one text")
+    parser.add_argument("--stage", action="append", choices=[*paths.PAGES], help="one to make; all when absent")
     parser.add_argument("tables", nargs=argparse.REMAINDER, help="-- and the options of `tables`")
 
 
@@ -31,9 +32,11 @@ def make(stage: str, options: list[str]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make what can be made; returns 1 when something could not, which leaves no older file in its place."""
-    marks.remove(path for pages in (paths.MARKS.values(), *paths.PAGES.values()) for path in pages)
+    stages = args.stage or [*paths.PAGES]
+    pages = [path for stage in stages for path in paths.PAGES[stage]]
+    marks.remove([*paths.MARKS.values(), *pages])
     options = {"tables": [*args.tables[1:], "--unfinished", args.unfinished], "report": shlex.split(args.report)}
-    for stage in paths.PAGES:
+    for stage in stages:
         try:
             make(stage, options.get(stage, []))
         except Exception as error:  # whatever it is, the others are still wanted, and what failed is told last

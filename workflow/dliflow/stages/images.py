@@ -29,7 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Find, label, check, write."""
+    dataset.check(args.patterns)
     names = list(dataset.find(args.folder, args.patterns))
+    _tell_outside(args.folder, names)
     if args.patterns is None:
         _tell_left_out(args.folder, len(names), args.labels_path)
     if args.labels.get("only_listed", False):
@@ -70,6 +72,13 @@ def _cropped(folder: Path, names: list[str], entry: dict[str, Any]) -> list[str]
             f"of {entry['sides']}; make it smaller"
         )
     return [name for of_image in squares for name in of_image]
+
+
+def _tell_outside(folder: Path, names: list[str]) -> None:
+    """Say so when images lie elsewhere: links are a user's own, as no archive brings any, but not always meant."""
+    outside = dataset.leading_outside(folder, names)
+    if outside:
+        progress.say(f"{folder}: {len(outside):,} of {len(names):,} images are links out of it, such as {outside[0]}")
 
 
 def _tell_left_out(folder: Path, taken: int, labels_path: Optional[Path]) -> None:

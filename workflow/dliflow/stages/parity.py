@@ -12,7 +12,7 @@ from dliflow import integrity
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json
 from dliflow.images import batches, inputs
-from dliflow.measuring import feed, metrics, session
+from dliflow.measuring import feed, metrics, program, session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> None:
     description = session.described(args)
     try:
         size = min(args.batch_size, len(batch))
-        opened = session.open_model(description, size)
-        parts = [session.checked_predict(opened, part, args.scores) for part in batches.parts(batch, size)]
+        with program.opened(description, size, args.input) as opened:
+            parts = [session.checked_predict(opened, part, args.scores) for part in batches.parts(batch, size)]
         scores = np.concatenate(parts)[: len(batch)]
     except Skip as skip:
         session.write_skip(args.out, "parity", description, skip)

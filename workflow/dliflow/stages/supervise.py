@@ -1,7 +1,11 @@
 """Run one stage in a fresh process: alone on the machine or beside others, within a time, its output kept.
 
 Whatever happens to the child (an error, a crash, a hang, a kill) ends in one message, a file with the reason for the
-tables, and an exit status. When the workflow that it works for ends, it is killed. While it runs this process sleeps.
+tables, and an exit status. The reason comes from the stage itself, not from its output, in which a model's file can
+have anything printed. When the workflow that it works for ends, it is killed. While it runs this process sleeps.
+
+A measurement belongs to a node. Where SLURM gives that, the supervisor runs once more, as a step on the node, and the
+stage is that one's child. On the node it looks first whether that is the machine that it should be.
 """
 
 from __future__ import annotations
@@ -15,16 +19,23 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Optional
 
 from dliflow import progress
+from dliflow.errors import LONGEST, DliflowError, plain
 from dliflow.files import write_json
-from dliflow.machine import children, lock, variables
+from dliflow.machine import children, confinement, lock, node, slurm, variables
+from dliflow.machine.process import signal_name
 from dliflow.study import paths
 
 TAIL_LINES = 15
+TAIL_BYTES = 1 << 18  # of a log are read; a model's error can be hundreds of MB
+LINE = 2000  # characters of a line of output that are told
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,47 +43,88 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", required=True, help="where the child's output goes")
     parser.add_argument("--timeout", type=float, required=True, help="seconds after which the child is killed")
     parser.add_argument("--exclusive", action="store_true", help="no other job of dliflow runs meanwhile")
+    parser.add_argument("--node", help="the machine on which a measurement is to run")
     parser.add_argument("--environment", type=json.loads, default={}, help="JSON: variables that the child gets, too")
+    parser.add_argument("--beside", type=Path, help="a file: the child may write in its folder only, where Linux can")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- STAGE and its options")
 
 
-def _reason(status: int, timed_out: bool, timeout: float, lines: list[str]) -> str:
+def _reason(status: int, timed_out: bool, timeout: float, told: str, lines: list[str]) -> str:
+    """Why a stage ended.
+
+    Args:
+        told: what it has told itself; '' for nothing.
+        lines: the last ones of its output.
+    """
     if timed_out:
         return f"ran past its time bound of {timeout:g} s and was killed"
     if status < 0:
-        name = signal.Signals(-status).name
+        name = signal_name(-status)
         hint = " (often: out of memory)" if name == "SIGKILL" else ""
         last_words = [line.partition("what():")[2].strip() for line in lines if "what():" in line][-1:]  # of C++
         return ": ".join([f"crashed: killed by {name}{hint}", *last_words])
-    # Messages of dliflow itself may take several lines, from the one that is marked to the end.
-    marked = [index for index, line in enumerate(lines) if line.startswith("dliflow ") and ": error: " in line]
-    if marked:
-        message = "\n".join(lines[marked[-1] :])
-        return message.partition(": error: ")[2]
-    return _exception(lines) or (lines[-1] if lines else f"exit status {status} without any output")
+    if told:
+        return told
+    return f"exit status {status} {f'after the line: {lines[-1]}' if lines else 'without any output'}"
 
 
-def _exception(lines: list[str]) -> str:
-    """The message of the last exception that Python showed, with all of its lines; '' when there was none.
+def _tail(log: Path) -> list[str]:
+    """The last lines of a log that are not empty, without those that the supervisor itself wrote at its top."""
+    with open(log, "rb") as stream:
+        stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        text = stream.read().decode("utf-8", errors="replace")
+    written = (plain(line, LINE) for line in text.split("\n") if line.strip())
+    return list(itertools.dropwhile(lambda line: line.startswith("# "), written))
 
-    Frames are indented, the exception's first line is not; what follows belongs to its message.
+
+def _told(reason: int) -> str:
+    return os.pread(reason, 4 * LONGEST, 0).decode("utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def _confined(beside: Optional[Path], environment: dict[str, str]) -> Iterator[Callable[[], None]]:
+    """What the child calls before it becomes the stage: nothing, or what lets it write beside a file only.
+
+    Args:
+        environment: the child's; its temporary folder becomes one of its own.
     """
-    shown = [index for index, line in enumerate(lines) if line.startswith("Traceback (most recent call last):")]
-    after = lines[shown[-1] + 1 :] if shown else []
-    message = list(itertools.dropwhile(lambda line: line.startswith(" "), after))
-    return "\n".join(message[:TAIL_LINES])
+    if beside is None:
+        yield lambda: None
+        return
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="dliflow-") as folder:
+        environment["TMPDIR"] = folder
+        yield confinement.to([beside.parent, Path(folder)])
 
 
-def kill_group(leader: int) -> None:
+def _ended(child: subprocess.Popen) -> int:
+    """Wait for a child, end what it has left running, and return its status."""
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # as long as it is not reaped its number is nobody else's
+    kill_group(child.pid)
+    return child.wait()
+
+
+def _note(path: Path, value: dict[str, Any]) -> None:
+    """Write a note beside the log; a full disk must not hide what it would say, which is told on the terminal too."""
+    try:
+        write_json(path, value)
+    except OSError as error:
+        print(f"dliflow supervise: {path} could not be written: {error}", file=sys.stderr, flush=True)
+
+
+def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
     """Kill a process that leads a group, with all that it has started."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
+        os.killpg(leader, number)
 
 
-def end_with_workflow(running: list[subprocess.Popen], log: Path) -> None:
+def end_with_workflow(running: list[subprocess.Popen], log: Path, number: int = signal.SIGKILL) -> None:
     """End this process, and the child in `running`, when Snakemake does, killed or not: nobody wants the result then.
 
     Another run may make the same file meanwhile. Without a workflow (a stage that was started by hand) nothing happens.
+
+    Args:
+        number: the signal that the child gets.
     """
     workflow = os.environ.get(children.WORKFLOW)
     if workflow is None:
@@ -81,7 +133,7 @@ def end_with_workflow(running: list[subprocess.Popen], log: Path) -> None:
     def watch() -> None:
         children.wait_for_end(workflow)
         for child in running:
-            kill_group(child.pid)
+            kill_group(child.pid, number)
         with open(log, "a", encoding="utf-8") as output:
             output.write(f"killed: the workflow (process {workflow.split()[0]}) that this job worked for has ended\n")
         os._exit(128 + signal.SIGKILL)
@@ -89,37 +141,123 @@ def end_with_workflow(running: list[subprocess.Popen], log: Path) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def stop_when_asked(running: list[subprocess.Popen], failed: Callable[[str], None], kill: int) -> None:
+    """From now on SIGTERM and SIGINT end the child in `running`, with the signal `kill`, and this process."""
+
+    def stop(number, frame):
+        for each in running:
+            kill_group(each.pid, kill)
+        failed(f"was stopped from outside ({signal_name(number)})")
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the stage after `--`; returns its exit status, 124 after the time bound, 128 + signal after a crash."""
     stage = args.command[1:] if args.command[:1] == ["--"] else args.command
-    log, failure, timing = Path(args.log), Path(paths.failure(args.log)), Path(paths.timing(args.log))
+    log, failure = Path(args.log), Path(paths.failure(args.log))
     failure.unlink(missing_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
+
+    def failed(reason: str, **more: Any) -> None:
+        command = [sys.executable, "-m", "dliflow", *stage]
+        _note(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log), **more})
+
+    known = node.described(args.node) if args.node else None
+    try:
+        if known is not None and node.is_elsewhere(args.node, known):
+            return there(args, known["slurm"], failed)
+        return here(args, stage, known, failed)
+    except DliflowError as error:  # it did not begin
+        failed(str(error))
+        with open(log, "a", encoding="utf-8") as output:
+            output.write(f"{error}\n")
+        print(f"dliflow {stage[0]}: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def there(args: argparse.Namespace, options: dict[str, list[str]], failed: Callable[[str], None]) -> int:
+    """Run this very command on its node: as a step of the allocation that holds it, which is waited for.
+
+    Where the allocation ended meanwhile (its time was over, somebody took the node away), that is no failure of what
+    ran: it goes on in the next one.
+
+    Args:
+        options: of `allocation` and of each `step`, as `study.nodes.reached` tells.
+    """
+    first, lease = (Path(pattern.format(node=args.node)) for pattern in (paths.NODE, paths.LEASE))
+    environment = {**os.environ, node.REACHED: args.node}
+    environment.pop(children.WORKFLOW, None)  # a process of this machine, which the node cannot see; this one looks
+    running: list[subprocess.Popen] = []
+    stop_when_asked(running, failed, signal.SIGTERM)  # upon which srun ends the step
+    end_with_workflow(running, Path(args.log), signal.SIGTERM)
+    for _ in range(slurm.TRIES):
+        name = node.slurm_name(first)
+        same = [] if name is None else [f"--nodelist={name}"]  # of several that fit, the one that it was before
+        number = slurm.allocate(args.node, [*options["allocation"], *same], lease)
+        command = [*slurm.step(number, options["step"]), sys.executable, "-m", "dliflow", *sys.argv[1:]]
+        with slurm.leased(lease):
+            child = subprocess.Popen(
+                command,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=children.dying_with_parent(signal.SIGTERM),
+            )
+            running.append(child)
+            status = child.wait()
+            running.clear()
+        if status == 0:
+            return 0
+        if slurm.is_running(args.node, number):
+            if not Path(paths.failure(args.log)).exists():
+                failed(f"srun could not run it on node '{args.node}': exit status {status}; see what it said")
+            return status
+        print(f"node '{args.node}': its allocation, SLURM job {number}, has ended; again", file=sys.stderr, flush=True)
+    log = lease.with_suffix(".log")
+    raise DliflowError(f"node '{args.node}': {slurm.TRIES} allocations ended before it did; see {log}")
+
+
+def here(
+    args: argparse.Namespace, stage: list[str], known: Optional[node.Described], failed: Callable[..., None]
+) -> int:
+    """Run the stage on this machine.
+
+    Args:
+        known: of the node that a measurement belongs to.
+    """
+    log, timing = Path(args.log), Path(paths.timing(args.log))
     command = [sys.executable, "-m", "dliflow", *stage]
     environment, withheld = variables.passed_on(os.environ, stage[0], args.environment)
     terminal = os.dup(sys.stderr.fileno())  # where long jobs tell their progress, beside the log
     environment[progress.DESCRIPTOR] = str(terminal)
-
     running: list[subprocess.Popen] = []
-
-    def stop(number, frame):
-        for each in running:
-            kill_group(each.pid)
-        reason = f"was stopped from outside ({signal.Signals(number).name})"
-        write_json(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log)})
-        sys.exit(128 + number)
-
     # Both from now on, since the machine may have to be waited for.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    stop_when_asked(running, failed, signal.SIGKILL)
     end_with_workflow(running, log)
 
-    with lock.hold(args.exclusive) as descriptor, open(log, "w", encoding="utf-8") as output:
+    with contextlib.ExitStack() as stack:
+        descriptor = stack.enter_context(lock.hold(args.exclusive))
+        confine = stack.enter_context(_confined(args.beside, environment))
+        reason_file = stack.enter_context(tempfile.TemporaryFile())
+        output = stack.enter_context(open(log, "w", encoding="utf-8"))
+        environment[progress.REASON] = progress.place_of(reason_file.fileno())
+        if known is not None:
+            node.check(args.node, known["machine"], Path(paths.NODE.format(node=args.node)))
         set_here = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), **args.environment}
         assigned = " ".join(f"{name}={shlex.quote(value)}" for name, value in set_here.items())
         output.write(f"# {assigned} {shlex.join(command)}\n")
         output.write(f"# not passed on: {', '.join(withheld) or 'nothing'}\n")
+        if args.beside is not None:
+            output.write(f"# {confinement.described()}\n")
         output.flush()
+        die = children.dying_with_parent()
+
+        def begin() -> None:
+            die()
+            confine()
+
         started, clock = time.time(), time.monotonic()
         child = subprocess.Popen(
             command,
@@ -128,8 +266,8 @@ def run(args: argparse.Namespace) -> int:
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,  # a kill reaches its own children too
-            preexec_fn=children.dying_with_parent(),
-            pass_fds=[descriptor, terminal],
+            preexec_fn=begin,
+            pass_fds=[descriptor, terminal, reason_file.fileno()],
         )
         running.append(child)
 
@@ -137,30 +275,19 @@ def run(args: argparse.Namespace) -> int:
         timer = threading.Timer(args.timeout, kill_group, [child.pid])
         timer.daemon = True
         timer.start()
-        status = child.wait()
+        status = _ended(child)
         running.clear()  # its number may be another process's from now on
         seconds = time.monotonic() - clock
         timed_out = seconds >= args.timeout and status == -signal.SIGKILL
         timer.cancel()
+        told = _told(reason_file.fileno())
 
-    write_json(timing, {"stage": stage[0], "started": started, "seconds": seconds, "status": status})
+    _note(timing, {"stage": stage[0], "started": started, "seconds": seconds, "status": status})
     if status == 0:
         return 0
-    text = log.read_text(encoding="utf-8", errors="replace")
-    written = (line for line in text.splitlines() if line.strip())
-    lines = list(itertools.dropwhile(lambda line: line.startswith("# "), written))  # what the supervisor itself wrote
-    reason = _reason(status, timed_out, args.timeout, lines)
-    write_json(
-        failure,
-        {
-            "stage": stage[0],
-            "reason": reason,
-            "output_tail": lines[-TAIL_LINES:],
-            "command": command,
-            "log": str(log),
-            "seconds": seconds,
-        },
-    )
+    lines = _tail(log)
+    reason = _reason(status, timed_out, args.timeout, told, lines)
+    failed(reason, output_tail=lines[-TAIL_LINES:], seconds=seconds)
     message = progress.cleared(f"dliflow {stage[0]}: {reason}\n  log: {log}", sys.stderr.fileno())
     print(message, file=sys.stderr, flush=True)
     return 124 if timed_out else 128 - status if status < 0 else status

@@ -24,8 +24,8 @@ from dliflow.study import paths, source_code
 NAME = "measured"  # of the only member
 # What its worker is told.
 HELD = (
-    *("model", "framework", "variant", "precision", "device", "parameters", "threads", "options", "converted"),
-    *("scores", "launch", "distinct"),
+    *("model", "framework", "api", "variant", "precision", "device", "parameters", "threads", "options", "converted"),
+    *("built", "scores", "launch", "distinct"),
 )
 
 
@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> None:
     if groups:
         identity["framework_version"] = groups[-1]["members"][NAME]["identity"]["framework_version"]
     figures = {"groups": groups, "broken": [one._asdict() for one in broken], **feed.chosen(args), "key": key}
-    figures |= {"python": args.python, "converted": str(args.converted)}  # by which an older version is run again
+    paths_of = {name: getattr(args, name) for name in ("python", "converted", "built")}
+    figures |= {name: path and str(path) for name, path in paths_of.items()}  # by which an older version is run again
     session.write_record(partial if failed else args.out, "sweep", identity, figures=figures)
     if failed:
         raise DliflowError("\n".join(f"{_told(one)}: {one.reason}" for one in failed))
@@ -112,7 +113,8 @@ def deciding(args: argparse.Namespace) -> str:
     """Digest of everything that decides what is measured; what an earlier attempt left under another one is dropped."""
     code = source_code.digest("stages.sweep", "stages.worker", "stages.anchor", f"frameworks.{args.framework}")
     asked = {key: str(value) for key, value in vars(args).items()}
-    files = {key: sha256(getattr(args, key)) for key in ("converted", "array", "anchor")}
+    named = {key: getattr(args, key) for key in ("converted", "built", "array", "anchor")}
+    files = {key: path and sha256(path) for key, path in named.items()}
     return digest({"asked": asked, "files": files, "code": code}, 64)
 
 

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     with Journal(payload(args.out, ".partial"), deciding(args, valid), np.uint8) as journal:
         with feed.shared(feed.images(args)) as inputs:
             try:
-                figures = tuned(Track(args, settings, inputs, Told(journal)))
+                figures = tuned(Track(args, settings, inputs, Course(journal)))
             except turns.Skipped as skipped:  # the default
                 session.write_skip(args.out, "tune", description, Skip(skipped.reason), extra)
                 journal.remove()
@@ -117,7 +117,7 @@ def deciding(args: argparse.Namespace, valid: Sequence[Settings]) -> str:
     return digest({"asked": asked, "files": files, "code": code, "valid": valid}, 64)
 
 
-class Told:
+class Course:
     """What happened, one line of JSON each; what happened before the job was killed is told again, not made again."""
 
     def __init__(self, journal: Journal):
@@ -144,14 +144,14 @@ class Told:
 class Track:
     """Where settings race: it lets candidates and the default take turns, as many of them as the memory holds."""
 
-    def __init__(self, args: argparse.Namespace, settings: Mapping[str, Settings], inputs: int, told: Told):
+    def __init__(self, args: argparse.Namespace, settings: Mapping[str, Settings], inputs: int, course: Course):
         """Begin.
 
         Args:
             settings: by name, of them the default.
             inputs: descriptor of the inputs, which the workers inherit.
         """
-        self.args, self.settings, self.inputs, self.told = args, settings, inputs, told
+        self.args, self.settings, self.inputs, self.course = args, settings, inputs, course
         self.of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
         self.pace = turns.Pace.of(args)
         self.scores: dict[str, dict[str, float] | None] = {}
@@ -173,7 +173,7 @@ class Track:
         return max(2, int(MEMORY * available / self.largest_mib))
 
     def _next(self, happen: Callable[[int], Event]) -> Event:
-        event = self.told(happen)
+        event = self.course(happen)
         self.scores |= event["scores"]
         sessions = event["group"]["sessions"] if event["group"] else []
         peaks = [opened["peak_rss_mib"] or 0.0 for one in sessions for opened in one["opened"].values()]
@@ -273,7 +273,18 @@ class Track:
 
     def _command(self, name: str, member: str) -> list[str]:
         """How the worker of a candidate is started."""
-        keys = ("model", "framework", "variant", "precision", "device", "converted", "scores", "launch", "distinct")
+        keys = (
+            "model",
+            "framework",
+            "api",
+            "variant",
+            "precision",
+            "device",
+            "converted",
+            "scores",
+            "launch",
+            "distinct",
+        )
         threads, options = frameworks.apart(self.settings[name])
         return command_line.worker(
             workers.python(self.args.python),

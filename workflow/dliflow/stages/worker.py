@@ -4,6 +4,8 @@ Requests, each with an answer: `open` a batch size (and `warm_up`); `scores` of 
 of `measure.run`; `close`, which tells what only this process knows: its memory, its page faults and switches, where its
 threads could run.
 
+With the API `cpp` it becomes the framework's program in C++, which answers the same.
+
 With `--mode` several requests are in flight at a time, so many as `open` tells (`in_flight`). Processes, one for each
 of them, are workers of this worker.
 """
@@ -22,9 +24,10 @@ from typing import Any, Optional
 
 import numpy as np
 
+from dliflow.configuration import CPP
 from dliflow.errors import Skip
 from dliflow.machine import disturbance, energy, facts, launch, process
-from dliflow.measuring import feed, load, measure, metrics, session, warmup, workers
+from dliflow.measuring import feed, load, measure, metrics, program, session, warmup, workers
 
 START_NS = 5_000_000  # from telling processes to begin a burst until they do, all at the same time
 
@@ -244,6 +247,8 @@ def run(args: argparse.Namespace) -> None:
 
     def start() -> tuple[dict[str, Any], workers.Answer]:
         try:
+            if description.configuration.api == CPP:
+                program.become(description, args.inputs, args.distinct, args.launch, stream.fileno())
             imported = session.import_model(description)
         except Skip as skip:
             return {"skip": str(skip)}, lambda request: {}

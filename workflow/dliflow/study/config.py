@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,8 @@ from dliflow.study import environments, known, yaml_files
 from dliflow.wording import suggestion
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
+LOCAL = "local"  # what this machine is called where the config names none
+DEEPEST = 20  # mappings and lists inside of each other
 
 
 @cache
@@ -36,11 +39,20 @@ def schema(name: str) -> dict[str, Any]:
     return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
 
 
-def _validator(name: str) -> jsonschema.Draft202012Validator:
+def _pattern(validator: Any, pattern: str, value: Any, of: Any) -> Iterator[jsonschema.ValidationError]:
+    """The keyword `pattern` as the standard means it: Python's `$` stands before a line break at the end, too."""
+    if isinstance(value, str) and re.search(pattern.replace("$", r"\Z"), value) is None:
+        yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+VALIDATOR = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+
+
+def _validator(name: str) -> Any:
     shared = referencing.Resource.from_contents(schema("files"))
     registry = referencing.Registry().with_resource("files.schema.yaml", shared)
     checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-    return jsonschema.Draft202012Validator(schema(name), registry=registry, format_checker=checker)
+    return VALIDATOR(schema(name), registry=registry, format_checker=checker)
 
 
 def _key(path: list[Any]) -> str:
@@ -111,12 +123,32 @@ def validated(value: Any, schema_name: str, origin: str) -> Any:
     Raises:
         DliflowError: naming `origin`, the key, the value and what would be right, for every problem found.
     """
+    _raise(origin, _no_json(value, []))
     value = copy.deepcopy(value)
     described = schema(schema_name)
     _fill_defaults(value, described)
     errors = sorted(_validator(schema_name).iter_errors(value), key=lambda e: str(e.path))
     _raise(origin, (problem for error in errors for problem in _explain(error)))
     return value
+
+
+def _no_json(value: Any, path: list[Any]) -> Iterator[str]:
+    """What YAML can say and no config means: keys that are no texts, endless numbers, dates, lists in themselves."""
+    if len(path) > DEEPEST:
+        yield f"{_key(path[:3])}: is nested without end"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(key, str):
+                yield from _no_json(inner, [*path, key])
+            else:
+                yield f"{_key(path)}: the key {key!r} is no text; write it in quotes"
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _no_json(inner, [*path, index])
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{_key(path)}: {value} is no number that can be meant here"
+    elif not isinstance(value, (str, int, float, bool, type(None))):
+        yield f"{_key(path)}: {value!r} is neither a text nor a number; write it in quotes"
 
 
 def _raise(origin: str, problems: Iterable[str]) -> None:
@@ -231,11 +263,23 @@ def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
     Raises:
         DliflowError: with one line for each problem.
     """
+    config = _with_nodes(config, origin)
     config = validated({**config, "tune": _switched(config.get("tune", False))}, "config", origin)
     for entry in config["profile"]:
         entry["model"] = entry["model"] and known.plain(entry["model"])
     _raise(origin, _misfits(config))
     return config
+
+
+def _with_nodes(config: dict[str, Any], origin: str) -> dict[str, Any]:
+    """`node: NAME` is short for one node. Beside `nodes` it picks one of them, as on the command line."""
+    if "node" not in config:
+        return config
+    name, several = config["node"], config.get("nodes", [LOCAL])
+    if several != [LOCAL] and name not in several:
+        named = ", ".join(map(str, several))
+        raise DliflowError(f"{origin}: node: {name!r} is none of nodes: [{named}]; name one of them, or leave it out")
+    return {**{key: value for key, value in config.items() if key != "node"}, "nodes": [name]}
 
 
 def _switched(tune: Any) -> Any:
@@ -244,18 +288,21 @@ def _switched(tune: Any) -> Any:
     return known.get(tune, tune) if isinstance(tune, (str, bool)) else tune
 
 
-def registered(folder: Path, kind: str, name: str, origin: str, key: str) -> dict[str, Any]:
-    """One entry of a registry (`config/models`, `config/datasets`), checked, with its name.
+def registered(
+    folder: Path, kind: str, name: str, origin: str, key: str, guide: str = "docs/add-a-{}.md"
+) -> dict[str, Any]:
+    """One entry of a registry (`config/models`, `config/datasets`, `config/nodes`), checked, with its name.
 
     Args:
         folder: the registry's folder, one YAML file for each entry.
-        kind: `model` or `dataset`, which is also the schema's name.
+        kind: `model`, `dataset` or `node`, which is also the schema's name.
         origin: where the name stands, for the message when there is no such entry.
         key: the key there.
+        guide: the page that says how an entry is written.
     """
     there = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in there:
-        adding = f"write {folder}/{name}.yaml (docs/add-a-{kind}.md)"
+        adding = f"write {folder}/{name}.yaml ({guide.format(kind)})"
         raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, there)}. To add it: {adding}")
     return _entry(folder / f"{name}.yaml", kind, name)
 

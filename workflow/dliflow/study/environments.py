@@ -7,6 +7,7 @@ pinned packages; a comment or the channels do not.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ from dliflow.fetching import uv
 from dliflow.study import yaml_files
 
 FOLDER = Path("envs")
+COMPILER = "cxx-compiler"  # which conda users may add, for programs in C++; without conda the system's own is taken
 
 
 def names(family: str) -> list[str]:
@@ -46,7 +48,7 @@ def read(path: Path) -> dict[str, Any]:
             packages += map(str, entry["pip"])
         elif isinstance(entry, str) and entry.replace(" ", "").startswith("python="):
             python = entry.replace(" ", "").removeprefix("python").lstrip("=")
-        elif entry != "pip":
+        elif entry not in ("pip", COMPILER):
             problems.append(f"'{entry}' can be had from conda only; move it to the list under 'pip:'")
     problems += [f"pip: '{pin}' is not pinned; write '{pin}==VERSION'" for pin in packages if "==" not in pin]
     if python is None:
@@ -72,6 +74,26 @@ def lacking(path: Path, base: str) -> Optional[str]:
         if missing
         else None
     )
+
+
+def lock(path: Path) -> Path:
+    """Where the checksums of an environment file's packages stand, made by `./dliflow lock`; it need not be there."""
+    return path.parent / "locks" / f"{path.stem}.txt"
+
+
+def locked(path: Path) -> Optional[str]:
+    """The lines of an environment file's lock; None where it has none, or one of other pins."""
+    if not lock(path).is_file():
+        return None
+    text = lock(path).read_text(encoding="utf-8")
+    pins = re.findall(r"(?m)^[^\s#]+==[^\s;\\]+", text)
+    return text if set(map(_normal, pins)) == set(map(_normal, read(path)["packages"])) else None
+
+
+def _normal(pin: str) -> str:
+    """A pin with the package's name as indexes have it, whose spelling differs from file to file (PEP 503)."""
+    name, _, version = pin.partition("==")
+    return f"{re.sub('[-_.]+', '-', name).lower()}=={version}"
 
 
 def digest(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from dliflow.configuration import Configuration
 from dliflow.fetching import locations
+from dliflow.files import digest
 from dliflow.images import inputs
 from dliflow.study import paths, plan
 from dliflow.study.arguments import text
@@ -130,6 +131,11 @@ def convert(study: Study, model: str, framework: str, precision: str) -> str:
     return text(framework=framework, precision=precision, **origin, **calibration)
 
 
+def build(framework: str) -> str:
+    """Of `build`."""
+    return text(framework=framework)
+
+
 def _session(study: Study, configuration: Configuration) -> dict[str, Any]:
     """What describes a session."""
     model, framework = configuration.model, configuration.framework
@@ -139,6 +145,7 @@ def _session(study: Study, configuration: Configuration) -> dict[str, Any]:
         "threads": study.threads,
         "options": study.options(framework) or None,
         "converted": study.converted(configuration),
+        "built": study.built(configuration),
         "scores": study.scores(model),
     }
 
@@ -260,7 +267,7 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
         batch_size: None to compare all of them.
     """
     settings, setting = study.config["compare"], {"node": node, "model": model, "device": device}
-    every = plan.batch_sizes(study.deciding, study.described[model])
+    every, of_model = plan.batch_sizes(study.deciding, study.described[model]), study.plan_of[model]
     point = setting if batch_size is None else {**setting, "batch_size": batch_size}
     return text(
         **setting,
@@ -271,9 +278,9 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
                 "options": study.options(candidate["framework"]),
                 "python": interpreter(study, candidate["framework"]),
             }
-            for candidate in plan.candidates(study.plan, **point)
+            for candidate in plan.candidates(of_model, **point)
         ],
-        tuned=plan.tuned(study.plan, **point) or None,
+        tuned=plan.tuned(of_model, **point) or None,
         groups_of_sweep=study.config["latency"]["groups"],
         scores=study.scores(model),
         threads=study.threads,
@@ -299,7 +306,7 @@ def profile(study: Study, configuration: Configuration, node: str, batch_size: i
     )
 
 
-def deploy(study: Study, configuration: Configuration, batch_size: int) -> str:
+def deploy(study: Study, configuration: Configuration, node: str, batch_size: int) -> str:
     """Of `deploy`."""
     model, config = configuration.model, study.config
     entry = study.models[model]
@@ -311,7 +318,7 @@ def deploy(study: Study, configuration: Configuration, batch_size: int) -> str:
         met["images that INT8 was calibrated with"] = config["calibration"]["dataset"]
     return text(
         **_session(study, configuration),
-        node=config["node"],
+        node=node,
         batch_size=batch_size,
         input=_taken(study, model),
         title=entry["title"],
@@ -351,10 +358,15 @@ def _goal(study: Study) -> Optional[dict[str, Any]]:
 
 
 def tables(study: Study) -> str:
-    """Of `tables`: all that rows are made from beside the records."""
+    """Of `tables`: a file that holds `of_tables`. A command line has no room for what is to be told of 300 models."""
+    return text(study=paths.STUDY.format(digest=digest(of_tables(study))))
+
+
+def of_tables(study: Study) -> dict[str, Any]:
+    """All that rows are made from beside the records."""
     names = (*study.used_frameworks, plan.ANCHOR)
     markers = {name: [study.environment(name), study.digest(name)] for name in names}
-    return text(study=study.deciding, models=study.described, environments=markers, about=_about(study))
+    return {"study": study.deciding, "models": study.described, "environments": markers, "about": _about(study)}
 
 
 def _about(study: Study) -> dict[str, Any]:

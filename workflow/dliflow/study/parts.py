@@ -5,9 +5,9 @@ from __future__ import annotations
 PARTS = {
     "environments": ("environment", "interpreter"),
     "inputs": ("fetch", "images", "subset", "prepare", "calibration", "anchor"),
-    "conversion": ("export", "reference", "convert"),
+    "conversion": ("export", "reference", "convert", "build"),
     "evaluation": ("parity", "accuracy"),
-    "measuring": ("sweep", "throughput", "tune", "compare", "profile"),
+    "measuring": ("sweep", "throughput", "tune", "compare", "rounds", "profile"),
     "reporting": ("tables", "plots", "export_tables", "report", "recommend", "deploy", "operators"),
 }
 OTHER = "other"

@@ -34,36 +34,40 @@ INTERCHANGE = f"{RESULTS}/models/{{model}}/interchange.json"
 REFERENCE = f"{RESULTS}/models/{{model}}/reference.json"
 CONVERTED = f"{RESULTS}/models/{{model}}/{{framework}}-{{precision}}-{{converter}}.json"
 
+# Programs in C++: a manifest beside the folder with the binary; they serve all models.
+BUILT = f"{RESULTS}/cpp/{{framework}}-{{environment}}.json"
+
 # Records. The digests of the environments that made them stand in the paths of models (`converter`) and of records
 # (`environment`): after an upgrade those of the old version are still there, to be set against the new ones.
-PARITY = f"{RESULTS}/parity/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}.json"
-ACCURACY = (
-    f"{RESULTS}/accuracy/{{model}}/{{dataset}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}.json"
-)
+PARITY = f"{RESULTS}/parity/{{model}}/{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}-{{environment}}.json"
+ACCURACY = PARITY.replace("/parity/{model}/", "/accuracy/{model}/{dataset}/")
 SWEEP = (
-    f"{RESULTS}/sweep/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
-    "-{environment}/group{group}.json"
+    f"{RESULTS}/sweep/{{node}}/{{model}}/{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}"
+    "-{parameters}-{environment}/group{group}.json"
 )
 THROUGHPUT = SWEEP.replace("/sweep/", "/throughput/")
 TUNE = (
-    f"{RESULTS}/tune/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}"
-    "/batch{batch_size}.json"
+    f"{RESULTS}/tune/{{node}}/{{model}}/{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}"
+    "-{environment}/batch{batch_size}.json"
 )
 COMPARE = f"{RESULTS}/compare/{{node}}/{{model}}/{{device}}-batch{{batch_size}}.json"
-PROFILE = (
-    f"{RESULTS}/profile/{{node}}/{{model}}/{{framework}}-{{variant}}-{{precision}}-{{device}}-{{environment}}"
-    "/batch{batch_size}.json"
-)
+PROFILE = TUNE.replace("/tune/", "/profile/")
+NODE = f"{RESULTS}/nodes/{{node}}.json"  # which machine has measured under a node's name
+LEASE = f"{RESULTS}/logs/nodes/{{node}}.lease"  # of the allocation that holds it; its own output lies beside
 SIZES = "_sizes"  # in place of a batch size: the comparison of all of them
 PARTIALS = f"{RESULTS}/logs/partial.json"  # which records without what failed hold for the last run
 INTERPRETER = f"{RESULTS}/envs/conda/{{framework}}.json"  # where the Python of an environment that conda made is
+
+# Images of containers: what they are built of, and the one in which all jobs run with `--sdm apptainer`.
+CONTAINERS = f"{RESULTS}/containers"
+IMAGE = f"{CONTAINERS}/all.sif"
 
 # What is derived from the records.
 TABLES = {
     name: f"{RESULTS}/tables/{name}.csv"
     for name in (
         *("accuracy", "parity", "performance", "measurements", "comparison", "rounds", "tuning", "throughput"),
-        *("distributions", "profile", "changes"),
+        *("distributions", "profile", "changes", "nodes"),
     )
 }
 ABOUT = f"{RESULTS}/tables/about.json"  # what the study asked for, and of what models and images
@@ -84,10 +88,11 @@ SUMMARY = f"{RESULTS}/report/summary.txt"
 PROFILES = f"{RESULTS}/report/profiles.txt"  # what the profiles say, for the terminal
 SUMMARY_DATA = f"{RESULTS}/report/summary.json"
 RUN = f"{RESULTS}/logs/run.json"
+STUDY = f"{RESULTS}/logs/study-{{digest}}.json"  # what the tables are made from beside the records
 # What is deployed: a folder for a row of performance.csv, whose manifest is tracked; which rows are recommended.
 DEPLOYED = (
-    f"{RESULTS}/deploy/{{model}}-{{framework}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}-batch{{batch_size}}"
-    "/manifest.json"
+    f"{RESULTS}/deploy/{{node}}/{{model}}-{{framework}}-{{api}}-{{variant}}-{{precision}}-{{device}}-{{parameters}}"
+    "-batch{batch_size}/manifest.json"
 )
 RECOMMENDED = f"{RESULTS}/deploy/recommended.json"
 # Written by the rules' own jobs only, and last: without them what lies beside them is that of an unfinished study.

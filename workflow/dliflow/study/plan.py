@@ -7,39 +7,46 @@ stage for rows, so that a configuration without a record is seen and explained.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Optional
 
-from dliflow import conversion, frameworks, sources
+from dliflow import building, conversion, frameworks, sources
+from dliflow.configuration import CPP, PYTHON
 from dliflow.errors import DliflowError
-from dliflow.study import paths
+from dliflow.study import nodes, paths
 
 # Columns that tell configurations apart, in the order of the tables.
-IDENTITY = ("model", "framework", "variant", "precision", "device")
+IDENTITY = ("model", "framework", "api", "variant", "precision", "device")
 # What the configurations of comparisons have in common, and what tells those of one apart.
 SETTING = ("model", "device", "node", "scenario")
-CANDIDATE = ("framework", "variant", "precision", "parameters")
+CANDIDATE = ("framework", "api", "variant", "precision", "parameters")
 ANCHOR = "anchor"  # the name of its environment
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
-MEASURING = ("sweep", "throughput", "tune", "compare", "profile")  # stages that are alone on the machine
+MEASURING = ("sweep", "throughput", "tune", "compare", "profile")  # what is measured, alone on the machine
 PERFORMANCE = (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY)
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
 READY = 10**9
+ALONE_IN_CPP = "a program in C++ makes one request at a time; several in flight are measured in Python"
 UNFIT = "the model's file takes batches of {} only (source.batch_size)"
 
 
 def deciding(
-    config: dict[str, Any], fetched_labels: Iterable[str] = (), unmakeable: Optional[dict[str, str]] = None
+    config: dict[str, Any],
+    fetched_labels: Iterable[str] = (),
+    machines: Optional[dict[str, dict[str, Any]]] = None,
+    unmakeable: Optional[dict[str, str]] = None,
 ) -> dict[str, Any]:
     """The part of a checked config that a plan is built from; nothing else may outdate the tables.
 
     Args:
         fetched_labels: the datasets whose labels are fetched by a job of their own.
+        machines: for each node what `nodes.deciding` tells.
         unmakeable: for each framework whose environment this machine cannot have the reason.
     """
-    keys = ("models", "dataset", "frameworks", "precisions", "devices", "node")
+    keys = ("models", "dataset", "frameworks", "apis", "precisions", "devices", "nodes")
     latency = {key: config["latency"][key] for key in ("batch_sizes", "groups")}
     throughput = {key: config["throughput"][key] for key in ("in_flight", "batch_sizes", "groups", "p99_ms")}
     return {
@@ -53,6 +60,7 @@ def deciding(
         "profile": config["profile"],
         "fetched_labels": sorted(fetched_labels),
         "unmakeable": unmakeable or {},
+        "machines": machines or {},
     }
 
 
@@ -84,18 +92,30 @@ def _unmakeable(config: dict[str, Any], framework: str, precision: str) -> Optio
     return next((config["unmakeable"][name] for name in needed if name in config.get("unmakeable", {})), None)
 
 
+def unbuilt(model: dict[str, Any], framework: str, api: str, precision: str, device: str) -> Optional[str]:
+    """Why a model has no program in C++ that runs it; None where it has, and for Python."""
+    if api == PYTHON:
+        return None
+    if device != "cpu":
+        return "programs in C++ run on CPUs only"
+    if model["precision"] is not None:
+        return "programs in C++ run converted models, whose inputs are float32; this model's file runs as it is"
+    return building.lacking(framework, precision)
+
+
 def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every model × framework × variant × precision × device, with the declared reason where it is skipped."""
+    """Every model × framework × API × variant × precision × device, with the declared reason where it is skipped."""
     for model in config["models"]:
         for framework in config["frameworks"]:
-            for precision in config["precisions"]:
-                for device in config["devices"]:
-                    reason = elsewhere(models[model], framework, precision)
-                    reason = reason or frameworks.load(framework).supports(precision, device)
-                    reason = reason or _unmakeable(config, framework, precision)
-                    for variant in frameworks.variants(framework):
-                        values = (model, framework, variant, precision, device)
-                        yield {**dict(zip(IDENTITY, values)), "reason": reason}
+            points = itertools.product(config["apis"], config["precisions"], config["devices"])
+            for api, precision, device in points:
+                reason = elsewhere(models[model], framework, precision)
+                reason = reason or frameworks.load(framework).supports(precision, device)
+                reason = reason or unbuilt(models[model], framework, api, precision, device)
+                reason = reason or _unmakeable(config, framework, precision)
+                for variant in frameworks.variants(framework):
+                    values = (model, framework, api, variant, precision, device)
+                    yield {**dict(zip(IDENTITY, values)), "reason": reason}
 
 
 def build(
@@ -139,6 +159,7 @@ def build(
             *([] if as_it_is else [*interchange, *calibration]),
             environment(framework),
             paths.CONVERTED.format(**row),
+            paths.BUILT.format(**row) if row["api"] == CPP else None,
         ]
         fixed = models[model]["batch_size"]
         quality = _made([files, *_evaluated(config, dataset, spec), *converted])
@@ -153,48 +174,68 @@ def build(
             record = paths.ACCURACY.format(**row, dataset=unlabelled)
             needs = _made([files, *_evaluated(config, unlabelled, spec), *converted, record])
             agreement.append({**row, "dataset": unlabelled, "record": record, "needs": needs})
-        for point in _points(config, row, fixed, "latency"):
-            record = paths.SWEEP.format(**point)
-            sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
-        for batch_size in raced(config, framework, precision):
-            unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
-            measured = {"node": config["node"], "scenario": "latency", "parameters": "tuned", "batch_size": batch_size}
-            point = {**row, "reason": row["reason"] or unfit, **measured}
-            record = paths.TUNE.format(**point)
-            tune.append({**point, "record": record, "needs": _made([*speed, *anchor, *parity[-1]["needs"], record])})
-        for point in _points(config, row, fixed, "throughput"):
-            record = paths.THROUGHPUT.format(**point)
-            needs = [*speed, *anchor, record]
-            budget = {"p99_budget_ms": config["throughput"]["p99_ms"]}
-            for number in config["throughput"]["in_flight"]:
-                throughput.append({**point, "in_flight": number, **budget, "record": record, "needs": needs})
-        for batch_size in profiled(config, configuration):
-            unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
-            point = {**row, "reason": row["reason"] or unfit, "node": config["node"], "batch_size": batch_size}
-            record = paths.PROFILE.format(**point)
-            profile.append({**point, "record": record, "needs": [*speed, record]})
+        for there in on_nodes(config, row):
+            for point in _points(config, there, fixed, "latency"):
+                record = paths.SWEEP.format(**point)
+                sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
+            for batch_size in raced(config, configuration):
+                unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
+                measured = {"scenario": "latency", "parameters": "tuned", "batch_size": batch_size}
+                point = {**there, "reason": there["reason"] or unfit, **measured}
+                record = paths.TUNE.format(**point)
+                needs = _made([*speed, *anchor, *parity[-1]["needs"], record])
+                tune.append({**point, "record": record, "needs": needs})
+            for point in _points(config, there, fixed, "throughput"):
+                record = paths.THROUGHPUT.format(**point)
+                needs = [*speed, *anchor, record]
+                budget = {"p99_budget_ms": config["throughput"]["p99_ms"]}
+                for number in config["throughput"]["in_flight"]:
+                    throughput.append({**point, "in_flight": number, **budget, "record": record, "needs": needs})
+            for batch_size in profiled(config, configuration):
+                unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
+                point = {**there, "reason": there["reason"] or unfit, "batch_size": batch_size}
+                record = paths.PROFILE.format(**point)
+                profile.append({**point, "record": record, "needs": [*speed, record]})
     compare = list(comparisons(sweep, tune, parity)) if config["compare"]["leaders"] else []
     quality_rows = {"parity": parity, "accuracy": accuracy, "agreement": agreement}
     measured_rows = {"sweep": sweep, "throughput": throughput, "tune": tune, "compare": compare, "profile": profile}
     return {**quality_rows, **measured_rows}
 
 
-def raced(config: dict[str, Any], framework: str, precision: str) -> list[int]:
-    """The batch sizes at which launch parameters are looked for: where tuning is on, those that it names, or all."""
+def on_nodes(config: dict[str, Any], row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The row of a configuration for each node that measures it, with the reason where that node cannot."""
+    for node in config["nodes"]:
+        known = config.get("machines", {}).get(node, {})
+        if nodes.measures(known, row):
+            yield {**row, "reason": row["reason"] or nodes.lacking(node, known, row["device"]), "node": node}
+
+
+def raced(config: dict[str, Any], configuration: dict[str, Any]) -> list[int]:
+    """The batch sizes at which launch parameters are looked for, in Python: where tuning is on, those that it names, or
+    all.
+    """
     asked, every = config["tune"], config["latency"]["batch_sizes"]
-    named = {"frameworks": framework, "precisions": precision}
-    if not asked or any(asked[key] is not None and value not in asked[key] for key, value in named.items()):
+    named = {"frameworks": configuration["framework"], "precisions": configuration["precision"]}
+    if not asked or configuration["api"] != PYTHON:
+        return []
+    if any(asked[key] is not None and value not in asked[key] for key, value in named.items()):
         return []
     return [size for size in every if asked["batch_sizes"] is None or size in asked["batch_sizes"]]
 
 
 def profiled(config: dict[str, Any], configuration: dict[str, Any]) -> list[int]:
-    """The batch sizes at which a configuration is to be profiled.
+    """The batch sizes at which a configuration is to be profiled, in Python.
 
     Args:
         config: its `profile` names rows: what an entry does not name is all that the study has.
     """
-    asking = (entry for entry in config["profile"] if all(entry[key] in (None, configuration[key]) for key in IDENTITY))
+    if configuration["api"] != PYTHON:
+        return []
+    asking = (
+        entry
+        for entry in config["profile"]
+        if all(entry[key] in (None, configuration[key]) for key in entry.keys() & configuration.keys())
+    )
     return list(dict.fromkeys(entry["batch_size"] for entry in asking))
 
 
@@ -204,12 +245,14 @@ def _points(
     """A row for each batch size and group of a scenario, which is a key of the config.
 
     Args:
-        row: of the configuration.
+        row: of the configuration on a node.
         fixed: the only batch size that the model takes, if there is one.
     """
     for batch_size in config[scenario]["batch_sizes"]:
         unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
-        measured = {"node": config["node"], "scenario": scenario, "parameters": "default", "batch_size": batch_size}
+        if scenario == "throughput" and row["api"] == CPP:
+            unfit = ALONE_IN_CPP
+        measured = {"scenario": scenario, "parameters": "default", "batch_size": batch_size}
         for group in range(1, config[scenario]["groups"] + 1):
             yield {**row, "reason": row["reason"] or unfit, **measured, "group": group}
 
@@ -345,6 +388,15 @@ def comparisons(
             record = paths.COMPARE.format(**setting_keys, batch_size=paths.SIZES)
             row = {**setting_keys, "batch_size": None, "reason": reason, "record": record}
             yield {**row, "needs": list(dict.fromkeys([*before, record]))}
+
+
+def by_model(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The plan of each model: to look through all rows for each job takes time like the square of their number."""
+    parts: dict[str, dict[str, Any]] = {}
+    for stage, rows in plan.items():
+        for row in rows:
+            parts.setdefault(row["model"], {name: [] for name in plan})[stage].append(row)
+    return parts
 
 
 def candidates(plan: dict[str, Any], **point: Any) -> list[dict[str, Any]]:

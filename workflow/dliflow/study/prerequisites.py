@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dliflow import conversion, sources
-from dliflow.configuration import family
+from dliflow.configuration import CPP, family
 from dliflow.fetching import uv
 from dliflow.study import config, environments, known, paths
 
@@ -132,13 +132,20 @@ def for_frameworks(chosen: Iterable[str], precisions: Iterable[str]) -> list[str
                 "MXNet: the system has no libgomp; sudo apt-get install libgomp1 (Fedora: dnf install libgomp), or "
                 "leave mxnet out of frameworks"
             )
-    compiler = os.environ.get("CXX", "g++")  # as PyTorch looks for it
-    if "pytorch" in families and "int8" in precisions and shutil.which(compiler) is None:
-        missing.append(
-            f"PyTorch in INT8: there is no C++ compiler '{compiler}' to convert with; sudo apt-get install g++ "
-            "(Fedora: dnf install gcc-c++), or name another one in CXX; without it these rows are skipped"
-        )
+    if "pytorch" in families and "int8" in precisions:
+        missing += for_compiling("PyTorch in INT8", "to convert with")
     return missing
+
+
+def for_compiling(who: str, purpose: str) -> list[str]:
+    """That there is no C++ compiler, where there is none."""
+    compiler = os.environ.get("CXX", "g++")  # as PyTorch looks for it
+    if shutil.which(compiler) is not None:
+        return []
+    return [
+        f"{who}: there is no C++ compiler '{compiler}' {purpose}; sudo apt-get install g++ (Fedora: dnf install "
+        "gcc-c++), or name another one in CXX; without it these rows are skipped"
+    ]
 
 
 def missing(study: dict[str, Any], checkout: Path) -> list[str]:
@@ -155,4 +162,5 @@ def missing(study: dict[str, Any], checkout: Path) -> list[str]:
         *writable(checkout, checkout / study["environments"]["folder"]),
         *for_environments(study, checkout),
         *for_frameworks(study["frameworks"], study["precisions"]),
+        *(for_compiling("apis: cpp", "for programs in C++") if CPP in study["apis"] else []),
     ]

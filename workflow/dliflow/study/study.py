@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Optional
 
 from dliflow import conversion, frameworks, sources
-from dliflow.configuration import Configuration
+from dliflow.configuration import PYTHON, Configuration
 from dliflow.errors import DliflowError
 from dliflow.fetching import locations
 from dliflow.files import digest, not_whole, payload, sha256
@@ -18,9 +18,10 @@ from dliflow.images import dataset as datasets
 from dliflow.images import inputs, label_files
 from dliflow.machine import launch, variables
 from dliflow.study import config as configuration
-from dliflow.study import environments, paths, plan
+from dliflow.study import containers, environments, nodes, paths, plan
+from dliflow.study.nodes import Entry
 
-MODELS, DATASETS = Path("config/models"), Path("config/datasets")
+MODELS, DATASETS, NODES = Path("config/models"), Path("config/datasets"), Path("config/nodes")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Study:
         classes: the class names of each model.
         listings: for each dataset that is a folder of the user's a digest of what is in it, so that a new or replaced
             image is seen.
+        nodes: the entry of each machine that measures.
         conda: whether Snakemake makes the environments, by conda.
+        container: whether jobs run in an image that has them (`study.containers`).
     """
 
     config: dict[str, Any]
@@ -42,10 +45,12 @@ class Study:
     datasets: dict[str, dict[str, Any]]
     classes: dict[str, list[str]]
     listings: dict[str, str]
+    nodes: dict[str, Entry]
     conda: bool = False
+    container: bool = False
 
     @classmethod
-    def read(cls, given: dict[str, Any], origin: str, conda: bool = False) -> Study:
+    def read(cls, given: dict[str, Any], origin: str, conda: bool = False, container: bool = False) -> Study:
         """Check a config and everything that it names, before anything runs.
 
         Args:
@@ -73,7 +78,8 @@ class Study:
             for name in needed
             if (folder := locations.in_place(entries[name]["source"])) is not None
         }
-        study = cls(config, models, entries, classes, listings, conda)
+        machines = nodes.entries(NODES, config["nodes"], origin)
+        study = cls(config, models, entries, classes, listings, machines, conda, container)
         variables.check(config["launch"]["environment"], study.set_by_frameworks, origin)
         plan.check(study.plan, config, study.described, origin)
         return study
@@ -87,11 +93,24 @@ class Study:
         rows = [row for stage in self.plan.values() for row in stage]
         outputs = {output for row in rows for output in (row["record"], *row["needs"])}
         broken = not_whole(output for output in outputs if output.endswith(".json"))
+        lost = [marker for output in outputs if (marker := self._lost_environment(output))]
+        if lost:
+            raise DliflowError(
+                f"{len(lost)} environments have lost the Python that they were made with. Delete them, and they are "
+                f"made again:\n  rm -r {shlex.join(sorted(lost))}"
+            )
         if broken:
             raise DliflowError(
                 f"{len(broken)} files are empty or cut off, as a crash or a full disk leaves them. Delete them, and "
                 f"they are made again:\n  rm {shlex.join(broken)}"
             )
+
+    @staticmethod
+    def _lost_environment(output: str) -> Optional[str]:
+        """The folder of an environment that is marked as made and cannot run; None for everything else."""
+        marker = Path(output)
+        made = marker.name == "environment.json" and marker.exists()
+        return str(marker.parent) if made and not (marker.parent / "bin/python").exists() else None
 
     @cached_property
     def set_by_frameworks(self) -> dict[str, list[str]]:
@@ -172,15 +191,41 @@ class Study:
         """The manifest of the pixels that a model is calibrated with."""
         return paths.CALIBRATION_ARRAY.format(spec=self.specs[model])
 
-    def origin(self, model: str) -> str:
-        """Digest of what a model's file is, in whatever version of a framework it runs."""
-        source = self.models[model]["source"]
-        return digest([source, contents(source)])
+    @cached_property
+    def origin(self) -> Callable[[str], str]:
+        """Of a model: digest of what its file is, in whatever version of a framework it runs. Each is read once."""
+
+        def of(model: str) -> str:
+            source = self.models[model]["source"]
+            return digest([source, contents(source)])
+
+        return cache(of)
 
     def model_path(self, model: str) -> str:
         """Where a model's file (or its folder of files) lies: the user's own, or what was fetched."""
         fetched = payload(paths.MODEL_FILES.format(model=model))
         return str(locations.path_of(self.models[model]["source"], fetched))
+
+    # Machines.
+
+    @cached_property
+    def elsewhere(self) -> list[str]:
+        """The nodes that a scheduler gives; whatever the others are called, they are the machine that this runs on."""
+        return [name for name, entry in self.nodes.items() if not nodes.here(entry)]
+
+    @cached_property
+    def reached(self) -> dict[str, dict[str, Any]]:
+        """For each node what its jobs have to know of it."""
+        return {name: nodes.reached(entry) for name, entry in self.nodes.items()}
+
+    def resources(self, node: str) -> dict[str, Any]:
+        """What Snakemake's executor has to know to run a job on a node, or on a machine like it."""
+        return nodes.resources(self.nodes[node])
+
+    def home_of(self, device: str) -> str:
+        """The node on whose kind of machine quality is looked at: the first that has the device."""
+        fitting = (name for name, entry in self.nodes.items() if not nodes.lacking(name, entry, device))
+        return next(fitting, next(iter(self.nodes)))
 
     # Images.
 
@@ -236,14 +281,23 @@ class Study:
 
     # Environments and plan.
 
-    def environment(self, framework: str) -> Optional[str]:
-        """The file that the job which makes a framework's environment writes last; None with conda: no job does."""
-        folder = environments.folder(Path(f"envs/{framework}.yaml"), self.config["environments"]["folder"])
-        return None if self.conda else f"{folder}/environment.json"
+    @cached_property
+    def environment(self) -> Callable[[str], Optional[str]]:
+        """Of a framework: the file that the job which makes its environment writes last; None where no job does, with
+        conda and in a container.
+        """
+        base = self.config["environments"]["folder"]
 
-    def digest(self, framework: str) -> str:
-        """Of a framework's environment, as it stands in paths."""
-        return environments.digest(Path(f"envs/{framework}.yaml"))
+        def of(framework: str) -> Optional[str]:
+            folder = environments.folder(Path(f"envs/{framework}.yaml"), base)
+            return None if self.conda or self.container else f"{folder}/environment.json"
+
+        return cache(of)
+
+    @cached_property
+    def digest(self) -> Callable[[str], str]:
+        """Of a framework: that of its environment, as it stands in paths. Each file is read once."""
+        return cache(lambda framework: environments.digest(Path(f"envs/{framework}.yaml")))
 
     @cached_property
     def digests(self) -> list[str]:
@@ -255,8 +309,16 @@ class Study:
         converter = self.converter(configuration.model, configuration.framework, configuration.precision)
         return configuration.path(paths.CONVERTED, converter=self.digest(converter))
 
+    def built(self, configuration: Configuration) -> Optional[str]:
+        """The manifest of the program in C++ that runs a configuration; None where it is run in Python."""
+        if configuration.api == PYTHON:
+            return None
+        return configuration.path(paths.BUILT, environment=self.digest(configuration.framework))
+
     def python(self, framework: str) -> str:
         """The Python that runs a framework's stages."""
+        if self.container:
+            return containers.python(Path(f"envs/{framework}.yaml"))
         marker = self.environment(framework)
         return "python" if marker is None else str(Path(marker).with_name("bin") / "python")
 
@@ -289,7 +351,8 @@ class Study:
     def deciding(self) -> dict[str, Any]:
         """The part of the config that the plan is built from."""
         fetched_labels = [name for name in self.datasets if self.label_source(name)]
-        return plan.deciding(self.config, fetched_labels, self.unmakeable)
+        machines = {name: nodes.deciding(entry) for name, entry in self.nodes.items()}
+        return plan.deciding(self.config, fetched_labels, machines, self.unmakeable)
 
     @cached_property
     def unmakeable(self) -> dict[str, str]:
@@ -303,6 +366,11 @@ class Study:
     def plan(self) -> dict[str, Any]:
         """Every row that the tables will have."""
         return plan.build(self.deciding, self.described, self.environment, self.digest)
+
+    @cached_property
+    def plan_of(self) -> dict[str, dict[str, Any]]:
+        """The same of each model by itself, for what needs a few of its rows."""
+        return plan.by_model(self.plan)
 
 
 def contents(source: dict[str, Any]) -> str:
@@ -322,6 +390,14 @@ def _checks(models: dict[str, dict[str, Any]], entries: dict[str, dict[str, Any]
         if isinstance(labels.get("file"), dict):
             yield partial(locations.check, labels["file"], f"{origin}: labels.file")
         yield partial(_check_labels, entry, f"{origin}: labels")
+        yield partial(_check_patterns, entry, origin)
+
+
+def _check_patterns(entry: dict[str, Any], origin: str) -> None:
+    try:
+        datasets.check(entry["images"])
+    except DliflowError as error:
+        raise DliflowError(f"{origin}: {error}") from error
 
 
 def _check_labels(entry: dict[str, Any], key: str) -> None:

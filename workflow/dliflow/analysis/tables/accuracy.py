@@ -10,6 +10,7 @@ import pandas as pd
 
 from dliflow import sources
 from dliflow.analysis import baselines, chance, stats
+from dliflow.analysis.rows import grouped
 from dliflow.analysis.tables import agreement, shared
 from dliflow.records import record
 
@@ -23,14 +24,30 @@ def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, models: dict[str,
         models: for each model what `plan.described` tells.
     """
     parity = {shared.values(row): row for row in parity_rows}
+    unlabelled = grouped(study_plan["agreement"], ("model",))
+    of_models = grouped(study_plan["accuracy"], ("model",)).items()
+    return [
+        row
+        for model, planned in of_models
+        for row in _of_model(planned, unlabelled.get(model, []), parity, models[model[0]])
+    ]
+
+
+def _of_model(
+    labelled: shared.Rows, unlabelled: shared.Rows, parity: dict[tuple, shared.Row], model: dict[str, Any]
+) -> shared.Rows:
+    """Those of one model: the predictions of all of them at a time would fill the memory.
+
+    Args:
+        labelled: of the plan, `accuracy`; `unlabelled` of `agreement`.
+    """
     table: shared.Rows = []
     evaluated: dict[tuple, pd.DataFrame] = {}
-    for planned in study_plan["accuracy"]:
+    for planned in labelled:
         outcome = record.outcome(planned)
         row = {**shared.identity(planned, outcome), "record": planned["record"]}
         figures = shared.figures(outcome)
         key = shared.values(row)
-        model = models[row["model"]]
         row["max_abs_score_diff"] = parity[key].get("max_abs_score_diff")
         row.update(_published(model["published"]))
         row.update(_shares(figures, model["classes"]) if figures else {})
@@ -42,17 +59,17 @@ def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, models: dict[str,
     compared = {}
     for row in table:
         if row["status"] == "ok":
-            choice = _baseline(row, evaluated, states, models[row["model"]])
+            choice = _baseline(row, evaluated, states, model)
             row["baseline_reason"] = choice.reason
             if choice.key is not None:
                 compared[shared.values(row)] = choice.key
-    bounds = agreement.columns(study_plan["agreement"], compared)
+    bounds = agreement.columns(unlabelled, compared)
     for row in table:
         key = shared.values(row)
         if key in compared:
             row.update(bounds.get(key, {}))
             row.update(change(evaluated[key], evaluated[compared[key]]), baseline=baselines.name(compared[key]))
-            row.update(_judged(row, evaluated[compared[key]], models[row["model"]]["classes"]))
+            row.update(_judged(row, evaluated[compared[key]], model["classes"]))
     return table
 
 

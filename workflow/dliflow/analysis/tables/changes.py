@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import pandas as pd
 
@@ -13,22 +13,43 @@ from dliflow.analysis import baselines, changes, stats
 from dliflow.analysis.tables import accuracy, agreement, measurements, parity, performance, shared, throughput
 from dliflow.records import earlier, record
 
-COMPARED = ("performance", "measurements", "throughput", "accuracy")  # the tables whose rows are set against others
+SETS = ("performance", "measurements", "throughput", "accuracy")  # the tables whose rows are set against others
+COMPARED = (*SETS, "comparison")  # and the one that tells of what was measured together
 
 
-def rows(study_plan: dict[str, Any], tables: Mapping[str, shared.Rows], models: dict[str, Any]) -> shared.Rows:
+class Versions(NamedTuple):
+    """Other versions that have measured what a study measures."""
+
+    before: dict[str, Any]
+    """The plan of what the environments before today's left."""
+    beside: list[dict[str, str]]
+    """For each version beside a newer one of its framework: by its name that of the newest."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there are some."""
+        return bool(self.before["sweep"] or self.beside)
+
+
+def versions(study_plan: dict[str, Any]) -> Versions:
+    """Those of a study."""
+    return Versions(earlier.plan(study_plan), _side_by_side(study_plan))
+
+
+def rows(
+    study_plan: dict[str, Any], of: Versions, tables: Mapping[str, shared.Rows], models: dict[str, Any]
+) -> shared.Rows:
     """What is another one than it was with the environment before today's, and than it is in older versions beside it.
 
     Args:
-        tables: the rows of all other tables, by the table's name.
+        tables: the rows of today's `COMPARED`, by the table's name; needed where there are other versions.
         models: for each model what `plan.described` tells.
     """
     table: shared.Rows = []
-    before = earlier.plan(study_plan)
-    if before["sweep"]:
-        old = _tables(before, models)
-        table += changes.changes(old, tables, tables["comparison"], paired(study_plan, before, {}))
-    for renamed in _side_by_side(study_plan):
+    if of.before["sweep"]:
+        old = _tables(of.before, models)
+        table += changes.changes(old, tables, tables["comparison"], paired(study_plan, of.before, {}))
+    for renamed in of.beside:
         together = paired(study_plan, study_plan, renamed)
         old, new = (_of(tables, names) for names in (renamed, renamed.values()))
         table += changes.changes(old, new, tables["comparison"], together, renamed)
@@ -37,11 +58,14 @@ def rows(study_plan: dict[str, Any], tables: Mapping[str, shared.Rows], models: 
 
 def _tables(before: dict[str, Any], models: dict[str, Any]) -> dict[str, shared.Rows]:
     """The rows of what an older environment left."""
-    parity_rows, measured = parity.rows(before), measurements.read(before)
+    parity_rows, sessions, swept = parity.rows(before), list[shared.Row](), performance.Swept()
+    for measured in measurements.read(before):
+        swept.add(measured)
+        sessions += measured.rows
     return {
-        "performance": performance.rows(measured, parity_rows),
-        "measurements": measured.rows,
-        "throughput": throughput.rows(before, parity_rows, measured),
+        "performance": swept.rows(parity_rows),
+        "measurements": sessions,
+        "throughput": throughput.rows(before, parity_rows, swept.bursts),
         "accuracy": accuracy.rows(before, parity_rows, models),
     }
 
@@ -49,7 +73,7 @@ def _tables(before: dict[str, Any], models: dict[str, Any]) -> dict[str, shared.
 def _of(tables: Mapping[str, shared.Rows], names: Iterable[str]) -> dict[str, shared.Rows]:
     """The rows of some frameworks."""
     wanted = set(names)
-    return {name: [row for row in tables[name] if row["framework"] in wanted] for name in COMPARED}
+    return {name: [row for row in tables[name] if row["framework"] in wanted] for name in SETS}
 
 
 def _side_by_side(study_plan: dict[str, Any]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 import numpy as np
@@ -15,22 +16,35 @@ from dliflow.records import record
 
 def rows(study_plan: dict[str, Any], parity_rows: shared.Rows) -> shared.Rows:
     """One row for each pair that a comparison was to decide; one without figures where it did not run."""
-    differing = {shared.values(row): row for row in parity_rows if row["status"] == "failed"}
+    others = differing(parity_rows)
+    return [row for planned in study_plan["compare"] for row in of_one(planned, record.latest(planned), others)]
+
+
+def differing(parity_rows: shared.Rows) -> dict[tuple, shared.Row]:
+    """The configurations that are not known to be the network that they should be, with their rows of parity."""
+    return {shared.values(row): row for row in parity_rows if row["status"] == "failed"}
+
+
+def of_one(planned: shared.Row, outcome: dict[str, Any], others: Mapping[tuple, shared.Row]) -> shared.Rows:
+    """Those of one comparison.
+
+    Args:
+        planned: the plan's row.
+        outcome: what became of it, as `record.latest` tells.
+        others: what `differing` tells.
+    """
+    row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
+    figures = shared.figures(outcome)
+    if not figures:
+        return [row]
     table: shared.Rows = []
-    for planned in study_plan["compare"]:
-        outcome = record.latest(planned)
-        row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
-        figures = shared.figures(outcome)
-        if not figures:
-            table.append(row)
-            continue
-        usable_cpus = outcome["record"]["machine"]["usable_cpus"]
-        pairs = [Pair(**pair) for pair in figures["pairs"]]
-        for pair in pairs:
-            table.append({**row, **_pair(figures, pair, comparison.confidence(pairs), usable_cpus)})
-            for member in pair[:2]:
-                parity_row = differing.get(shared.values(figures["members"][member]), {"status": "ok"})
-                shared.fail_with_parity(table[-1], parity_row)
+    usable_cpus = outcome["record"]["machine"]["usable_cpus"]
+    pairs = [Pair(**pair) for pair in figures["pairs"]]
+    for pair in pairs:
+        table.append({**row, **_pair(figures, pair, comparison.confidence(pairs), usable_cpus)})
+        for member in pair[:2]:
+            parity_row = others.get(shared.values(figures["members"][member]), {"status": "ok"})
+            shared.fail_with_parity(table[-1], parity_row)
     return table
 
 

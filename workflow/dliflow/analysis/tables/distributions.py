@@ -15,7 +15,7 @@ FAR = 6.0  # interquartile ranges beyond the upper quartile: longer requests are
 
 
 def rows(measured: Measured) -> shared.Rows:
-    """One row for each point that has figures."""
+    """One row for each point of a configuration that has figures."""
     return [
         {name: sessions[0].row[name] for name in columns.POINT}
         | binned(np.concatenate([session.durations_ms for session in sessions]))

@@ -9,6 +9,7 @@ import numpy as np
 
 from dliflow.analysis import columns, doubts, race, surroundings
 from dliflow.analysis.doubts import Seen
+from dliflow.analysis.rows import grouped
 from dliflow.analysis.tables import shared
 from dliflow.records import record
 
@@ -18,7 +19,7 @@ COPIED = (
     *("inputs_mib", "distinct_batches", "inputs_exceed_cache"),
 )
 COUNTERS = ("involuntary_switches", "major_faults", "minor_faults")
-MACHINE = ("cpu", "hostname")
+MACHINE = ("cpu", "hostname", "kernel", "microcode")
 
 
 class Session(NamedTuple):
@@ -31,31 +32,43 @@ class Session(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What the sweep's records hold."""
+    """What a configuration's records hold; of tuned launch settings what one race's do."""
 
+    key: tuple
+    """What has a slope of its own: the values of `columns.MEASURED`; of tuned settings those of `columns.POINT`."""
+    node: str
     rows: shared.Rows
     """Those of measurements.csv."""
     sessions: dict[tuple, list[Session]]
     """By point (`columns.POINT`)."""
-    groups: dict[tuple, list[dict[str, Any]]]
-    """By configuration (`columns.MEASURED`): the groups of its records, as `state.bursts` takes them."""
-    tuned: dict[tuple, list[dict[str, Any]]]
-    """By point, where other launch settings are shown to be faster: the groups of them and the default together."""
+    groups: list[dict[str, Any]]
+    """As `state.bursts` takes them; of tuned settings those of them and the default together."""
+    tuned: bool = False
 
 
-def read(study_plan: dict[str, Any]) -> Measured:
-    """One row for each session, or for each batch size of a group that has none."""
-    measured = Measured([], {}, {}, {})
+def read(study_plan: dict[str, Any]) -> Iterator[Measured]:
+    """Each configuration, one after another: raw durations of thousands of them would fill the memory."""
+    for configuration, planned in grouped(study_plan["sweep"], columns.MEASURED).items():
+        yield _swept(configuration, planned)
+    for row in study_plan["tune"]:
+        yield from _tuned(row)
+
+
+def _swept(configuration: tuple, planned: shared.Rows) -> Measured:
+    """One row for each session, or for each batch size of a group that has none.
+
+    Args:
+        planned: the plan's rows of the configuration.
+    """
+    measured = Measured(configuration, planned[0]["node"], [], {}, [])
     known_of: dict[tuple, dict[str, Any]] = {}  # the rows of a record's batch sizes share what is read of it
-    for planned in study_plan["sweep"]:
-        key = planned["record"], planned["reason"]
+    for one in planned:
+        key = one["record"], one["reason"]
         if key not in known_of:
-            known_of[key] = record.latest(planned)
-            whole = shared.figures(known_of[key]).get("groups", [])
-            if whole:
-                measured.groups.setdefault(shared.values(planned, columns.MEASURED), []).extend(whole)
-        outcome = record.at_size(known_of[key], planned["batch_size"])
-        row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
+            known_of[key] = record.latest(one)
+            measured.groups.extend(shared.figures(known_of[key]).get("groups", []))
+        outcome = record.at_size(known_of[key], one["batch_size"])
+        row = {**shared.identity(one, outcome), "record": outcome.get("path", one["record"])}
         groups = shared.figures(outcome).get("groups", [])
         sessions = [
             _session(row, outcome["record"], group, session, number, _member(group))
@@ -63,26 +76,27 @@ def read(study_plan: dict[str, Any]) -> Measured:
         ]
         measured.sessions.setdefault(shared.values(row, columns.POINT), []).extend(sessions)
         measured.rows.extend([session.row for session in sessions] or [row])
-    for planned in study_plan["tune"]:
-        _add_tuned(measured, planned)
     return measured
 
 
-def _add_tuned(measured: Measured, planned: shared.Row) -> None:
-    """Rows of launch settings that are shown to be faster than the default ones: they took turns with these."""
+def _tuned(planned: shared.Row) -> Iterator[Measured]:
+    """Launch settings that are shown to be faster than the default ones: they took turns with these."""
     outcome = record.latest(planned)
     figures = shared.figures(outcome)
     if not figures.get("chosen"):
         return
-    point = shared.values(planned, columns.POINT)
-    measured.tuned[point] = figures["confirm"]
+    sessions = []
     for number, group in enumerate(figures["confirm"], 1):
         of_member = {"threads": group["members"][race.TUNED]["identity"]["threads"], "group": number}
         row = {**shared.identity(planned, outcome), **of_member, "record": planned["record"]}
-        for opening, session in enumerate(group["sessions"], 1):
-            opened_row = _session(row, outcome["record"], group, session, opening, race.TUNED)
-            measured.sessions.setdefault(point, []).append(opened_row)
-            measured.rows.append(opened_row.row)
+        sessions += [
+            _session(row, outcome["record"], group, session, opening, race.TUNED)
+            for opening, session in enumerate(group["sessions"], 1)
+        ]
+    point = shared.values(planned, columns.POINT)
+    yield Measured(
+        point, planned["node"], [one.row for one in sessions], {point: sessions}, figures["confirm"], tuned=True
+    )
 
 
 def _member(group: dict[str, Any]) -> str:
@@ -134,7 +148,7 @@ def _session(
         "group_ms": group["wall_s"] * 1e3,
         **{key: group["disturbance"][key] for key in ("others_cpu_s", "steal_s")},
         "taken_share": surroundings.taken_share([group], usable_cpus),
-        **{key: of["machine"][key] for key in MACHINE},
+        **{key: of["machine"].get(key) for key in MACHINE},
         "finished_at": of["finished_at"],
     }
     seen = Seen(opened, latency_ns, group, usable_cpus, of["figures"]["distinct_asked"])

@@ -12,24 +12,32 @@ from dliflow.records import record
 
 def rows(study_plan: dict[str, Any]) -> shared.Rows:
     """One row for each burst of each comparison, in the order in which they ran."""
+    return [row for planned in study_plan["compare"] for row in of_one(planned, record.latest(planned))]
+
+
+def of_one(planned: shared.Row, outcome: dict[str, Any]) -> shared.Rows:
+    """Those of one comparison.
+
+    Args:
+        planned: the plan's row.
+        outcome: what became of it, as `record.latest` tells.
+    """
     table: shared.Rows = []
-    for planned in study_plan["compare"]:
-        outcome = record.latest(planned)
-        point = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
-        for group_number, group in enumerate(shared.figures(outcome).get("groups", []), 1):
-            for session_number, session in enumerate(group["sessions"], 1):
-                place = {"group": group_number, "session": session_number, "started_at": session["started_at"]}
-                for round_, member, latency, anchor in state.beside(session):
-                    of_round = session["rounds"][round_]
-                    burst = {
-                        "round": round_ + 1,
-                        "turn": of_round["order"].index(member) + 1,
-                        "configuration": member,
-                        "batch_size": session["opened"][member]["batch_size"],
-                        "latency_p50_ms": math.exp(latency),
-                        "requests": len(of_round["latency_ns"][member]),
-                        "anchor_ms": math.exp(anchor),
-                        "anchor_threads": session["anchor_threads"],
-                    }
-                    table.append({**point, **place, **burst})
+    point = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
+    for group_number, group in enumerate(shared.figures(outcome).get("groups", []), 1):
+        for session_number, session in enumerate(group["sessions"], 1):
+            place = {"group": group_number, "session": session_number, "started_at": session["started_at"]}
+            for round_, member, latency, anchor in state.beside(session):
+                of_round = session["rounds"][round_]
+                burst = {
+                    "round": round_ + 1,
+                    "turn": of_round["order"].index(member) + 1,
+                    "configuration": member,
+                    "batch_size": session["opened"][member]["batch_size"],
+                    "latency_p50_ms": math.exp(latency),
+                    "requests": len(of_round["latency_ns"][member]),
+                    "anchor_ms": math.exp(anchor),
+                    "anchor_threads": session["anchor_threads"],
+                }
+                table.append({**point, **place, **burst})
     return table

@@ -72,4 +72,7 @@ def frame(rows: Rows, table: str) -> pd.DataFrame:
     """A table with exactly its declared columns, each of its declared kind; what else rows hold is left out."""
     declared = columns.TABLES[table]
     cells = {column.name: [row.get(column.name) for row in rows] for column in declared}
+    for column in declared:
+        if column.kind == columns.TEXT:
+            cells[column.name] = [columns.inert(text) for text in cells[column.name]]
     return pd.DataFrame({column.name: pd.array(cells[column.name], DTYPES[column.kind]) for column in declared})

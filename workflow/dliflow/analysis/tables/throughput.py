@@ -13,7 +13,7 @@ from dliflow.analysis.load import Busy, Reached
 from dliflow.analysis.rows import grouped, key
 from dliflow.analysis.state import Estimate
 from dliflow.analysis.tables import shared
-from dliflow.analysis.tables.measurements import Measured, launch
+from dliflow.analysis.tables.measurements import launch
 from dliflow.records import record
 
 LOADED = (*columns.MEASURED, "in_flight")  # what has a slope of its own
@@ -48,43 +48,64 @@ class Session(NamedTuple):
         return [load.busy(round_, self.name) for round_ in self.session["rounds"]]
 
 
-def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, measured: Measured) -> shared.Rows:
+def rows(
+    study_plan: dict[str, Any], parity_rows: shared.Rows, swept: Mapping[str, Mapping[tuple, state.Bursts]]
+) -> shared.Rows:
     """One row for each configuration, batch size and number of requests in flight.
 
     Args:
-        measured: the sweep, at whose reference state they are read off where it has one.
+        swept: by node and configuration the bursts of the sweep, at whose reference state they are read off where it
+            has one.
     """
     parity = {shared.values(row): row for row in parity_rows}
-    sessions: dict[tuple, list[Session]] = {}
-    of_groups: shared.Rows = []
-    known_of: dict[tuple, dict[str, Any]] = {}
-    for planned in study_plan["throughput"]:
-        place = planned["record"], planned["reason"]
-        if place not in known_of:
-            known_of[place] = record.latest(planned)
-        outcome = record.at_size(known_of[place], planned["batch_size"], planned["in_flight"])
-        row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
-        of_groups.append(row)
-        sessions.setdefault(key(row, POINT), []).extend(_sessions(outcome, row))
-    nodes = _by_node(sessions, measured)
-    table = []
-    for point, its_rows in grouped(of_groups, POINT).items():
-        failed = [row for row in its_rows if row["status"] == "failed"]
-        row = {name: (failed or its_rows)[0].get(name) for name in KNOWN}
-        if sessions[point]:
+    loaded: dict[str, dict[tuple, state.Bursts]] = {}
+    table: shared.Rows = []
+    for planned in grouped(study_plan["throughput"], columns.MEASURED).values():
+        of_groups, sessions = _read(planned)
+        for configuration, groups in _by_configuration(sessions).items():
+            (bursts,) = state.bursts(groups, load.request_ms).values()
+            loaded.setdefault(planned[0]["node"], {})[configuration] = bursts
+        table += [_point(its_rows, sessions[point]) for point, its_rows in grouped(of_groups, POINT).items()]
+    nodes = {node: _node(of_node, swept.get(node, {})) for node, of_node in loaded.items()}
+    for row in table:
+        if row.get("sessions"):
             reference, estimates = nodes[row["node"]]
-            row |= _figures(
-                sessions[point], row["batch_size"], reference, estimates[key(row, LOADED), row["batch_size"]]
-            )
-        if failed and sessions[point]:
-            row["reason"] = f"{len(failed)} of {len(its_rows)} groups: {failed[0]['reason']}"
+            row |= _rates(row, reference, estimates[key(row, LOADED), row["batch_size"]])
         shared.fail_with_parity(row, parity[shared.values(row)])
-        table.append(row)
     for of_one in grouped(_good(table), ALONE).values():
         _mark_knee(of_one)
     for of_setting in grouped(_good(table), columns.SETTING).values():
         _mark_budget(of_setting)
     return table
+
+
+def _read(planned: shared.Rows) -> tuple[shared.Rows, dict[tuple, list[Session]]]:
+    """The rows of a configuration's groups, and the sessions of each of its points.
+
+    Args:
+        planned: the plan's rows of the configuration.
+    """
+    of_groups: shared.Rows = []
+    sessions: dict[tuple, list[Session]] = {}
+    known_of: dict[tuple, dict[str, Any]] = {}
+    for one in planned:
+        place = one["record"], one["reason"]
+        if place not in known_of:
+            known_of[place] = record.latest(one)
+        outcome = record.at_size(known_of[place], one["batch_size"], one["in_flight"])
+        row = {**shared.identity(one, outcome), "record": outcome.get("path", one["record"])}
+        of_groups.append(row)
+        sessions.setdefault(key(row, POINT), []).extend(_sessions(outcome, row))
+    return of_groups, sessions
+
+
+def _point(its_rows: shared.Rows, sessions: Sequence[Session]) -> shared.Row:
+    """A point's row, with all figures that need no other point."""
+    failed = [row for row in its_rows if row["status"] == "failed"]
+    row = {name: (failed or its_rows)[0].get(name) for name in KNOWN}
+    if failed and sessions:
+        row["reason"] = f"{len(failed)} of {len(its_rows)} groups: {failed[0]['reason']}"
+    return row | (_figures(sessions) if sessions else {})
 
 
 def _sessions(outcome: dict[str, Any], row: shared.Row) -> Iterator[Session]:
@@ -99,25 +120,14 @@ def _sessions(outcome: dict[str, Any], row: shared.Row) -> Iterator[Session]:
 Node = tuple[state.Reference, Mapping[tuple[tuple, int], Estimate]]
 
 
-def _by_node(sessions: Mapping[tuple, Sequence[Session]], measured: Measured) -> dict[str, Node]:
-    """By node the reference state, and by `LOADED` and batch size the wall time for each request.
+def _node(loaded: Mapping[tuple, state.Bursts], swept: Mapping[tuple, state.Bursts]) -> Node:
+    """A node's reference state, and by `LOADED` and batch size the wall time for each request.
 
     The reference is the sweep's, so that latency and throughput are of the same state; where the anchor had so many
     threads under load only, that of these bursts.
     """
-    place = columns.MEASURED.index("node")
-    swept: dict[str, list[state.Bursts]] = {}
-    for configuration, groups in measured.groups.items():
-        swept.setdefault(configuration[place], []).extend(state.bursts(groups).values())
-    loaded: dict[str, dict[tuple, state.Bursts]] = {}
-    for configuration, groups in _by_configuration(sessions).items():
-        (bursts,) = state.bursts(groups, load.request_ms).values()
-        loaded.setdefault(configuration[place], {})[configuration] = bursts
-    nodes: dict[str, Node] = {}
-    for node, of_node in loaded.items():
-        reference = {**state.reference_state(of_node.values()), **state.reference_state(swept.get(node, []))}
-        nodes[node] = reference, state.estimates(of_node, reference)
-    return nodes
+    reference = state.reference_state(loaded.values()) | state.reference_state(swept.values())
+    return reference, state.estimates(loaded, reference)
 
 
 def _by_configuration(sessions: Mapping[tuple, Sequence[Session]]) -> dict[tuple, list[dict[str, Any]]]:
@@ -130,31 +140,14 @@ def _by_configuration(sessions: Mapping[tuple, Sequence[Session]]) -> dict[tuple
     return {configuration: list(same.values()) for configuration, same in groups.items()}
 
 
-def _figures(
-    sessions: Sequence[Session], batch_size: int, reference: state.Reference, estimate: Estimate
-) -> dict[str, Any]:
-    """The figures of a row.
-
-    Args:
-        estimate: of the wall time for each request, ms.
-    """
-
-    def rate(request_ms: float) -> float:
-        return batch_size / request_ms * 1e3
-
-    def ends(name: str, interval: Optional[tuple[float, float]]) -> dict[str, float]:
-        return {} if interval is None else {f"{name}_ci_low": rate(interval[1]), f"{name}_ci_high": rate(interval[0])}
-
+def _figures(sessions: Sequence[Session]) -> dict[str, Any]:
+    """The figures of a row that its own sessions tell."""
     windows = [one.windows for one in sessions]
     latencies = [np.concatenate([each.latency_ns for each in of_one]) / 1e6 for of_one in windows]
     latencies = [values for values in latencies if len(values)]
     first, threads = sessions[0], sessions[0].session["anchor_threads"]
     peaks = [one.opened["peak_rss_mib"] for one in sessions if one.opened["peak_rss_mib"] is not None]
     return {
-        "images_per_s": rate(estimate.reference),
-        **ends("images_per_s", estimate.reference_interval),
-        "images_per_s_measured": rate(estimate.latency),
-        **ends("images_per_s_measured", estimate.interval),
         **{f"latency_p{percent}_ms": stats.percentile(latencies, percent) for percent in PERCENTS},
         "mode": first.opened["mode"],
         "threads_in_effect": first.opened["threads_in_effect"],
@@ -165,11 +158,32 @@ def _figures(
         "wall_s": sum(each.wall_ns for of_one in windows for each in of_one) / 1e9,
         "groups": len({id(one.group) for one in sessions}),
         "sessions": len(sessions),
-        "state_slope": estimate.slope,
         "anchor_ms": surroundings.anchor_ms(one.session for one in sessions),
         "anchor_threads": threads,
-        "reference_anchor_ms": math.exp(reference[threads]),
         "warnings": "; ".join(doubts.of_load(_seen(sessions))),
+    }
+
+
+def _rates(row: shared.Row, reference: state.Reference, estimate: Estimate) -> dict[str, Any]:
+    """The figures of a row that rest on the whole study of its node.
+
+    Args:
+        estimate: of the wall time for each request, ms.
+    """
+
+    def rate(request_ms: float) -> float:
+        return float(row["batch_size"] / request_ms * 1e3)
+
+    def ends(name: str, interval: Optional[tuple[float, float]]) -> dict[str, float]:
+        return {} if interval is None else {f"{name}_ci_low": rate(interval[1]), f"{name}_ci_high": rate(interval[0])}
+
+    return {
+        "images_per_s": rate(estimate.reference),
+        **ends("images_per_s", estimate.reference_interval),
+        "images_per_s_measured": rate(estimate.latency),
+        **ends("images_per_s_measured", estimate.interval),
+        "state_slope": estimate.slope,
+        "reference_anchor_ms": math.exp(reference[row["anchor_threads"]]),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from dliflow.report.tradeoff import Point
 WIDTHS = {"column": 3.4, "page": 7.0}  # inches: of a column and of the page in most papers of two columns
 KINDS = {"pdf": {"CreationDate": None, "Creator": "dliflow"}, "svg": {"Date": None, "Creator": "dliflow"}}
 RC: dict[Any, Any] = {"font.size": 7, "pdf.fonttype": 42, "svg.fonttype": "path"}
+SETTINGS = 20  # the first ones have figures: those of a hundred models would take half an hour
 ENTRY, NAME, LABELS = 0.15, 1.3, 0.55  # inches: a line of a legend, a name in it; what stands around axes
 
 
@@ -61,10 +63,10 @@ def at(point: Point) -> float:
 def drawn(tables: Tables) -> Iterator[tuple[str, Callable[[float], Figure]]]:
     """Each figure's name, and what draws it in a width, inches."""
     looks = canvas.looks(tables)
-    for setting in conclusion.settings(tables):
+    for setting in conclusion.settings(tables)[:SETTINGS]:
         for batch in setting.batches:
             yield named("ranking", setting.name, batch.size), partial(ranking, batch, looks)
-    for values, (size, points) in tradeoff.of_settings(tables).items():
+    for values, (size, points) in islice(tradeoff.of_settings(tables).items(), SETTINGS):
         yield named("tradeoff", names.setting(dict(zip(SETTING, values))), size), partial(scatter, points)
 
 

@@ -5,7 +5,7 @@ Each cell is written as what its column is declared to be, so that no text ever 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,10 @@ FORMATS = {  # of numbers, by their unit
     **{"share": "0.0%", "probability": "0.000", "ratio": "0.000", "score": "0.0E+00"},
     **{"count": "#,##0", "images": "#,##0", columns.MIXED: GENERAL},
 }
-FORMULA = ("=", "+", "-", "@")  # what a program takes for the beginning of one when somebody edits the cell
 ROWS, CHARACTERS = 1_048_575, 32_767  # that a sheet, below its header, and a cell can hold
 LEGEND = "columns"
-WIDEST = 360  # pixels of a column
+WIDEST, LETTER, MARGIN = 360, 7, 20  # pixels of a column at most, of a letter, and beside the text
+SEEN = 200  # rows by which the width of a column is chosen
 BOLD = {"bold": True, "bottom": 1}
 
 
@@ -53,7 +53,7 @@ def writers(sheet: Worksheet, quoted: Format) -> dict[str, Callable[[int, int, A
     """
 
     def text(row: int, place: int, value: str, form: Format) -> None:
-        sheet.write_string(row, place, shortened(value), quoted if value.startswith(FORMULA) else form)
+        sheet.write_string(row, place, shortened(value), quoted if value.startswith(columns.FORMULA) else form)
 
     return {
         columns.TEXT: text,
@@ -81,19 +81,26 @@ def header(sheet: Worksheet, names: list[str], lines: int, bold: Format) -> None
     sheet.autofilter(0, 0, max(lines, 1), len(names) - 1)
 
 
+def fit(sheet: Worksheet, names: list[str], lines: Sequence[Sequence[Any]]) -> None:
+    """Columns as wide as what stands in them."""
+    for place, cells in enumerate(zip(names, *lines)):
+        longest = max(len(f"{cell:,.3f}" if isinstance(cell, float) else str(cell)) for cell in cells)
+        sheet.set_column_pixels(place, place, min(WIDEST, LETTER * longest + MARGIN))
+
+
 def fill(book: xlsxwriter.Workbook, table: str, rows: Rows, bold: Format, quoted: Format) -> None:
     """The sheet of a table."""
     declared, sheet, shown = columns.TABLES[table], book.add_worksheet(table), rows[:ROWS]
+    fit(sheet, columns.names(table), [[row[column.name] for column in declared] for row in shown[:SEEN]])
     header(sheet, columns.names(table), len(shown), bold)
-    write = writers(sheet, quoted)
-    for place, column in enumerate(declared):
-        form = book.add_format({"num_format": FORMATS.get(column.unit, GENERAL)})
-        for line, row in enumerate(shown, 1):
-            if row[column.name] is not None:
-                write[column.kind](line, place, row[column.name], form)
-    sheet.autofit(WIDEST)
     for place, column in enumerate(declared):
         sheet.write_comment(0, place, note(column), {"x_scale": 2.5})
+    write = writers(sheet, quoted)
+    forms = [book.add_format({"num_format": FORMATS.get(column.unit, GENERAL)}) for column in declared]
+    for line, row in enumerate(shown, 1):
+        for place, column in enumerate(declared):
+            if row[column.name] is not None:
+                write[column.kind](line, place, row[column.name], forms[place])
 
 
 def legend(book: xlsxwriter.Workbook, tables: dict[str, Rows], bold: Format) -> None:
@@ -107,18 +114,20 @@ def legend(book: xlsxwriter.Workbook, tables: dict[str, Rows], bold: Format) -> 
             (table, column.name, column.kind, column.unit, column.meaning, column.empty)
             for column in columns.TABLES[table]
         ]
-    header(sheet, ["table", "column", "kind", "unit", "meaning", "empty when"], len(lines), bold)
+    names = ["table", "column", "kind", "unit", "meaning", "empty when"]
+    fit(sheet, names, lines)
+    header(sheet, names, len(lines), bold)
     for line, cells in enumerate(lines, 1):
         for place, text in enumerate(cells):
             sheet.write_string(line, place, text.replace("`", ""))
-    sheet.autofit(WIDEST)
 
 
 def write(tables: Tables, out: Path) -> None:
     """Write the workbook of all tables."""
     by_name = tables._asdict()
     with replacing(out) as scratch:
-        book = xlsxwriter.Workbook(str(scratch), {"nan_inf_to_errors": True})
+        # Row after row goes to the file: the cells of a large study would take gigabytes of memory.
+        book = xlsxwriter.Workbook(str(scratch), {"nan_inf_to_errors": True, "constant_memory": True})
         bold, quoted = book.add_format(BOLD), book.add_format({"quote_prefix": True})
         for table, rows in by_name.items():
             fill(book, table, rows, bold, quoted)

@@ -14,6 +14,7 @@ from dliflow.analysis import columns
 from dliflow.analysis.rows import Row
 from dliflow.report import names, units
 
+WRITTEN = 300  # rows of a table that stand in the page itself
 Link = Callable[[Optional[str]], str]
 """The page's link to a record; empty where there is no record."""
 
@@ -67,6 +68,16 @@ class Listing(NamedTuple):
     lines: list[Line]
     remarks: dict[str, str]
     """By letter."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether they are too many to stand in the page one and all: a browser would lay them out for seconds."""
+        return len(self.lines) > WRITTEN
+
+    @property
+    def first(self) -> list[Line]:
+        """Those that stand in the page; where they are not all, a block of it has all."""
+        return self.lines[:WRITTEN]
 
 
 class Remarks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from dliflow.analysis.columns import CALLED
 from dliflow.analysis.rows import Row, Rows
 from dliflow.report import names, units
 from dliflow.report.listings import Cell, Heading, Line, Link, Listing, Remarks, cell, kind
@@ -60,9 +61,7 @@ def line(row: Row, remarks: Remarks, record: Link) -> Line:
         of("loss_bound", lambda value: units.at_most(value).rstrip(" %")),
         verdict(row),
     ]
-    anchor = (
-        f"accuracy-{'-'.join(str(row[name]) for name in ('model', 'dataset', 'framework', 'variant', 'precision'))}"
-    )
+    anchor = "-".join(["accuracy", row["model"], row["dataset"], *(row[name] for name in CALLED)])
     return Line(anchor, names.configuration(row), kind(row), cells)
 
 

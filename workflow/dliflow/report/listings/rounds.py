@@ -6,12 +6,13 @@ from dliflow.analysis.rows import Row
 from dliflow.report import names, units
 from dliflow.report.comparison import Block, Gain
 from dliflow.report.listings import Cell, Heading, Line, Link, Listing, Remarks, kind
+from dliflow.study import plan
 
 HEADINGS = [
     Heading("Second", "What the first is set against.", number=False),
     Heading("Batch", "Images in a request; “all” where the fastest of each batch size were compared."),
-    Heading("Why", "Among the leaders, against FP32, against default launch parameters, against an older version, or "
-            "one batch size against another.", number=False),
+    Heading("Why", "Among the leaders, against FP32, against default launch parameters, C++ against Python, against "
+            "an older version, or one batch size against another.", number=False),
     Heading("Ratio", "Of their latencies at the reference state of these rounds, of batch sizes that of an image’s "
             "time; below 1 the first is faster. Its 95 % interval holds for all pairs of leaders together, so it is "
             "wider than that of comparison.csv, where each pair stands for itself."),
@@ -39,7 +40,7 @@ def listing(blocks: list[Block], record: Link) -> Listing:
 def line(gain: Gain, anchor: str, block: Block, remarks: Remarks, record: Link) -> Line:
     """One pair."""
     row, (low, high) = gain.row, gain.ratio.interval or (None, None)
-    first = {**row, "framework": row["first"].partition("-")[0], "precision": row["first"].split("-")[2]}
+    first = {**row, **dict(zip(plan.CANDIDATE, row["first"].split("-")))}
     cells = [
         Cell(gain.second),
         Cell("all" if row["batch_size"] is None else str(row["batch_size"]), sort=row["batch_size"] or 0),

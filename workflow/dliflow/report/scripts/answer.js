@@ -1,4 +1,3 @@
-"use strict";
 // Looks up what to deploy in the steps that the study computed. Nothing is decided here.
 
 const FEW = 4;
@@ -25,11 +24,6 @@ function asked() {
     share: share === null ? null : share / 100, latency_ms: number("latency_ms") };
 }
 
-/** A row of the answers, as it stands in a card. */
-function card(answers, index) {
-  return document.querySelector(`template[data-answer="${answers}-${index}"]`).content.cloneNode(true);
-}
-
 /** Names of rows, the first few, each a link to its figures. */
 function named(answers, indices) {
   const rest = indices.length > FEW ? [` and ${indices.length - FEW} more`] : [];
@@ -42,7 +36,7 @@ function named(answers, indices) {
 /** Why it is not known, in the words of the study. */
 function reasons(answers, found) {
   const about = found.perhaps ?? found.row, doubts = about === null ? {} : answers.rows[about].doubts;
-  return found.why.map((name) => PAGE.summary.words.why[name] ?? doubts[name]).filter(Boolean);
+  return found.why.map((name) => PAGE.words.why[name] ?? doubts[name]).filter(Boolean);
 }
 
 const SAID = {
@@ -51,8 +45,14 @@ const SAID = {
   unknown: "It cannot be told; the best that may keep it:",
 };
 
-function answered() {
-  const index = Number(new FormData(ASK).get("setting") ?? 0), answers = PAGE.summary.answers[index];
+/** The number of the setting that is asked about. */
+function setting() {
+  return Number(new FormData(ASK).get("setting") ?? 0);
+}
+
+async function answered() {
+  const index = setting(), answers = await block(`answer-${index}`);
+  if (index !== setting()) return; // another one is asked about meanwhile
   const found = outcome(answers, asked()), place = document.getElementById("outcome");
   const line = (words, rows, kind = "") => rows.length && place.append(element("p", { class: kind }, words, ...named(answers, rows), "."));
   if (found === undefined) {
@@ -60,8 +60,8 @@ function answered() {
     return;
   }
   place.replaceChildren(element("p", { class: `verdict ${found.answer}` },
-    element("strong", {}, SAID[found.answer]), ` ${PAGE.summary.words.objectives[found.objective]}`));
-  if (found.row !== null) place.append(card(index, found.row));
+    element("strong", {}, SAID[found.answer]), ` ${PAGE.words.objectives[found.objective]}`));
+  if (found.row !== null) place.append(fragment(answers.cards[found.row]));
   line("No difference shown to: ", found.ties);
   line("Not told apart from: ", found.undecided);
   line("Better, if it keeps what you ask, which is not known: ", found.perhaps === null ? [] : [found.perhaps], "doubt");

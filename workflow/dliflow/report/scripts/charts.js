@@ -1,7 +1,6 @@
-"use strict";
 // Gives each chart the rows that the filter leaves. Charts are made when they come into view.
 
-const ROWS = Object.fromEntries(Object.entries(PAGE.rows).map(([name, packed]) => [name, unpacked(packed)]));
+const ROWS = Object.fromEntries(Object.entries(await block("charts")).map(([name, packed]) => [name, unpacked(packed)]));
 const MOST = 40; // configurations in a ranking
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 let CHOICE = FILTER ? chosen() : null;

@@ -1,4 +1,3 @@
-"use strict";
 // One filter for tables and charts. Whoever shows rows listens to `filtered` on the document.
 
 const FILTER = document.getElementById("filter");

@@ -1,14 +1,15 @@
-"use strict";
-// Sorts, filters and opens the rows of tables that are in the page already; of many, a portion is shown at a time.
+// Sorts, filters and opens the rows of tables; of many, a portion is shown at a time. Of a long table the page has the
+// first rows, and a block has all.
 
 const PORTION = 200;
 const LISTINGS = [...document.querySelectorAll("table.listing")].map(listing);
 
 function listing(table) {
-  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], every = [...body.rows];
+  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
   const status = element("p", { class: "small count", role: "status" });
   const all = element("button", { type: "button", class: "all" });
-  let column = null, falling = false, portion = PORTION, choice = FILTER ? chosen() : null, unfolded = new Map();
+  let every = [...body.rows], column = null, falling = false, portion = PORTION;
+  let choice = FILTER ? chosen() : null, unfolded = new Map();
   table.parentElement.after(status, all);
   heads.forEach((head, index) => head.replaceChildren(sorter(head, index)));
   all.addEventListener("click", () => { portion = Infinity; show(); });
@@ -63,35 +64,46 @@ function listing(table) {
 
   /** Gives a row its button, when it is shown for the first time. */
   function prepare(row) {
-    if (row.dataset.ready || !document.querySelector(`template[data-of="${CSS.escape(row.id)}"]`)) return;
+    if (row.dataset.ready || row.dataset.details === undefined) return;
     row.dataset.ready = "yes";
     const button = element("button", { type: "button", class: "open", "aria-expanded": "false" }, ...row.cells[0].childNodes);
     button.addEventListener("click", () => unfold(row, !unfolded.has(row)));
     row.cells[0].append(button);
   }
 
-  function unfold(row, wanted) {
-    const template = document.querySelector(`template[data-of="${CSS.escape(row.id)}"]`);
-    if (template === null || wanted === unfolded.has(row)) return;
+  async function unfold(row, wanted) {
+    if (row.dataset.details === undefined || wanted === unfolded.has(row)) return;
     row.querySelector("button.open").setAttribute("aria-expanded", wanted);
-    if (wanted) {
-      const cell = element("td", { colspan: heads.length }, template.content.cloneNode(true));
-      unfolded.set(row, element("tr", { class: "details" }, cell));
-      row.after(unfolded.get(row));
-    } else {
+    if (!wanted) {
       unfolded.get(row).remove();
       unfolded.delete(row);
+      return;
     }
+    const cell = element("td", { colspan: heads.length });
+    unfolded.set(row, element("tr", { class: "details" }, cell));
+    row.after(unfolded.get(row));
+    cell.append(fragment((await block(`details-${row.dataset.details}`))[row.id]));
+  }
+
+  /** All rows; those that are shown already stay as they are. */
+  async function whole() {
+    const known = new Map(every.map((row) => [row.id, row]));
+    every = [...fragment(await block(`rows-${table.dataset.block}`)).children].map((row) => known.get(row.id) ?? row);
+    document.getElementById(`cut-${table.dataset.block}`).remove();
+    show();
   }
 
   document.addEventListener("filtered", ({ detail }) => { choice = detail; show(); });
   show();
+  const complete = table.dataset.block ? whole() : Promise.resolve();
   return {
-    has: (id) => every.some((row) => row.id === id),
+    has: async (id) => { await complete; return every.some((row) => row.id === id); },
     reveal(id) {
       const row = every.find((each) => each.id === id);
       if (!left(row)) {
-        choice = null;
+        // Of its setting all rows, and of no other: a browser takes seconds to lay out thousands.
+        const own = row.dataset.setting === undefined ? null : new Set([row.dataset.setting]);
+        choice = { setting: own, model: null, batch: null, framework: null, precision: null, text: "", skipped: true };
         FILTER.querySelector("output").textContent = "put aside, to show a row that it hides";
       }
       portion = Infinity;
@@ -104,8 +116,10 @@ function listing(table) {
 }
 
 /** Goes to a row by its anchor, wherever it is. */
-function reveal(id) {
-  LISTINGS.find((each) => each.has(id))?.reveal(id);
+async function reveal(id) {
+  for (const each of LISTINGS) {
+    if (await each.has(id)) return each.reveal(id);
+  }
 }
 
 const follow = () => reveal(decodeURIComponent(location.hash.slice(1)));

@@ -13,11 +13,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow.errors import DliflowError
 from dliflow.images import batches
 from dliflow.interchange import form
-
-OUTWARD = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "MatchingFiles"})
 
 
 @dataclass
@@ -61,18 +58,6 @@ def converter():
 
     Optimizer._add_handler = handler
     return tf2onnx.convert
-
-
-def refuse_outward(graph, path: Path) -> None:
-    """Refuse a GraphDef, of a file from outside, that would reach files or Python: a graph is a program.
-
-    Raises:
-        DliflowError: naming the file and the operation.
-    """
-    functions = (node for function in graph.library.function for node in function.node_def)
-    for node in (*graph.node, *functions):
-        if node.op in OUTWARD:
-            raise DliflowError(f"{path}: refused: operation {node.op} '{node.name}' reaches outside of the network")
 
 
 def predict(network: Network, batch: np.ndarray) -> np.ndarray:

@@ -22,12 +22,13 @@ from typing import Any
 from dliflow import frameworks
 from dliflow.analysis import comparison, race, state
 from dliflow.analysis.state import Bursts, Estimate
+from dliflow.configuration import CPP
 from dliflow.errors import DliflowError
 from dliflow.machine import launch
 from dliflow.measuring import anchor, feed, session, turns, workers
 from dliflow.records import earlier, record
 from dliflow.study import arguments as command_line
-from dliflow.study import paths
+from dliflow.study import paths, plan
 
 Member = dict[str, Any]
 
@@ -176,7 +177,7 @@ def run(args: argparse.Namespace) -> None:
                 figures = compared(args, members, pairs, inputs)
                 break
             except (workers.WorkerEnded, turns.Skipped) as ended:
-                print(f"dliflow compare: {ended}", file=sys.stderr, flush=True)
+                print(f"dliflow rounds: {ended}", file=sys.stderr, flush=True)
                 broken[ended.name] = ended.reason
                 pairs = _without(ended.name, pairs)
                 members = [one for one in members if any(comparison.name(one) in pair[:2] for pair in pairs)]
@@ -245,7 +246,7 @@ def compared(
 
 def command(args: argparse.Namespace, member: Member, inputs: int) -> list[str]:
     """How a member's worker is started."""
-    configuration = {key: member[key] for key in ("framework", "variant", "precision", "parameters", "options")}
+    configuration = {key: member[key] for key in (*plan.CANDIDATE, "options")}
     return command_line.worker(
         workers.python(member["python"]),
         inputs,
@@ -253,5 +254,6 @@ def command(args: argparse.Namespace, member: Member, inputs: int) -> list[str]:
         **{"model": args.model, "device": args.device, "scores": args.scores},
         threads=member.get("threads", args.threads),
         converted=member.get("converted") or paths.CONVERTED.format(**member, model=args.model),
+        built=member.get("built") or (paths.BUILT.format(**member) if member["api"] == CPP else None),
         **{"launch": args.launch, "distinct": args.distinct},
     )

@@ -13,12 +13,13 @@ from dliflow import files
 from dliflow.analysis import comparison
 from dliflow.analysis.comparison import Pair
 from dliflow.files import read_json, write_json
-from dliflow.stages import compare
+from dliflow.stages import rounds
 from dliflow.study import plan
 
 STUDY = {
-    **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"], "precisions": ["fp32"]},
-    **{"devices": ["cpu"], "node": "local", "latency": {"batch_sizes": [1, 4], "groups": 3}},
+    **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"]},
+    **{"apis": ["python"], "precisions": ["fp32"]},
+    **{"devices": ["cpu"], "nodes": ["local"], "latency": {"batch_sizes": [1, 4], "groups": 3}},
     **{"compare": {"leaders": 2}, "calibration": {"dataset": "few"}},
     "agreement": {"dataset": None},
     "profile": [],
@@ -31,7 +32,7 @@ MODELS = {
         "published": None,
     }
 }
-ORT, OV = "onnxruntime-default-fp32-default", "openvino-default-fp32-default"
+ORT, OV = "onnxruntime-python-default-fp32-default", "openvino-python-default-fp32-default"
 
 
 @pytest.fixture
@@ -70,17 +71,17 @@ def named(members) -> set[str]:
 
 
 def test_the_leaders_of_a_batch_size_meet_the_fastest_of_the_sweep(study):
-    members, pairs = compare.chosen(asked(study, [4]))
+    members, pairs = rounds.chosen(asked(study, [4]))
     assert named(members) == {ORT, OV}
     assert pairs == [Pair(OV, ORT, "leaders")]
 
 
 def test_who_failed_or_gave_other_scores_takes_no_part(study):
-    assert compare.chosen(asked(study, [4], missing=[OV])) == ([], [])
+    assert rounds.chosen(asked(study, [4], missing=[OV])) == ([], [])
     row = next(row for row in study["parity"] if row["framework"] == "openvino")
     changed = {**read_json(Path(row["record"])), "status": "skipped", "reason": "cannot"}
     write_json(Path(row["record"]), changed)
-    assert compare.chosen(asked(study, [4])) == ([], [])
+    assert rounds.chosen(asked(study, [4])) == ([], [])
 
 
 def test_who_was_not_measured_at_a_batch_size_takes_no_part_in_its_comparison(study):
@@ -88,8 +89,8 @@ def test_who_was_not_measured_at_a_batch_size_takes_no_part_in_its_comparison(st
     for row in study["sweep"]:
         if row["framework"] == "openvino":
             records.sweep(row, [1, 4], np.random.default_rng(0), (skipped,))
-    assert compare.chosen(asked(study, [4])) == ([], [])
-    assert named(compare.chosen(asked(study, [1]))[0]) == {ORT, OV}
+    assert rounds.chosen(asked(study, [4])) == ([], [])
+    assert named(rounds.chosen(asked(study, [1]))[0]) == {ORT, OV}
 
 
 def test_the_fastest_of_each_batch_size_meets_that_of_the_most_images(study):
@@ -97,7 +98,7 @@ def test_the_fastest_of_each_batch_size_meets_that_of_the_most_images(study):
     one, four, _ = (row["record"] for row in study["compare"])
     Path(one).unlink()
     divide(four, ORT, 4)
-    members, pairs = compare.chosen(asked(study, [1, 4]))
+    members, pairs = rounds.chosen(asked(study, [1, 4]))
     assert named(members) == {f"{OV}:1", f"{ORT}:4"}
     assert [member["size"] for member in members] == [1, 4]
     assert pairs == [Pair(f"{OV}:1", f"{ORT}:4", "batch size")]  # of the sweep: an image takes half as long
@@ -108,10 +109,10 @@ def test_a_batch_size_at_which_nothing_ran_is_left_out(study):
         lost = {"batch_size": 4, "skipped": True, "reason": "too many"}
         records.sweep(row, [1, 4], np.random.default_rng(0), (lost,))
     Path(study["compare"][1]["record"]).unlink()
-    assert compare.chosen(asked(study, [1, 4])) == ([], [])
+    assert rounds.chosen(asked(study, [1, 4])) == ([], [])
 
 
-TUNED = "openvino-default-fp32-tuned"
+TUNED = "openvino-python-default-fp32-tuned"
 
 
 @pytest.fixture
@@ -125,14 +126,14 @@ def tuned(tmp_path, monkeypatch):
 
 
 def test_tuned_settings_meet_the_default_ones_where_they_lead(tuned):
-    members, pairs = compare.chosen(asked(tuned, [1]))
+    members, pairs = rounds.chosen(asked(tuned, [1]))
     assert named(members) >= {TUNED, OV}
     assert Pair(TUNED, OV, "tuning") in pairs or Pair(TUNED, OV, "leaders") in pairs
     (one,) = (member for member in members if comparison.name(member) == TUNED)
     assert (one["threads"], one["options"]) == (1, {})
     args = argparse.Namespace(**vars(asked(tuned, [1])), threads=7, scores=4, launch={}, distinct=None)
     for member in members:
-        words = compare.command(args, {**member, "python": "python", "options": member.get("options", {})}, 0)
+        words = rounds.command(args, {**member, "python": "python", "options": member.get("options", {})}, 0)
         threads = words[words.index("--threads") + 1]
         assert threads == ("1" if comparison.name(member) == TUNED else "7")
 
@@ -140,14 +141,14 @@ def test_tuned_settings_meet_the_default_ones_where_they_lead(tuned):
 def test_settings_that_were_not_shown_to_be_faster_take_no_part(tuned):
     (row,) = tuned["tune"]
     records.tune(row, np.random.default_rng(0), gain=1.0)
-    assert TUNED not in named(compare.chosen(asked(tuned, [1]))[0])
-    assert TUNED not in named(compare.chosen(asked(tuned, [4]))[0])
+    assert TUNED not in named(rounds.chosen(asked(tuned, [1]))[0])
+    assert TUNED not in named(rounds.chosen(asked(tuned, [4]))[0])
 
 
 def test_tuned_settings_stand_for_the_batch_size_at_which_they_were_found(tuned):
     for record in (row["record"] for row in tuned["compare"][:2]):
         Path(record).unlink()  # then the sweep tells who is fastest at a batch size
-    members, _ = compare.chosen(asked(tuned, [1, 4]))
+    members, _ = rounds.chosen(asked(tuned, [1, 4]))
     assert named(members) >= {f"{TUNED}:1"}
     assert f"{TUNED}:4" not in named(members)
 
@@ -165,12 +166,12 @@ PAIRS = [
 
 
 def test_pairs_of_one_that_broke_go_and_leaders_meet_the_next_one():
-    assert compare._without("c", PAIRS) == [PAIRS[0], *PAIRS[2:]]
-    assert compare._without("a", PAIRS) == [Pair("b", "c", "leaders"), PAIRS[3]]
-    assert compare._without("a32", PAIRS) == [*PAIRS[:2], PAIRS[3]]
-    assert compare._without("b", PAIRS[:1]) == []
+    assert rounds._without("c", PAIRS) == [PAIRS[0], *PAIRS[2:]]
+    assert rounds._without("a", PAIRS) == [Pair("b", "c", "leaders"), PAIRS[3]]
+    assert rounds._without("a32", PAIRS) == [*PAIRS[:2], PAIRS[3]]
+    assert rounds._without("b", PAIRS[:1]) == []
 
 
 def test_batch_sizes_meet_the_next_one_too():
     sizes = [Pair("x:4", "x:1", "batch size"), Pair("x:4", "y:2", "batch size")]
-    assert compare._without("x:4", sizes) == [Pair("x:1", "y:2", "batch size")]
+    assert rounds._without("x:4", sizes) == [Pair("x:1", "y:2", "batch size")]

@@ -1,0 +1,179 @@
+"""A study on two nodes of a real SLURM: pinned, alone, at the same time; a job killed, a node drained, and resumed.
+
+Skipped where Debian's packages of SLURM are missing. `pytest -n0 -s tests/cluster` prints the time stamps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import slurm_cluster
+from project import Project
+
+from dliflow.study import paths
+
+NODES = slurm_cluster.NODES
+GROUPS = 3
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The running cluster."""
+    reason = slurm_cluster.lacking()
+    if reason is not None:
+        pytest.skip(reason)
+    with slurm_cluster.Cluster(tmp_path_factory.mktemp("slurm") / "cluster") as running:
+        yield running
+
+
+@pytest.fixture
+def on_both(cluster, project):
+    """The tiny project, to be measured on both nodes."""
+    for name in NODES:
+        extra = {"slurm": {"partition": "bench", "constraint": name, "minutes": 30}}
+        (project.folder / f"config/nodes/{name}.yaml").write_text(json.dumps(extra))
+    project.configure(nodes=list(NODES), latency={"batch_sizes": [1], "groups": GROUPS}, compare={"leaders": 2})
+    return project
+
+
+def begun(project: Project, cluster, *arguments: str) -> subprocess.Popen:
+    """A run that goes on beside the test."""
+    variables = {**os.environ, **cluster.variables, "PYTHONDONTWRITEBYTECODE": "1"}
+    variables["DLIFLOW_TEST_LOCK_FOLDER"] = str(project.folder)
+    with open(project.folder / "run.log", "a") as log:
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        return subprocess.Popen(command, cwd=project.folder, env=variables, stdout=log, stderr=log)
+
+
+def ended(project: Project, run: subprocess.Popen) -> None:
+    """Wait for its good end."""
+    assert run.wait(400) == 0, (project.folder / "run.log").read_text()[-4000:]
+
+
+def until(holds: Callable[[], Any], project: Project, run: subprocess.Popen, seconds: float = 240) -> Any:
+    """What `holds` gives, as soon as it is something."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and run.poll() is None:
+        if result := holds():
+            return result
+        time.sleep(0.1)
+    raise AssertionError((project.folder / "run.log").read_text()[-4000:])
+
+
+def measured(project: Project, node: str) -> list[dict[str, Any]]:
+    """When each measurement of a node ran, in their order, and where by its record: SLURM's node and job."""
+    jobs = []
+    results = project.folder / "results"
+    for path in (*(results / "sweep" / node).rglob("*.json"), *(results / "compare" / node).rglob("*.json")):
+        timing = project.folder / paths.timing(paths.log(str(path.relative_to(project.folder))))
+        if not timing.exists():
+            continue  # it is just ending
+        known = json.loads(timing.read_text())
+        record = json.loads(path.read_text())
+        place = {key: record["environment"][name] for key, name in (("at", "SLURMD_NODENAME"), ("job", "SLURM_JOB_ID"))}
+        jobs.append({"start": known["started"], "end": known["started"] + known["seconds"], "file": path, **place})
+    return sorted(jobs, key=lambda job: job["start"])
+
+
+def going_on(project: Project, node: str) -> str | None:
+    """The measurement of the sweep that a node is at, by the end of its record's path."""
+    logs = project.folder / "results/logs/sweep" / node
+    for log in logs.rglob("*.json.log"):
+        if log.stat().st_size and not log.with_name(log.name.replace(".log", ".time.json")).exists():
+            return str(log.relative_to(logs)).removesuffix(".log")
+    return None
+
+
+def allocation(cluster, node: str, state: str = "RUNNING") -> str | None:
+    """The number of the allocation that holds a node, or waits for it."""
+    jobs = [number for number, name, now, _ in cluster.jobs() if name.startswith(f"dliflow-{node}-") and now == state]
+    return jobs[0] if jobs else None
+
+
+def test_two_nodes_measure_pinned_alone_and_at_once_and_a_killed_allocation_goes_on(cluster, on_both, capsys):
+    project, (first, second) = on_both, NODES
+    run = begun(project, cluster, "--cores", "4", "all")
+    try:
+        # Somebody else wants the second node: not while it is measured on.
+        until(lambda: allocation(cluster, second), project, run)
+        foreign = project.folder / "foreign"
+        wrap = f"date +%s.%N > {foreign}"
+        cluster.ask("sbatch", f"--nodelist={second}", "--ntasks=1", "--output=/dev/null", f"--wrap={wrap}")
+        # The first node is taken away in the middle of a measurement, and drained for a while.
+        until(lambda: len(measured(project, first)) >= 2 and going_on(project, first), project, run)
+        interrupted = going_on(project, first)
+        number = allocation(cluster, first)
+        cluster.set(first, "DRAIN")
+        cluster.ask("scancel", number)
+        drained = time.time()
+        before = {job["file"]: job["file"].stat().st_mtime_ns for job in measured(project, first)}
+        until(lambda: allocation(cluster, first, "PENDING"), project, run)
+        time.sleep(3)
+        resumed = time.time()
+        cluster.set(first, "RESUME")
+        ended(project, run)
+    finally:
+        run.terminate()
+        run.wait()
+    by_node = {node: measured(project, node) for node in NODES}
+    with capsys.disabled():
+        show(by_node, drained, resumed)
+    for node, jobs in by_node.items():
+        assert len(jobs) == 2 * GROUPS + 1
+        assert {job["at"] for job in jobs} == {node}  # pinned
+        assert all(earlier["end"] <= later["start"] for earlier, later in pairwise(jobs))  # alone
+    assert any(a["start"] < b["end"] and b["start"] < a["end"] for a in by_node[first] for b in by_node[second])
+    assert len({job["job"] for job in by_node[second]}) == 1
+    assert len({job["job"] for job in by_node[first]}) == 2
+    (again,) = [job for job in by_node[first] if interrupted in str(job["file"])]
+    assert again["start"] > resumed and again["job"] != number
+    assert not [job for job in by_node[first] if drained + 2.5 < job["start"] < resumed]
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # what was finished is not repeated
+    cluster.until(foreign.exists, "job of somebody else", 30)
+    assert float(foreign.read_text()) > by_node[second][-1]["end"]
+    assert not [name for _, name, *_ in cluster.jobs() if name.startswith("dliflow-")]  # both are given back
+    assert project.table("nodes")
+
+
+def show(by_node: dict[str, list[dict[str, Any]]], drained: float, resumed: float) -> None:
+    """The time stamps."""
+    begin = min(jobs[0]["start"] for jobs in by_node.values())
+    print(f"\ndrained and killed at {drained - begin:.1f} s, resumed at {resumed - begin:.1f} s")
+    for node, jobs in by_node.items():
+        print(f"{node}: {len(jobs)} measurements")
+        for job in jobs:
+            span = f"{job['start'] - begin:7.1f} to {job['end'] - begin:7.1f} s"
+            print(f"  {span}  job {job['job']} on {job['at']}  {'/'.join(job['file'].parts[-3:])}")
+        gaps = [later["start"] - earlier["end"] for earlier, later in pairwise(jobs) if earlier["job"] == later["job"]]
+        spent = sum(job["end"] - job["start"] for job in jobs)
+        print(f"  {spent / len(jobs):.2f} s each, {sum(gaps) / len(gaps):.2f} s between two of an allocation")
+
+
+def test_the_profile_submits_what_does_not_measure(cluster, on_both):
+    """One evaluation as a job of the plugin, on a machine of the kind of the first node."""
+    pytest.importorskip("snakemake_executor_plugin_slurm", reason="requirements-slurm.lock is not installed")
+    project, (first, _) = on_both, NODES
+    record = project.path(paths.PARITY)
+    ended(project, begun(project, cluster, "--cores", "4", record))
+    (project.folder / record).unlink()
+    options = ["--slurm-status-command", "squeue", "--slurm-no-account", "--default-resources", "runtime=5"]
+    ended(project, begun(project, cluster, "--workflow-profile", "profiles/slurm", record, *options))
+    environment = json.loads((project.folder / record).read_text())["environment"]
+    assert environment["SLURMD_NODENAME"] == first
+
+
+def test_what_is_here_is_not_measured_through_a_scheduler(cluster, project):
+    pytest.importorskip("snakemake_executor_plugin_slurm", reason="requirements-slurm.lock is not installed")
+    run = begun(project, cluster, "--workflow-profile", "profiles/slurm", project.path(paths.SWEEP))
+    assert run.wait(200) != 0
+    assert "nothing says which machine 'local' is" in (project.folder / "run.log").read_text()
+    assert Path(project.folder / "results/nodes").exists() is False

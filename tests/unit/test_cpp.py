@@ -1,0 +1,291 @@
+"""Programs in C++, compiled and asked: what they answer, and what becomes of those that go wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from once import made_once
+from project import ROOT, converted
+from test_sweep import Sweep
+
+from dliflow import building, frameworks
+from dliflow.configuration import Configuration
+from dliflow.errors import DliflowError, Skip
+from dliflow.files import payload, read_json, write_json
+from dliflow.machine import launch
+from dliflow.measuring import feed, program, series, session, workers
+from dliflow.stages import build
+
+DOUBLES = ROOT / "tests/data/cpp"
+IMAGES = np.random.default_rng(0).random((5, 3, 4, 4), np.float32)
+SCORES = 10
+FREE = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
+WARM_UP = {"requests": 30, "limit_s": 5.0}
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="this machine has no g++")
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory) -> Path:
+    """The twin of `null` and the faulty framework, compiled, with their manifests; the warm-up's rule by itself."""
+
+    def make(folder):
+        shared = [ROOT / "workflow/cpp" / name for name in building.SHARED if name.endswith(".cpp")]
+        for file in (ROOT / "workflow/cpp/null.cpp", DOUBLES / "faulty.cpp", DOUBLES / "series.cpp"):
+            place = folder / file.stem
+            place.mkdir()
+            with_main = [file] if file.stem == "series" else [file, *shared]
+            line = ["g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'workflow/cpp'}", *with_main]
+            subprocess.run([*line, "-o", place / program.NAME], check=True)
+
+    return made_once(tmp_path_factory, "programs", make)
+
+
+def described(folder, fault="none", framework="null", **more) -> session.Description:
+    """A configuration of a converted model in `folder` that goes wrong in that way."""
+    folder.mkdir(exist_ok=True)
+    manifest = folder / "model.json"
+    if not manifest.exists():
+        converted(manifest, {"classes.json": str(SCORES), "fault.txt": fault})
+    configuration = Configuration("m", framework, "cpp", "default", "fp32", "cpu")
+    return session.Description(configuration, None, {}, manifest, SCORES, **more)
+
+
+def of(programs, folder, fault="none", which="faulty") -> program.Program:
+    """A program that runs it."""
+    description = described(folder, fault)
+    return program.Program(description, programs / which / program.NAME, "1.0", session.converted(description))
+
+
+class Running:
+    """A program that is asked, with the inputs that it maps."""
+
+    def __init__(self, of: program.Program, images=IMAGES, **more):
+        self.shared = feed.shared(images)
+        descriptor = self.shared.__enter__()
+        command = of.command({"identity": "x"}, feed.mapped(descriptor), descriptor, **more)
+        self.worker = workers.Worker("it", command, [descriptor], of.file)
+        self.ready = self.worker.ready(20)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.worker.kill()
+        self.shared.__exit__(None, None, None)
+
+    def ask(self, call, **arguments):
+        return self.worker.ask({call: arguments}, 20)
+
+
+def test_it_answers_what_a_worker_does(programs, tmp_path):
+    known = launch.in_effect(FREE)
+    inside = json.dumps({**known, "in_effect": {key: known["in_effect"][key] for key in ("priority", "memory")}})
+    with Running(of(programs, tmp_path), bound="", launch=inside[:-2], distinct=1) as running:
+        assert running.ready.keys() == {"identity", "import_ms"} and running.ready["import_ms"] > 0
+        opened = running.ask("open", batch_size=2, warm_up=WARM_UP)
+        assert (opened["batch_size"], opened["threads_in_effect"], opened["distinct_batches"]) == (2, 3, 1)
+        assert opened["inputs_mib"] == pytest.approx(2 * 48 * 4 / 2**20)
+        assert opened["warmup_stopped_by"] in ("steady", "requests") and len(opened["warmup_ns"]) <= 30
+        assert opened["load_ms"] > 0 and opened["first_request_ms"] > 0
+        bursts = [running.ask("burst", requests=7, limit_s=None) for _ in range(2)]
+        assert [len(burst["latency_ns"]) for burst in bursts] == [7, 7] and min(bursts[0]["latency_ns"]) > 0
+        assert "energy_uj" in bursts[0]
+        closing = running.ask("close")
+        assert closing["peak_rss_mib"] > 1 and closing["launch"]["asked"] == FREE
+        assert closing["launch"]["in_effect"]["cpus"] == known["in_effect"]["cpus"]
+        assert 0 < closing["counters"]["wall_s"] < 20 and set(closing["counters"]) == {
+            *("wall_s", "own_cpu_s", "involuntary_switches", "major_faults", "minor_faults")
+        }
+
+
+def test_scores_are_those_of_the_images_in_their_order(programs, tmp_path):
+    sums = IMAGES.reshape(5, -1).sum(1)
+    with Running(of(programs, tmp_path)) as running:
+        running.ask("open", batch_size=1, warm_up={"requests": 0, "limit_s": 0})
+        scores = running.ask("scores", images=4)["scores"]
+        assert np.float32(scores) == pytest.approx(np.repeat(sums[:4, None], SCORES, 1), rel=1e-6)
+        running.ask("open", batch_size=2, warm_up={"requests": 0, "limit_s": 0})
+        assert len(running.ask("scores", images=3)["scores"]) == 3
+        running.ask("open", batch_size=12, warm_up={"requests": 0, "limit_s": 0})  # few images fill a batch
+        repeated = np.float32(running.ask("scores", images=12)["scores"])
+        assert repeated[:, 0] == pytest.approx(IMAGES[np.arange(12) % 5].sum(), rel=1e-5)
+
+
+def test_a_burst_ends_in_time_and_processors_are_told(programs, tmp_path):
+    one = min(os.sched_getaffinity(0))
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {one})
+    try:
+        with Running(of(programs, tmp_path), bound=str(one + 1), launch='{"in_effect": {"priority": 0') as running:
+            running.ask("open", batch_size=1, warm_up={"requests": 0, "limit_s": 0})
+            durations = running.ask("burst", requests=10_000_000, limit_s=0.02)["latency_ns"]
+            assert 0 < sum(durations) < 10e9 and len(durations) < 10_000_000
+            in_effect = running.ask("close")["launch"]["in_effect"]
+            assert (in_effect["cpus"], in_effect["outside"]) == (str(one), str(one))
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("nan", "1 of 20 scores are NaN or infinite"),
+        ("shape", "there are 19 scores; expected 2 x 10"),
+        ("throw", 'no "such" operator\nin this model'),
+        ("load", "the model cannot be read"),
+        ("crash", "its process was killed by SIGSEGV"),
+        ("exit", "its process ended with status 3"),
+    ],
+)
+def test_what_goes_wrong_is_told(programs, tmp_path, fault, told):
+    with Running(of(programs, tmp_path, fault)) as running, pytest.raises(workers.WorkerEnded, match=f"it: {told}"):
+        running.ask("open", batch_size=2, warm_up=WARM_UP)
+
+
+def test_scores_that_go_wrong_later_are_seen_too(programs, tmp_path):
+    with Running(of(programs, tmp_path, "later")) as running:
+        running.ask("open", batch_size=2, warm_up={"requests": 0, "limit_s": 0})
+        with pytest.raises(workers.WorkerEnded, match="1 of 20 scores are NaN or infinite"):
+            for _ in range(3):
+                running.ask("burst", requests=1, limit_s=None)
+
+
+def test_one_that_hangs_is_killed(programs, tmp_path):
+    with Running(of(programs, tmp_path, "hang")) as running:
+        with pytest.raises(workers.WorkerEnded, match=r"did not answer within 0\.3 s and was killed"):
+            running.worker.ask({"open": {"batch_size": 1, "warm_up": WARM_UP}}, 0.3)
+        assert running.worker.process.wait(10) == -9
+
+
+def test_what_a_framework_prints_is_no_answer(programs, tmp_path):
+    with Running(of(programs, tmp_path, "print")) as running:
+        assert running.ask("open", batch_size=1, warm_up=WARM_UP)["batch_size"] == 1
+
+
+def test_a_skip_is_no_error_and_an_option_that_it_does_not_have_is_one(programs, tmp_path):
+    with Running(of(programs, tmp_path, "skip")) as running:
+        assert running.ask("open", batch_size=1, warm_up=WARM_UP) == {"skip": "this machine has no such instructions"}
+    with Running(of(programs, tmp_path / "other"), **{"option.xnnpack": "false"}) as running:
+        told = running.ask("open", batch_size=1, warm_up=WARM_UP)
+        assert told == {"skip": "option 'xnnpack': the program in C++ has no such setting"}
+
+
+def test_its_warm_up_ends_by_the_same_rule(programs):
+    rng = np.random.default_rng(0)
+    kinds = [rng.gamma(9, 1000, 20 + number) + 20_000 * np.exp(-np.arange(20 + number) / 30) for number in range(200)]
+    durations = [each.astype(int).tolist() for each in kinds]
+    lines = "".join(" ".join(map(str, each)) + "\n" for each in durations)
+    found = subprocess.check_output([programs / "series" / program.NAME], input=lines, text=True)
+    steady = [series.steady(each) for each in durations]
+    assert [line == "1" for line in found.splitlines()] == steady
+    assert 20 < sum(steady) < 180
+
+
+# --- As a stage starts it ---------------------------------------------------------------------------------------------
+
+
+def built(programs, folder, which="null", **changed) -> Path:
+    """The manifest of a program, as the stage `build` leaves it."""
+    manifest = folder / "built.json"
+    shutil.copytree(programs / which, payload(manifest))
+    entry = {"bytes": 1, "sha256": build.sha256(payload(manifest) / program.NAME)}
+    described = {"status": "ok", "reason": None, "version": "9.9", "site": str(build.facts.site())}
+    write_json(manifest, {**described, "files": {program.NAME: entry}, **changed})
+    return manifest
+
+
+def test_a_sweep_of_a_program_is_a_record_like_any_other(programs, tmp_path):
+    sweep = Sweep(tmp_path)
+    record = sweep.run(api="cpp", built=built(programs, tmp_path))
+    (group,) = record["figures"]["groups"]
+    member = group["members"]["measured"]
+    assert (member["identity"]["api"], member["identity"]["framework_version"]) == ("cpp", "9.9")
+    assert record["identity"]["framework_version"] == "9.9" and member["model_bytes"] == 2
+    assert {one["opened"]["measured"]["batch_size"] for one in group["sessions"]} == {1, 2, 4}
+    for one in group["sessions"]:
+        opened = one["opened"]["measured"]
+        assert opened["launch"]["in_effect"].keys() == launch.in_effect(FREE)["in_effect"].keys()
+        assert opened["inputs_exceed_cache"] in (True, False, None)
+        assert all(len(round_["latency_ns"]["measured"]) == 20 for round_ in one["rounds"])
+
+
+def test_a_program_that_crashes_costs_the_sweep_its_points(programs, tmp_path):
+    sweep = Sweep(tmp_path)
+    shutil.rmtree(tmp_path / "model")
+    converted(tmp_path / "model.json", {"classes.json": "10", "fault.txt": "crash"})
+    told = sweep.fail(api="cpp", built=built(programs, tmp_path, "faulty"))
+    assert "batch size 1: its process was killed by SIGSEGV" in told and "batch size 4: " in told
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "told"),
+    [
+        ({"status": "skipped", "reason": "this machine has no C++ compiler"}, Skip, "no C\\+\\+ compiler"),
+        ({"site": "/elsewhere"}, DliflowError, "was built for packages in /elsewhere, .* delete .* to build it again"),
+        ({"files": {program.NAME: {"sha256": "0" * 64}}}, DliflowError, "delete .* to build it again"),
+    ],
+)
+def test_what_is_wrong_with_a_program_is_told_before_it_is_started(programs, tmp_path, changed, error, told):
+    description = described(tmp_path, built=built(programs, tmp_path, **changed))
+    with pytest.raises(error, match=told):
+        program.checked(description)
+
+
+def test_parity_and_accuracy_ask_it_as_they_ask_python(programs, tmp_path):
+    description = described(tmp_path, built=built(programs, tmp_path, "faulty"))
+    entry = {"height": 4, "width": 4, "layout": "NCHW"}
+    with program.opened(description, 2, entry) as opened:
+        assert opened.identity["threads_in_effect"] == 3 and opened.identity["api"] == "cpp"
+        for batch in (IMAGES[:2], IMAGES[2:4]):
+            scores = session.checked_predict(opened, batch, SCORES)
+            assert scores[:, 0] == pytest.approx(batch.sum(), rel=1e-5)
+        assert opened.peak_rss_mib() > 1
+
+
+# --- How it is built --------------------------------------------------------------------------------------------------
+
+
+def run_build(folder, *sources) -> dict:
+    out = folder / "null.json"
+    named = [str(ROOT / name) for name in building.sources("null")]
+    build.run(argparse.Namespace(framework="null", sources=[*sources] or named, out=out))
+    return read_json(out)
+
+
+def test_a_build_tells_how_it_was_made_and_makes_the_same_again(tmp_path):
+    first = run_build(tmp_path)
+    assert first["status"] == "ok" and first["compiler"].startswith("g++") and "-O2" in first["command"]
+    assert first["version"] == frameworks.load("null").version()
+    assert run_build(tmp_path) == first  # else all that was measured with it would be measured again
+
+
+def test_without_a_compiler_it_is_skipped_and_what_does_not_compile_fails(tmp_path, monkeypatch):
+    (tmp_path / "null.cpp").write_text("int main() { return nothing; }\n")
+    with pytest.raises(
+        DliflowError, match=r"could not be compiled \(status 1\):\n(.*\n)*.*null\.cpp.*nothing.* was not declared"
+    ):
+        run_build(tmp_path, str(tmp_path / "null.cpp"))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    told = run_build(tmp_path)
+    assert told["status"] == "skipped" and "no C++ compiler 'no-such-compiler'" in told["reason"]
+
+
+@pytest.mark.parametrize("name", building.names())
+def test_each_framework_has_a_program_or_a_reason(name):
+    if building.lacking(name, "fp32") and building.lacking(name, "int8"):
+        assert "C++" in building.lacking(name, "fp32")
+    else:
+        assert all((ROOT / source).is_file() for source in building.sources(name))
+    assert name in frameworks.names()
+
+
+def test_one_without_a_file_says_what_would_have_to_be_added():
+    assert "workflow/cpp/mxnet.cpp" in building.lacking("mxnet", "fp32")

@@ -1,0 +1,67 @@
+"""What Snakemake is spared: weighing jobs that cannot be chosen, and making plans anew that stay what they are."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from dliflow.runs import engine
+
+
+class Job:
+    """What is asked of one of Snakemake's."""
+
+    def __init__(self, name, priority=0, rule="sweep", output=()):
+        self.name, self.priority, self.rule, self.output = name, priority, SimpleNamespace(name=rule), list(output)
+
+
+def measures(one):
+    return one.rule.name == "sweep"
+
+
+def test_of_the_jobs_that_measure_the_scheduler_sees_the_one_of_the_highest_priority_and_all_others():
+    class Scheduler:
+        def __init__(self, ready):
+            self.ready = ready
+
+        @property
+        def open_jobs(self):
+            return self.ready
+
+    measuring, others = [Job("a", 3), Job("b", 7), Job("c", 5)], [Job("d", 99, "parity"), Job("e", 1, "convert")]
+    scheduler = Scheduler([*measuring, *others])
+    engine.choose_among_few(scheduler, measures)
+    assert [one.name for one in scheduler.open_jobs] == ["b", "d", "e"]
+    scheduler.ready = others
+    assert [one.name for one in scheduler.open_jobs] == ["d", "e"]
+    scheduler.ready = []
+    assert scheduler.open_jobs == []
+
+
+class Dag:
+    """One conversion, of which a measurement is to be made, and another checkpoint."""
+
+    def __init__(self, output):
+        self.conversion, self.other = Job("model", rule="convert"), Job("which", rule="recommend")
+        self.depending = {self.conversion: [Job("measured", output=[output])], self.other: []}
+        self.updated = []
+
+    async def update_checkpoint_dependencies(self, jobs=None):
+        self.updated.append(jobs)
+        return bool(jobs)
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_the_plan_is_made_anew_behind_a_conversion_only_where_something_was_made_of_its_model(tmp_path, made):
+    record = Path(tmp_path, "record.json")
+    if made:
+        record.touch()
+    dag = Dag(str(record))
+    engine.keep_the_plan(dag, "convert")
+    assert asyncio.run(dag.update_checkpoint_dependencies([dag.conversion])) is made
+    assert asyncio.run(dag.update_checkpoint_dependencies([dag.other])) is True
+    asyncio.run(dag.update_checkpoint_dependencies())
+    assert dag.updated == [[dag.conversion] if made else [], [dag.other], None]

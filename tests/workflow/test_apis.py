@@ -1,0 +1,102 @@
+"""A study in two languages: rows, what is compared, what runs again, and what is deployed."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+
+import pytest
+from PIL import Image
+
+from dliflow import files
+from dliflow.study import paths
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="this machine has no g++")
+
+
+def cpp(project, pattern, framework="alpha", **values):
+    """A result of the tiny study in C++."""
+    return project.path(pattern, framework, api="cpp", **values)
+
+
+def test_a_study_in_both_languages(finished, tmp_path):
+    before = finished.dates()
+    finished.configure(apis=["python", "cpp"], compare={"leaders": 2}, latency={"batch_sizes": [1, 2]})
+    finished.run("all")
+    rows = {(row["framework"], row["api"], row["batch_size"]): row for row in finished.table("performance")}
+    assert {rows["alpha", api, size]["status"] for api in ("python", "cpp") for size in "12"} == {"ok"}
+    assert rows["beta", "cpp", "1"]["status"] == "skipped"
+    assert "there is no program in C++ for beta" in rows["beta", "cpp", "1"]["reason"]
+    assert {path: date for path, date in finished.dates().items() if path in before} == before  # nothing again
+    for table in ("parity", "accuracy"):
+        (row,) = (row for row in finished.table(table) if (row["framework"], row["api"]) == ("alpha", "cpp"))
+        assert row["status"] == "ok"
+    assert row["baseline"] == "alpha-python-default-fp32" and row["top1_change"] == "0.0"
+    manifest = finished.read(paths.BUILT)
+    assert manifest["status"] == "ok" and list(manifest["files"]) == ["worker"]
+    pairs = {(row["first"], row["second"]) for row in finished.table("comparison") if row["batch_size"] == "1"}
+    languages = {"alpha-cpp-default-fp32-default", "alpha-python-default-fp32-default"}
+    assert any(set(pair) == languages for pair in pairs)
+    assert "alpha C++ fp32" in (finished.folder / paths.REPORT).read_text()
+    assert finished.pending() == set() and not finished.workers_left()
+
+    # A comment in a shared file compiles again; the program is the same, and nothing is measured.
+    measured = finished.dates()
+    finished.edit("workflow/cpp/null.cpp", "// A framework", "// A  framework")
+    assert finished.pending() == set()
+    finished.edit("workflow/cpp/worker.cpp", "// The program around", "// This is the program around")
+    finished.run("all")
+    assert finished.dates() == measured
+    deployed_and_run(finished, tmp_path)
+
+
+def deployed_and_run(project, tmp_path):
+    """The folder of a row, compiled and run as its README says, elsewhere."""
+    name = cpp(project, paths.DEPLOYED, batch_size=2)
+    project.run(name)
+    shutil.copytree((project.folder / name).parent, tmp_path / "elsewhere")
+    folder = tmp_path / "elsewhere"
+    (line,) = re.findall(r"^g\+\+ predict\.cpp .*$", (folder / "README.md").read_text(), re.M)
+    subprocess.run(f"{line} -Werror -Wextra", shell=True, cwd=folder, check=True)
+    record = project.folder / cpp(project, paths.ACCURACY)
+    with open(record.with_suffix(".csv"), newline="") as stream:
+        predicted = {row["file"]: row for row in csv.DictReader(stream)}
+    for number, image in enumerate(predicted):
+        with Image.open(project.folder / image) as picture:
+            picture.convert("RGB").resize((8, 8), Image.Resampling.BILINEAR).save(folder / f"{number}.ppm")
+    pictures = [f"{number}.ppm" for number in range(len(predicted))]
+    output = subprocess.run(["./predict", *pictures], cwd=folder, capture_output=True, text=True, check=True).stdout
+    lines = output.splitlines()
+    names = (folder / "classes.txt").read_text().split()
+    for picture, row in zip(pictures, predicted.values()):
+        score, name = lines[lines.index(picture) + 1].split()
+        assert name == names[int(row["class1"])] and float(score) == pytest.approx(float(row["score1"]), abs=1e-4)
+    wrong = subprocess.run(["./predict", "classes.txt"], cwd=folder, capture_output=True, text=True)
+    assert wrong.returncode == 1 and "is no pixmap (P6, 8 bits) of 8 x 8 pixels" in wrong.stderr
+
+
+def test_a_program_that_crashes_is_rows_with_the_reason(finished):
+    finished.configure(apis=["python", "cpp"], frameworks=["alpha"])
+    source = finished.folder / "workflow/cpp/alpha.cpp"
+    source.write_text(source.read_text().replace('fault_ == "segv"', "images_ == 2"))
+    output = finished.fail("all")
+    rows = {(row["api"], row["batch_size"]): row for row in finished.table("performance")}
+    assert rows["python", "2"]["status"] == rows["cpp", "1"]["status"] == "ok"
+    assert rows["cpp", "2"]["status"] == "failed" and "was killed by SIGSEGV" in rows["cpp", "2"]["reason"]
+    assert "was killed by SIGSEGV" in output
+    source.write_text("this is no C++\n")
+    assert "the program in C++ could not be compiled" in finished.fail("all")
+    rows = {row["api"]: row for row in finished.table("performance")}
+    assert rows["cpp"]["status"] == "failed" and "build: " in rows["cpp"]["reason"]
+    assert rows["python"]["status"] == "ok"
+
+
+def test_without_a_compiler_rows_are_skipped(finished):
+    finished.configure(apis=["python", "cpp"], frameworks=["alpha"])
+    finished.run("all", CXX="no-such-compiler")
+    rows = {row["api"]: row for row in finished.table("performance")}
+    assert (rows["python"]["status"], rows["cpp"]["status"]) == ("ok", "skipped")
+    assert "this machine has no C++ compiler 'no-such-compiler'" in rows["cpp"]["reason"]
+    assert files.read_json(finished.folder / finished.path(paths.BUILT))["files"] == {}

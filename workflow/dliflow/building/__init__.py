@@ -1,0 +1,56 @@
+"""What makes a framework's program in C++, `workflow/cpp/<framework>.cpp`: one file for each framework, of its name.
+
+It runs in the framework's environment, with the standard library alone, and is imported neither by what runs a model
+nor by what converts it. To add one, add both files; nothing is registered. A file has these names:
+
+`compile_line(site: Path) -> list[str]`
+    What g++ is told beside the source files, so that the program finds headers and libraries of the package in the
+    environment's folder `site` (site-packages) when it is compiled, and the libraries when it runs. It may raise
+    `errors.Skip` with the reason why this environment has no such program.
+
+`supports(precision: str) -> str | None` (optional)
+    None, or the reason why no program runs the framework's models of a precision. Asked when the workflow is planned.
+
+`REASON: str` (in place of both)
+    Why the framework has no program, and what to do about it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+from typing import Optional
+
+from dliflow.configuration import family
+
+FOLDER = Path("workflow/cpp")
+SHARED = ("worker.cpp", "worker.h", "json.h", "series.h", "system.h")  # around each framework's own
+
+
+def names() -> list[str]:
+    """Every framework that has a file here."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+
+
+def load(name: str) -> ModuleType:
+    """The module of a framework that has one, by its name, with a version or without."""
+    return importlib.import_module(f"dliflow.building.{family(name)}")
+
+
+def lacking(name: str, precision: str) -> Optional[str]:
+    """Why a framework has no program in C++ for a precision; None where it has."""
+    kind = family(name)
+    if kind not in names():
+        return (
+            f"there is no program in C++ for {kind}, which would be workflow/cpp/{kind}.cpp and "
+            f"workflow/dliflow/building/{kind}.py"
+        )
+    module = load(name)
+    return getattr(module, "REASON", None) or (module.supports(precision) if hasattr(module, "supports") else None)
+
+
+def sources(name: str) -> list[str]:
+    """The files that a framework's program is compiled from, its own first."""
+    return [str(FOLDER / file) for file in (f"{family(name)}.cpp", *SHARED)]

@@ -1,0 +1,22 @@
+"""LiteRT's program: the wheel has the library alone, and `tflite.cpp` declares the interface of one release."""
+
+from __future__ import annotations
+
+from importlib.metadata import distributions
+
+from dliflow.errors import Skip
+
+RELEASE = "2.3"
+
+
+def compile_line(site):
+    """Against the library, if it is of the release whose interface is known: it changes, and tells no version."""
+    (version,) = (each.version for each in distributions(path=[str(site)], name="ai-edge-litert"))
+    if version.split(".")[:2] != RELEASE.split("."):
+        raise Skip(
+            f"workflow/cpp/tflite.cpp knows the C interface of LiteRT {RELEASE}, which changes between releases; this "
+            f"is {version}. Compare litert/c of both releases, then change RELEASE in "
+            "workflow/dliflow/building/tflite.py"
+        )
+    package = site / "ai_edge_litert"
+    return ["-std=c++17", str(package / "libLiteRt.so"), f"-Wl,-rpath,{package}"]
