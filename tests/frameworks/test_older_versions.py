@@ -13,9 +13,9 @@ from dliflow.study import config, environments, paths
 
 SCRIPT = Path(__file__).with_name("older.py")
 VERSIONS = sorted(path.stem for path in (ROOT / "envs").glob("*@*.yaml"))
-# Their environments are made for these tests. Those of the others, gigabytes, are taken where they are there already:
+# Its environment is made for these tests. Those of the others, gigabytes, are taken where they are there already:
 # `python -m dliflow environment --file envs/NAME.yaml --out $DLIFLOW_TEST_ENVIRONMENTS/NAME-DIGEST/environment.json`
-LIGHT = ("onnxruntime@1.15", "openvino@2025.3")
+LIGHT = ("onnxruntime@1.15",)
 CASES = [
     (name, precision)
     for name in VERSIONS
