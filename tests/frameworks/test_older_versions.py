@@ -13,9 +13,9 @@ from dliflow.study import config, environments, paths
 
 SCRIPT = Path(__file__).with_name("older.py")
 VERSIONS = sorted(path.stem for path in (ROOT / "envs").glob("*@*.yaml"))
-# Their environments are made for these tests. Those of the others, gigabytes, are taken where they are there already:
+# Its environment is made for these tests. Those of the others, gigabytes, are taken where they are there already:
 # `python -m dliflow environment --file envs/NAME.yaml --out $DLIFLOW_TEST_ENVIRONMENTS/NAME-DIGEST/environment.json`
-LIGHT = ("onnxruntime@1.15", "openvino@2025.3")
+LIGHT = ("onnxruntime@1.15",)
 CASES = [
     (name, precision)
     for name in VERSIONS
@@ -23,7 +23,7 @@ CASES = [
     if frameworks.load(name).supports(precision, "cpu") is None
 ]
 # Largest distance of all scores from the reference's, as a share of their standard deviation.
-FAR = {"fp32": 1e-3, "int8": 0.3}
+FAR = {"fp32": 1e-3, "int8": 0.4}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_an_older_version_keeps_the_contract(told, case):
     assert result["dtype"] == "float32"
     assert result["deterministic"]
     assert result["input_untouched"]
-    assert result["threads"] == result["busy_threads"] == 1
+    assert result["threads"] == 1
     assert f"options.{frameworks.family(name)}.no_such_option: unknown option" in result["refused"]
     if frameworks.concurrency(name) != "processes":
         assert result["concurrent_effect"] < 1e-4

@@ -139,8 +139,10 @@ def test_welch_s_interval_holds_the_truth_as_often_as_it_says():
 
 
 def test_the_size_of_files_is_exact():
-    row = of("model_bytes", *both(performance(5.0), performance(5.0, model_bytes=1001)))
+    row = of("model_bytes", *both(performance(5.0), performance(5.0, model_bytes=1010)))
     assert row["verdict"] == "shown larger"
+    old, new = (performance(5.0, model_bytes=size) for size in (1_000_000, 1_000_001))
+    assert of("model_bytes", *both(old, new))["verdict"] == "no difference shown"
     row = of("model_bytes", *both(performance(5.0), performance(5.0)))
     assert row["verdict"] == "no difference shown"
 
@@ -148,6 +150,7 @@ def test_the_size_of_files_is_exact():
 def test_top1_is_judged_on_the_same_images_where_they_are_at_hand():
     old, new = {"accuracy": [accuracy(0.7)]}, {"accuracy": [accuracy(0.64)]}
     assert of("top1", old, new)["verdict"] == "no difference shown"  # as far as both shares alone tell
+    assert of("top1", old, {"accuracy": [accuracy(0.64, batch_size=8)]}).get("batch_size") is None
     paired = {"top1_change": -0.06, "top1_change_ci_low": -0.11, "top1_change_ci_high": -0.01}
     paired |= {"same_class": 0.94, "same_class_ci_low": 0.87, "same_class_ci_high": 0.97, "same_class_images": 100}
     key = tuple(({**PLACE, "framework": "alpha"})[name] for name in columns.CONFIGURATION)
@@ -189,6 +192,12 @@ def test_a_row_that_fails_now_is_told_first_and_its_figures_are_not_compared():
 def test_a_point_that_was_not_measured_then_has_no_figures_to_compare():
     rows = changes.changes(*both(performance(5.0, latency_reference_ms=None), performance(5.0)))
     assert [(row["quantity"], row["verdict"]) for row in rows] == [("status", "the same")]
+
+
+def test_a_skipped_row_has_no_version():
+    skipped = {**PLACE, "framework": "alpha", "dataset": "few", "status": "skipped", "reason": "no Python"}
+    (row,) = changes.changes({"accuracy": [skipped]}, {"accuracy": [accuracy(0.7)]})
+    assert (row["verdict"], row["old_version"], row["new_version"]) == ("shown to run now", None, "1.0")
 
 
 def test_warnings_that_differ_in_numbers_only_are_the_same():

@@ -31,6 +31,7 @@ ROUNDS, ANCHOR, GROUPS, IMAGES, EXACT, APART = (
     "share against share",
 )
 CONFIDENCE = 0.95
+LEAST = 0.001  # change of the size of files that counts; versions and names in them make smaller ones
 LOADED = (*columns.POINT, "in_flight")
 EVALUATED = (*columns.CONFIGURATION, "dataset")
 
@@ -188,8 +189,8 @@ def _told(both: _Pair, quantity: Quantity, old: str, new: str, what: str) -> Row
 def _identity(both: _Pair) -> Row:
     """Whose change it is."""
     old, new = both
-    named = {name: new.get(name) for name in (*LOADED, "dataset")}
-    versions = {"old_version": old["framework_version"], "new_version": new["framework_version"]}
+    named = {name: new.get(name) for name in (EVALUATED if new.get("dataset") else LOADED)}
+    versions = {"old_version": old.get("framework_version"), "new_version": new.get("framework_version")}
     return {**named, "old_framework": old["framework"], **versions}
 
 
@@ -206,7 +207,10 @@ def _speed(both: Iterable[_Pair], met: Sequence[Row], sessions: _Sessions) -> It
         yield from sessions.lines(one, apart)
         old, new = one.old.get("model_bytes"), one.new.get("model_bytes")
         if old is not None and new is not None:
-            yield _line(one, MODEL_BYTES, old, new, Change(new / old, (new / old, new / old), EXACT))
+            ratio = new / old
+            near = abs(ratio - 1) < LEAST
+            interval = (min(1.0, ratio), max(1.0, ratio)) if near else (ratio, ratio)
+            yield _line(one, MODEL_BYTES, old, new, Change(ratio, interval, EXACT))
 
 
 def _well(both: _Pair, figure: str) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
+from dliflow.conversion.graphs import onnx_graph
 from dliflow.errors import Skip
 from dliflow.frameworks.openvino import MODEL
 from dliflow.frameworks.shared import openvino_package
@@ -11,8 +15,7 @@ def convert(source, out, precision, calibration):
     """ONNX to IR; fp16 keeps the weights in half precision, bf16 is fp32 run with other arithmetic."""
     openvino = openvino_package.imported()
     old = not hasattr(openvino, "save_model")  # before 2023.1, whose converter was a program beside the package
-    read = openvino.Core().read_model if old else openvino.convert_model
-    model = read(str(source / "model.onnx"))
+    model = _read(openvino.Core(), source) if old else openvino.convert_model(str(source / "model.onnx"))
     if precision == "int8":
         model = _quantize(model, calibration)
     if not old:
@@ -21,6 +24,13 @@ def convert(source, out, precision, calibration):
     if precision == "fp16":
         _halve_weights(model)
     openvino.serialize(model, str(out / MODEL), str((out / MODEL).with_suffix(".bin")))
+
+
+def _read(core, source):
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "model.onnx"
+        onnx_graph.with_axes_as_attributes(source / "model.onnx", plain)
+        return core.read_model(str(plain))
 
 
 def _halve_weights(model):

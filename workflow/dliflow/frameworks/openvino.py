@@ -208,7 +208,9 @@ def compiled(model: Path, precision, device, batch_size, threads, options, hints
             "SCHEDULING_CORE_TYPE": options["core_type"],
         }
     named = {name: value for name, value in properties.items() if value is not None}
-    return core.compile_model(network, plugin, named)
+    running = core.compile_model(network, plugin, named)
+    running.core = core  # without it, before 2023.1, the model tells nothing of itself
+    return running
 
 
 def arithmetic(precision: str, device: str) -> str:
