@@ -74,7 +74,9 @@ def release_nodes():
 
 def compare_the_rest():
     """After failures: compare those that are well where something that failed kept a comparison from starting."""
-    if begun() is not None and not HANDED_OVER:  # else it ended before it began, or this is not the machine to measure on
+    if (
+        begun() is not None and not HANDED_OVER
+    ):  # else it ended before it began, or this is not the machine to measure on
         remaining.make(PLAN, left(), begun())
 
 
