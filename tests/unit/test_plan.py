@@ -163,7 +163,6 @@ def test_the_command_of_a_worker_is_what_its_stage_takes():
         "distinct": 2,
         "inputs": 7,
         "mode": "threads",
-        "built": None,
     }
 
 
