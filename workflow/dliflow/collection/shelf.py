@@ -176,7 +176,8 @@ def rows(studies: Sequence[Entry], table: str, names: Optional[Sequence[str]] = 
     wanted = columns.names(table) if names is None else list(names)
     with duckdb.connect(":memory:") as connection:
         every = connection.sql(
-            f"SELECT * FROM read_parquet([{', '.join(map(parquet.file, files))}], union_by_name = true, "
+            # All that is put in is a literal, in a database in memory.
+            f"SELECT * FROM read_parquet([{', '.join(map(parquet.file, files))}], union_by_name = true, "  # nosec B608
             f"filename = {parquet.literal(FILE)}, {PLACE} = true)"
         )
         there = [name for name in wanted if name in every.columns]
