@@ -37,6 +37,19 @@ TOGETHER = {
 }
 
 
+DEAR = "DLIFLOW_TEST_DEAR"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out tests that take minutes by themselves, but where they are asked for."""
+    if os.environ.get(DEAR):
+        return
+    skip = pytest.mark.skip(reason=f"takes minutes; {DEAR}=1 runs it")
+    for item in items:
+        if item.get_closest_marker("dear"):
+            item.add_marker(skip)
+
+
 class Scheduling(LoadScopeScheduling):
     """Groups first, largest ones before, then every test on the next free worker.
 

@@ -21,6 +21,8 @@ from project import Project
 
 from dliflow.study import paths
 
+pytestmark = pytest.mark.dear
+
 NODES = slurm_cluster.NODES
 GROUPS = 3
 

@@ -164,7 +164,8 @@ def test_versions_side_by_side_are_rows_that_meet(finished):
     }
     assert "envs/beta@1.yaml needs Python 2.7" in next(row["reason"] for row in rows if row["framework"] == "beta@1")
     (pair,) = (row for row in finished.table("comparison") if row["batch_size"] == "1")
-    assert {pair["first"], pair["second"]} == {"beta-default-fp32-default", "beta@2.4.5-default-fp32-default"}
+    names = {f"{framework}-python-default-fp32-default" for framework in ("beta", "beta@2.4.5")}
+    assert {pair["first"], pair["second"]} == names
     latency = [row for row in finished.table("changes") if row["quantity"] == "latency"]
     assert {row["batch_size"] for row in latency} == {"1", "2"}
     for row in latency:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import random
 
+import pytest
 from faults import kills
 
 from dliflow.study import paths
+
+pytestmark = pytest.mark.dear
 
 
 def test_two_kills_change_nothing_but_timings(project, finished_template):

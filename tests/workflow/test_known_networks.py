@@ -23,6 +23,8 @@ from project import ROOT, Project, copy_of_the_repository, python_of
 
 from dliflow import libraries
 
+pytestmark = pytest.mark.dear
+
 SCRIPT = ROOT / "tests/frameworks/known.py"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # By what a user types the name of the published file.

@@ -20,6 +20,8 @@ import pytest
 import yaml
 from project import ROOT, Project, copy_of_the_repository, python_of, shared_data
 
+pytestmark = pytest.mark.dear
+
 SCRIPT = ROOT / "tests/mobilenet_v2.py"
 QUANTIZED, UINT8 = "tf2_mobilenet_v2_1.0_224_ptq.tflite", "mobilenet_v2_1.0_224_quant.tflite"
 SAMPLE = """\

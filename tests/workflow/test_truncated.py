@@ -13,6 +13,8 @@ import pytest
 
 from dliflow.study import paths
 
+pytestmark = pytest.mark.dear
+
 EXAMPLES = int(os.environ.get("DLIFLOW_FUZZ_EXAMPLES", "2"))
 NAMED = re.compile(r"(?:delete |rm (?:-r )?)(results/\S+?)(?=[,;]| to |\s|$)")
 
