@@ -209,6 +209,7 @@ def providers(onnxruntime, device: str) -> list[str]:
             "the installed onnxruntime package has no CUDA provider; name 'onnxruntime@cuda' in the config's "
             "`frameworks`, whose envs/onnxruntime@cuda.yaml has one"
         )
+    onnxruntime.preload_dlls()  # CUDA's libraries, which come as packages
     return [CUDA, "CPUExecutionProvider"]  # the second for what the first leaves, such as arithmetic of shapes
 
 
