@@ -23,6 +23,7 @@ TOGETHER = {
     "tests/frameworks/test_contract.py": "study",
     "tests/frameworks/test_cpp_programs.py": "study",
     "tests/frameworks/test_deployment.py": "study",
+    "tests/frameworks/test_devices.py": "study",
     "tests/frameworks/test_older_versions.py": "study",
     "tests/frameworks/test_parameters.py": "study",
     "tests/workflow/test_default_study.py": "study",
