@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Optional
 from unittest import mock
 
-from dliflow.analysis import comparison
+from dliflow.analysis import comparison, intervals
 from dliflow.analysis.comparison import Ratio
 from dliflow.analysis.state import Estimate
 from dliflow.files import payload, read_json
@@ -116,14 +116,13 @@ def told(of: argparse.Namespace, **more: Any) -> str:
 
 def half(interval: Optional[tuple[float, float]]) -> float:
     """Half the width of an interval, of the logarithm; not a number where there is none."""
-    return math.nan if interval is None else math.log(interval[1] / interval[0]) / 2
+    return math.nan if interval is None else intervals.half_width(interval)
 
 
 def ratio(first: Estimate, second: Estimate) -> Ratio:
     """Of two latencies at the reference state that are known independently of each other."""
     middle = first.reference / second.reference
-    width = math.hypot(half(first.reference_interval), half(second.reference_interval))
-    return Ratio(middle, None if math.isnan(width) else (middle * math.exp(-width), middle * math.exp(width)), 0.0)
+    return Ratio(middle, intervals.ratio_interval(middle, first.reference_interval, second.reference_interval), 0.0)
 
 
 def swept(

@@ -15,9 +15,8 @@ import numpy as np
 from scipy import special
 
 from dliflow.analysis import columns, comparison
+from dliflow.analysis.intervals import Interval, ratio_interval
 from dliflow.analysis.rows import Row, Rows, grouped, key
-
-Interval = Optional[tuple[float, float]]
 
 SHOWN, LIKELY = "shown", "likely"  # how sure a verdict is: measured together (or exact), or at different times
 TIE, UNTOLD, SAME = "no difference shown", "cannot tell", "the same"
@@ -238,8 +237,8 @@ def _latency(both: _Pair, met: Sequence[Row], apart: str) -> Row:
     if apart:
         return _line(both, LATENCY, *values, Change(None, None, ANCHOR, apart))
     moved = _at_state(old, new["reference_anchor_ms"])
-    intervals = [_log_interval(row, "latency_reference", "_ms") for row in both]
-    return _line(both, LATENCY, *values, Change(*_of_ratio(values[1] / (values[0] * moved), intervals), ANCHOR))
+    ratio, intervals = values[1] / (values[0] * moved), [_interval(row, "latency_reference", "_ms") for row in both]
+    return _line(both, LATENCY, *values, Change(ratio, ratio_interval(ratio, *intervals), ANCHOR))
 
 
 def _at_state(row: Row, anchor_ms: float) -> float:
@@ -266,17 +265,9 @@ def _in_rounds(row: Row, both: _Pair) -> Optional[Change]:
     return None
 
 
-def _log_interval(row: Row, name: str, suffix: str = "") -> Interval:
+def _interval(row: Row, name: str, suffix: str = "") -> Interval:
     low, high = row.get(f"{name}_ci_low{suffix}"), row.get(f"{name}_ci_high{suffix}")
     return None if low is None or high is None else (low, high)
-
-
-def _of_ratio(ratio: float, intervals: Sequence[Interval]) -> tuple[float, Interval]:
-    """A ratio of two figures that were measured apart, with its interval: half widths of logarithms add in squares."""
-    if any(interval is None for interval in intervals):
-        return ratio, None
-    half = math.hypot(*(math.log(high / low) / 2 for low, high in intervals))  # type: ignore[misc]
-    return ratio, (ratio * math.exp(-half), ratio * math.exp(half))
 
 
 class _Sessions:
@@ -345,8 +336,8 @@ def _loaded(both: Iterable[_Pair]) -> Iterator[Row]:
             yield _line(one, THROUGHPUT, old, new, Change(None, None, ANCHOR, apart))
             continue
         moved = 1 / _at_state(one.old, one.new["reference_anchor_ms"])
-        intervals = [_log_interval(row, "images_per_s") for row in one]
-        yield _line(one, THROUGHPUT, old, new, Change(*_of_ratio(new / (old * moved), intervals), ANCHOR))
+        ratio, intervals = new / (old * moved), [_interval(row, "images_per_s") for row in one]
+        yield _line(one, THROUGHPUT, old, new, Change(ratio, ratio_interval(ratio, *intervals), ANCHOR))
 
 
 # Quality.
@@ -367,7 +358,7 @@ def _quality(both: Iterable[_Pair], paired: Mapping[tuple, Row]) -> Iterator[Row
             yield _line(one, SAME_CLASS, 1.0, together["same_class"], change)
         old, new = (row.get("unlabelled_agreement") for row in one)
         if old is not None and new is not None:
-            intervals = [_log_interval(row, "unlabelled_agreement") for row in one]
+            intervals = [_interval(row, "unlabelled_agreement") for row in one]
             yield _line(one, AGREEMENT, old, new, Change(new - old, newcombe(old, new, intervals), APART))
 
 
@@ -377,7 +368,7 @@ def _top1(both: _Pair, together: Row) -> Row:
     if together.get("top1_change") is not None:
         interval = together["top1_change_ci_low"], together["top1_change_ci_high"]
         return _line(both, TOP1, old, new, Change(together["top1_change"], interval, IMAGES, images=both.new["images"]))
-    intervals = [_log_interval(row, "top1") for row in both]
+    intervals = [_interval(row, "top1") for row in both]
     return _line(both, TOP1, old, new, Change(new - old, newcombe(old, new, intervals), APART))
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from dliflow import frameworks
-from dliflow.analysis import state
+from dliflow.analysis import intervals, state
 from dliflow.configuration import CPP, PYTHON
 from dliflow.study import plan
 
@@ -91,10 +91,9 @@ def leaders(estimates: Mapping[str, state.Estimate], most: int) -> list[str]:
 
 def _slower(one: state.Estimate, first: state.Estimate) -> bool:
     """Whether the intervals show it; without one they do not."""
-    if one.reference_interval is None or first.reference_interval is None:
-        return False
-    halves = _half(one.reference_interval), _half(first.reference_interval)
-    return math.log(one.reference / first.reference) > math.hypot(*halves)
+    ratio = one.reference / first.reference
+    interval = intervals.ratio_interval(ratio, one.reference_interval, first.reference_interval)
+    return interval is not None and interval[0] > 1
 
 
 def references(member: Mapping[str, Any], among: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
@@ -274,7 +273,7 @@ def settled(of_pair: Rounds, reference: float, confidence: float, width: float) 
 
 
 def _narrow(of_pair: Ratio, width: float) -> bool:
-    return of_pair.interval is not None and _half(of_pair.interval) <= math.log1p(width)
+    return of_pair.interval is not None and intervals.half_width(of_pair.interval) <= math.log1p(width)
 
 
 def until_decided(
@@ -313,11 +312,6 @@ def more_groups(of_pair: Rounds, reference: float, width: float, confidence: flo
         return 0
     count = len(np.unique(of_pair.group))
     target = max(math.log1p(width), abs(math.log(known.ratio)))
-    if _half(known.interval) > target * math.sqrt(1 + MOST_GROUPS / count):
+    if intervals.half_width(known.interval) > target * math.sqrt(1 + MOST_GROUPS / count):
         return None
-    return max(1, math.ceil(count * ((_half(known.interval) / target) ** 2 - 1)))
-
-
-def _half(interval: tuple[float, float]) -> float:
-    """Half the width, of the logarithm."""
-    return math.log(interval[1] / interval[0]) / 2
+    return max(1, math.ceil(count * ((intervals.half_width(known.interval) / target) ** 2 - 1)))

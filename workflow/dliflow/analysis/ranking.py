@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis import comparison, state
+from dliflow.analysis import comparison, intervals, state
 from dliflow.analysis.columns import COMPARED, SETTING
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.rows import Row, Rows, grouped, usable
@@ -37,10 +37,7 @@ class Figure(NamedTuple):
     def over(self, other: Figure) -> Figure:
         """The ratio of two that are independent; their intervals are those of logarithms, and symmetric there."""
         ratio = self.value / other.value
-        if self.interval is None or other.interval is None:
-            return Figure(ratio)
-        half = math.hypot(*(math.log(high / low) / 2 for low, high in (self.interval, other.interval)))
-        return Figure(ratio, (ratio * math.exp(-half), ratio * math.exp(half)))
+        return Figure(ratio, intervals.ratio_interval(ratio, self.interval, other.interval))
 
     @property
     def inverse(self) -> Figure:

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Optional
 
@@ -165,7 +166,7 @@ def opened(description: session.Description, batch_size: int, entry: dict[str, A
 
             in_effect = {"threads_in_effect": answer["threads_in_effect"], "batch_size": batch_size}
             identity = {**program.identity, **in_effect}
-            peak = lambda: process.peak_rss_mib(child.process.pid)  # noqa: E731
+            peak = partial(process.peak_rss_mib, child.process.pid)
             yield session.Opened(predict, identity, answer["load_ms"], peak)
         finally:
             child.kill()

@@ -7,10 +7,9 @@ well the states that a study met stand for those that a machine has at other tim
 
 from __future__ import annotations
 
-import math
 from typing import Any, Optional
 
-from dliflow.analysis import columns
+from dliflow.analysis import columns, intervals
 from dliflow.analysis.rows import Row, Rows, grouped
 
 SAME_POINT = tuple(name for name in columns.POINT if name != "node")
@@ -58,14 +57,10 @@ def quotient(row: Row, first: Row, name: str, ends: str) -> tuple[float, Optiona
     Args:
         ends: pattern of the names of the columns with the ends of the figure's interval.
     """
-    ratio, halves = row[name] / first[name], []
-    for each in (row, first):
-        low, high = (each[ends.format(end)] for end in ("low", "high"))
-        if low is None or high is None:
-            return ratio, None, None
-        halves.append(math.log(high / low) / 2)
-    half = math.hypot(*halves)
-    return ratio, ratio * math.exp(-half), ratio * math.exp(half)
+    ratio = row[name] / first[name]
+    sides = [(each[ends.format("low")], each[ends.format("high")]) for each in (row, first)]
+    interval = intervals.ratio_interval(ratio, *(None if None in side else side for side in sides))
+    return ratio, *(interval or (None, None))
 
 
 def verdict(*ratios: tuple[float, Optional[float], Optional[float]]) -> str:

@@ -1,0 +1,24 @@
+"""Intervals of positive figures and of their ratios; without scipy, since rules import who uses this for names only."""
+
+from __future__ import annotations
+
+import math
+from typing import Optional
+
+Interval = Optional[tuple[float, float]]
+
+
+def half_width(interval: tuple[float, float]) -> float:
+    """Half the width of an interval of something positive, of its logarithm."""
+    return math.log(interval[1] / interval[0]) / 2
+
+
+def ratio_interval(ratio: float, first: Interval, second: Interval) -> Interval:
+    """The interval of a ratio of two figures whose errors are independent; None where one of them has none.
+
+    Half widths of logarithms add in squares, and the interval is symmetric there.
+    """
+    if first is None or second is None:
+        return None
+    half = math.hypot(half_width(first), half_width(second))
+    return ratio * math.exp(-half), ratio * math.exp(half)
