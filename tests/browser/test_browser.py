@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pages import SCREENSHOTS, made
+from playwright.sync_api import expect
 from study_rows import called, in_rounds, point, quality, tables_of
 
 ROWS = "#table-performance tbody tr:not(.details)"
@@ -65,13 +66,13 @@ def test_the_filter_holds_for_tables_and_charts(opened, study_page):
     page.locator("#filter").get_by_label("Batch size").select_option("4")
     assert page.locator(ROWS).count() == 16
     assert "batch size 4" in page.locator("#filter output").inner_text()
-    page.wait_for_function("document.querySelectorAll('#chart-ranking .mark-symbol.role-mark path').length === 16")
+    expect(page.locator("#chart-ranking .mark-symbol.role-mark path")).to_have_count(16)
     assert page.locator("#chart-ranking .size").inner_text() == ", batch size 4"
     assert "pytorch fp32" not in page.locator("#chart-ranking").inner_text()
     page.get_by_label("Name contains").fill("opencv int8")
     assert texts(page, f"{ROWS} th") == ["opencv int8"]
     page.get_by_role("button", name="Show everything").click()
-    page.wait_for_function("document.querySelectorAll('#table-performance tbody tr').length === 80")
+    expect(page.locator(ROWS)).to_have_count(80)
 
 
 def looked_up(answers: dict, objective: str, latency_ms: float | None, batch_size: int | None) -> dict:

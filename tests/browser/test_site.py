@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from collected import FACTS, World, study
 from pages import SCREENSHOTS
+from playwright.sync_api import expect
 from test_browser import NASTY, see_all_charts, texts
 
 from dliflow.collection import publish, shelf, site
@@ -74,11 +75,9 @@ def test_the_filter_holds_for_charts_and_tables(opened, site_pages):
     page.locator("#filter summary").click()
     page.get_by_label("openvino", exact=True).uncheck()
     page.locator("#filter").get_by_label("Batch size").select_option("4")
-    page.wait_for_function("document.querySelector('#chart-latency .size').textContent === ', batch size 4'")
+    expect(page.locator("#chart-latency .size")).to_have_text(", batch size 4")
     assert page.locator("#table-now tbody tr").count() == 3
-    page.wait_for_function(
-        "document.querySelectorAll('#chart-latency .mark-line path').length === 6"  # three, before and after
-    )
+    expect(page.locator("#chart-latency .mark-line path")).to_have_count(6)  # three, before and after
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

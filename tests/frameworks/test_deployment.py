@@ -79,7 +79,7 @@ def told(python, script, files, folder, **variables) -> dict[str, list[tuple[flo
     for line in result.stdout.splitlines():
         if line in files:
             scores[line] = latest = []
-        elif scores:  # before the first image frameworks may tell of themselves, as MNN does
+        elif scores and len(latest) < 5:  # before and after, frameworks may tell of themselves, as MNN does
             score, name = line.split(maxsplit=1)
             latest.append((float(score), name))
     return scores

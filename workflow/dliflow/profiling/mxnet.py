@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ class Profiled:
         self.threads = session.threads
         self.seen: list[Request] = []
         asked = {"profile_symbolic": True, "profile_imperative": True, "aggregate_stats": True}
-        profiler.set_config(filename=os.devnull, **asked)  # it writes a file when the process ends
+        # It writes a file when the process ends, and removes what is there before: /dev/null itself, where root asks.
+        self.folder = tempfile.TemporaryDirectory()  # gone by then
+        profiler.set_config(filename=os.path.join(self.folder.name, "profile.json"), **asked)
 
     def predict(self, batch):
         """One request."""
