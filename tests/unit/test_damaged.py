@@ -155,6 +155,27 @@ def test_an_environment_where_a_file_lies_is_told(building):
     assert not built
 
 
+def test_what_a_link_leads_to_is_not_cleared_for_an_environment(building, tmp_path):
+    args, built = building
+    (tmp_path / "mine").mkdir()
+    args.out.parent.symlink_to(tmp_path / "mine")
+    with pytest.raises(DliflowError, match=r"x-1: is a link, and all that it leads to would be deleted"):
+        environment.run(args)
+    files.write_json(args.out, {})
+    (tmp_path / "mine/bin").mkdir()
+    (tmp_path / "mine/bin/python").touch()
+    environment.run(args)  # one that is there is used
+    assert not built
+
+
+def test_an_environment_that_another_user_has_begun_is_told(building, monkeypatch):
+    args, built = building
+    monkeypatch.setattr(environment.os, "access", lambda path, mode: path != args.out.parent)
+    with pytest.raises(DliflowError, match=r"x-1: may not be written, and the environment there is not finished"):
+        environment.run(args)
+    assert not built
+
+
 PINS = "dependencies:\n  - python=3.11\n  - pip:\n      - Six==1.17.0\n"
 LOCK = "six==1.17.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
 

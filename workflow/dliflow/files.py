@@ -77,6 +77,21 @@ def _held(folder: Path, kind: int) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def lock_file(path: Path) -> int:
+    """Open a file that is there to be locked (flock), and is made where there is none; its descriptor.
+
+    One that another user has made is opened as that user allows: to lock it takes no right to write. A link is not
+    followed, since in a folder that others can write to it may lead anywhere.
+    """
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+    except PermissionError:
+        if not path.is_file():
+            raise  # there is none, and none can be made
+        return os.open(path, os.O_RDONLY | flags)
+
+
 def clear(path: Path) -> None:
     """Remove the temporary folders that processes which were killed inside of `replacing(path)` have left."""
     for folder in path.parent.glob(f".{glob.escape(path.name)}.????????"):

@@ -14,7 +14,7 @@ from typing import Any, Optional
 from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.fetching import uv
-from dliflow.files import not_whole, write_json
+from dliflow.files import lock_file, not_whole, write_json
 from dliflow.machine import lock
 from dliflow.study import environments
 
@@ -55,12 +55,13 @@ def run(args: argparse.Namespace) -> None:
     if folder.exists() and not folder.is_dir():
         raise DliflowError(f"{folder}: is no folder; delete it, and the environment is made there")
     folder.mkdir(parents=True, exist_ok=True)
-    guard = os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    guard = lock_file(folder.with_name(f"{folder.name}.lock"))
     try:
         _alone(guard, folder)
         python = folder / "bin" / "python"
         if args.out.exists() and not not_whole([str(args.out)]) and python.exists():
             return
+        _check_may_clear(folder)
         result = uv.run("venv", "--clear", "--python", wanted["python"], str(folder))
         if result.returncode:
             raise DliflowError(
@@ -78,12 +79,27 @@ def run(args: argparse.Namespace) -> None:
         os.close(guard)
 
 
+def _check_may_clear(folder: Path) -> None:
+    """Refuse a folder that is not this user's to empty, before uv does that.
+
+    Raises:
+        DliflowError: for a link, and for a folder of another user.
+    """
+    if folder.is_symlink():
+        raise DliflowError(f"{folder}: is a link, and all that it leads to would be deleted; delete the link")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DliflowError(
+            f"{folder}: may not be written, and the environment there is not finished; let the run of whoever began it "
+            "end well, or name a folder of your own in environments.folder"
+        )
+
+
 def _alone(guard: int, folder: Path) -> None:
     """Wait until no other run makes the same environment. Not all shared file systems have locks; then that is told."""
     try:
         lock.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
     except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF):
             raise
         told = f"{folder}.lock cannot be locked ({error.strerror}): let no other run make this environment meanwhile"
         print(told, flush=True)
