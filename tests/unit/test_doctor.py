@@ -140,6 +140,13 @@ def test_a_folder_that_takes_no_file_is_told_with_the_reason(checkout, monkeypat
     assert f"{checkout}/results/sweep cannot be written to (Permission denied)" in line
 
 
+def test_nobody_is_told_to_take_over_a_folder_outside_of_the_checkout(checkout, monkeypatch):
+    """Seen: `sudo chown -R $USER /`, where a folder for environments was to be made at the top."""
+    monkeypatch.setattr(prerequisites, "_refusal", lambda folder: "no" if folder == Path("/") else None)
+    (line,) = prerequisites.missing({**STUDY, "environments": {"folder": "/no-such-folder"}}, checkout)
+    assert line == "environments: / cannot be written to (no); name a folder of your own in environments.folder"
+
+
 def test_libraries_of_the_system_are_asked_for_only_where_they_are_needed(monkeypatch):
     def absent(name):
         raise OSError(name)

@@ -158,21 +158,21 @@ def run(args: argparse.Namespace) -> int:
     """Run the stage after `--`; returns its exit status, 124 after the time bound, 128 + signal after a crash."""
     stage = args.command[1:] if args.command[:1] == ["--"] else args.command
     log, failure = Path(args.log), Path(paths.failure(args.log))
-    failure.unlink(missing_ok=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
 
     def failed(reason: str, **more: Any) -> None:
         command = [sys.executable, "-m", "dliflow", *stage]
         _note(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log), **more})
 
-    known = node.described(args.node) if args.node else None
     try:
+        failure.unlink(missing_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        known = node.described(args.node) if args.node else None
         if known is not None and node.is_elsewhere(args.node, known):
             return there(args, known["slurm"], failed)
         return here(args, stage, known, failed)
-    except DliflowError as error:  # it did not begin
+    except (DliflowError, PermissionError) as error:  # it did not begin
         failed(str(error))
-        with open(log, "a", encoding="utf-8") as output:
+        with contextlib.suppress(PermissionError), open(log, "a", encoding="utf-8") as output:
             output.write(f"{error}\n")
         print(f"dliflow {stage[0]}: {error}", file=sys.stderr, flush=True)
         return 1
