@@ -33,10 +33,12 @@ def install(python: Path, requirements: Path, packages: list[str], locked: Optio
     build for CUDA, gigabytes of it, never matches.
 
     Args:
-        locked: lines of the same packages with hashes; None where there are none.
+        locked: lines of the same packages with hashes, of all or of most; None where there are none.
     """
-    requirements.write_text(locked or "\n".join(packages) + "\n", encoding="utf-8")
-    hashes = ["--require-hashes"] if locked else []
+    requirements.write_text("\n".join(packages) + "\n" if locked is None else locked, encoding="utf-8")
+    hashes = []
+    if locked is not None:
+        hashes = ["--verify-hashes" if environments.without_checksums(locked) else "--require-hashes"]
     command = ["pip", "sync", *hashes, "--python", str(python), "--compile-bytecode", str(requirements)]
     result = uv.run(*command)
     print(result.stderr, flush=True)
@@ -73,6 +75,8 @@ def run(args: argparse.Namespace) -> None:
                 f"{args.file}: packages are taken without checksums, since {environments.lock(args.file)} is missing "
                 f"or of other versions; ./dliflow lock {args.file.stem} makes it"
             )
+        elif without := environments.without_checksums(locked):
+            progress.say(f"{args.file}: {', '.join(without)}: taken without checksums; all others are compared")
         install(python, folder / "requirements.txt", wanted["packages"], locked)
         write_json(args.out, installed(python))
     finally:
