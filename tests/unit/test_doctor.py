@@ -128,10 +128,11 @@ def test_where_packages_come_from_is_told_without_the_password(monkeypatch, addr
 
 def test_a_folder_that_takes_no_file_is_told_with_the_reason(checkout, monkeypatch):
     (checkout / "results/sweep").mkdir(parents=True)
+    (checkout / "results/theirs").symlink_to(checkout / "results/sweep")  # which may be for reading only
     real = prerequisites.tempfile.TemporaryFile
 
     def refusing(dir):
-        if dir.name == "sweep":
+        if dir.name in ("sweep", "theirs"):
             raise PermissionError(13, "Permission denied")
         return real(dir=dir)
 

@@ -67,7 +67,7 @@ def check_launch():
 
 def check_rights():
     """Refuse, before anything runs, to write to results that somebody else has made: every job would fail by itself."""
-    refusals = prerequisites.writable(Path())
+    refusals = prerequisites.unwritable(prerequisites.folders_of_results(Path()))
     if refusals:
         raise refused("\n".join(refusals))
 

@@ -38,16 +38,21 @@ def _refusal(folder: Path) -> Optional[str]:
         return error.strerror
 
 
-def writable(checkout: Path) -> list[str]:
-    """Folders of a checkout that a run writes to and that take no file, whoever made them (root, by sudo, say)."""
+def folders_of_results(checkout: Path) -> list[Path]:
+    """Those that every run writes to; what a link leads to may be for reading, such as environments of others."""
     results = checkout / paths.RESULTS
-    inside = sorted(path for path in results.glob("*") if path.is_dir()) if results.is_dir() else []
-    folders = dict.fromkeys(map(_there, (checkout, results, *inside, checkout / paths.DOWNLOADS)))
+    inside = sorted(results.glob("*")) if results.is_dir() else []
+    return [results, *(path for path in inside if path.is_dir() and not path.is_symlink())]
+
+
+def unwritable(folders: Iterable[Path]) -> list[str]:
+    """Folders of a checkout that take no file, whoever made them (root, by sudo, say); or those around them."""
+    refusals = {folder: _refusal(folder) for folder in map(_there, folders)}
     return [
         f"every run: {folder} cannot be written to ({reason}); take it over (sudo chown -R $USER "
         f"{shlex.quote(str(folder))}), or free the disk"
-        for folder in folders
-        if (reason := _refusal(folder)) is not None
+        for folder, reason in refusals.items()
+        if reason is not None
     ]
 
 
@@ -104,7 +109,7 @@ def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
         return []
     _, missing = index()
     refusal = _refusal(_there(folder))
-    if refusal is not None and not folder.is_relative_to(checkout):  # whose folders `writable` tells of
+    if refusal is not None and not folder.is_relative_to(checkout):  # whose folders are told of anyway
         missing.append(
             f"environments: {_there(folder)} cannot be written to ({refusal}); name a folder of your own in "
             "environments.folder"
@@ -170,7 +175,7 @@ def missing(study: dict[str, Any], checkout: Path) -> list[str]:
         DliflowError: when a model's entry or an environment file is wrong.
     """
     return [
-        *writable(checkout),
+        *unwritable([checkout, *folders_of_results(checkout), checkout / paths.DOWNLOADS]),
         *for_environments(study, checkout),
         *for_frameworks(study["frameworks"], study["precisions"]),
         *(for_compiling("apis: cpp", "for programs in C++") if CPP in study["apis"] else []),
