@@ -111,6 +111,7 @@ def building(tmp_path, monkeypatch):
     monkeypatch.setattr(environment.uv, "run", make)
     monkeypatch.setattr(environment, "install", lambda *arguments: None)
     monkeypatch.setattr(environment, "installed", lambda python: {"python": "3.11"})
+    monkeypatch.setattr(environment, "sync_all", lambda folder: None)
     file = tmp_path / "x.yaml"
     file.write_text("dependencies:\n  - python=3.11\n")
     return argparse.Namespace(file=file, out=tmp_path / "x-1/environment.json"), built
@@ -124,6 +125,16 @@ def test_an_environment_whose_mark_is_empty_is_made_again(building):
     environment.run(args)
     assert len(built) == 1
     assert json.loads(args.out.read_text()) == {"python": "3.11"}
+
+
+def test_an_environment_is_on_the_disk_before_it_is_marked(building, monkeypatch):
+    """A machine that loses its power would leave a marked one with empty files else, which nobody would look into."""
+    args, _ = building
+    marked = []
+    monkeypatch.setattr(environment, "sync_all", lambda folder: marked.append(args.out.exists()))
+    environment.run(args)
+    assert marked == [False] and args.out.exists()
+    files.sync_all(args.out.parent)
 
 
 def test_an_environment_whose_python_is_gone_is_made_again(building):

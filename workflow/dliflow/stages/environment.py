@@ -14,7 +14,7 @@ from typing import Any, Optional
 from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.fetching import uv
-from dliflow.files import lock_file, not_whole, write_json
+from dliflow.files import lock_file, not_whole, sync_all, write_json
 from dliflow.machine import lock
 from dliflow.study import environments
 
@@ -78,6 +78,7 @@ def run(args: argparse.Namespace) -> None:
         elif without := environments.without_checksums(locked):
             progress.say(f"{args.file}: {', '.join(without)}: taken without checksums; all others are compared")
         install(python, folder / "requirements.txt", wanted["packages"], locked)
+        sync_all(folder)  # a machine that loses its power must not leave the mark with half of the packages
         write_json(args.out, installed(python))
     finally:
         os.close(guard)
