@@ -74,8 +74,8 @@ def _check_places(names: Iterable[str]) -> None:
     there = [str(path) for name in names if (path := known.registered(name, MODELS)).exists()]
     if there:
         raise DliflowError(
-            f"{', '.join(there)}: is there already, perhaps with changes of yours; delete it first, or leave out --write "
-            "to see what would be written"
+            f"{', '.join(there)}: is there already, perhaps with changes of yours; delete it first, or leave out "
+            "--write to see what would be written"
         )
 
 
