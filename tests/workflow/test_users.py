@@ -47,12 +47,13 @@ def nobodys(template, finished_template, tmp_path, environments) -> Project:
 
 
 def test_a_user_who_may_write_nothing_but_the_checkout_runs_a_study(nobodys, tmp_path):
-    """And has no home, a long path, and on the PATH a Python first that is none."""
+    """And has no home but for caches, a long path, and on the PATH a Python first that is none."""
     for name in ("python", "python3"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 9\n")
         (tmp_path / name).chmod(0o755)
     record = nobodys.path(paths.SWEEP)
-    nobodys.run(record, HOME="/nonexistent", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    homeless = {"HOME": "/nonexistent", "XDG_CACHE_HOME": str(nobodys.folder / "cache")}
+    nobodys.run(record, **homeless, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert nobodys.read(paths.SWEEP)["status"] == "ok"
     assert {path.lstat().st_uid for path in (nobodys.folder / "results").rglob("*")} == {NOBODY}
 
