@@ -73,6 +73,7 @@ def test_what_the_config_asks_for_is_added():
     ("name", "message"),
     [
         ("PYTHONPATH", "dliflow sets this variable itself"),
+        ("TMPDIR", "dliflow sets this variable itself"),
         ("PYTHONUNBUFFERED", "dliflow sets this variable itself"),
         ("DLIFLOW_PYTHON", "dliflow sets this variable itself"),
         ("OMP_NUM_THREADS", "the number of threads is set by the key 'threads'"),

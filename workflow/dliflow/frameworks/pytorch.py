@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from pathlib import Path
 
-from dliflow.errors import DliflowError, Skip
+from dliflow.errors import Skip
 from dliflow.frameworks import Option, counts, take_options
 from dliflow.frameworks.shared import allocator
 from dliflow.machine import facts
@@ -105,23 +104,6 @@ class PyTorch:
             return self.module(self.torch.from_numpy(batch).to(self.place, self.dtype)).float().cpu().numpy()
 
 
-def _check_cache():
-    """Refuse another user's folder of compiled code: PyTorch runs whatever lies in the one of a usual name in /tmp.
-
-    Raises:
-        DliflowError: naming the folder, and what to do.
-    """
-    from torch._inductor.runtime.cache_dir_utils import cache_dir
-
-    folder = Path(cache_dir())  # which it makes where there is none
-    owners = {folder.lstat().st_uid, folder.stat().st_uid}  # of a link, too
-    if owners != {os.geteuid()} or folder.stat().st_mode & stat.S_IWOTH:
-        raise DliflowError(
-            f"{folder}: another user can write there, and what lies there would be run (torch.compile); delete it, or "
-            "name a folder of your own in launch.environment.TORCHINDUCTOR_CACHE_DIR"
-        )
-
-
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Open the program with the given number of intra-op threads."""
     import torch
@@ -153,7 +135,6 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     if options["compile"]:
         if shutil.which(os.environ.get("CXX", "g++")) is None:
             raise Skip("this machine has no C++ compiler (g++), which torch.compile needs")
-        _check_cache()
         module = torch.compile(module, options={"freezing": True})
     return PyTorch(module, dtype, place)
 

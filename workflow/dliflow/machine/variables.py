@@ -120,7 +120,7 @@ def check(wanted: Mapping[str, str], set_by: Mapping[str, Collection[str]], orig
     """
     for name in wanted:
         key = f"{origin}: launch.environment.{name}"
-        if name in (*SET, "PYTHONPATH") or name.startswith("DLIFLOW_"):
+        if name in (*SET, "PYTHONPATH", "TMPDIR") or name.startswith("DLIFLOW_"):
             raise DliflowError(f"{key}: dliflow sets this variable itself; leave it out")
         if name in THREADS:
             raise DliflowError(f"{key}: the number of threads is set by the key 'threads'; leave it out")
