@@ -97,6 +97,7 @@ BAD = [
     ("native-symbol.json", {"format": "gluon"}, "refused: operator _Native"),
     ("inner-symbol.json", {"format": "gluon"}, "refused: operator Activation"),
     ("none-symbol.json", {"format": "gluon"}, "refused: operator None"),
+    ("twice-symbol.json", {"format": "gluon"}, "a key stands twice among nodes"),
     ("list-symbol.json", {"format": "gluon"}, "broken, or graph and parameters do not fit"),
     ("mobilenet.params", {"format": "gluon"}, "name its architecture (source.architecture)"),
     ("small-0000.params", GLUONCV, "broken, or graph and parameters do not fit"),

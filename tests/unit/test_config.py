@@ -46,12 +46,33 @@ def registered_model(tmp_path, text):
     return config.model(tmp_path, "mine", "config.yaml", "models[0]")
 
 
+def test_a_name_that_is_too_long_for_files_is_told(tmp_path):
+    """Seen: `File name too long` by every job."""
+    (tmp_path / f"{'m' * 101}.yaml").write_text("")
+    with pytest.raises(DliflowError, match=r"^config\.yaml: models\[0\]: 'm+' has 101 letters.* 100 at most$"):
+        config.model(tmp_path, "m" * 101, "config.yaml", "models[0]")
+
+
 FIVE_LINES = """\
 source: {from: [{path: models/mine.bin}], format: pytorch_state_dict, architecture: efficientnet_lite,
   options: {variant: lite0}}
 input: {size: 192, mean: 127.5, scale: [1, 2, 3]}
 classes: models/classes.txt
 """
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("[{path: net.xml}]}", r"source\.format: cannot be told from the name 'net\.xml'; name one of caffe, "),
+        ("[{path: net.xml}], format: openvino}", r"source\.format: 'openvino' is unknown; known ones: caffe, "),
+    ],
+)
+def test_a_format_that_is_no_source_is_refused(tmp_path, given, message):
+    """Such as OpenVINO's own files from elsewhere: what is made of a model is made here."""
+    text = f"source: {{from: {given}\ninput: {{size: 192, mean: 0, scale: 1}}\nclasses: models/classes.txt\n"
+    with pytest.raises(DliflowError, match=message):
+        registered_model(tmp_path, text)
 
 
 def test_a_model_of_one_s_own_takes_few_lines(tmp_path):

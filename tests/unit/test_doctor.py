@@ -128,16 +128,24 @@ def test_where_packages_come_from_is_told_without_the_password(monkeypatch, addr
 
 def test_a_folder_that_takes_no_file_is_told_with_the_reason(checkout, monkeypatch):
     (checkout / "results/sweep").mkdir(parents=True)
+    (checkout / "results/theirs").symlink_to(checkout / "results/sweep")  # which may be for reading only
     real = prerequisites.tempfile.TemporaryFile
 
     def refusing(dir):
-        if dir.name == "sweep":
+        if dir.name in ("sweep", "theirs"):
             raise PermissionError(13, "Permission denied")
         return real(dir=dir)
 
     monkeypatch.setattr(prerequisites.tempfile, "TemporaryFile", refusing)
     (line,) = prerequisites.missing(STUDY, checkout)
     assert f"{checkout}/results/sweep cannot be written to (Permission denied)" in line
+
+
+def test_nobody_is_told_to_take_over_a_folder_outside_of_the_checkout(checkout, monkeypatch):
+    """Seen: `sudo chown -R $USER /`, where a folder for environments was to be made at the top."""
+    monkeypatch.setattr(prerequisites, "_refusal", lambda folder: "no" if folder == Path("/") else None)
+    (line,) = prerequisites.missing({**STUDY, "environments": {"folder": "/no-such-folder"}}, checkout)
+    assert line == "environments: / cannot be written to (no); name a folder of your own in environments.folder"
 
 
 def test_libraries_of_the_system_are_asked_for_only_where_they_are_needed(monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dliflow.files import clear, digest, replacing, write_json
+from dliflow.files import clear, digest, lock_file, replacing, write_json
 
 
 def test_nothing_is_left_of_a_broken_write(tmp_path):
@@ -49,6 +49,16 @@ def test_what_a_killed_process_has_left_is_removed_and_what_another_writes_is_no
     assert (tmp_path / "a.json").read_text() == "whole"
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".a.json.more", ".b.json.abcdefgh", "a.json", "a.json.abcdefgh"]
+
+
+def test_a_file_to_lock_is_none_that_a_link_leads_to(tmp_path):
+    """Else who can write to the folder has a file made, or emptied, elsewhere."""
+    (tmp_path / "a.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match=r"symbolic links.*a\.lock"):
+        lock_file(tmp_path / "a.lock")
+    assert not (tmp_path / "elsewhere").exists()
+    os.close(lock_file(tmp_path / "b.lock"))
+    os.close(lock_file(tmp_path / "b.lock"))
 
 
 def test_nan_is_no_json(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import hashlib
 import json
@@ -12,6 +13,7 @@ import yaml
 from project import ROOT
 
 from dliflow import libraries, sources
+from dliflow.commands import known as command
 from dliflow.errors import DliflowError
 from dliflow.libraries import IMAGENET_CLASSES
 from dliflow.runs import known as asking
@@ -69,6 +71,19 @@ def test_an_entry_of_the_user_s_stands_before_the_library(library):
     asking.ensure(STUDY, "mine.yaml")
     assert library == []
     assert config.models(Path("config/models"), STUDY["models"], "x")["torchvision-resnet50"]["title"] == "mine"
+
+
+def test_an_entry_that_is_there_is_not_written_over(library, monkeypatch):
+    monkeypatch.setattr(command, "CHECKOUT", Path.cwd())
+    monkeypatch.setattr(command, "_folder", lambda files: "results/envs")
+    asked = {"names": ["torchvision/resnet50"], "sha256": "", "list": None, "check_all": None, "configfile": []}
+    entry = Path("config/models/torchvision-resnet50.yaml")
+    command.run(argparse.Namespace(**asked, write=True))
+    entry.write_text(entry.read_text() + "licence: mine\n")
+    with pytest.raises(DliflowError, match=rf"^{entry}: is there already, perhaps with changes of yours"):
+        command.run(argparse.Namespace(**asked, write=True))
+    command.run(argparse.Namespace(**asked, write=False))
+    assert entry.read_text().endswith("licence: mine\n")
 
 
 def test_pins_and_code_of_the_library_decide_where_its_answer_lies(library, monkeypatch):

@@ -62,7 +62,8 @@ def main(argv: list[str] | None = None) -> int:
         return module.run(parser.parse_args(argv[1:])) or 0
     except Exception as error:
         full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))  # also in C++'s words
-        if not full and not isinstance(error, DliflowError):
+        denied = package is commands and isinstance(error, PermissionError)
+        if not full and not denied and not isinstance(error, DliflowError):
             progress.tell_reason(f"{type(error).__name__}: {error}")
             raise
         again = "; make room and type the same again: it goes on where it stopped"

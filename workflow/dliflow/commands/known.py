@@ -12,6 +12,7 @@ import argparse
 import fnmatch
 import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from dliflow import libraries
@@ -68,6 +69,16 @@ def _check_all(library: str, folder: str) -> None:
         print(f"{count:>6}  {reason}")
 
 
+def _check_places(names: Iterable[str]) -> None:
+    """Refuse to write over entries, which people change."""
+    there = [str(path) for name in names if (path := known.registered(name, MODELS)).exists()]
+    if there:
+        raise DliflowError(
+            f"{', '.join(there)}: is there already, perhaps with changes of yours; delete it first, or leave out "
+            "--write to see what would be written"
+        )
+
+
 def run(args: argparse.Namespace) -> None:
     """Print or write."""
     os.chdir(CHECKOUT)
@@ -80,6 +91,8 @@ def run(args: argparse.Namespace) -> None:
         raise DliflowError(f"--sha256: {args.sha256}: is for one entry; right would be one NAME and --write beside it")
     if not (args.names or args.list or args.check_all):
         raise DliflowError("NAME is missing; right would be LIBRARY/NETWORK, or --list 'torchvision/*'")
+    if args.write:
+        _check_places(args.names)
     for name, described in asking.entries(args.names, "NAME", folder, args.sha256).items():
         path = known.registered(name, MODELS) if args.write else known.answer(name)
         asking.write(name, described, path)

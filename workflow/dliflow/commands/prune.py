@@ -38,7 +38,7 @@ def obsolete(studies: Sequence[Study]) -> list[Path]:
     kept = {output for study in studies for output in _needed(study)}
     unwanted = [path for path in _made() if not _belongs(path, kept)]
     for folder in {Path(study.config["environments"]["folder"]) for study in studies}:
-        if folder.is_relative_to(paths.RESULTS):  # others may serve other checkouts
+        if folder.resolve().is_relative_to(Path(paths.RESULTS).resolve()):  # others may serve other checkouts
             unwanted += [path for path in _environments(folder) if path / "environment.json" not in kept]
     return sorted(unwanted)
 

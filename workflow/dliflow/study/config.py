@@ -30,6 +30,7 @@ from dliflow.wording import suggestion
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 LOCAL = "local"  # what this machine is called where the config names none
+LONGEST_NAME = 100  # of a registry's entry: names of files, of 255 letters at most, are made of it and of others
 DEEPEST = 20  # mappings and lists inside of each other
 
 
@@ -304,6 +305,11 @@ def registered(
     if name not in there:
         adding = f"write {folder}/{name}.yaml ({guide.format(kind)})"
         raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, there)}. To add it: {adding}")
+    if len(name) > LONGEST_NAME:
+        raise DliflowError(
+            f"{origin}: {key}: '{name}' has {len(name)} letters, and files are called after it; right would be "
+            f"{LONGEST_NAME} at most"
+        )
     return _entry(folder / f"{name}.yaml", kind, name)
 
 

@@ -90,6 +90,12 @@ def locked(path: Path) -> Optional[str]:
     return text if set(map(_normal, pins)) == set(map(_normal, read(path)["packages"])) else None
 
 
+def without_checksums(text: str) -> list[str]:
+    """The pins that stand in a lock without a checksum."""
+    entries = re.split(r"(?m)^(?=[^\s#])", text)
+    return [entry.strip() for entry in entries if "==" in entry and "--hash=" not in entry]
+
+
 def _normal(pin: str) -> str:
     """A pin with the package's name as indexes have it, whose spelling differs from file to file (PEP 503)."""
     name, _, version = pin.partition("==")
