@@ -86,6 +86,11 @@ def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
         ("efficientnet_lite", "efficientnet_light", r"did you mean 'efficientnet_lite'"),
         ("mean: 127.5", "mean: [0.485, 0.456, 0.406]", r"input\.mean: .* multiply both by 255 \(mean: \[123\.675, "),
         (
+            "scale: [1, 2, 3]",
+            "scale: [0.229, 0.224, 0.225]",
+            r"input\.scale: .* as a share of 255 0\.229 is 58\.395 here, as a factor 4\.36",
+        ),
+        (
             "mean: 127.5",
             "mean: 0, dtype: int8",
             r"input\.dtype: int8: .* beyond -128 to 127; for pixels - 128 write mean",
