@@ -64,6 +64,14 @@ def several_and_mixed(model, folder: Path) -> None:
     mixed.save(folder / "mixed.keras")
 
 
+def other_signatures(folder: Path) -> None:
+    """SavedModels without a signature, and with one that takes more than images."""
+    tf.saved_model.save(tf.Module(), folder / "bare")
+    taken = [tf.TensorSpec((None, 64, 64, 3), tf.float32, "x"), tf.TensorSpec((), tf.bool, "training")]
+    run = tf.function(lambda x, training: {"y": tf.where(training, 0.0, tf.reduce_mean(x, [1, 2]))}, taken)
+    tf.saved_model.save(tf.Module(), folder / "training", signatures=run)
+
+
 def pixels_and_switch(model, folder: Path) -> None:
     """A SavedModel that takes pixels with its preprocessing inside, and a frozen graph with a switch for training."""
     x = tf.TensorSpec((None, 64, 64, 3), tf.uint8, "x")
@@ -171,6 +179,7 @@ def main(folder: Path) -> None:
     (folder / "good.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     as_keras_2(model, folder / "keras2.h5")
     several_and_mixed(model, folder)
+    other_signatures(folder)
     pixels_and_switch(model, folder)
     keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x)]).save(folder / "code.keras")
     reaching = tf.Graph()

@@ -36,6 +36,8 @@ BAD = [
     ("two.keras", {"format": "keras", "output": "logits"}, "source.output: there is no 'logits'"),
     ("good.keras", {"format": "keras", "layout": "NCHW"}, "(any, 64, 64, 3): set input.layout: NHWC"),
     ("saved", {"format": "tensorflow_saved_model", "options": {"signature": "x"}}, "there is no signature 'x'"),
+    ("bare", {"format": "tensorflow_saved_model"}, "it has none, so save it with signatures"),
+    ("training", {"format": "tensorflow_saved_model", "input": "x"}, "beside 'x' the model needs values of training"),
     ("saved", {"format": "tensorflow_saved_model", "output": "x"}, "source.output: there is no 'x'"),
     ("one_image.pb", {"format": "tensorflow_saved_model"}, "not a SavedModel"),
     ("one_image.pb", {"format": "tensorflow_frozen_graph", "input": "y"}, "source.input: there is no 'y'"),

@@ -19,7 +19,7 @@ It runs in the environment of each source format that gives ONNX: numpy, onnx an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -215,7 +215,9 @@ def check_input(file_shape: Sequence[Optional[int]], shape: tuple[int, ...], lay
     if fits(shapes[other]):
         raise DliflowError(f"{file_says}: set input.layout: {other}")
     wanted = ", ".join(map(str, shapes[layout]))
-    raise DliflowError(f"{file_says}, the entry's input.size and input.layout say (batch, {wanted})")
+    grey = len(file_shape) == 4 and 1 in (file_shape[1], file_shape[3])
+    hint = "; networks of grey images are not taken: images have three channels" if grey else ""
+    raise DliflowError(f"{file_says}, the entry's input.size and input.layout say (batch, {wanted}){hint}")
 
 
 def chosen(kind: str, names: Sequence[str], wanted: Optional[str]) -> str:
@@ -234,6 +236,15 @@ def chosen(kind: str, names: Sequence[str], wanted: Optional[str]) -> str:
         problem = "" if wanted is None else f"source.{kind}: there is no '{wanted}'; "
         raise DliflowError(f"{problem}the model's {kind}s are {', '.join(names) or 'none'}; set source.{kind} to one")
     return wanted
+
+
+def only_input(name: str, names: Iterable[str], path: Path) -> None:
+    """Refuse a file that needs values of more inputs than that of the images."""
+    others = ", ".join(other for other in names if other != name)
+    if others:
+        raise DliflowError(
+            f"{path}: beside '{name}' the model needs values of {others}; an image classifier has one input"
+        )
 
 
 def choose_output(model: Any, wanted: Optional[str]) -> None:

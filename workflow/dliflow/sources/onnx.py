@@ -52,11 +52,7 @@ def read(path: Path, ends: dict) -> Any:
     weights = {item.name for item in graph.initializer}  # older files list them as inputs
     inputs = [value.name for value in graph.input if value.name not in weights]
     name = form.chosen("input", inputs, ends.get("input"))
-    if len(inputs) > 1:
-        others = ", ".join(other for other in inputs if other != name)
-        raise DliflowError(
-            f"{path}: beside '{name}' the model needs values of {others}; an image classifier has one input"
-        )
+    form.only_input(name, inputs, path)
     form.choose_output(model, ends.get("output"))
     _refuse_classes(graph, path)
     return model
