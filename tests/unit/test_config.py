@@ -136,6 +136,25 @@ def test_a_wrong_model_entry_is_told_with_what_would_be_right(tmp_path, old, new
         registered_model(tmp_path, FIVE_LINES.replace(old, new))
 
 
+@pytest.mark.parametrize(("text", "names"), [("\ufeffcat\r\ndog\r\n", 2), ("cat\n\ndog", 3), ("cat\ndog\n \n\n", 2)])
+def test_a_file_of_classes(tmp_path, text, names):
+    (tmp_path / "classes.txt").write_bytes(text.encode())
+    assert len(config.class_names(tmp_path / "classes.txt", "m.yaml")) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("classes.json", '{"0": ["n01440764", "tench"]}', "is JSON; a text with one name on each line is wanted"),
+        ("classes.txt", "\n \n", "is empty"),
+    ],
+)
+def test_a_wrong_file_of_classes(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DliflowError, match=rf"m\.yaml: classes: .*{name} {message}"):
+        config.class_names(tmp_path / name, "m.yaml")
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

@@ -459,9 +459,12 @@ def lines(path: str, key: str) -> list[str]:
         names = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise DliflowError(f"{key}: {path} is no text in UTF-8: {error}") from error
-    names = names[:-1] if names[-1] == "" else names
+    while names and not names[-1].strip():
+        names.pop()
     if not names:
         raise DliflowError(f"{key}: {path} is empty")
+    if names[0].lstrip().startswith(("{", "[")) and path.endswith(".json"):
+        raise DliflowError(f"{key}: {path} is JSON; a text with one name on each line is wanted, in class order")
     return names
 
 
