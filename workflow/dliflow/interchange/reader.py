@@ -20,9 +20,7 @@ UNARY: dict[str, dict[str, float]] = {
 BINARY = ("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min")
 RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2")
-MADE_OF_OTHERS = (
-    *("Celu", "LogSoftmax", "MeanVarianceNormalization", "ReduceL1", "ReduceLogSum", "ReduceSumSquare", "Softsign"),
-)
+MADE_OF_OTHERS = ("Celu", "LogSoftmax", "ReduceL1", "ReduceLogSum", "ReduceSumSquare", "Softsign")
 """Operators that ONNX itself makes of those that are read."""
 
 
