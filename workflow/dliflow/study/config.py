@@ -393,6 +393,12 @@ def _completed_input(taken: dict[str, Any], layout: str, origin: str) -> dict[st
             f"{origin}: input.mean: {taken['mean']} looks like a share of 255; mean and scale are in units of pixels "
             f"from 0 to 255, so multiply both by 255 (mean: {example})"
         )
+    small = [value for value in channels["scale"] if 0 < value < 1]
+    if small and taken["dtype"] == "float32":
+        raise DliflowError(
+            f"{origin}: input.scale: {taken['scale']}: pixels from 0 to 255 are divided by it, so it is not below 1: "
+            f"as a share of 255 {small[0]:g} is {small[0] * 255:g} here, as a factor {1 / small[0]:g}"
+        )
     if taken["dtype"] in ("int8", "int16"):
         limits = np.iinfo(taken["dtype"])
         ends = [
@@ -459,9 +465,12 @@ def lines(path: str, key: str) -> list[str]:
         names = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise DliflowError(f"{key}: {path} is no text in UTF-8: {error}") from error
-    names = names[:-1] if names[-1] == "" else names
+    while names and not names[-1].strip():
+        names.pop()
     if not names:
         raise DliflowError(f"{key}: {path} is empty")
+    if names[0].lstrip().startswith(("{", "[")) and path.endswith(".json"):
+        raise DliflowError(f"{key}: {path} is JSON; a text with one name on each line is wanted, in class order")
     return names
 
 
