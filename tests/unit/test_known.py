@@ -12,6 +12,7 @@ import yaml
 from project import ROOT
 
 from dliflow import libraries, sources
+from dliflow.commands import known as command
 from dliflow.errors import DliflowError
 from dliflow.libraries import IMAGENET_CLASSES
 from dliflow.runs import known as asking
@@ -92,6 +93,17 @@ def test_pins_and_code_of_the_library_decide_where_its_answer_lies(library, monk
 def test_an_unknown_name(library, name, message):
     with pytest.raises(DliflowError, match=rf"^mine\.yaml: models: .*{message}"):
         asking.ensure({**STUDY, "models": [name]}, "mine.yaml")
+
+
+def test_names_that_fit_a_pattern_are_listed_and_a_pattern_that_fits_none_is_told(library, capsys):
+    for pattern, fitting in (("torchvision/*net*", "torchvision/resnet50\n"), ("torchvision/v*", "torchvision/vgg16\n")):
+        command._list(pattern, "envs")
+        assert capsys.readouterr().out == fitting
+    command._list("torchvision", "envs")
+    assert capsys.readouterr().out == "torchvision/resnet50\ntorchvision/vgg16\n"
+    for pattern in ("resnet*", "torchvision/x*"):
+        with pytest.raises(DliflowError, match=r"--list: .* fits no network; right would be .* 'torchvision/\*'"):
+            command._list(pattern, "envs")
 
 
 def test_a_name_that_was_not_asked_for_says_what_to_type(library):
