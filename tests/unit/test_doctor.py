@@ -14,7 +14,7 @@ from dliflow.commands import doctor
 from dliflow.errors import DliflowError
 from dliflow.fetching import uv
 from dliflow.machine import facts
-from dliflow.study import prerequisites
+from dliflow.study import config, prerequisites
 
 GOOD = {
     **{"governor": "performance", "no_turbo": "1", "boost": None, "smt": False, "virtualised": False, "clock": "tsc"},
@@ -198,17 +198,17 @@ def test_the_two_kinds_of_findings_are_apart_and_either_sets_the_status(
 def test_the_study_that_is_examined_can_be_named(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("frameworks: [openvino]\nenvironments: {folder: /elsewhere}\n")
-    study = doctor.read_study([mine])
+    study = config.of_files([mine], doctor.CHECKOUT)
     assert study["frameworks"] == ["openvino"]
     assert study["environments"] == {"folder": "/elsewhere", "timeout_s": 3600}
     mine.write_text("frameworks: [openvinno]\n")
     with pytest.raises(DliflowError, match=r"mine\.yaml: frameworks\[0\]: 'openvinno' is unknown; did you mean"):
-        doctor.read_study([mine])
+        config.of_files([mine], doctor.CHECKOUT)
     mine.write_text("node: one\nnode: two\n")  # which the run would refuse as well
     with pytest.raises(DliflowError, match=r"line 2: 'node' stands in line 1 already"):
-        doctor.read_study([mine])
+        config.of_files([mine], doctor.CHECKOUT)
     with pytest.raises(DliflowError, match=r"none\.yaml: cannot be read"):
-        doctor.read_study([tmp_path / "none.yaml"])
+        config.of_files([tmp_path / "none.yaml"], doctor.CHECKOUT)
 
 
 def test_uv_finds_the_python_that_runs_and_no_other():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from dliflow.files import clear, digest, lock_file, replacing, write_json
+from dliflow.files import BLOCK, checksum, clear, digest, lock_file, replacing, write_json
 
 
 def test_nothing_is_left_of_a_broken_write(tmp_path):
@@ -18,6 +19,14 @@ def test_nothing_is_left_of_a_broken_write(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK, 2 * BLOCK + 1])
+def test_a_checksum_is_that_of_the_whole_file(tmp_path, size):
+    content = bytes(size) + b"end"
+    (tmp_path / "file").write_bytes(content)
+    for algorithm in ("sha256", "md5"):
+        assert checksum(tmp_path / "file", algorithm) == hashlib.new(algorithm, content).hexdigest()
 
 
 def test_a_full_folder_is_replaced(tmp_path):

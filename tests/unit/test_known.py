@@ -109,6 +109,17 @@ def test_an_unknown_name(library, name, message):
         asking.ensure({**STUDY, "models": [name]}, "mine.yaml")
 
 
+def test_names_that_fit_a_pattern_are_listed_and_a_pattern_that_fits_none_is_told(library, capsys):
+    for pattern, fitting in (("torchvision/*net*", "torchvision/resnet50\n"), ("torchvision/v*", "torchvision/vgg16\n")):
+        command._list(pattern, "envs")
+        assert capsys.readouterr().out == fitting
+    command._list("torchvision", "envs")
+    assert capsys.readouterr().out == "torchvision/resnet50\ntorchvision/vgg16\n"
+    for pattern in ("resnet*", "torchvision/x*"):
+        with pytest.raises(DliflowError, match=r"--list: .* fits no network; right would be .* 'torchvision/\*'"):
+            command._list(pattern, "envs")
+
+
 def test_a_name_that_was_not_asked_for_says_what_to_type(library):
     with pytest.raises(DliflowError, match=r"was not asked for it yet; type: \./dliflow known torchvision/resnet50"):
         config.models(Path("config/models"), ["torchvision/resnet50"], "mine.yaml")

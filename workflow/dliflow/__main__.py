@@ -9,6 +9,7 @@ import argparse
 import errno
 import importlib
 import os
+import signal
 import sys
 
 from dliflow import commands, progress, stages
@@ -60,6 +61,11 @@ def main(argv: list[str] | None = None) -> int:
         parser = argparse.ArgumentParser(prog=f"dliflow {name}", description=module.__doc__, formatter_class=raw)
         module.arguments(parser)
         return module.run(parser.parse_args(argv[1:])) or 0
+    except KeyboardInterrupt:
+        if package is stages:  # its log tells where it was
+            raise
+        print(f"\ndliflow {name}: stopped", file=sys.stderr, flush=True)
+        return 128 + signal.SIGINT
     except Exception as error:
         full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))  # also in C++'s words
         denied = package is commands and isinstance(error, PermissionError)

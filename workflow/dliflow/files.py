@@ -17,6 +17,8 @@ from typing import Any
 
 from dliflow.errors import DliflowError
 
+BLOCK = 1 << 18  # bytes of a file that are read at once
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file as lower-case hex."""
@@ -25,8 +27,11 @@ def sha256(path: Path) -> str:
 
 def checksum(path: Path, algorithm: str) -> str:
     """A file's checksum as lower-case hex, by an algorithm of hashlib."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    hashed, block = hashlib.new(algorithm, usedforsecurity=False), memoryview(bytearray(BLOCK))
+    with open(path, "rb") as stream:  # hashlib.file_digest does the same, from Python 3.11 on
+        while size := stream.readinto(block):
+            hashed.update(block[:size])
+    return hashed.hexdigest()
 
 
 def digest(value: Any, length: int = 12) -> str:

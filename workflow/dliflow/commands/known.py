@@ -37,17 +37,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _folder(files: list[Path]) -> str:
-    given = config.given([Path("config/config.yaml"), *files])
-    return config.study(given, "config/config.yaml")["environments"]["folder"]
-
-
 def _list(pattern: str, folder: str) -> None:
-    """Print the names that fit, of the libraries that can have any."""
+    """Print the names that fit, of the libraries that can have any.
+
+    Raises:
+        DliflowError: when there is none.
+    """
     beginning = pattern.partition("/")[0]
+    wanted = pattern if "/" in pattern else f"{pattern}/*"
+    fitting = []
     for library in fnmatch.filter(libraries.names(), beginning):
-        named = [f"{library}/{network}" for network in asking.ask(library, [], folder)["names"]]
-        print("\n".join(fnmatch.filter(named, pattern if "/" in pattern else f"{pattern}/*")))
+        fitting += fnmatch.filter((f"{library}/{name}" for name in asking.ask(library, [], folder)["names"]), wanted)
+    if not fitting:
+        like = " or ".join(f"'{library}/*'" for library in libraries.names())
+        raise DliflowError(f"--list: '{pattern}' fits no network; right would be a pattern of names, such as {like}")
+    print("\n".join(fitting))
 
 
 def _check_all(library: str, folder: str) -> None:
@@ -81,8 +85,8 @@ def _check_places(names: Iterable[str]) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print or write."""
+    folder = config.of_files(args.configfile, CHECKOUT)["environments"]["folder"]
     os.chdir(CHECKOUT)
-    folder = _folder(args.configfile)
     if args.list:
         _list(args.list, folder)
     if args.check_all:

@@ -10,7 +10,7 @@ import copy
 import math
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -201,11 +201,21 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _misfits(config: dict[str, Any]) -> Iterator[str]:
+def of_files(files: Sequence[Path], checkout: Path) -> dict[str, Any]:
+    """The checked config of a checkout's default study with the changes of these files, wherever both lie.
+
+    Raises:
+        DliflowError: when a file is missing, is no YAML, or holds what is no config.
+    """
+    origin = ", ".join(map(str, files)) or "config/config.yaml"
+    return study(given([checkout / "config/config.yaml", *files]), origin, checkout)
+
+
+def _misfits(config: dict[str, Any], checkout: Path) -> Iterator[str]:
     """What no schema can tell of a study."""
     named = {f"frameworks[{index}]": name for index, name in enumerate(config["frameworks"])}
     for key, name in {**named, **{f"options.{name}": name for name in config["options"]}}.items():
-        unknown = _unknown_framework(name)
+        unknown = _unknown_framework(name, checkout)
         if unknown:
             yield f"{key}: {unknown}"
         elif key not in named:
@@ -230,12 +240,12 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
     yield from _misfit_profiles(config)
 
 
-def _unknown_framework(name: str) -> Optional[str]:
+def _unknown_framework(name: str, checkout: Path) -> Optional[str]:
     """Why a framework's name, with a version or without, can stand in no config."""
     known, family = frameworks.names(), frameworks.family(name)
     if family not in known:
         return f"'{name}' is unknown{suggestion(family, known)}. To add it: docs/add-a-framework.md"
-    there = environments.names(family)
+    there = environments.names(family, checkout)
     if "@" not in name or name in there:
         return None
     if not re.fullmatch(frameworks.NAME, name):
@@ -258,8 +268,12 @@ def _misfit_profiles(config: dict[str, Any]) -> Iterator[str]:
                 yield f"profile[{index}].{key}: '{entry[key]}' is not of this study{suggestion(entry[key], names)}"
 
 
-def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
+def study(config: dict[str, Any], origin: str, checkout: Path = Path()) -> dict[str, Any]:
     """The checked config of a study, defaults filled in.
+
+    Args:
+        origin: where it stands, for messages.
+        checkout: whose environment files say which versions there are.
 
     Raises:
         DliflowError: with one line for each problem.
@@ -268,7 +282,7 @@ def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
     config = validated({**config, "tune": _switched(config.get("tune", False))}, "config", origin)
     for entry in config["profile"]:
         entry["model"] = entry["model"] and known.plain(entry["model"])
-    _raise(origin, _misfits(config))
+    _raise(origin, _misfits(config, checkout))
     return config
 
 
@@ -277,6 +291,8 @@ def _with_nodes(config: dict[str, Any], origin: str) -> dict[str, Any]:
     if "node" not in config:
         return config
     name, several = config["node"], config.get("nodes", [LOCAL])
+    if not isinstance(several, list):
+        return {key: value for key, value in config.items() if key != "node"}  # the schema tells what is wrong with it
     if several != [LOCAL] and name not in several:
         named = ", ".join(map(str, several))
         raise DliflowError(f"{origin}: node: {name!r} is none of nodes: [{named}]; name one of them, or leave it out")

@@ -22,9 +22,9 @@ FOLDER = Path("envs")
 COMPILER = "cxx-compiler"  # which conda users may add, for programs in C++; without conda the system's own is taken
 
 
-def names(family: str) -> list[str]:
-    """What a framework can be called in a config, by the environment files that there are: the newest version last."""
-    every = [path.stem for path in FOLDER.glob(f"{family}*.yaml")]
+def names(family: str, checkout: Path = Path()) -> list[str]:
+    """What a framework can be called in a config, by the environment files of a checkout: the newest version last."""
+    every = [path.stem for path in (checkout / FOLDER).glob(f"{family}*.yaml")]
     return sorted((name for name in every if frameworks.family(name) == family), key=frameworks.age)
 
 
