@@ -68,8 +68,8 @@ def _gather_backwards(model) -> None:
 
 def _backwards(node, values: dict[str, np.ndarray]) -> list[tuple[int, int, int, int]]:
     """Start, end, axis and step of each part of a slice that goes backwards along an axis; [] of any other node."""
-    parts = [values.get(name) for name in node.input[1:]] if node.op_type == "Slice" else []
-    if len(parts) < 4 or any(part is None for part in parts) or parts[3].min() > 0:
+    parts = [values[name] for name in node.input[1:] if name in values] if node.op_type == "Slice" else []
+    if len(parts) < 4 or parts[3].min() > 0:
         return []
     return list(zip(*(part.tolist() for part in parts)))
 
