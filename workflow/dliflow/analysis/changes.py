@@ -290,7 +290,9 @@ class _Sessions:
     def __init__(self, old: Mapping[str, Rows], new: Mapping[str, Rows], names: Mapping[str, str]):
         before = [_called(row, names) for row in old.get("measurements", [])]
         every = ([row for row in rows if row.get("latency_p50_ms")] for rows in (before, new.get("measurements", [])))
-        self._sides = [{same: grouped(rows, same) for same in (columns.POINT, PLACE)} for rows in every]
+        self._sides: list[dict[tuple[str, ...], dict[tuple, Rows]]] = [
+            {same: grouped(rows, same) for same in (columns.POINT, PLACE)} for rows in every
+        ]
 
     def of(self, row: Row, same: tuple[str, ...] = columns.POINT) -> tuple[Rows, Rows]:
         """Those that have these columns in common with a row of another table: old and new."""
