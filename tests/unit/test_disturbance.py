@@ -229,6 +229,6 @@ def test_time_of_a_helper_s_own_children_is_its_own():
 
 def test_warnings_under_load_are_those_that_still_mean_something():
     loaded = seen(beside(others_cpu_s=0.5), threads_in_effect=8, counters={"major_faults": 7})
-    told = doubts.of_load([loaded])
+    told = doubts.of_point([loaded], under_load=True)
     assert any("other processes took 25%" in one for one in told) and any("read from disk" in one for one in told)
     assert not any("threads shared" in one for one in told)  # more requests than cores are what was asked for

@@ -24,6 +24,14 @@ def test_few_settings_all_race_and_of_many_a_seeded_choice_with_each_single_chan
     assert race.sampled(VALID, 3, 0)[0] == {}
 
 
+def test_a_single_change_is_one_of_the_settings_that_the_study_has():
+    of_study = {"graph": "all"}
+    valid = [of_study, *({**of_study, **changed} for changed in VALID[1:]), {}]
+    chosen = race.sampled(valid, 24, 0)
+    assert chosen[:6] == valid[:6]
+    assert {} in chosen  # the framework's own default is a single change, too
+
+
 def slower_by_round(members, burst):
     """The machine's state: every second round is slow."""
     return 0.3 * (burst // members % 2)

@@ -40,13 +40,19 @@ class Loss(NamedTuple):
 def sampled(valid: Sequence[Settings], most: int, seed: int) -> list[Settings]:
     """So many of the valid settings, in their order: all, or a seeded choice in which the first one always is.
 
-    Settings that change one thing come before those that change several: each value is tried before combinations are.
+    Settings that change one thing of the first come before those that change several: each value is tried before
+    combinations are.
     """
     first, *others = valid
     if len(valid) <= most:
         return [first, *others]
+
+    def changes_several(index: int) -> bool:
+        one = others[index]
+        return sum(one.get(key) != first.get(key) for key in {*first, *one}) > 1
+
     order = random.Random(seed).sample(range(len(others)), len(others))
-    chosen = sorted(order, key=lambda index: len(others[index]) > 1)[: most - 1]  # stable: shuffled among their like
+    chosen = sorted(order, key=changes_several)[: most - 1]  # stable: shuffled among their like
     return [first, *(others[index] for index in sorted(chosen))]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from dliflow import frameworks
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import digest, read_json, sha256
-from dliflow.machine import launch
+from dliflow.machine import facts, launch
 from dliflow.measuring import anchor, feed, session, turns, workers
 from dliflow.study import arguments as command_line
 from dliflow.study import paths, source_code
@@ -115,7 +115,8 @@ def deciding(args: argparse.Namespace) -> str:
     asked = {key: str(value) for key, value in vars(args).items()}
     named = {key: getattr(args, key) for key in ("converted", "built", "array", "anchor")}
     files = {key: path and sha256(path) for key, path in named.items()}
-    return digest({"asked": asked, "files": files, "code": code}, 64)
+    machine = facts.stable(facts.describe())  # of the whole record, which tells of one
+    return digest({"asked": asked, "files": files, "code": code, "machine": machine}, 64)
 
 
 def measured_before(partial: Path, key: str) -> list[dict[str, Any]]:

@@ -114,7 +114,8 @@ def deciding(args: argparse.Namespace, valid: Sequence[Settings]) -> str:
     code = source_code.digest("stages.tune", "stages.worker", "stages.anchor", f"frameworks.{args.framework}")
     asked = {key: str(value) for key, value in vars(args).items()}
     files = {key: sha256(getattr(args, key)) for key in ("converted", "array", "anchor")}
-    return digest({"asked": asked, "files": files, "code": code, "valid": valid}, 64)
+    machine = facts.stable(facts.describe())  # of the whole record, which tells of one
+    return digest({"asked": asked, "files": files, "code": code, "valid": valid, "machine": machine}, 64)
 
 
 class Course:
