@@ -27,7 +27,7 @@ SD = (0.005, 0.005, 0.005)
 
 def asked(**changes):
     fixed = {"framework": "openvino", "api": "python", "precision": "fp32", "variant": "default", "batch_size": 1}
-    return argparse.Namespace(**{**fixed, "threads": None, "options": {}, **changes})
+    return argparse.Namespace(**{**fixed, "device": "cpu", "threads": None, "options": {}, **changes})
 
 
 def test_what_is_enumerated_is_valid_and_changes_what_the_study_asks_for():
@@ -204,6 +204,7 @@ def track(monkeypatch, tmp_path):
         monkeypatch.setattr(tune.facts, "memory_available_mib", lambda: 1000)
         pace = {"rounds": 1, "burst_requests": 1, "burst_limit": 1.0, "warmup_requests": 1, "warmup_limit": 1.0}
         model = {"model": "m", "device": "cpu", "converted": "m.json", "scores": 2, "launch": {}, "distinct": None}
+        model["anchor_device"] = "cpu"
         args = asked(framework="pytorch", python="python", anchor_python="python", anchor="a", sessions=1, seed=0)
         args = argparse.Namespace(**{**vars(args), **pace, **model, "hang": 1.0, "out": "x", "score_images": 1},
                                   bounds=BOUNDS, budget=budget)  # fmt: skip

@@ -356,7 +356,11 @@ def over_sessions(column: Column, how: str) -> Column:
 
 ANCHOR = "the anchor, a fixed small network in a fixed runtime"
 ANCHOR_THREADS = Column(
-    "anchor_threads", WHOLE, "count", "its compute threads: as many as what is measured, of the usable processors", ""
+    "anchor_threads",
+    WHOLE,
+    "count",
+    "its compute threads: as many as what is measured, of the usable processors; 0: it ran on the GPU",
+    "",
 )
 SINGLE = "fewer than two sessions"
 PERFORMANCE = (

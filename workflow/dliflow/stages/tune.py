@@ -43,10 +43,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     launch.arguments(parser)
     feed.arguments(parser)
     turns.arguments(parser)
+    anchor.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--python", required=True, help="of the framework's environment, or a file naming it")
-    parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
-    parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--candidates", type=int, required=True, help="how many at most, the default among them")
     parser.add_argument("--groups", type=int, required=True, help="of the race, at most")
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
         with feed.shared(feed.images(args)) as inputs:
             try:
                 figures = tuned(Track(args, settings, inputs, Course(journal)))
-            except turns.Skipped as skipped:  # the default
+            except turns.Skipped as skipped:  # the default, or the anchor
                 session.write_skip(args.out, "tune", description, Skip(skipped.reason), extra)
                 journal.remove()
                 return
@@ -96,7 +95,7 @@ def enumerated(args: argparse.Namespace, processors: facts.Processors) -> list[S
     base = frameworks.settings(args.framework, args.threads, args.options)
     place = (args.precision, args.variant, args.batch_size, processors)
     every = [base]
-    for changed in frameworks.candidates(args.framework, *place):
+    for changed in frameworks.candidates(args.framework, *place, args.device):
         one = frameworks.settings(args.framework, *frameworks.apart({**base, **changed}))
         if one not in every and frameworks.valid(args.framework, one, *place):
             every.append(one)
@@ -152,7 +151,7 @@ class Track:
             inputs: descriptor of the inputs, which the workers inherit.
         """
         self.args, self.settings, self.inputs, self.course = args, settings, inputs, course
-        self.of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
+        self.of_anchor = anchor.asked(args)
         self.pace = turns.Pace.of(args)
         self.scores: dict[str, dict[str, float] | None] = {}
         self.largest_mib = 0.0

@@ -22,6 +22,8 @@ IDENTITY = ("model", "framework", "api", "variant", "precision", "device")
 SETTING = ("model", "device", "node", "scenario")
 CANDIDATE = ("framework", "api", "variant", "precision", "parameters")
 ANCHOR = "anchor"  # the name of its environment
+# Of those in which it runs on a GPU, by what stands behind the `@` of the frameworks that run there.
+ANCHORS_ON_GPU = {"cuda": "anchor@cuda"}
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
@@ -86,6 +88,12 @@ def elsewhere(model: dict[str, Any], framework: str, precision: str) -> Optional
     return f"the model's {model['format']} file is {model['precision']} already: it runs as it is, in {home}"
 
 
+def anchor(framework: str, device: str) -> str:
+    """The environment of the anchor beside a configuration: on a GPU of its own kind where there is one for it."""
+    version = framework.partition("@")[2]
+    return ANCHORS_ON_GPU.get(version, ANCHOR) if device == "gpu" else ANCHOR
+
+
 def _unmakeable(config: dict[str, Any], framework: str, precision: str) -> Optional[str]:
     """Why there is no environment for a configuration; None where there is."""
     needed = (framework, conversion.converter(framework, precision))
@@ -139,8 +147,7 @@ def build(
         environment: for a framework the output of the job that makes its environment, None where no job does.
         digest: for a framework the digest of its environment, which stands in paths.
     """
-    dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
-    unlabelled = config["agreement"]["dataset"]
+    dataset, unlabelled = config["dataset"], config["agreement"]["dataset"]
     parity, accuracy, agreement, sweep, throughput, tune, profile = [], [], [], [], [], [], []
     for configuration in configurations(config, models):
         model, framework, precision = (configuration[key] for key in ("model", "framework", "precision"))
@@ -161,6 +168,8 @@ def build(
             paths.CONVERTED.format(**row),
             paths.BUILT.format(**row) if row["api"] == CPP else None,
         ]
+        beside = environment(anchor(framework, configuration["device"]))
+        anchored = _made([environment(ANCHOR), paths.ANCHOR, beside])
         fixed = models[model]["batch_size"]
         quality = _made([files, *_evaluated(config, dataset, spec), *converted])
         performance = [listed.format(dataset=dataset, spec=spec) for listed in PERFORMANCE]
@@ -177,17 +186,17 @@ def build(
         for there in on_nodes(config, row):
             for point in _points(config, there, fixed, "latency"):
                 record = paths.SWEEP.format(**point)
-                sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
+                sweep.append({**point, "record": record, "needs": [*speed, *anchored, record]})
             for batch_size in raced(config, configuration):
                 unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
                 measured = {"scenario": "latency", "parameters": "tuned", "batch_size": batch_size}
                 point = {**there, "reason": there["reason"] or unfit, **measured}
                 record = paths.TUNE.format(**point)
-                needs = _made([*speed, *anchor, *parity[-1]["needs"], record])
+                needs = _made([*speed, *anchored, *parity[-1]["needs"], record])
                 tune.append({**point, "record": record, "needs": needs})
             for point in _points(config, there, fixed, "throughput"):
                 record = paths.THROUGHPUT.format(**point)
-                needs = [*speed, *anchor, record]
+                needs = [*speed, *anchored, record]
                 budget = {"p99_budget_ms": config["throughput"]["p99_ms"]}
                 for number in config["throughput"]["in_flight"]:
                     throughput.append({**point, "in_flight": number, **budget, "record": record, "needs": needs})
