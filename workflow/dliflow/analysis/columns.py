@@ -900,7 +900,8 @@ TUNING = (
         "valid",
         WHOLE,
         "count",
-        "settings that are worth trying on this machine; where they are more than `tried`, a seeded choice raced",
+        "settings that are declared to be worth trying on this machine; where they are too many to race, those raced "
+        "that change one thing, and others that were proposed",
         "there was no race",
     ),
     Column(
@@ -915,6 +916,7 @@ TUNING = (
     REASON,
     RECORD,
     API,
+    Column("proposed", YES_NO, "", "whether an optimiser proposed it, when told of others", "there was no race"),
 )
 
 NOT_LOADED, NOT_EVALUATED = "not of requests in flight together", "not of quality"
