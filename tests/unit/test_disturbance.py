@@ -102,6 +102,10 @@ def test_another_anchor_is_told(key, value):
     assert all(one in line for one in told) and "1 threads" not in line
 
 
+def test_an_anchor_on_the_gpu_says_so():
+    assert surroundings.anchor(GROUP, {"anchor_threads": 0}) == "onnxruntime 1.32.0, on the GPU, 000000000000"
+
+
 def groups_of(ratio=1.0, slope=0.0, y=(), y_counters=(), **disturbed):
     """Six groups in which `x` takes so many times as long as `y`, which takes 100 ms; sessions take turns in speed."""
 

@@ -34,8 +34,11 @@ ENTRY = {
 }
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), np.uint8)
 STAND_IN = '''
-"""In place of ONNX Runtime: answers at once."""
+"""In place of ONNX Runtime: answers at once, and knows of no GPU."""
 __version__ = "0.0"
+
+def get_available_providers():
+    return ["CPUExecutionProvider"]
 
 class SessionOptions:
     intra_op_num_threads = 0
@@ -266,6 +269,11 @@ def test_what_cannot_be_met_is_refused_before_anything_is_measured(sweep):
 def test_a_python_that_is_not_there_is_told(sweep):
     result = sweep.start(anchor_python=sweep.folder / "nowhere/python")
     assert result.returncode != 0 and "nowhere/python" in result.stderr
+
+
+def test_an_anchor_that_has_no_gpu_to_run_on_is_the_reason_of_a_skip(sweep):
+    found = sweep.run(anchor_device="gpu")
+    assert found["status"] == "skipped" and found["reason"].startswith("the anchor cannot run on the GPU")
 
 
 def test_fixed_mode_makes_all_requests_in_one_burst(sweep):

@@ -35,11 +35,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     launch.arguments(parser)
     feed.arguments(parser)
     turns.arguments(parser)
+    anchor.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--scenario", required=True)
     parser.add_argument("--python", required=True, help="of the framework's environment, or a file naming it")
-    parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
-    parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
     parser.add_argument("--batch-sizes", type=json.loads, required=True, help="JSON: list")
     parser.add_argument("--in-flight", type=json.loads, help="JSON: list; when absent requests come one by one")
     parser.add_argument("--group", type=int, required=True, help="number of the group")
@@ -97,7 +96,7 @@ def points(args: argparse.Namespace) -> list[turns.Point]:
 
 def measured(args: argparse.Namespace, missing: list[turns.Point]) -> tuple[list[dict[str, Any]], list[turns.Broken]]:
     """Groups of sessions of these points, and those that could not be had."""
-    of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
+    of_anchor = anchor.asked(args)
     order = random.Random(f"{args.seed}:{args.out}")
     part = None if args.budget is None else args.budget / len(points(args))
     wanted = turns.Sweep(missing, args.sessions, part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -334,10 +335,11 @@ class Study:
         named, precisions = self.config["frameworks"], self.config["precisions"]
         return sorted({*named, *(conversion.converter(name, kind) for name in named for kind in precisions)})
 
-    @property
-    def anchor_python(self) -> str:
-        """The Python of the anchor's environment; with conda the file that tells it."""
-        return paths.INTERPRETER.format(framework=plan.ANCHOR) if self.conda else self.python(plan.ANCHOR)
+    @cached_property
+    def anchors(self) -> list[str]:
+        """The environments in which the anchor is made, and runs beside the study's configurations; sorted."""
+        points = itertools.product(self.config["frameworks"], self.config["devices"])
+        return sorted({plan.ANCHOR, *(plan.anchor(*point) for point in points)})
 
     @cached_property
     def described(self) -> dict[str, dict[str, Any]]:
