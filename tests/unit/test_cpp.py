@@ -280,12 +280,12 @@ def test_without_a_compiler_it_is_skipped_and_what_does_not_compile_fails(tmp_pa
 
 @pytest.mark.parametrize("name", building.names())
 def test_each_framework_has_a_program_or_a_reason(name):
-    if building.lacking(name, "fp32") and building.lacking(name, "int8"):
-        assert "C++" in building.lacking(name, "fp32")
+    if building.lacking(name, "default", "fp32") and building.lacking(name, "default", "int8"):
+        assert "C++" in building.lacking(name, "default", "fp32")
     else:
         assert all((ROOT / source).is_file() for source in building.sources(name))
     assert name in frameworks.names()
 
 
 def test_one_without_a_file_says_what_would_have_to_be_added():
-    assert "workflow/cpp/mxnet.cpp" in building.lacking("mxnet", "fp32")
+    assert "workflow/cpp/mxnet.cpp" in building.lacking("mxnet", "default", "fp32")
