@@ -27,7 +27,7 @@ from typing import Optional
 from dliflow.configuration import family
 
 FOLDER = Path("workflow/cpp")
-SHARED = ("worker.cpp", "worker.h", "json.h", "series.h", "system.h")  # around each framework's own
+SHARED = ("worker.cpp", "worker.h")  # around each framework's own
 
 
 def names() -> list[str]:
