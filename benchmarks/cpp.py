@@ -69,7 +69,7 @@ def median_us(made: Sequence[dict[str, Any]], member: str) -> float:
 def main(args: argparse.Namespace) -> None:
     """Build, measure, print."""
     finished.enter(args.study)
-    of = finished.configuration(args.model, args.framework, args.precision, api="python")
+    of = finished.configuration(args.model, args.framework, args.precision, args.variant, api="python")
     with tempfile.TemporaryDirectory() as folder, finished.measuring(of) as inputs:
         built = build(args.framework, workers.python(of.python), Path(folder))
         in_cpp = argparse.Namespace(**{**vars(of), "api": "cpp", "built": built})
@@ -88,6 +88,9 @@ if __name__ == "__main__":
     parser = finished.parser(__doc__)
     parser.add_argument("--framework", default="openvino")
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument(
+        "--variant", default="default", help="for tflite: compiled_model; for pytorch in fp32: compiled"
+    )
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1])
     parser.add_argument("--groups", type=int, default=8, help="of new processes")
     parser.add_argument("--sessions", type=int, default=usual["sessions"], help="in each group")

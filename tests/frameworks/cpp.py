@@ -1,7 +1,7 @@
 """What a framework's program in C++ does beside Python, on the same converted model; run in its environment.
 
 A case: `framework`, `precision`, `converted` and `built` (manifests), `array` (manifest of pixels), `entry` (the
-model's input), `threads`, `options`.
+model's input), `variant`, `threads`, `options`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dliflow.measuring import program, session
 IMAGES = 4
 
 
-def tried(framework, precision, converted, built, array, entry, threads, options):
+def tried(framework, precision, converted, built, array, entry, threads, options, variant="default"):
     """Scores in both languages at two batch sizes, and the threads in effect."""
     images = inputs.make(inputs.read(Path(array), slice(IMAGES)), entry)
     found = {}
     for api, of in (("python", None), ("cpp", Path(built))):
-        configuration = Configuration("m", framework, api, "default", precision, "cpu")
+        configuration = Configuration("m", framework, api, variant, precision, "cpu")
         description = session.Description(configuration, threads, options, Path(converted), 1000, of)
         scores = []
         for size in (1, IMAGES):

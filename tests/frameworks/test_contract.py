@@ -30,6 +30,8 @@ CASES = [
     for precision in CONFIG["precisions"]
     if frameworks.load(framework).supports(precision, DEVICE) is None
 ]
+# Of the variants that a study has to name; PyTorch's `compiled` takes a minute to convert: test_cpp_programs.py.
+CASES += [("tflite", "compiled_model", precision) for precision in frameworks.more_variants("tflite")["compiled_model"]]
 # How far scores of this model, between -10 and 20, may move when the batch size changes the order of additions.
 BATCH_EFFECT = {"fp32": 1e-3, "fp16": 1e-3, "bf16": 2.0, "int8": 2.0}
 

@@ -19,7 +19,7 @@ from test_contract import CONFIG
 from dliflow import building, conversion, files
 from dliflow.configuration import Configuration
 from dliflow.deployment import cpp, program
-from dliflow.study import config, paths
+from dliflow.study import arguments, config, paths
 
 NETWORK = "efficientnet_lite0"
 ENTRY = config.model(ROOT / "config/models", NETWORK, "test", "test")["input"]
@@ -31,6 +31,7 @@ OPTIONS = {
     "onnxruntime": {"allow_spinning": False, "io_binding": True, "memory_arena": False},
 }
 NEAR = 1e-6
+VARIANTS = {"tflite": "compiled_model"}  # that which is the same library in both languages, where it is no default
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="this machine has no g++")
 
@@ -39,13 +40,17 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="this machin
 def programs(environments, tmp_path_factory):
     """The manifest of each framework's program, built in its environment by the stage."""
     folder = tmp_path_factory.mktemp("built")
-    for framework in FRAMEWORKS:
-        command = [python_of(framework, environments), "-m", "dliflow", "build", "--framework", framework]
-        command += ["--sources", *building.sources(framework), "--out", str(folder / f"{framework}.json")]
-        variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return {framework: folder / f"{framework}.json" for framework in FRAMEWORKS}
+    return {framework: build(framework, environments, folder / f"{framework}.json") for framework in FRAMEWORKS}
+
+
+def build(framework, environments, out) -> Path:
+    """The manifest of a framework's program."""
+    command = [python_of(framework, environments), "-m", "dliflow", "build", "--framework", framework]
+    command += ["--sources", *building.sources(framework), "--out", str(out)]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
 
 
 def converted(study, framework, precision) -> Path:
@@ -59,6 +64,7 @@ def converted(study, framework, precision) -> Path:
 def test_scores_threads_and_options_are_those_of_python(study, programs, outcomes, framework):
     (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
     common = {"framework": framework, "built": str(programs[framework]), "array": str(array), "entry": ENTRY}
+    common["variant"] = VARIANTS.get(framework, "default")
     asked = {
         f"{precision} {threads}": {"precision": precision, "threads": threads, "options": {}}
         for precision, threads in (("fp32", 2), ("fp32", None), ("int8", 1))
@@ -95,7 +101,8 @@ def test_what_is_deployed_compiles_and_finds_the_same(study, programs, environme
     shutil.copy(ROOT / "resources/imagenet_classes.txt", tmp_path / "classes.txt")
     for file in cpp.files(framework):
         shutil.copy(ROOT / file, tmp_path)
-    configuration = Configuration(NETWORK, framework, "cpp", "default", "fp32", "cpu")
+    variant = VARIANTS.get(framework, "default")
+    configuration = Configuration(NETWORK, framework, "cpp", variant, "fp32", "cpu")
     launch = program.launched(framework, {"threads": 2}, {})
     deployed = program.Deployed(configuration, 2, ENTRY, 1000, launch, [])
     (tmp_path / "predict.cpp").write_text(cpp.render(deployed, "A test."))
@@ -116,3 +123,24 @@ def test_what_is_deployed_compiles_and_finds_the_same(study, programs, environme
     with open(record.with_suffix(".csv"), newline="") as stream:
         best = [float(row["score1"]) for row in csv.DictReader(stream)][: len(names)]
     assert scores == pytest.approx(best, rel=1e-4)
+
+
+@pytest.mark.dear
+def test_a_compiled_package_of_pytorch_serves_both_languages_and_all_batch_sizes(
+    study, environments, outcomes, tmp_path
+):
+    """Converting takes a minute and LibTorch half of one; the scores are those of the exported program."""
+    source = study.folder / paths.INTERCHANGE.format(model=NETWORK)
+    command = [python_of("pytorch", environments), "-m", "dliflow", "convert"]
+    command += arguments.words(framework="pytorch", precision="fp32", variant="compiled", source=source)
+    command += ["--out", str(tmp_path / "compiled.json")]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    subprocess.run(command, env=variables, check=True, timeout=900)
+    (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
+    case = {"framework": "pytorch", "precision": "fp32", "variant": "compiled", "threads": 2, "options": {}}
+    case |= {"built": str(build("pytorch", environments, tmp_path / "pytorch.json"))}
+    case |= {"converted": str(tmp_path / "compiled.json"), "array": str(array), "entry": ENTRY}
+    (found,) = outcomes("pytorch", Path(__file__).with_name("cpp.py"), {"it": case}).values()
+    result = answer(found)
+    assert "skip" not in result and result["difference"] <= NEAR
+    assert result["threads of cpp"] == result["threads of python"] == 2

@@ -237,6 +237,15 @@ def test_the_schema_s_defaults_are_those_of_the_default_config():
             r"tune\.frameworks\[0\]: 'tvm' is not in the study; name some of null",
         ),
         ({"tune": {"batch_sizes": [1, 3]}}, r"tune\.batch_sizes\[1\]: 3 is not in the study; name some of 1, 2, 4, 8"),
+        (
+            {"variants": {"pytorch": ["compield"]}},
+            r"variants\.pytorch\[0\]: 'compield' is unknown; did you mean 'compiled'\?",
+        ),
+        ({"variants": {"tvm": ["default"]}}, r"variants: 'tvm' is unknown"),
+        (
+            {"variants": {"tflite": []}},
+            r"variants\.tflite: \[\]: .* Right would be: a list of the framework's variants",
+        ),
         ({"latency": {"mode": "adaptve"}}, r"latency\.mode: 'adaptve' is unknown; did you mean 'adaptive'\?"),
         ({"latency": {"groups": 0}}, r"latency\.groups: 0: .* Right would be: a whole number of at least 1"),
         ({"latency": {"sessions": 1.5}}, r"latency\.sessions: 1\.5: .* a whole number of at least 1"),

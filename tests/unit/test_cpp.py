@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,10 @@ from dliflow import building, frameworks
 from dliflow.configuration import Configuration
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json, write_json
-from dliflow.machine import launch
-from dliflow.measuring import feed, program, series, session, workers
+from dliflow.machine import disturbance, launch, process
+from dliflow.measuring import feed, measure, program, session, workers
 from dliflow.stages import build
+from dliflow.study import arguments
 
 DOUBLES = ROOT / "tests/data/cpp"
 IMAGES = np.random.default_rng(0).random((5, 3, 4, 4), np.float32)
@@ -34,16 +36,15 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="this machin
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory) -> Path:
-    """The twin of `null` and the faulty framework, compiled, with their manifests; the warm-up's rule by itself."""
+    """The twin of `null` and the faulty framework, compiled."""
 
     def make(folder):
         shared = [ROOT / "workflow/cpp" / name for name in building.SHARED if name.endswith(".cpp")]
-        for file in (ROOT / "workflow/cpp/null.cpp", DOUBLES / "faulty.cpp", DOUBLES / "series.cpp"):
+        for file in (ROOT / "workflow/cpp/null.cpp", DOUBLES / "faulty.cpp"):
             place = folder / file.stem
             place.mkdir()
-            with_main = [file] if file.stem == "series" else [file, *shared]
-            line = ["g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'workflow/cpp'}", *with_main]
-            subprocess.run([*line, "-o", place / program.NAME], check=True)
+            line = ["g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'workflow/cpp'}"]
+            subprocess.run([*line, file, *shared, "-o", place / program.NAME], check=True)
 
     return made_once(tmp_path_factory, "programs", make)
 
@@ -58,20 +59,42 @@ def described(folder, fault="none", framework="null", **more) -> session.Descrip
     return session.Description(configuration, None, {}, manifest, SCORES, **more)
 
 
-def of(programs, folder, fault="none", which="faulty") -> program.Program:
-    """A program that runs it."""
-    description = described(folder, fault)
-    return program.Program(description, programs / which / program.NAME, "1.0", session.converted(description))
+def built(programs, folder, which="null", **changed) -> Path:
+    """The manifest of a program, as the stage `build` leaves it."""
+    manifest = folder / "built.json"
+    shutil.copytree(programs / which, payload(manifest))
+    entry = {"bytes": 1, "sha256": build.sha256(payload(manifest) / program.NAME)}
+    described = {"status": "ok", "reason": None, "version": "9.9", "site": str(build.facts.site())}
+    write_json(manifest, {**described, "files": {program.NAME: entry}, **changed})
+    return manifest
+
+
+def state(pid: int) -> str:
+    """What a process does, by its letter in proc(5)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ends within seconds."""
+    for _ in range(100):
+        if not Path(f"/proc/{pid}").exists() or state(pid) == "Z":
+            return True
+        time.sleep(0.05)
+    return False
 
 
 class Running:
-    """A program that is asked, with the inputs that it maps."""
+    """A worker that has a program make its requests, started as stages do it."""
 
-    def __init__(self, of: program.Program, images=IMAGES, **more):
-        self.shared = feed.shared(images)
+    def __init__(self, programs, folder, fault="none", framework="null", **held):
+        description = described(folder, fault, framework)
+        self.shared = feed.shared(IMAGES)
         descriptor = self.shared.__enter__()
-        command = of.command({"identity": "x"}, feed.mapped(descriptor), descriptor, **more)
-        self.worker = workers.Worker("it", command, [descriptor], of.file)
+        held = {"launch": FREE, "converted": description.converted, "scores": SCORES, **held}
+        held["built"] = built(programs, folder, "faulty")
+        command = arguments.worker(sys.executable, descriptor, **description.configuration.identity, **held)
+        command = ["env", f"PYTHONPATH={ROOT / 'workflow'}", *command]
+        self.worker = workers.Worker("it", command, [descriptor])
         self.ready = self.worker.ready(20)
 
     def __enter__(self):
@@ -87,9 +110,10 @@ class Running:
 
 def test_it_answers_what_a_worker_does(programs, tmp_path):
     known = launch.in_effect(FREE)
-    inside = json.dumps({**known, "in_effect": {key: known["in_effect"][key] for key in ("priority", "memory")}})
-    with Running(of(programs, tmp_path), bound="", launch=inside[:-2], distinct=1) as running:
-        assert running.ready.keys() == {"identity", "import_ms"} and running.ready["import_ms"] > 0
+    with Running(programs, tmp_path, distinct=1) as running:
+        identity = running.ready["identity"]
+        assert (identity["api"], identity["framework_version"]) == ("cpp", "9.9")
+        assert running.ready["model_bytes"] == 6 and 0 < running.ready["import_ms"] < 20_000
         opened = running.ask("open", batch_size=2, warm_up=WARM_UP)
         assert (opened["batch_size"], opened["threads_in_effect"], opened["distinct_batches"]) == (2, 3, 1)
         assert opened["inputs_mib"] == pytest.approx(2 * 48 * 4 / 2**20)
@@ -100,7 +124,7 @@ def test_it_answers_what_a_worker_does(programs, tmp_path):
         assert "energy_uj" in bursts[0]
         closing = running.ask("close")
         assert closing["peak_rss_mib"] > 1 and closing["launch"]["asked"] == FREE
-        assert closing["launch"]["in_effect"]["cpus"] == known["in_effect"]["cpus"]
+        assert closing["launch"]["in_effect"] == known["in_effect"]
         assert 0 < closing["counters"]["wall_s"] < 20 and set(closing["counters"]) == {
             *("wall_s", "own_cpu_s", "involuntary_switches", "major_faults", "minor_faults")
         }
@@ -108,7 +132,7 @@ def test_it_answers_what_a_worker_does(programs, tmp_path):
 
 def test_scores_are_those_of_the_images_in_their_order(programs, tmp_path):
     sums = IMAGES.reshape(5, -1).sum(1)
-    with Running(of(programs, tmp_path)) as running:
+    with Running(programs, tmp_path) as running:
         running.ask("open", batch_size=1, warm_up={"requests": 0, "limit_s": 0})
         scores = running.ask("scores", images=4)["scores"]
         assert np.float32(scores) == pytest.approx(np.repeat(sums[:4, None], SCORES, 1), rel=1e-6)
@@ -124,7 +148,7 @@ def test_a_burst_ends_in_time_and_processors_are_told(programs, tmp_path):
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {one})
     try:
-        with Running(of(programs, tmp_path), bound=str(one + 1), launch='{"in_effect": {"priority": 0') as running:
+        with Running(programs, tmp_path, launch={**FREE, "cpus": str(one + 1)}) as running:
             running.ask("open", batch_size=1, warm_up={"requests": 0, "limit_s": 0})
             durations = running.ask("burst", requests=10_000_000, limit_s=0.02)["latency_ns"]
             assert 0 < sum(durations) < 10e9 and len(durations) < 10_000_000
@@ -146,12 +170,12 @@ def test_a_burst_ends_in_time_and_processors_are_told(programs, tmp_path):
     ],
 )
 def test_what_goes_wrong_is_told(programs, tmp_path, fault, told):
-    with Running(of(programs, tmp_path, fault)) as running, pytest.raises(workers.WorkerEnded, match=f"it: {told}"):
+    with Running(programs, tmp_path, fault) as running, pytest.raises(workers.WorkerEnded, match=f"it: {told}"):
         running.ask("open", batch_size=2, warm_up=WARM_UP)
 
 
 def test_scores_that_go_wrong_later_are_seen_too(programs, tmp_path):
-    with Running(of(programs, tmp_path, "later")) as running:
+    with Running(programs, tmp_path, "later") as running:
         running.ask("open", batch_size=2, warm_up={"requests": 0, "limit_s": 0})
         with pytest.raises(workers.WorkerEnded, match="1 of 20 scores are NaN or infinite"):
             for _ in range(3):
@@ -159,47 +183,63 @@ def test_scores_that_go_wrong_later_are_seen_too(programs, tmp_path):
 
 
 def test_one_that_hangs_is_killed(programs, tmp_path):
-    with Running(of(programs, tmp_path, "hang")) as running:
+    with Running(programs, tmp_path, "hang") as running:
+        (child,) = process.descendants(running.worker.process.pid)
         with pytest.raises(workers.WorkerEnded, match=r"did not answer within 0\.3 s and was killed"):
             running.worker.ask({"open": {"batch_size": 1, "warm_up": WARM_UP}}, 0.3)
         assert running.worker.process.wait(10) == -9
+        assert gone(child)
 
 
 def test_what_a_framework_prints_is_no_answer(programs, tmp_path):
-    with Running(of(programs, tmp_path, "print")) as running:
+    with Running(programs, tmp_path, "print") as running:
         assert running.ask("open", batch_size=1, warm_up=WARM_UP)["batch_size"] == 1
 
 
 def test_a_skip_is_no_error_and_an_option_that_it_does_not_have_is_one(programs, tmp_path):
-    with Running(of(programs, tmp_path, "skip")) as running:
+    with Running(programs, tmp_path, "skip") as running:
         assert running.ask("open", batch_size=1, warm_up=WARM_UP) == {"skip": "this machine has no such instructions"}
-    with Running(of(programs, tmp_path / "other"), **{"option.xnnpack": "false"}) as running:
+    with Running(programs, tmp_path / "other", framework="tflite", options={"xnnpack": False}) as running:
         told = running.ask("open", batch_size=1, warm_up=WARM_UP)
         assert told == {"skip": "option 'xnnpack': the program in C++ has no such setting"}
 
 
-def test_its_warm_up_ends_by_the_same_rule(programs):
-    rng = np.random.default_rng(0)
-    kinds = [rng.gamma(9, 1000, 20 + number) + 20_000 * np.exp(-np.arange(20 + number) / 30) for number in range(200)]
-    durations = [each.astype(int).tolist() for each in kinds]
-    lines = "".join(" ".join(map(str, each)) + "\n" for each in durations)
-    found = subprocess.check_output([programs / "series" / program.NAME], input=lines, text=True)
-    steady = [series.steady(each) for each in durations]
-    assert [line == "1" for line in found.splitlines()] == steady
-    assert 20 < sum(steady) < 180
+def test_it_is_stopped_with_its_worker_and_counted_with_it(programs, tmp_path):
+    with Running(programs, tmp_path) as running:
+        pid = running.worker.process.pid
+        (child,) = process.descendants(pid)
+        running.ask("open", batch_size=1, warm_up={"requests": 0, "limit_s": 0})
+        running.ask("burst", requests=500_000, limit_s=None)
+        assert state(child) == "T"
+        spent = disturbance.snapshot([pid])["helpers_s"] - sum(process.seconds(pid, 14, 15, 16, 17))
+        assert spent > 0  # in clock ticks
+
+
+def test_its_warm_up_is_looked_at_as_often_as_that_of_python(programs, tmp_path):
+    counts: dict[str, list[int]] = {"python": [], "cpp": []}
+    bounds = {"requests": 100, "limit_s": 20.0, "ask_from": 25}
+
+    def until(api, last):
+        return lambda durations: counts[api].append(len(durations)) or len(durations) >= last
+
+    description = described(tmp_path, built=built(programs, tmp_path))
+    with feed.shared(IMAGES) as descriptor:
+        taken = feed.mapped(descriptor)
+        running = program.Running(program.checked(description), taken, descriptor)
+        try:
+            with running.awake():
+                opened = running.open(1)
+                for last in (40, 1000):
+                    python = measure.run(lambda batch: None, taken[:2], **bounds, until=until("python", last))
+                    in_cpp = opened.run(feed.batches(taken, 1), **bounds, until=until("cpp", last))
+                    assert (len(in_cpp.latency_ns), in_cpp.stopped_by) == (len(python.latency_ns), python.stopped_by)
+                assert opened.run(feed.batches(taken, 1), requests=10**6, limit_s=1e-3).stopped_by == "time"
+        finally:
+            running.kill()
+    assert counts["cpp"] == counts["python"] and len(counts["cpp"]) > 4
 
 
 # --- As a stage starts it ---------------------------------------------------------------------------------------------
-
-
-def built(programs, folder, which="null", **changed) -> Path:
-    """The manifest of a program, as the stage `build` leaves it."""
-    manifest = folder / "built.json"
-    shutil.copytree(programs / which, payload(manifest))
-    entry = {"bytes": 1, "sha256": build.sha256(payload(manifest) / program.NAME)}
-    described = {"status": "ok", "reason": None, "version": "9.9", "site": str(build.facts.site())}
-    write_json(manifest, {**described, "files": {program.NAME: entry}, **changed})
-    return manifest
 
 
 def test_a_sweep_of_a_program_is_a_record_like_any_other(programs, tmp_path):
@@ -247,7 +287,7 @@ def test_parity_and_accuracy_ask_it_as_they_ask_python(programs, tmp_path):
         for batch in (IMAGES[:2], IMAGES[2:4]):
             scores = session.checked_predict(opened, batch, SCORES)
             assert scores[:, 0] == pytest.approx(batch.sum(), rel=1e-5)
-        assert opened.peak_rss_mib() > 1
+        assert process.peak_rss_mib(opened.pid) > 1
 
 
 # --- How it is built --------------------------------------------------------------------------------------------------
@@ -280,12 +320,12 @@ def test_without_a_compiler_it_is_skipped_and_what_does_not_compile_fails(tmp_pa
 
 @pytest.mark.parametrize("name", building.names())
 def test_each_framework_has_a_program_or_a_reason(name):
-    if building.lacking(name, "fp32") and building.lacking(name, "int8"):
-        assert "C++" in building.lacking(name, "fp32")
+    if building.lacking(name, "default", "fp32") and building.lacking(name, "default", "int8"):
+        assert "C++" in building.lacking(name, "default", "fp32")
     else:
         assert all((ROOT / source).is_file() for source in building.sources(name))
     assert name in frameworks.names()
 
 
 def test_one_without_a_file_says_what_would_have_to_be_added():
-    assert "workflow/cpp/mxnet.cpp" in building.lacking("mxnet", "fp32")
+    assert "workflow/cpp/mxnet.cpp" in building.lacking("mxnet", "default", "fp32")

@@ -137,8 +137,9 @@ def test_a_last_batch_is_filled_up_and_only_its_own_images_are_printed(tmp_path,
 def settings_of(framework):
     """Each that can be tried, alone; on a machine that has everything."""
     machine = Processors(8, 16, frozenset({"avx2", "avx512_vnni", "amx_int8"}), True)
-    for variant in frameworks.variants(framework):
-        for precision in ("fp32", "int8", "bf16"):
+    more = frameworks.more_variants(framework)
+    for variant in (*frameworks.variants(framework), *more):
+        for precision in more.get(variant, ("fp32", "int8", "bf16")):
             if frameworks.load(framework).supports(precision, "cpu") is None:
                 for chosen in frameworks.candidates(framework, precision, variant, 2, machine):
                     yield variant, precision, chosen

@@ -81,6 +81,7 @@ STUDY = {
     "models": [],
     "frameworks": ["null"],
     "apis": ["python"],
+    "variants": {},
     "precisions": ["fp32", "int8"],
     "environments": {"folder": "results/envs"},
 }
@@ -157,6 +158,8 @@ def test_libraries_of_the_system_are_asked_for_only_where_they_are_needed(monkey
     assert prerequisites.for_frameworks(["pytorch", "openvino"], ["fp32"]) == []
     libgomp, compiler = prerequisites.for_frameworks(["mxnet", "pytorch"], ["int8"])
     assert libgomp.startswith("MXNet: ") and "apt-get install libgomp1" in libgomp
+    (variant,) = prerequisites.for_frameworks(["pytorch"], ["fp32"], {"pytorch": ["default", "compiled"]})
+    assert variant.startswith("PyTorch's variant compiled: ")
     assert compiler.startswith("PyTorch in INT8: ") and "'no-such-compiler'" in compiler and "g++" in compiler
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from dliflow.analysis.tables import measurements
 from dliflow.machine import energy
+from dliflow.measuring import session
 from dliflow.stages import worker
 
 
@@ -74,16 +75,15 @@ def test_a_machine_without_counters_tells_nothing(tmp_path, monkeypatch):
 
 
 def test_a_worker_reads_around_its_burst(powercap):
-    class Opened:
-        @staticmethod
-        def predict(batch):
-            count(powercap, 0, 100 + len(spent))
-            spent.append(1)
-            return np.zeros((1, 3), np.float32)
+    def predict(batch):
+        count(powercap, 0, 100 + len(spent))
+        spent.append(1)
+        return np.zeros((1, 3), np.float32)
 
     spent: list[int] = []
-    held = worker.Held(None, None, argparse.Namespace(scores=3))
-    held.opened, held.batches, held.turns, held.counters = Opened, [np.zeros(1)], iter([0]), dict.fromkeys(COUNTERS, 0)
+    held = worker.Held(session.Imported(None, None, Path(), "", 0.0, 0), None, argparse.Namespace(scores=3))
+    held.opened, held.batches = session.Opened(predict, {}, 0.0), [np.zeros(1)]
+    held.turns, held.counters = iter([0]), dict.fromkeys(COUNTERS, 0)
     burst = held.burst(requests=5, limit_s=None)
     assert (len(burst["latency_ns"]), burst["energy_uj"]) == (5, 5)  # the request before them left the counter at 100
 

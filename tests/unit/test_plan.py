@@ -148,6 +148,37 @@ def test_each_api_has_rows_and_what_has_no_program_a_reason():
     assert [row["reason"] is None for row in rows] == [True, False]
 
 
+def test_variants_that_a_study_names_have_rows_and_files_of_their_own_where_they_run_others():
+    changes = {"apis": ["python", "cpp"], "frameworks": ["pytorch", "tflite"], "precisions": ["fp32", "int8"]}
+    usual = build(**changes)["parity"]
+    assert {row["variant"] for row in usual} == {"default"}
+    found = build(**changes, variants={"pytorch": ["default", "compiled"], "tflite": ["compiled_model"]})["parity"]
+    rows = {tuple(row[key] for key in ("framework", "variant", "api", "precision")): row for row in found}
+    assert {(row["framework"], row["variant"]) for row in found} == {
+        *(("pytorch", "default"), ("pytorch", "compiled"), ("tflite", "compiled_model"))
+    }
+    able = {key for key, row in rows.items() if row["reason"] is None}
+    assert able == {
+        *(("pytorch", "default", "python", precision) for precision in ("fp32", "int8")),
+        *(("pytorch", variant, "cpp", precision) for variant, precision in (("default", "int8"), ("compiled", "fp32"))),
+        ("pytorch", "compiled", "python", "fp32"),
+        *(("tflite", "compiled_model", api, precision) for api in ("python", "cpp") for precision in ("fp32", "int8")),
+    }
+    assert "is there for fp32 on CPUs" in rows["pytorch", "compiled", "python", "int8"]["reason"]
+    assert "name variants: {pytorch: [default, compiled]}" in rows["pytorch", "default", "cpp", "fp32"]["reason"]
+
+    def models(*key):
+        return [path for path in rows[key]["needs"] if path.startswith("results/models/m/") and "-fp32-" in path]
+
+    compiled = models("pytorch", "compiled", "python", "fp32")
+    assert compiled == models("pytorch", "compiled", "cpp", "fp32") != models("pytorch", "default", "python", "fp32")
+    assert compiled[0].endswith(f"pytorch-fp32-compiled-{files.digest('pytorch')}.json")
+    (before,) = (
+        row for row in usual if (row["framework"], row["api"], row["precision"]) == ("tflite", "python", "fp32")
+    )
+    assert models("tflite", "compiled_model", "cpp", "fp32")[0] in before["needs"]
+
+
 def test_the_order_of_keys_decides_nothing():
     entry = {"height": 8, "width": 9}
     assert arguments.text(input=entry) == arguments.text(input=dict(reversed(entry.items())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -62,10 +63,11 @@ def test_a_warm_up_tells_why_it_ended():
     calls = []
 
     def answer(requests, limit_s=60.0):
-        return warmup.warm_up(calls.append, synthetic.BATCHES, requests, limit_s)
+        return warmup.warm_up(partial(measure.run, calls.append), synthetic.BATCHES, requests, limit_s)
 
     assert answer(0) == ([], "requests") and calls == []
     durations, stopped_by = answer(7)
     assert (len(durations), stopped_by, len(calls)) == (7, "requests", 7)
     assert answer(1000, limit_s=1e-9)[1] == "time"
-    assert warmup.warm_up(lambda batch: None, synthetic.BATCHES, 100_000, 60.0)[1] == "steady"
+    run = partial(measure.run, lambda batch: None)
+    assert warmup.warm_up(run, synthetic.BATCHES, 100_000, 60.0)[1] == "steady"

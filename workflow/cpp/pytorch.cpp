@@ -29,7 +29,7 @@ private:
 }  // namespace
 
 std::unique_ptr<Session> load(const Settings& settings, const std::vector<int64_t>& shape) {
-    if (!__builtin_cpu_supports("avx2")) throw Skip("this CPU has no AVX2 instructions, which the int8 kernels need");
+    if (!__builtin_cpu_supports("avx2")) throw Skip("this CPU has no AVX2 instructions, which compiled kernels need");
     if (settings.has("threads")) at::set_num_threads(static_cast<int>(settings.number("threads", 0)));
     return std::make_unique<PyTorch>(settings.text("model") + "/model.pt2", shape);
 }

@@ -1,69 +1,52 @@
-// The program around a framework's `load`: what `stages/worker.py` answers, one line of JSON for each, in C++.
+// The program around a framework's `load`: it opens a model and makes requests, when it is told to.
 //
-// Python has checked all files and applied `launch`: it becomes this program (execve(2)), which keeps processors,
-// memory policy, priority, pipes and the descriptor of the inputs. What only Python can tell comes as text.
+// `measuring/program.py` starts it and asks it, a line of JSON for each request and answer. Bounds, the rule of the
+// warm-up, checks of scores and what the system tells of a process are Python's, the same for all.
 #include "worker.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cmath>
+#include <chrono>
+#include <cstdio>
 #include <iostream>
-#include <limits>
-
-#include "json.h"
-#include "series.h"
-#include "system.h"
+#include <sstream>
 
 namespace {
 
-// The timing loop: `measuring/measure.py`.
+using Ns = int64_t;
 
-struct Samples {
-    std::vector<Ns> durations;
-    std::string stopped_by;
-};
+// Of the monotonic clock, which Python's `time.perf_counter_ns` reads, too.
+Ns now() {
+    const auto since = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(since).count();
+}
 
-Samples run(Session& session, const std::vector<const float*>& batches, size_t first, size_t requests, double limit_s,
-            bool until_steady) {
-    Samples samples{{}, "requests"};
-    samples.durations.reserve(requests);
-    size_t look = until_steady ? STEADY_FROM : requests;
-    Ns waited = 0;
-    const Ns start = now();
-    const Ns limit = std::isinf(limit_s) ? std::numeric_limits<Ns>::max() : static_cast<Ns>(limit_s * 1e9);
-    while (samples.durations.size() < requests) {
-        const float* batch = batches[(first + samples.durations.size()) % batches.size()];
-        const Ns before = now();
-        session.predict(batch);
-        const Ns after = now();
-        samples.durations.push_back(after - before);
-        if (samples.durations.size() == requests) break;
-        if (after - start - waited > limit) return {samples.durations, "time"};
-        if (samples.durations.size() == look) {
-            if (steady(samples.durations)) return {samples.durations, "steady"};
-            look = std::max(look + 1, look * 5 / 4);
-            waited += now() - after;
-        }
+std::string quoted(const std::string& text) {
+    std::string out = "\"";
+    for (const unsigned char letter : text) {
+        char code[8];
+        std::snprintf(code, sizeof code, "\\u%04x", letter);
+        if (letter == '"' || letter == '\\') out += '\\';
+        out += letter < ' ' ? std::string(code) : std::string(1, letter);
     }
-    return samples;
+    return out + '"';
 }
 
-std::vector<int64_t> whole_numbers(const std::string& text) {  // 3,224,224
-    std::vector<int64_t> values;
-    std::istringstream stream(text);
-    for (std::string part; std::getline(stream, part, ',');) values.push_back(std::stoll(part));
-    return values;
+std::string list(const std::vector<Ns>& values) {
+    std::string out = "[";
+    for (const Ns value : values) out += (out.size() > 1 ? "," : "") + std::to_string(value);
+    return out + "]";
 }
 
-// The configuration that this process holds: `stages/worker.py`.
-
+// The model that is open, and the inputs in memory.
 class Held {
 public:
     explicit Held(const Settings& settings)
-        : settings_(settings), shape_(whole_numbers(settings.text("shape"))), scores_(settings.number("scores", 0)),
-          images_(settings.number("images", 0)), energy_(settings.text("energy", "")) {
+        : settings_(settings), images_(settings.number("images", 0)), output_(settings.number("output", -1)) {
+        std::istringstream stream(settings.text("shape"));  // of an image: 3,224,224
+        for (std::string size; std::getline(stream, size, ',');) shape_.push_back(std::stoll(size));
         for (const int64_t size : shape_) image_ *= size;
         const size_t offset = settings.number("offset", 0), length = offset + images_ * image_ * sizeof(float);
         void* mapped = mmap(nullptr, length, PROT_READ, MAP_SHARED, static_cast<int>(settings.number("inputs", -1)), 0);
@@ -71,165 +54,108 @@ public:
         inputs_ = reinterpret_cast<const float*>(static_cast<const char*>(mapped) + offset);
     }
 
-    std::string open(const std::string& request) {
-        const size_t size = static_cast<size_t>(asked(request, "batch_size", 0));
-        batch(size);
-        reset_peak();
-        std::vector<int64_t> shape = {static_cast<int64_t>(size)};
-        shape.insert(shape.end(), shape_.begin(), shape_.end());
-        Ns begun = now();
-        double load_ms = 0;
-        Samples first;
-        try {
-            session_ = load(settings_, shape);
-            load_ms = (now() - begun) / 1e6;
-            const std::string option = settings_.unasked();
-            if (!option.empty()) throw Skip("option '" + option + "': the program in C++ has no such setting");
-            first = run(*session_, batches_, 0, 1, INFINITY, false);
-        } catch (const Skip& skip) {
-            return "{\"skip\":" + quoted(skip.what()) + "}";
-        }
-        checked(batches_[0]);
-        const size_t most = static_cast<size_t>(asked(request, "requests", 0));
-        const Samples warming = run(*session_, batches_, 0, most, asked(request, "limit_s", INFINITY), true);
-        turn_ = 0;
-        for (auto& [name, value] : counted_ = counters()) value = 0;
-        const size_t bytes = batches_.size() * size * image_ * sizeof(float);
-        const size_t cache = settings_.number("cache", 0);
-        return "{\"batch_size\":" + std::to_string(size) +
-               ",\"threads_in_effect\":" + std::to_string(session_->threads()) +
-               ",\"load_ms\":" + number(load_ms) + ",\"first_request_ms\":" + number(first.durations[0] / 1e6) +
-               ",\"warmup_ns\":" + list(warming.durations) + ",\"warmup_stopped_by\":" + quoted(warming.stopped_by) +
-               ",\"inputs_mib\":" + number(bytes / 1048576.0) +
-               ",\"distinct_batches\":" + std::to_string(batches_.size()) +
-               ",\"inputs_exceed_cache\":" + (cache == 0 ? "null" : bytes > cache ? "true" : "false") + "}";
-    }
-
-    std::string burst(const std::string& request) {
-        const size_t first = turn_++ % batches_.size();
-        checked(batches_[(first + batches_.size() - 1) % batches_.size()]);  // others have emptied the caches
-        const Counters before = counters();
-        const std::vector<double> energy = energy_.read();
-        const size_t requests = static_cast<size_t>(asked(request, "requests", 1));
-        const Samples samples = run(*session_, batches_, first, requests, asked(request, "limit_s", INFINITY), false);
-        const std::string taken = energy_.since(energy);
-        const Counters after = counters();
-        for (size_t at = 0; at < after.size(); ++at) counted_[at].second += after[at].second - before[at].second;
-        return "{\"latency_ns\":" + list(samples.durations) + ",\"energy_uj\":" + taken + "}";
-    }
-
-    std::string scores(const std::string& request) {
-        const size_t wanted = static_cast<size_t>(asked(request, "images", 1));
-        std::string out;
-        size_t given = 0;
-        for (size_t at = 0; at < batches_.size() && given < wanted; ++at) {
-            const float* values = checked(batches_[at]).values;
-            for (size_t image = 0; image < size_ && given < wanted; ++image, ++given) {
-                out += given ? ",[" : "[";
-                for (size_t score = 0; score < scores_; ++score) {
-                    out += (score ? "," : "") + number(values[image * scores_ + score]);
-                }
-                out += "]";
-            }
-        }
-        return "{\"scores\":[" + out + "]}";
-    }
-
-    std::string close(const std::string&) {
-        const std::string peak = peak_rss_mib();
-        std::string counted;
-        for (const auto& [name, value] : counted_) {
-            counted += (counted.empty() ? "" : ",") + quoted(name) + ":" + number(value);
-        }
-        const std::vector<int64_t> listed = whole_numbers(settings_.text("bound"));
-        const std::set<int> bound(listed.begin(), listed.end());
-        const std::string launch = settings_.text("launch") + ", \"cpus\":" + quoted(processors(bound, true)) +
-                                   ",\"outside\":" + quoted(processors(bound, false)) + "}}";
-        session_.reset();
-        return "{\"peak_rss_mib\":" + peak + ",\"counters\":{" + counted + "},\"launch\":" + launch + "}";
+    // A request is a call and its numbers: `["run", 0, 5, 100, 50000000]`.
+    std::string answer(std::string request) {
+        for (char& letter : request) letter = std::string("[],\"").find(letter) == std::string::npos ? letter : ' ';
+        std::istringstream words(request);
+        std::string call;
+        Ns first = 0, distinct = 1, requests = 0, limit = 0;
+        words >> call >> first >> distinct >> requests >> limit;
+        if (call == "open") return open(first);
+        if (call == "run") return run(first, distinct, requests, limit);
+        if (call == "scores") return scores(first);
+        if (call == "counters") return counters();
+        if (call == "close") return session_.reset(), "{}";
+        throw std::runtime_error("'" + call + "' is no request");
     }
 
 private:
-    // Distinct batches, where they lie; too few images are repeated to fill one. As `feed.batches`.
-    void batch(size_t size) {
+    std::string open(size_t size) {
+        std::vector<int64_t> shape = {static_cast<int64_t>(size)};
+        shape.insert(shape.end(), shape_.begin(), shape_.end());
+        const Ns begun = now();
+        session_ = load(settings_, shape);
+        const Ns taken = now() - begun;
+        const std::string option = settings_.unasked();
+        if (!option.empty()) throw Skip("option '" + option + "': the program in C++ has no such setting");
         size_ = size;
-        batches_.clear();
-        if (images_ < size) {
-            filled_.clear();
-            for (size_t at = 0; at < size; ++at) {
-                const float* image = inputs_ + at % images_ * image_;
-                filled_.insert(filled_.end(), image, image + image_);
-            }
-            batches_ = {filled_.data()};
-            return;
+        filled_.clear();
+        for (size_t at = 0; images_ < size && at < size; ++at) {  // few images are repeated to fill a batch
+            const float* image = inputs_ + at % images_ * image_;
+            filled_.insert(filled_.end(), image, image + image_);
         }
-        const size_t all = images_ / size, most = settings_.number("distinct", static_cast<long>(all));
-        for (size_t at = 0; at < std::min(all, most); ++at) batches_.push_back(inputs_ + at * size * image_);
+        return "{\"load_ns\":" + std::to_string(taken) + ",\"threads\":" + std::to_string(session_->threads()) + "}";
     }
 
-    Scores checked(const float* batch) {
-        const Scores given = session_->predict(batch);
-        const size_t wanted = size_ * scores_;
-        if (given.count != wanted) {
-            throw std::runtime_error("there are " + std::to_string(given.count) + " scores; expected " +
-                                     std::to_string(size_) + " x " + std::to_string(scores_));
+    const float* batch(size_t number) const {
+        return filled_.empty() ? inputs_ + number * size_ * image_ : filled_.data();
+    }
+
+    // The timing loop, as in `measuring/measure.py`: past the limit no new request begins.
+    std::string run(size_t first, size_t distinct, size_t requests, Ns limit) {
+        std::vector<Ns> durations;
+        durations.reserve(requests);
+        const Ns start = now();
+        Ns after = start;
+        while (durations.size() < requests && after - start <= limit) {
+            const float* taken = batch((first + durations.size()) % distinct);
+            const Ns before = now();
+            session_->predict(taken);
+            after = now();
+            durations.push_back(after - before);
         }
-        size_t bad = 0;
-        for (size_t at = 0; at < wanted; ++at) bad += !std::isfinite(given.values[at]);
-        if (bad) {
-            throw std::runtime_error(std::to_string(bad) + " of " + std::to_string(wanted) +
-                                     " scores are NaN or infinite");
-        }
-        return given;
+        return "{\"latency_ns\":" + list(durations) + ",\"wall_ns\":" + std::to_string(after - start) + "}";
+    }
+
+    std::string scores(size_t number) {
+        const Scores given = session_->predict(batch(number));
+        const ssize_t bytes = given.count * sizeof(float);
+        if (pwrite(output_, given.values, bytes, 0) != bytes) throw std::runtime_error("scores cannot be handed over");
+        return "{\"count\":" + std::to_string(given.count) + "}";
+    }
+
+    // As `disturbance.process_counters`, with times in ns.
+    static std::string counters() {
+        rusage usage;
+        getrusage(RUSAGE_SELF, &usage);
+        const auto ns = [](const timeval& time) { return time.tv_sec * Ns{1'000'000'000} + time.tv_usec * Ns{1'000}; };
+        const Ns busy = ns(usage.ru_utime) + ns(usage.ru_stime);
+        return "{\"counters\":" + list({now(), busy, usage.ru_nivcsw, usage.ru_majflt, usage.ru_minflt}) + "}";
     }
 
     const Settings& settings_;
+    size_t images_, image_ = 1, size_ = 0;
+    int output_;
     std::vector<int64_t> shape_;
-    size_t scores_, images_, image_ = 1, size_ = 0, turn_ = 0;
-    Energy energy_;
     const float* inputs_ = nullptr;
     std::vector<float> filled_;
-    std::vector<const float*> batches_;
     std::unique_ptr<Session> session_;
-    Counters counted_;
 };
-
-// Where answers are written: to the standard output as it was, while what a framework prints goes to the errors.
-FILE* answers(const Settings& settings) {
-    int descriptor = static_cast<int>(settings.number("answers", -1));
-    if (descriptor < 0) {
-        descriptor = dup(STDOUT_FILENO);
-        dup2(STDERR_FILENO, STDOUT_FILENO);
-    }
-    return fdopen(descriptor, "w");
-}
 
 }  // namespace
 
 int main(int count, char** words) {
-    const Settings settings(count, words);
-    FILE* const stream = answers(settings);
-    const auto tell = [stream](const std::string& line) {
-        std::fputs((line + "\n").c_str(), stream);
-        std::fflush(stream);
+    FILE* const answers = fdopen(dup(STDOUT_FILENO), "w");
+    dup2(STDERR_FILENO, STDOUT_FILENO);  // what a framework prints is no answer
+    const auto tell = [answers](const std::string& line) {
+        std::fputs((line + "\n").c_str(), answers);
+        std::fflush(answers);
     };
-    const auto refuse = [&](const std::exception& error) { tell("{\"error\":" + quoted(error.what()) + "}"); };
     try {
+        const Settings settings(count, words);
         Held held(settings);
-        const std::map<std::string, std::string (Held::*)(const std::string&)> calls = {
-            {"open", &Held::open}, {"burst", &Held::burst}, {"scores", &Held::scores}, {"close", &Held::close}};
-        const std::string ready = settings.text("ready"), comma = ready.size() > 1 ? "," : "";
-        tell(ready + comma + "\"import_ms\":" + number((now() - settings.number("began", 0)) / 1e6) + "}");
+        tell("{\"ready_ns\":" + std::to_string(now()) + "}");
         for (std::string line; std::getline(std::cin, line);) {
             try {
-                const std::string call = line.substr(2, line.find('"', 2) - 2);  // {"open": {...}}
-                tell((held.*calls.at(call))(line));
+                tell(held.answer(line));
+            } catch (const Skip& skip) {
+                tell("{\"skip\":" + quoted(skip.what()) + "}");
             } catch (const std::exception& error) {
-                refuse(error);
+                tell("{\"error\":" + quoted(error.what()) + "}");
             }
         }
     } catch (const std::exception& error) {
-        refuse(error);
+        tell("{\"error\":" + quoted(error.what()) + "}");
         return 1;
     }
 }

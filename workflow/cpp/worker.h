@@ -34,16 +34,12 @@ public:
         return values_.at(key);
     }
 
-    std::string text(const std::string& key, const std::string& otherwise) const {
-        return has(key) ? text(key) : otherwise;
-    }
-
     long number(const std::string& key, long otherwise) const { return has(key) ? std::stol(text(key)) : otherwise; }
 
     // A launch option. Those that a framework's file never asks for cannot be had in C++: the row is skipped then.
     std::string option(const std::string& name, const std::string& otherwise) const {
         asked_.insert("option." + name);
-        return text("option." + name, otherwise);
+        return has("option." + name) ? text("option." + name) : otherwise;
     }
 
     // The name of an option that was given and never asked for; empty where there is none.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-from dliflow import building, frameworks
+from dliflow import building, conversion, frameworks
 from dliflow.configuration import CPP, Configuration
 from dliflow.fetching import locations
 from dliflow.machine import children, node
@@ -56,7 +56,7 @@ wildcard_constraints:
     group=r"\d+",
     digest="[0-9a-f]{12}",
     environment="|".join(STUDY.digests),  # of today: what others have made stays, and cannot be made again
-    converter="|".join(STUDY.digests),
+    converter=f"(?:[a-z0-9_]+-)?(?:{'|'.join(STUDY.digests)})",
 
 
 # What must not re-run anything stays out of `params`: the place of the orchestrator's Python, and the time bounds, which

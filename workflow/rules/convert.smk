@@ -65,6 +65,6 @@ checkpoint convert:
     params:
         code=lambda w: code("stages.convert", f"conversion.{w.framework}"),
         python=lambda w: STUDY.python(converter_of(w)),
-        options=lambda w: options.convert(STUDY, w.model, w.framework, w.precision),
+        options=lambda w: options.convert(STUDY, w.model, w.framework, w.precision, conversion.variant(w.converter)),
     shell:
         there("convert", "--out {output:q}")

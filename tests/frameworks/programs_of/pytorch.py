@@ -12,12 +12,11 @@ with torch.inference_mode():
 OBJECTS = "import torch\nmodel = session.module"
 TOLD = {
     "threads": "torch.get_num_threads()",
-    "compile": "type(model).__name__",
     "channels_last": (
         "any(p.is_contiguous(memory_format=torch.channels_last) and not p.is_contiguous() for p in model.parameters())"
     ),
     "allocator": '__import__("os").environ.get("LD_PRELOAD")',
 }
 LIBRARY = "libBrokenLocale.so.1"  # a part of glibc that nothing else loads stands for an allocator
-TOGETHER = [{"threads": 1, "channels_last": True, "keep_memory": True}, {"allocator": LIBRARY}, {"compile": True}]
+TOGETHER = [{"threads": 1, "channels_last": True, "keep_memory": True}, {"allocator": LIBRARY}]
 DEPLOYED = ("default", {"threads": 1, "channels_last": True, "keep_memory": True})

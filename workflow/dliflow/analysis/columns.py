@@ -82,7 +82,7 @@ FRAMEWORK = Column(
 )
 API = Column("api", TEXT, "", "`python` or `cpp`: in which language the framework was called", "never")
 VERSION = Column("framework_version", TEXT, "", "the version that ran, as the framework tells", "nothing ran")
-VARIANT = Column("variant", TEXT, "", "way of running the framework; `default` where there is only one", "never")
+VARIANT = Column("variant", TEXT, "", "way of running the framework; `default` is the usual one", "never")
 PRECISION = Column("precision", TEXT, "", "`fp32`, `fp16`, `bf16`, `int8`", "never")
 DEVICE = Column("device", TEXT, "", "`cpu`, `gpu`", "never")
 STATUS = Column(

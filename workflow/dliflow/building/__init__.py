@@ -8,8 +8,9 @@ nor by what converts it. To add one, add both files; nothing is registered. A fi
     environment's folder `site` (site-packages) when it is compiled, and the libraries when it runs. It may raise
     `errors.Skip` with the reason why this environment has no such program.
 
-`supports(precision: str) -> str | None` (optional)
-    None, or the reason why no program runs the framework's models of a precision. Asked when the workflow is planned.
+`supports(variant: str, precision: str) -> str | None` (optional)
+    None, or the reason why no program runs the framework's models in a variant and precision. Asked when the workflow
+    is planned.
 
 `REASON: str` (in place of both)
     Why the framework has no program, and what to do about it.
@@ -26,7 +27,7 @@ from typing import Optional
 from dliflow.configuration import family
 
 FOLDER = Path("workflow/cpp")
-SHARED = ("worker.cpp", "worker.h", "json.h", "series.h", "system.h")  # around each framework's own
+SHARED = ("worker.cpp", "worker.h")  # around each framework's own
 
 
 def names() -> list[str]:
@@ -39,8 +40,8 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"dliflow.building.{family(name)}")
 
 
-def lacking(name: str, precision: str) -> Optional[str]:
-    """Why a framework has no program in C++ for a precision; None where it has."""
+def lacking(name: str, variant: str, precision: str) -> Optional[str]:
+    """Why a framework has no program in C++ for a variant and precision; None where it has."""
     kind = family(name)
     if kind not in names():
         return (
@@ -48,7 +49,8 @@ def lacking(name: str, precision: str) -> Optional[str]:
             f"workflow/dliflow/building/{kind}.py"
         )
     module = load(name)
-    return getattr(module, "REASON", None) or (module.supports(precision) if hasattr(module, "supports") else None)
+    supports = getattr(module, "supports", lambda variant, precision: None)
+    return getattr(module, "REASON", None) or supports(variant, precision)
 
 
 def sources(name: str) -> list[str]:

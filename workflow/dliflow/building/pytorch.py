@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-PACKAGED = "int8"  # the precision whose models are packages of AOTInductor
+from dliflow.frameworks.pytorch import is_compiled
 
 
-def supports(precision):
+def supports(variant, precision):
     """What was compiled when it was converted; LibTorch can open no exported program."""
-    if precision == PACKAGED:
+    if is_compiled(variant, precision):
         return None
     return (
         f"in {precision} PyTorch runs an exported program eagerly, which its wheel can do in Python alone; in C++ it "
-        f"runs packages of AOTInductor, which are made for {PACKAGED} only"
+        "runs packages of AOTInductor: name variants: {pytorch: [default, compiled]}"
     )
 
 

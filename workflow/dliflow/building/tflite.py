@@ -5,8 +5,19 @@ from __future__ import annotations
 from importlib.metadata import distributions
 
 from dliflow.errors import Skip
+from dliflow.frameworks.tflite import COMPILED_MODEL
 
 RELEASE = "2.3"
+
+
+def supports(variant, precision):
+    """What the library has in C++; Python's `Interpreter` is another one."""
+    if variant == COMPILED_MODEL:
+        return None
+    return (
+        "LiteRT's wheel has CompiledModel alone in C++, another library than Python's Interpreter; it is the variant "
+        f"{COMPILED_MODEL} in both languages: name variants: {{tflite: [default, {COMPILED_MODEL}]}}"
+    )
 
 
 def compile_line(site):

@@ -14,6 +14,10 @@ model never imports anything from here. A file has these names:
     has the names `input` and `output` where the model's entry tells them. A session of it gives float32 scores, of two
     axes, of that output.
 
+`VARIANTS: dict[str, Callable]` (optional)
+    For a variant of the framework that runs files of its own what makes them, in place of `convert`. All others share
+    those of `convert`.
+
 `CONVERTER: dict[str, str]` (optional)
     For a precision, the framework in whose environment `convert` runs; default: its own. Of a framework in a version
     (`tflite@2.9.3`) it is that of the same version (`tensorflow@2.9.3`) where there is one.
@@ -28,6 +32,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Optional
 
 from dliflow.configuration import family
 from dliflow.errors import DliflowError
@@ -51,6 +56,20 @@ def load(name: str) -> ModuleType:
             f"{', '.join(names())}"
         )
     return importlib.import_module(f"dliflow.conversion.{module}")
+
+
+def mark(name: str, variant: str, digest: str) -> str:
+    """What stands in the path of a converted model for how it was made.
+
+    Args:
+        digest: of the environment in which it was.
+    """
+    return f"{variant}-{digest}" if variant in getattr(load(name), "VARIANTS", {}) else digest
+
+
+def variant(mark: str) -> Optional[str]:
+    """The variant that alone runs a model with this mark; None where others share it."""
+    return mark.rpartition("-")[0] or None
 
 
 @cache

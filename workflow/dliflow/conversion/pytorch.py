@@ -1,7 +1,8 @@
 """PyTorch's models: the program that was exported with the model, or one of the interchange graph.
 
-int8 models are compiled when they are converted (AOTInductor): run eagerly, the quantized program
-computes in float32, compiling takes a minute, and the machine that measures may have no C++ compiler.
+int8 models, and those of the variant `compiled`, are compiled when they are converted (AOTInductor): run eagerly, the
+quantized program computes in float32; compiling takes a minute, and the machine that measures may have no C++ compiler.
+One package serves all batch sizes, Python and C++.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from pathlib import Path
 
 from dliflow.conversion.graphs import pytorch_graph
 from dliflow.errors import Skip
-from dliflow.frameworks.pytorch import MODEL
+from dliflow.frameworks.pytorch import COMPILED, MODEL
 from dliflow.interchange import graph
 
+EXPORTED = "model.pt2"  # among the interchange files of models that come from PyTorch
 # Code that every x86-64 CPU with AVX2 can run, whatever CPU converted it: oneDNN, which does the convolutions
 # and products, chooses its instructions when it runs. The number of threads is chosen then as well.
 COMPILER = {
-    "freezing": True,  # pack the int8 weights
+    "freezing": True,  # pack the weights
     "cpp.march": "x86-64-v3",
     "cpp.simdlen": 256,
     "cpp.dynamic_threads": True,
@@ -30,24 +32,32 @@ def convert(source, out, precision, calibration):
     """Take the program that was exported with the model, or make one of the graph; int8 is quantized and compiled."""
     import torch
 
-    exported = source / "model.pt2"
-    if precision != "int8" and exported.exists():
-        shutil.copyfile(exported, out / MODEL)
-        return
-    if exported.exists():
-        program = torch.export.load(exported)
-    else:
-        program = pytorch_graph.program(graph.read(source / "model.onnx", "pytorch"))
+    exported = source / EXPORTED
     if precision == "int8":
-        _compile(_quantize(program, calibration), out / MODEL)
+        _compile(_quantize(_program(source), calibration), out / MODEL)
+    elif exported.exists():
+        shutil.copyfile(exported, out / MODEL)
     else:
-        torch.export.save(program, out / MODEL)
+        torch.export.save(_program(source), out / MODEL)
+
+
+def compiled(source, out, precision, calibration):
+    """The same program, compiled."""
+    _compile(_program(source), out / MODEL)
+
+
+def _program(source: Path):
+    """The program that was exported with the model, or one of the graph, for any batch size."""
+    import torch
+
+    exported = source / EXPORTED
+    if exported.exists():
+        return torch.export.load(exported)
+    return pytorch_graph.program(graph.read(source / "model.onnx", "pytorch"))
 
 
 def _quantize(program, calibration):
     """Post-training quantization (pt2e) of what oneDNN computes in int8, for any batch size."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        raise Skip(f"the int8 model is made for x86-64 CPUs, and this one is {platform.machine()}")
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
@@ -94,6 +104,13 @@ def _name_sources(module):
 
 
 def _compile(program, package: Path):
+    """Make a package of a program.
+
+    Raises:
+        Skip: without a C++ compiler, or on a CPU that has no such code.
+    """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        raise Skip(f"compiled models are made for x86-64 CPUs, and this one is {platform.machine()}")
     import torch
     from torch._inductor import aoti_compile_and_package
     from torch._inductor.cpp_builder import get_cpp_compiler
@@ -103,6 +120,9 @@ def _compile(program, package: Path):
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:
-        raise Skip("int8 needs a C++ compiler (g++) where it is converted; none was found") from None
+        raise Skip("compiling needs a C++ compiler (g++) where models are converted; none was found") from None
     with fresh_cache(), torch.no_grad():
         aoti_compile_and_package(program, package_path=str(package), inductor_configs=COMPILER)
+
+
+VARIANTS = {COMPILED: compiled}

@@ -10,7 +10,10 @@ To add a framework, add `envs/<name>.yaml`, `conversion/<name>.py`, and `framewo
 nothing is registered. Names of the converted files are constants here (`MODEL = "model.onnx"`).
 
 `VARIANTS: tuple[str, ...]` (optional; default `("default",)`)
-    Ways of running the same converted model that deserve rows of their own.
+    Ways of running a model that deserve rows of their own, in every study.
+
+`MORE_VARIANTS: dict[str, tuple[str, ...]]` (optional)
+    Further ways, for studies whose config names them in `variants`; for each the precisions that it has, on CPUs.
 
 `THREADS: Option`
     The number of compute threads: which ones are worth trying, and the line that sets it.
@@ -62,7 +65,7 @@ import importlib
 import itertools
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Optional, Protocol
@@ -164,9 +167,19 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"dliflow.frameworks.{family(name)}")
 
 
-def variants(name: str) -> tuple[str, ...]:
-    """The variants of a framework."""
-    return getattr(load(name), "VARIANTS", ("default",))
+def variants(name: str, named: Optional[Mapping[str, Iterable[str]]] = None) -> tuple[str, ...]:
+    """The variants of a framework that a study has.
+
+    Args:
+        named: the config's `variants`; None for those that every study has.
+    """
+    usual = getattr(load(name), "VARIANTS", ("default",))
+    return tuple((named or {}).get(name, (named or {}).get(family(name), usual)))
+
+
+def more_variants(name: str) -> dict[str, tuple[str, ...]]:
+    """The variants of a framework that a study has only where its config names them, and the precisions of each."""
+    return getattr(load(name), "MORE_VARIANTS", {})
 
 
 def concurrency(name: str) -> str:

@@ -1,12 +1,10 @@
 """PyTorch: the exported program, run by the eager kernels. It is also the reference runtime of torch models.
 
-int8 models were compiled when they were converted (AOTInductor).
+What is compiled was so when it was converted, by AOTInductor: int8 models, and those of the variant `compiled`.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 from dliflow.errors import Skip
@@ -15,6 +13,8 @@ from dliflow.frameworks.shared import allocator
 from dliflow.machine import facts
 
 MODEL = "model.pt2"
+COMPILED = "compiled"
+MORE_VARIANTS = {COMPILED: ("fp32",)}
 THREADS = Option(
     int,
     None,
@@ -24,15 +24,6 @@ THREADS = Option(
     code="torch.set_num_threads({value})",
 )
 OPTIONS = {
-    "compile": Option(
-        bool,
-        False,
-        "torch.compile, with frozen weights, when the model is first run: minutes, and a C++ compiler is needed",
-        tried=lambda machine: [True],
-        arithmetic=True,
-        another_way=True,
-        code='model = torch.compile(model, options={"freezing": True})',
-    ),
     "channels_last": Option(
         bool,
         False,
@@ -44,13 +35,18 @@ OPTIONS = {
     "keep_memory": allocator.KEEP_MEMORY,
     "allocator": allocator.ALLOCATOR,
 }
-TOGETHER = (("channels_last", "keep_memory", "allocator"),)  # compile alone: each time it costs minutes
+TOGETHER = (("channels_last", "keep_memory", "allocator"),)
 
 
 def valid(settings, processors, *, precision, variant, batch_size):
-    """int8 was compiled before; the C library's allocator is one that is kept from giving memory back."""
-    compiled = precision == "int8" and settings.keys() & {"compile", "channels_last"}
-    return not compiled and not {"keep_memory", "allocator"} <= settings.keys()
+    """What is compiled has its layout; the C library's allocator is one that is kept from giving memory back."""
+    laid_out = is_compiled(variant, precision) and "channels_last" in settings
+    return not laid_out and not {"keep_memory", "allocator"} <= settings.keys()
+
+
+def is_compiled(variant, precision):
+    """Whether a model is a package of AOTInductor."""
+    return variant == COMPILED or precision == "int8"
 
 
 def environment(threads, options):
@@ -112,9 +108,9 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     allocator.apply(options)
     if threads:
         torch.set_num_threads(threads)
-    if precision == "int8":
+    if is_compiled(variant, precision):
         if not torch.cpu.get_capabilities().get("avx2"):
-            raise Skip("this CPU has no AVX2 instructions, which the int8 kernels need")
+            raise Skip("this CPU has no AVX2 instructions, which the compiled kernels need")
         # torch._inductor.aoti_load_package does the same, after importing the compiler for several seconds.
         package = torch._C._aoti.AOTIModelPackageLoader(str(model / MODEL), "model", False, 1, -1)
         return PyTorch(lambda batch: package.run([batch])[0], torch.float32)
@@ -132,10 +128,6 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
         module = module.to(dtype)
     if options["channels_last"]:
         module = module.to(memory_format=torch.channels_last)
-    if options["compile"]:
-        if shutil.which(os.environ.get("CXX", "g++")) is None:
-            raise Skip("this machine has no C++ compiler (g++), which torch.compile needs")
-        module = torch.compile(module, options={"freezing": True})
     return PyTorch(module, dtype, place)
 
 

@@ -3,12 +3,16 @@ runtime in environments without LiteRT, which are those of older versions.
 
 fp16 keeps the weights in half precision; arithmetic is float32 on x86. int8 is full-integer post-training
 quantization; input and output stay float32, so the conversion at both ends is part of a request.
+
+The variant `compiled_model` is LiteRT's newer `CompiledModel`, another library than the `Interpreter` over the same
+kernels. It is what `workflow/cpp/tflite.cpp` calls.
 """
 
 from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
@@ -19,6 +23,8 @@ from dliflow.frameworks.shared import tflite_package
 
 MODEL = "model.tflite"
 LATEST = "experimental_default_delegate_latest_features"  # an argument of the interpreter
+COMPILED_MODEL = "compiled_model"
+MORE_VARIANTS = {COMPILED_MODEL: ("fp32", "fp16", "int8")}
 ENDS = "ends.json"  # beside a file that runs as it is: which of its inputs and outputs are meant
 THREADS = Option(
     int,
@@ -54,7 +60,9 @@ CONCURRENT = "sessions"  # an interpreter is of one thread
 
 
 def valid(settings, processors, *, precision, variant, batch_size):
-    """XNNPACK's features need it."""
+    """XNNPACK's features need it; a `CompiledModel` has no such choices."""
+    if variant == COMPILED_MODEL:
+        return settings.keys() <= {"threads"}
     return settings.get("xnnpack", True) or "latest_features" not in settings
 
 
@@ -112,9 +120,50 @@ class Quantized(Flat):
         return (super().predict(batch).astype(np.float32) - self.zero) * self.scale
 
 
+class CompiledModel:
+    """LiteRT's `CompiledModel` of one input and one output, with buffers of its own for both."""
+
+    def __init__(self, compiled, threads: int):
+        (self.input,), (self.output,) = compiled.create_input_buffers(0), compiled.create_output_buffers(0)
+        self.count = int(np.prod(self.output.get_tensor_details()["shape"]))
+        self.compiled = compiled
+        self.threads = threads
+
+    def predict(self, batch):
+        """Copy the batch in, run, copy the scores out."""
+        self.input.write(batch)
+        self.compiled.run_by_index(0, [self.input], [self.output])
+        return self.output.read(self.count, np.float32).reshape(len(batch), -1)
+
+
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
     """Open the model and give its input the batch size; XNNPACK is the runtime's default."""
-    options, package = take_options("tflite", options), tflite_package.runtime()
+    options = take_options("tflite", options)
+    if variant == COMPILED_MODEL:
+        return _compiled_model(model, batch_size, threads or 1, options)
+    return _interpreter(model, batch_size, threads, options)
+
+
+def _compiled_model(model: Path, batch_size: int, threads: int, options: dict) -> CompiledModel:
+    """Raises `Skip` for options of the interpreter, and where the package is older than this library."""
+    for name in options:
+        if options[name] != OPTIONS[name].default:
+            raise Skip(f"option '{name}': LiteRT's CompiledModel has no such setting")
+    try:
+        from ai_edge_litert import compiled_model as package
+    except ImportError:
+        raise Skip(f"TFLite {version()} has no CompiledModel in Python") from None
+    of_cpu = package.Options(cpu_options=package.CpuOptions(num_threads=threads))
+    compiled = package.CompiledModel.from_file(str(model / MODEL), options=of_cpu)
+    ((signature, ends),) = compiled.get_signature_list().items()
+    (name,) = ends["inputs"]
+    _, *image = compiled.get_input_tensor_details(signature)[name]["shape"]
+    compiled.resize_input_tensor(0, (batch_size, *image))
+    return CompiledModel(compiled, threads)
+
+
+def _interpreter(model: Path, batch_size: int, threads: Optional[int], options: dict) -> TfLite:
+    package = tflite_package.runtime()
     kernels = package.OpResolverType
     more = {LATEST: True} if options["latest_features"] else {}
     if more and LATEST not in inspect.signature(package.Interpreter).parameters:

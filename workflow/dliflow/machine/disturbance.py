@@ -55,12 +55,14 @@ def snapshot(helpers: Sequence[int] = ()) -> dict[str, Any]:
     """Counters of this process and of the machine, to be given to `between`.
 
     Args:
-        helpers: processes that work for this one, by their ids; their time is not that of others.
+        helpers: processes that work for this one, by their ids; their time, and that of what they have started, is not
+            that of others.
     """
+    working = [each for helper in helpers for each in (helper, *process.descendants(helper))]
     return {
         "own": process_counters(),
         # User and system, its own and of children that it has waited for.
-        "helpers_s": sum(sum(process.seconds(helper, 14, 15, 16, 17)) for helper in helpers),
+        "helpers_s": sum(sum(process.seconds(each, 14, 15, 16, 17)) for each in working),
         "processors": _processor_times(),
         "frequencies_mhz": frequencies_mhz(),
     }

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from dliflow.errors import DliflowError
 from dliflow.machine import cpulist, numa
@@ -88,15 +88,18 @@ def check(asked: dict[str, Any]) -> None:
         raise refused[0]
 
 
-def in_effect(asked: dict[str, Any]) -> dict[str, Any]:
-    """What was asked, and what is in effect now over all threads; to be called after the requests.
+def in_effect(asked: dict[str, Any], pid: Union[int, str] = "self") -> dict[str, Any]:
+    """What was asked, and what is in effect now over all threads of a process; to be called after the requests.
 
     `outside` lists processors that threads may run on though they are not among those asked for: a framework may pin
     its threads as it likes. `session_priority` is the nice value of the process's session, where the kernel groups by
     sessions. What the system does not tell is None.
+
+    Args:
+        pid: of the process, by default this one; of a child that has its priority, session and memory policy from here.
     """
     allowed: set[int] = set()
-    for thread in _threads():
+    for thread in _threads(pid):
         with contextlib.suppress(ProcessLookupError):
             allowed |= os.sched_getaffinity(thread)
     wanted = bound(asked)
@@ -110,8 +113,8 @@ def in_effect(asked: dict[str, Any]) -> dict[str, Any]:
     return {"asked": asked, "in_effect": effective}
 
 
-def _threads() -> list[int]:
-    return [int(path.name) for path in Path("/proc/self/task").iterdir()]
+def _threads(pid: Union[int, str] = "self") -> list[int]:
+    return [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
 
 
 def _enter(asked: dict[str, Any]) -> None:

@@ -23,10 +23,17 @@ def peak_rss_mib(pid: int | str = "self") -> float | None:
     return None
 
 
-def reset_peak() -> None:
+def reset_peak(pid: int | str = "self") -> None:
     """Let `peak_rss_mib` begin anew with what is resident now; nothing where the system does not allow it (proc(5))."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have; none where the system does not tell."""
+    texts = [system.read(str(path)) or "" for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    children = [int(child) for text in texts for child in text.split()]
+    return [each for child in children for each in (child, *descendants(child))]
 
 
 def seconds(process: int | str, *fields: int) -> list[float]:

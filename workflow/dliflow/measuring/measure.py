@@ -30,7 +30,7 @@ class Samples:
     """From the start of the first request to the end of the last, without the time that `until` took."""
 
 
-def _looks(first: int, requests: int) -> Iterator[int]:
+def pauses(first: int, requests: int) -> Iterator[int]:
     """The counts at which the loop pauses: a quarter more each time, so that looking costs little; the last is all."""
     count = first
     while count < requests:
@@ -60,7 +60,7 @@ def run(
     """
     durations = [0] * requests
     distinct = len(batches)
-    looks = [requests] if until is None else _looks(ask_from, requests)
+    looks = [requests] if until is None else pauses(ask_from, requests)
     count = wall_ns = 0
     stopped_by = "requests"
     collecting = gc.isenabled()

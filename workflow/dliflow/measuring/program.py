@@ -1,20 +1,19 @@
-"""Programs in C++ (`workflow/cpp`): each answers what a worker in Python answers, of the same files and settings.
+"""Programs in C++ (`workflow/cpp`) that open a model and make its requests, and what is asked of them.
 
-A worker checks the files, tells what only Python can, and *becomes* the program (execve(2)): processors, memory policy,
-priority, pipes and the descriptor of the inputs stay. Parity and accuracy ask a program as their child.
+A program is a child of the process that asks it: a worker, or the stage that looks at quality. Processors, memory
+policy and priority are inherited; inputs lie in memory that both see. All that is no request is done here, as it is for
+Python: bounds, the rule of the warm-up, the check of scores, what the system tells of a process.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -23,11 +22,18 @@ from dliflow.configuration import CPP
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json
 from dliflow.images import inputs
-from dliflow.machine import energy, facts, launch, process
-from dliflow.measuring import feed, session, workers
+from dliflow.machine import facts
+from dliflow.measuring import feed, measure, session, workers
 
 NAME = "worker"  # of the program's file
-WITHOUT_WARM_UP = {"requests": 0, "limit_s": 0}
+ENDLESS = 1 << 62  # ns
+COUNTERS = {  # what it tells of itself, as `disturbance.process_counters` does, and how many of it are one
+    "wall_s": 1e9,
+    "own_cpu_s": 1e9,
+    "involuntary_switches": 1,
+    "major_faults": 1,
+    "minor_faults": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,13 @@ class Program:
         """The part of a record's identity that is the same for all batch sizes."""
         return {**self.description.identity, "framework_version": self.version}
 
-    def command(self, ready: dict[str, Any], taken: Any, descriptor: int, **more: Any) -> list[str]:
+    def command(self, taken: np.memmap, descriptor: int, output: int) -> list[str]:
         """The words that it is started with, its own name first; `Settings` of `worker.h` tells of them.
 
         Args:
-            ready: what it is to tell when it is ready.
-            taken: the inputs, a numpy.memmap of float32 (images, *input shape), as `feed.mapped` gives them.
+            taken: the inputs, float32 (images, *input shape), as `feed.mapped` gives them.
             descriptor: of the inputs, which it inherits.
+            output: of a file for scores, likewise.
         """
         of, configuration = self.description, self.description.configuration
         if taken.dtype != np.float32:
@@ -61,18 +67,14 @@ class Program:
             "precision": configuration.precision,
             "scores": of.scores,
             "inputs": descriptor,
+            "output": output,
             "offset": taken.offset,
             "images": len(taken),
             "shape": ",".join(map(str, taken.shape[1:])),
             "cores": facts.physical_cores(),
-            "cache": facts.last_level_cache_bytes(),
-            "energy": ":".join(energy.read()),
-            "ready": json.dumps(ready)[:-1],  # to which it adds how long it took to start
-            "began": time.perf_counter_ns(),
             **{key if key == "threads" else f"option.{key}": written(value) for key, value in chosen.items()},
-            **more,
         }
-        return [NAME, *(f"{key}={value}" for key, value in words.items() if value is not None)]
+        return [NAME, *(f"{key}={value}" for key, value in words.items())]
 
 
 def written(value: Any) -> str:
@@ -101,37 +103,118 @@ def checked(description: session.Description) -> Program:
     return Program(description, payload(description.built) / NAME, manifest["version"], model)
 
 
-def become(
-    description: session.Description, descriptor: int, distinct: Optional[int], asked: dict[str, Any], answers: int
-) -> NoReturn:
-    """Be the program from now on, in place of this worker.
+class Running:
+    """A program that runs, in place of a framework that is imported (`session.Imported`)."""
 
-    Args:
-        descriptor: of the inputs.
-        distinct: how many distinct batches at most; None for all.
-        asked: the config's `launch`, which is in effect.
-        answers: descriptor that it writes its answers to.
+    def __init__(self, program: Program, taken: np.memmap, descriptor: int):
+        """Start it; arguments as of `Program.command`."""
+        self.identity, self.model_bytes = program.identity, program.model.size
+        self._taken, self._scores = taken, program.description.scores
+        self._output = os.memfd_create("dliflow-scores", 0)
+        command = program.command(taken, descriptor, self._output)
+        began = time.perf_counter_ns()
+        self._worker = workers.Worker(NAME, command, [descriptor, self._output], program.file)
+        self.pid = self._worker.process.pid
+        with _anonymous():
+            self.import_ms = (self._worker.ready()["ready_ns"] - began) / 1e6
 
-    Raises:
-        Skip, DliflowError: as of `checked`.
-    """
-    program = checked(description)
-    ready = {"identity": program.identity, "model_bytes": program.model.size, **session.software()}
-    known = launch.in_effect(asked)
-    of_threads = {key: known["in_effect"].pop(key) for key in ("cpus", "outside")}  # a framework may move its threads
-    bound = launch.bound(asked)
-    os.set_inheritable(answers, True)
-    words = program.command(
-        ready,
-        feed.mapped(descriptor),
-        descriptor,
-        distinct=distinct,
-        answers=answers,
-        bound=",".join(map(str, sorted(bound or ()))),
-        launch=json.dumps(known)[: -len("}}")],  # to which it adds these
-    )
-    print(f"becomes {program.file}, on processors {of_threads['cpus']}", flush=True)
-    os.execv(program.file, words)
+    def awake(self) -> contextlib.AbstractContextManager[None]:
+        """Let it run inside; it is stopped outside."""
+        return self._worker.awake()
+
+    def counters(self) -> dict[str, float]:
+        """Those of its process."""
+        return {name: value / unit for (name, unit), value in zip(COUNTERS.items(), self.ask("counters")["counters"])}
+
+    def open(self, batch_size: int) -> session.Opened:
+        """Load the converted model for one batch size.
+
+        Raises:
+            Skip: when this machine, or the program, cannot run it.
+        """
+        answer = self.ask("open", batch_size)
+        in_effect = {"threads_in_effect": answer["threads"], "batch_size": batch_size}
+        return Opened(self, {**self.identity, **in_effect}, answer["load_ns"] / 1e6)
+
+    def ask(self, call: str, *numbers: int) -> dict[str, Any]:
+        """What it answers, awake.
+
+        Raises:
+            Skip: when it cannot do it here.
+            DliflowError: when it breaks, or tells of an error.
+        """
+        with _anonymous():
+            answer = self._worker.exchange([call, *numbers])
+        if "skip" in answer:
+            raise Skip(answer["skip"])
+        return answer
+
+    def place(self, batch: np.ndarray) -> int:
+        """Which one of the inputs' batches this is; of few images there is one, which is filled with them."""
+        if len(self._taken) < len(batch):
+            return 0
+        return (batch.ctypes.data - self._taken.ctypes.data) // batch.nbytes
+
+    def scores(self, batch: np.ndarray) -> np.ndarray:
+        """What a request gives, float32 (batch, scores)."""
+        count = self.ask("scores", self.place(batch))["count"]
+        if count != len(batch) * self._scores:
+            raise DliflowError(f"there are {count} scores; expected {len(batch)} x {self._scores}")
+        return np.frombuffer(os.pread(self._output, 4 * count, 0), np.float32).reshape(len(batch), -1)
+
+    def kill(self) -> None:
+        """End it."""
+        self._worker.kill()
+        os.close(self._output)
+
+
+@contextlib.contextmanager
+def _anonymous() -> Iterator[None]:
+    """Tell how a program ended without its name, which is that of all programs."""
+    try:
+        yield
+    except workers.WorkerEnded as ended:
+        raise DliflowError(ended.reason) from None
+
+
+class Opened(session.Opened):
+    """A model that is open in a program."""
+
+    def __init__(self, running: Running, identity: dict[str, Any], load_ms: float):
+        super().__init__(running.scores, identity, load_ms, running.pid)
+        self._running = running
+
+    def run(
+        self,
+        batches: Sequence[np.ndarray],
+        *,
+        requests: int,
+        limit_s: Optional[float],
+        until: Optional[measure.Until] = None,
+        ask_from: int = 1,
+    ) -> measure.Samples:
+        """As `measure.run`; the program makes all requests from one look to the next by itself."""
+        durations: list[int] = []
+        first, wall_ns, stopped_by = self._running.place(batches[0]), 0, "requests"
+        limit_ns = ENDLESS if limit_s is None else int(limit_s * 1e9)
+        for look in [requests] if until is None else measure.pauses(ask_from, requests):
+            more = (first + len(durations), len(batches), look - len(durations), limit_ns - wall_ns)
+            answer = self._running.ask("run", *more)
+            durations += answer["latency_ns"]
+            wall_ns += answer["wall_ns"]
+            if len(durations) == requests:
+                break
+            if wall_ns > limit_ns:
+                stopped_by = "time"
+                break
+            if until is not None and until(durations):
+                stopped_by = "until"
+                break
+        return measure.Samples(durations, stopped_by, wall_ns)
+
+    def close(self) -> None:
+        """Let the program give its memory back."""
+        self._running.ask("close")
 
 
 @contextlib.contextmanager
@@ -142,8 +225,7 @@ def opened(description: session.Description, batch_size: int, entry: dict[str, A
         entry: the model's `input` entry.
 
     Raises:
-        Skip, DliflowError: as of `session.open_model` or `checked`.
-        WorkerEnded: when a program breaks.
+        Skip, DliflowError: as of `session.open_model`, or `checked` and `Running.ask`.
     """
     if description.configuration.api != CPP:
         yield session.open_model(description, batch_size)
@@ -152,21 +234,15 @@ def opened(description: session.Description, batch_size: int, entry: dict[str, A
     empty = np.zeros((batch_size, *inputs.shape(entry)), inputs.dtype(entry))
     with feed.shared(empty) as descriptor:
         batch = np.load(f"/proc/self/fd/{descriptor}", mmap_mode="r+")
-        command = program.command({}, batch, descriptor)
-        child = workers.Worker(program.file.name, command, [descriptor], program.file)
+        running = Running(program, batch, descriptor)
         try:
-            child.ready()
-            answer = child.ask({"open": {"batch_size": batch_size, "warm_up": WITHOUT_WARM_UP}})
-            if "skip" in answer:
-                raise Skip(answer["skip"])
+            with running.awake():
+                in_program = running.open(batch_size)
 
-            def predict(images: np.ndarray) -> np.ndarray:
-                batch[:] = images
-                return np.array(child.ask({"scores": {"images": batch_size}})["scores"], np.float32)
+                def predict(images: np.ndarray) -> np.ndarray:
+                    batch[:] = images
+                    return running.scores(batch)
 
-            in_effect = {"threads_in_effect": answer["threads_in_effect"], "batch_size": batch_size}
-            identity = {**program.identity, **in_effect}
-            peak = partial(process.peak_rss_mib, child.process.pid)
-            yield session.Opened(predict, identity, answer["load_ms"], peak)
+                yield session.Opened(predict, in_program.identity, in_program.load_ms, running.pid)
         finally:
-            child.kill()
+            running.kill()

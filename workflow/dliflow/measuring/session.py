@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -19,8 +20,8 @@ from dliflow import frameworks, integrity
 from dliflow.configuration import CPP, PYTHON, Configuration
 from dliflow.errors import Skip
 from dliflow.files import payload, read_json, write_json
-from dliflow.machine import facts, process, variables
-from dliflow.measuring import metrics
+from dliflow.machine import disturbance, facts, process, variables
+from dliflow.measuring import measure, metrics
 
 SCHEMA_VERSION = 2
 
@@ -90,6 +91,13 @@ class Imported:
         """The part of a record's identity that is the same for all batch sizes."""
         return {**self.description.identity, "framework_version": self.version}
 
+    pid = "self"
+    """The process that runs it."""
+    counters = staticmethod(disturbance.process_counters)
+    """Those of this process."""
+    awake = staticmethod(contextlib.nullcontext)
+    """In what requests are made: nothing, since they are made here."""
+
     def open(self, batch_size: int) -> Opened:
         """Load the converted model for one batch size.
 
@@ -132,8 +140,23 @@ class Opened:
     predict: Any
     identity: dict[str, Any]
     load_ms: float
-    peak_rss_mib: Callable[[], Optional[float]] = process.peak_rss_mib
-    """Of the process that runs it."""
+    pid: Union[int, str] = "self"
+    """The process that runs it."""
+
+    def run(
+        self,
+        batches: Sequence[np.ndarray],
+        *,
+        requests: int,
+        limit_s: Optional[float],
+        until: Optional[measure.Until] = None,
+        ask_from: int = 1,
+    ) -> measure.Samples:
+        """Timed requests; arguments as of `measure.run`."""
+        return measure.run(self.predict, batches, requests=requests, limit_s=limit_s, until=until, ask_from=ask_from)
+
+    def close(self) -> None:
+        """Give back what does not go when this is forgotten: here nothing."""
 
 
 def set_variables(description: Description) -> None:

@@ -42,7 +42,7 @@ class WorkerEnded(DliflowError):
 
 
 class Worker:
-    """One process. It is stopped except inside `ask`, so that no spinning thread of it disturbs the others."""
+    """One process. Outside `ask` and `awake` it is stopped, so that no spinning thread of it disturbs the others."""
 
     def __init__(
         self, name: str, command: Sequence[str], inherited: Sequence[int] = (), executable: Optional[Path] = None
@@ -85,6 +85,21 @@ class Worker:
             WorkerEnded: when it ended instead, told of an error or of something else, or took too long.
         """
         self.process.send_signal(signal.SIGCONT)
+        answer = self.exchange(request, limit_s)
+        self._stop()
+        return answer
+
+    @contextlib.contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let it run for several questions (`exchange`) without a stop between them."""
+        self.process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._stop()
+
+    def exchange(self, request: Any, limit_s: Optional[float] = None) -> dict[str, Any]:
+        """What it answers, while it is awake; errors and arguments as of `ask`."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # that it ended is told below
             self.process.stdin.write(json.dumps(request).encode() + b"\n")

@@ -1,7 +1,7 @@
 """PyTorch's own profiler: the operators of the exported program, and the kernel inside each.
 
-What was compiled (INT8) calls oneDNN's kernels without the profiler seeing it; oneDNN's own report (its verbose mode)
-tells of these. What the compiler made itself, nothing tells of.
+What is compiled (INT8, and the variant `compiled`) calls oneDNN's kernels without the profiler seeing it; oneDNN's own
+report (its verbose mode) tells of these. What the compiler made itself, nothing tells of.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from dliflow.frameworks import pytorch as framework
 from dliflow.profiling import Operator, Request
 
-PROFILER = "torch.profiler, and for INT8 oneDNN's verbose mode"
+PROFILER = "torch.profiler, and for what is compiled oneDNN's verbose mode"
 REQUEST = "dliflow request"  # what the profile calls all that belongs to one
 EIGHT_BITS = ("src:s8:", "src:u8:")
 
@@ -58,10 +58,10 @@ class Compiled(Profiled):
         return scores
 
 
-def profile(model: Path, *, precision, **asked):
+def profile(model: Path, *, precision, variant, **asked):
     """The loaded program itself."""
-    session = framework.load(model, precision=precision, **asked)
-    return Compiled(session) if precision == "int8" else Profiled(session)
+    session = framework.load(model, precision=precision, variant=variant, **asked)
+    return Compiled(session) if framework.is_compiled(variant, precision) else Profiled(session)
 
 
 def parsed(events: Iterable[Any]) -> Request:

@@ -168,7 +168,7 @@ def profile(model: Path, *, options, **asked):
         raise Skip("LiteRT's profiler is asked for converted models only, not for files that run as they are")
     if take_options("tflite", options) != take_options("tflite", {}):
         raise Skip("LiteRT's profiler is asked with the default options only")
-    loaded = framework.load(model, options=options, **asked)
+    loaded = framework.load(model, options=options, **{**asked, "variant": "default"})  # it gives shapes and threads
     interpreter, threads = loaded.interpreter, loaded.threads
     taken, given = (
         end()[0]["shape"].tolist() for end in (interpreter.get_input_details, interpreter.get_output_details)

@@ -15,7 +15,7 @@ from dliflow import progress
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import digest, payload, read_json, replacing, sha256
 from dliflow.images import dataset, inputs
-from dliflow.machine import facts
+from dliflow.machine import facts, process
 from dliflow.measuring import feed, metrics, program, session
 from dliflow.records.journal import Journal
 from dliflow.study import source_code
@@ -185,6 +185,6 @@ def write(
             **_right(classes, None if args.unlabelled else np.array([row["label"] for row in rows])),
             "predictions": table.name,
             "predictions_sha256": sha256(table),
-            "peak_rss_mib": opened.peak_rss_mib(),
+            "peak_rss_mib": process.peak_rss_mib(opened.pid),
         },
     )

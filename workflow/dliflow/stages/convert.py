@@ -16,6 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--framework", required=True)
     parser.add_argument("--precision", required=True)
+    parser.add_argument("--variant", help="of the framework, which runs files of its own; when absent all others")
     taken = parser.add_mutually_exclusive_group(required=True)
     taken.add_argument("--source", type=Path, help="manifest of the interchange files")
     taken.add_argument("--adopt", type=Path, help="a model's file that runs as it is")
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> None:
             if args.adopt is None:
                 again = f"delete {args.source} to export the model again"
                 integrity.verify(payload(args.source), read_json(args.source)["files"], again)
-                converter.convert(payload(args.source), folder, args.precision, calibration)
+                convert = converter.VARIANTS[args.variant] if args.variant else converter.convert
+                convert(payload(args.source), folder, args.precision, calibration)
             elif hasattr(converter, "adopt"):
                 integrity.verify_fetched(args.adopt, args.fetched)
                 converter.adopt(args.adopt, folder, args.ends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def profiled(imported: session.Imported, profiler: Any, args: argparse.Namespace
     batches = feed.batches(feed.images(args), args.batch_size, args.distinct)
     for one in (plain, watched):
         metrics.check_scores(one.predict(batches[0]), args.batch_size, args.scores)
-        warmup.warm_up(one.predict, batches, args.warmup_requests, args.warmup_limit)
+        warmup.warm_up(partial(measure.run, one.predict), batches, args.warmup_requests, args.warmup_limit)
     latency_ns = []
     for _ in range(args.rounds):
         burst = measure.run(plain.predict, batches, requests=args.burst_requests, limit_s=args.burst_limit)

@@ -4,7 +4,7 @@ Requests, each with an answer: `open` a batch size (and `warm_up`); `scores` of 
 of `measure.run`; `close`, which tells what only this process knows: its memory, its page faults and switches, where its
 threads could run.
 
-With the API `cpp` it becomes the framework's program in C++, which answers the same.
+With the API `cpp` the framework's program in C++ makes the requests, and this process waits for it meanwhile.
 
 With `--mode` several requests are in flight at a time, so many as `open` tells (`in_flight`). Processes, one for each
 of them, are workers of this worker.
@@ -20,14 +20,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
 from dliflow.configuration import CPP
 from dliflow.errors import Skip
-from dliflow.machine import disturbance, energy, facts, launch, process
-from dliflow.measuring import feed, load, measure, metrics, program, session, warmup, workers
+from dliflow.machine import energy, facts, launch, process
+from dliflow.measuring import feed, load, metrics, program, session, warmup, workers
 
 START_NS = 5_000_000  # from telling processes to begin a burst until they do, all at the same time
 
@@ -48,21 +48,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 class Held:
     """The configuration of this process, and the session that is open."""
 
-    def __init__(self, imported: session.Imported, ready: np.ndarray, args: argparse.Namespace):
+    def __init__(self, imported: Union[session.Imported, program.Running], ready: np.memmap, args: argparse.Namespace):
         self.imported, self.ready, self.args = imported, ready, args
         self.opened: Optional[session.Opened] = None
 
     def open(self, batch_size: int, warm_up: dict[str, Any]) -> dict[str, Any]:
         """Load, one request, warm-up: three different figures."""
         batches = feed.batches(self.ready, batch_size, self.args.distinct)
-        process.reset_peak()
+        process.reset_peak(self.imported.pid)
         try:
             self.opened = self.imported.open(batch_size)
-            first = measure.run(self.opened.predict, batches, requests=1, limit_s=None)
+            first = self.opened.run(batches, requests=1, limit_s=None)
         except Skip as skip:
             return {"skip": str(skip)}
         metrics.check_scores(self.opened.predict(batches[0]), batch_size, self.args.scores)
-        warming, stopped_by = warmup.warm_up(self.opened.predict, batches, **warm_up)
+        warming, stopped_by = warmup.warm_up(self.opened.run, batches, **warm_up)
         self._keep(batches)
         return {
             "batch_size": batch_size,
@@ -79,7 +79,7 @@ class Held:
         gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
         self.batches = batches
         self.turns = itertools.cycle(range(len(batches)))
-        self.counters = dict.fromkeys(disturbance.process_counters(), 0.0)
+        self.counters = dict.fromkeys(self.imported.counters(), 0.0)
 
     def scores(self, images: int) -> dict[str, Any]:
         """What the first so many images give, or fewer where there are fewer: a list for each, of whole batches."""
@@ -95,25 +95,28 @@ class Held:
         session.checked_predict(self.opened, self.batches[first - 1], self.args.scores)
         with self._counted():
             before = energy.read()
-            samples = measure.run(self.opened.predict, self.batches[first:] + self.batches[:first], **bounds)
+            samples = self.opened.run(self.batches[first:] + self.batches[:first], **bounds)
             energy_uj = energy.between(before, energy.read())
         return {"latency_ns": samples.latency_ns, "energy_uj": energy_uj}
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
         """Count what happens to this process inside."""
-        before = disturbance.process_counters()
+        before = self.imported.counters()
         yield
-        for counter, value in disturbance.process_counters().items():
+        for counter, value in self.imported.counters().items():
             self.counters[counter] += value - before[counter]
 
     def close(self) -> dict[str, Any]:
         """Give the session's memory back, and tell what happened."""
         closing = {
-            "peak_rss_mib": process.peak_rss_mib(),
+            "peak_rss_mib": process.peak_rss_mib(self.imported.pid),
             "counters": self.counters,
-            "launch": launch.in_effect(self.args.launch),  # inherited; the framework may have moved its threads since
+            # Inherited; the framework may have moved its threads since.
+            "launch": launch.in_effect(self.args.launch, self.imported.pid),
         }
+        if self.opened is not None:
+            self.opened.close()
         self.opened = None
         gc.unfreeze()
         gc.collect()
@@ -127,6 +130,7 @@ class Loaded(Held):
         """Load, the first requests of all lanes together, warm-up under load."""
         batches = feed.batches(self.ready, batch_size, self.args.distinct)
         process.reset_peak()
+        assert isinstance(self.imported, session.Imported)
         try:
             self.loaded = load.opened(self.imported, self.args.mode, batch_size, in_flight)
             begun = time.perf_counter()
@@ -247,12 +251,15 @@ def run(args: argparse.Namespace) -> None:
 
     def start() -> tuple[dict[str, Any], workers.Answer]:
         try:
+            taken = feed.mapped(args.inputs)
+            imported: Union[session.Imported, program.Running]
             if description.configuration.api == CPP:
-                program.become(description, args.inputs, args.distinct, args.launch, stream.fileno())
-            imported = session.import_model(description)
+                imported = program.Running(program.checked(description), taken, args.inputs)
+            else:
+                imported = session.import_model(description)
         except Skip as skip:
             return {"skip": str(skip)}, lambda request: {}
-        held = KINDS.get(args.mode, Loaded)(imported, feed.mapped(args.inputs), args)
+        held = KINDS.get(args.mode, Loaded)(imported, taken, args)
         calls: dict[str, Callable[..., dict[str, Any]]] = {
             "open": held.open,
             "scores": held.scores,
@@ -262,7 +269,8 @@ def run(args: argparse.Namespace) -> None:
 
         def answer(request: dict[str, Any]) -> dict[str, Any]:
             ((call, values),) = request.items()
-            return calls[call](**values)
+            with imported.awake():
+                return calls[call](**values)
 
         figures = {"import_ms": imported.import_ms, "model_bytes": imported.model_bytes}
         return {"identity": imported.identity, **figures, **session.software()}, answer

@@ -220,6 +220,7 @@ def _misfits(config: dict[str, Any], checkout: Path) -> Iterator[str]:
             yield f"{key}: {unknown}"
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
+    yield from _misfit_variants(config, checkout)
     goal, sizes = config["goal"], config["latency"]["batch_sizes"]
     if goal["loss"] is not None and goal["disagreement"] is not None:
         yield "goal.disagreement: goal.loss is set, too, and one of them bounds quality; set the other one to null"
@@ -238,6 +239,19 @@ def _misfits(config: dict[str, Any], checkout: Path) -> Iterator[str]:
     if config["agreement"]["dataset"] == config["dataset"]:
         yield f"agreement.dataset: '{config['dataset']}' is the study's dataset; name one of other images, or null"
     yield from _misfit_profiles(config)
+
+
+def _misfit_variants(config: dict[str, Any], checkout: Path) -> Iterator[str]:
+    """Entries of `variants` that name no framework, or what it does not have."""
+    for name, chosen in config["variants"].items():
+        unknown = _unknown_framework(name, checkout)
+        if unknown:
+            yield f"variants: {unknown}"
+            continue
+        known_ones = [*frameworks.variants(name), *frameworks.more_variants(name)]
+        for index, variant in enumerate(chosen):
+            if variant not in known_ones:
+                yield f"variants.{name}[{index}]: '{variant}' is unknown{suggestion(variant, known_ones)}"
 
 
 def _unknown_framework(name: str, checkout: Path) -> Optional[str]:
@@ -262,7 +276,7 @@ def _misfit_profiles(config: dict[str, Any]) -> Iterator[str]:
     for index, entry in enumerate(config["profile"]):
         of_study = {"framework": config["frameworks"], "precision": config["precisions"], "device": config["devices"]}
         known_one = frameworks.family(entry["framework"]) in frameworks.names()
-        variants = frameworks.variants(entry["framework"]) if known_one else ()
+        variants = frameworks.variants(entry["framework"], config["variants"]) if known_one else ()
         for key, names in {**of_study, "model": models, "variant": variants}.items():
             if entry[key] not in (None, *names):
                 yield f"profile[{index}].{key}: '{entry[key]}' is not of this study{suggestion(entry[key], names)}"

@@ -115,8 +115,12 @@ def reference(study: Study, model: str) -> str:
     return text(**_source(study, model), array=study.array(model), images=evaluation, count=count)
 
 
-def convert(study: Study, model: str, framework: str, precision: str) -> str:
-    """Of `convert`."""
+def convert(study: Study, model: str, framework: str, precision: str, variant: Optional[str] = None) -> str:
+    """Of `convert`.
+
+    Args:
+        variant: of the framework, where it runs files of its own.
+    """
     origin: dict[str, Any]
     if study.as_it_is(model):
         source = study.models[model]["source"]
@@ -128,7 +132,7 @@ def convert(study: Study, model: str, framework: str, precision: str) -> str:
     if study.calibrated(model, precision):
         calibration = {"calibration": study.calibration_array(model), "calibration_set": study.config["calibration"]}
         calibration["input"] = _taken(study, model)
-    return text(framework=framework, precision=precision, **origin, **calibration)
+    return text(framework=framework, precision=precision, variant=variant, **origin, **calibration)
 
 
 def build(framework: str) -> str:

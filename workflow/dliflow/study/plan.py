@@ -24,7 +24,7 @@ CANDIDATE = ("framework", "api", "variant", "precision", "parameters")
 ANCHOR = "anchor"  # the name of its environment
 # Of those in which it runs on a GPU, by what stands behind the `@` of the frameworks that run there.
 ANCHORS_ON_GPU = {"cuda": "anchor@cuda"}
-DIGESTS = ("environment", "converter")  # of the environments that run and convert it; they stand in paths only
+DIGESTS = ("environment", "converter")  # of the environments that run and convert it (`conversion.mark`); in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
 MEASURING = ("sweep", "throughput", "tune", "compare", "profile")  # what is measured, alone on the machine
@@ -52,7 +52,7 @@ def deciding(
         machines: for each node what `nodes.deciding` tells.
         unmakeable: for each framework whose environment this machine cannot have the reason.
     """
-    keys = ("models", "dataset", "frameworks", "apis", "precisions", "devices", "nodes")
+    keys = ("models", "dataset", "frameworks", "apis", "variants", "precisions", "devices", "nodes")
     latency = {key: config["latency"][key] for key in ("batch_sizes", "groups")}
     throughput = {key: config["throughput"][key] for key in ("in_flight", "batch_sizes", "groups", "p99_ms")}
     return {
@@ -104,15 +104,27 @@ def _unmakeable(config: dict[str, Any], framework: str, precision: str) -> Optio
     return next((config["unmakeable"][name] for name in needed if name in config.get("unmakeable", {})), None)
 
 
-def unbuilt(model: dict[str, Any], framework: str, api: str, precision: str, device: str) -> Optional[str]:
-    """Why a model has no program in C++ that runs it; None where it has, and for Python."""
-    if api == PYTHON:
+def _unvaried(model: dict[str, Any], row: dict[str, Any]) -> Optional[str]:
+    """Why a framework's variant does not run a model; None where it does."""
+    precisions = frameworks.more_variants(row["framework"]).get(row["variant"])
+    if precisions is None:
         return None
-    if device != "cpu":
+    if row["precision"] not in precisions or row["device"] != "cpu":
+        return f"the variant {row['variant']} of {row['framework']} is there for {', '.join(precisions)} on CPUs"
+    if model["precision"] is not None:
+        return f"the variant {row['variant']} runs converted models; this model's file runs as it is"
+    return None
+
+
+def unbuilt(model: dict[str, Any], row: dict[str, Any]) -> Optional[str]:
+    """Why a model has no program in C++ that runs it; None where it has, and for Python."""
+    if row["api"] == PYTHON:
+        return None
+    if row["device"] != "cpu":
         return "programs in C++ run on CPUs only"
     if model["precision"] is not None:
         return "programs in C++ run converted models, whose inputs are float32; this model's file runs as it is"
-    return building.lacking(framework, precision)
+    return building.lacking(row["framework"], row["variant"], row["precision"])
 
 
 def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -123,11 +135,10 @@ def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) ->
             for api, precision, device in points:
                 reason = elsewhere(models[model], framework, precision)
                 reason = reason or frameworks.load(framework).supports(precision, device)
-                reason = reason or unbuilt(models[model], framework, api, precision, device)
-                reason = reason or _unmakeable(config, framework, precision)
-                for variant in frameworks.variants(framework):
-                    values = (model, framework, api, variant, precision, device)
-                    yield {**dict(zip(IDENTITY, values)), "reason": reason}
+                for variant in frameworks.variants(framework, config.get("variants")):
+                    row = dict(zip(IDENTITY, (model, framework, api, variant, precision, device)))
+                    lacking = reason or _unvaried(models[model], row) or unbuilt(models[model], row)
+                    yield {**row, "reason": lacking or _unmakeable(config, framework, precision)}
 
 
 def build(
@@ -155,7 +166,8 @@ def build(
         model, framework = models[configuration["model"]], configuration["framework"]
         as_it_is = model["precision"] is not None
         converter = framework if as_it_is else conversion.converter(framework, configuration["precision"])
-        row = {**configuration, "environment": digest(framework), "converter": digest(converter)}
+        mark = conversion.mark(framework, configuration["variant"], digest(converter))
+        row = {**configuration, "environment": digest(framework), "converter": mark}
         converted = _converted(config, model, row, environment, converter)
         for stage, answered in _quality(config, model, row, converted, environment):
             plan[stage].append(answered)

@@ -11,7 +11,7 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from dliflow import conversion, sources
 from dliflow.configuration import CPP, family
 from dliflow.fetching import uv
+from dliflow.frameworks import pytorch
 from dliflow.study import config, environments, known, paths
 
 ROOM_GB = 4  # of all environments together
@@ -137,9 +138,16 @@ def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
     return missing
 
 
-def for_frameworks(chosen: Iterable[str], precisions: Iterable[str]) -> list[str]:
-    """Parts of the system that packages of frameworks rely on and do not bring."""
+def for_frameworks(
+    chosen: Iterable[str], precisions: Iterable[str], variants: Optional[Mapping[str, Iterable[str]]] = None
+) -> list[str]:
+    """Parts of the system that packages of frameworks rely on and do not bring.
+
+    Args:
+        variants: those that the config names, by framework.
+    """
     missing, families = [], {family(name) for name in chosen}
+    compiled = any(pytorch.COMPILED in named for name, named in (variants or {}).items() if family(name) == "pytorch")
     if "mxnet" in families:
         try:
             ctypes.CDLL("libgomp.so.1")
@@ -150,6 +158,8 @@ def for_frameworks(chosen: Iterable[str], precisions: Iterable[str]) -> list[str
             )
     if "pytorch" in families and "int8" in precisions:
         missing += for_compiling("PyTorch in INT8", "to convert with")
+    if "pytorch" in families and compiled:
+        missing += for_compiling(f"PyTorch's variant {pytorch.COMPILED}", "to convert with")
     return missing
 
 
@@ -177,6 +187,6 @@ def missing(study: dict[str, Any], checkout: Path) -> list[str]:
     return [
         *unwritable([checkout, *folders_of_results(checkout), checkout / paths.DOWNLOADS]),
         *for_environments(study, checkout),
-        *for_frameworks(study["frameworks"], study["precisions"]),
+        *for_frameworks(study["frameworks"], study["precisions"], study["variants"]),
         *(for_compiling("apis: cpp", "for programs in C++") if CPP in study["apis"] else []),
     ]

@@ -308,7 +308,8 @@ class Study:
     def converted(self, configuration: Configuration) -> str:
         """The manifest of a converted model."""
         converter = self.converter(configuration.model, configuration.framework, configuration.precision)
-        return configuration.path(paths.CONVERTED, converter=self.digest(converter))
+        mark = conversion.mark(configuration.framework, configuration.variant, self.digest(converter))
+        return configuration.path(paths.CONVERTED, converter=mark)
 
     def built(self, configuration: Configuration) -> Optional[str]:
         """The manifest of the program in C++ that runs a configuration; None where it is run in Python."""
