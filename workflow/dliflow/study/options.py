@@ -278,7 +278,7 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
                 "options": study.options(candidate["framework"]),
                 "python": interpreter(study, candidate["framework"]),
             }
-            for candidate in plan.candidates(of_model, **point)
+            for candidate in study.candidates(**point)
         ],
         tuned=plan.tuned(of_model, **point) or None,
         groups_of_sweep=study.config["latency"]["groups"],

@@ -107,13 +107,14 @@ def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) ->
     """Every model × framework × API × variant × precision × device, with the declared reason where it is skipped."""
     for model in config["models"]:
         for framework in config["frameworks"]:
+            module, variants = frameworks.load(framework), frameworks.variants(framework)
             points = itertools.product(config["apis"], config["precisions"], config["devices"])
             for api, precision, device in points:
                 reason = elsewhere(models[model], framework, precision)
-                reason = reason or frameworks.load(framework).supports(precision, device)
+                reason = reason or module.supports(precision, device)
                 reason = reason or unbuilt(models[model], framework, api, precision, device)
                 reason = reason or _unmakeable(config, framework, precision)
-                for variant in frameworks.variants(framework):
+                for variant in variants:
                     values = (model, framework, api, variant, precision, device)
                     yield {**dict(zip(IDENTITY, values)), "reason": reason}
 
