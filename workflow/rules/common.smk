@@ -200,7 +200,7 @@ def point_of(wildcards):
 
 def candidates(wildcards, *parameters):
     """The configurations that a comparison chooses from; all, or those with these launch parameters."""
-    every = plan.candidates(STUDY.plan_of[wildcards.model], **point_of(wildcards))
+    every = STUDY.candidates(**point_of(wildcards))
     return [row for row in every if not parameters or row["parameters"] in parameters]
 
 

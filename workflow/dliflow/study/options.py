@@ -292,7 +292,7 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
                 "python": interpreter(study, candidate["framework"]),
                 **_anchor_of_its_own(study, candidate["framework"], device),
             }
-            for candidate in plan.candidates(of_model, **point)
+            for candidate in study.candidates(**point)
         ],
         tuned=plan.tuned(of_model, **point) or None,
         groups_of_sweep=study.config["latency"]["groups"],

@@ -131,11 +131,12 @@ def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) ->
     """Every model × framework × API × variant × precision × device, with the declared reason where it is skipped."""
     for model in config["models"]:
         for framework in config["frameworks"]:
+            module, variants = frameworks.load(framework), frameworks.variants(framework, config.get("variants"))
             points = itertools.product(config["apis"], config["precisions"], config["devices"])
             for api, precision, device in points:
                 reason = elsewhere(models[model], framework, precision)
-                reason = reason or frameworks.load(framework).supports(precision, device)
-                for variant in frameworks.variants(framework, config.get("variants")):
+                reason = reason or module.supports(precision, device)
+                for variant in variants:
                     row = dict(zip(IDENTITY, (model, framework, api, variant, precision, device)))
                     lacking = reason or _unvaried(models[model], row) or unbuilt(models[model], row)
                     yield {**row, "reason": lacking or _unmakeable(config, framework, precision)}

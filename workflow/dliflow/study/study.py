@@ -375,6 +375,11 @@ class Study:
         """The same of each model by itself, for what needs a few of its rows."""
         return plan.by_model(self.plan)
 
+    @cached_property
+    def candidates(self) -> Callable[..., list[dict[str, Any]]]:
+        """Of a comparison, by keys of its row: the configurations that it chooses from. They are looked for once."""
+        return cache(lambda **point: plan.candidates(self.plan_of[point["model"]], **point))
+
 
 def contents(source: dict[str, Any]) -> str:
     """Digest of the user's own files of a source. Their dates would not tell when an older file comes back."""
