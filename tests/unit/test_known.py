@@ -96,7 +96,10 @@ def test_an_unknown_name(library, name, message):
 
 
 def test_names_that_fit_a_pattern_are_listed_and_a_pattern_that_fits_none_is_told(library, capsys):
-    for pattern, fitting in (("torchvision/*net*", "torchvision/resnet50\n"), ("torchvision/v*", "torchvision/vgg16\n")):
+    for pattern, fitting in (
+        ("torchvision/*net*", "torchvision/resnet50\n"),
+        ("torchvision/v*", "torchvision/vgg16\n"),
+    ):
         command._list(pattern, "envs")
         assert capsys.readouterr().out == fitting
     command._list("torchvision", "envs")
