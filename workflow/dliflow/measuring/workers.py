@@ -73,7 +73,10 @@ class Worker:
 
     def ready(self, limit_s: Optional[float] = None) -> dict[str, Any]:
         """What starting showed; the process is stopped from then on. Errors and arguments as of `ask`."""
-        return self._read(limit_s)
+        try:
+            return self._read(limit_s)
+        finally:
+            self._stop()
 
     def ask(self, request: Mapping[str, Any], limit_s: Optional[float] = None) -> dict[str, Any]:
         """Let it run until it has answered.
@@ -84,14 +87,15 @@ class Worker:
         Raises:
             WorkerEnded: when it ended instead, told of an error or of something else, or took too long.
         """
-        self.process.send_signal(signal.SIGCONT)
-        answer = self.exchange(request, limit_s)
-        self._stop()
-        return answer
+        with self.awake():
+            return self.exchange(request, limit_s)
 
     @contextlib.contextmanager
     def awake(self) -> Iterator[None]:
-        """Let it run for several questions (`exchange`) without a stop between them."""
+        """Let it run for several questions (`exchange`) without a stop between them.
+
+        It is stopped behind an error, too: whoever goes on without it must not be disturbed by it.
+        """
         self.process.send_signal(signal.SIGCONT)
         try:
             yield
@@ -107,7 +111,6 @@ class Worker:
 
     def _read(self, limit_s: Optional[float]) -> dict[str, Any]:
         line = self._line(limit_s)
-        self._stop()  # also one that told of an error: whoever goes on without it must not be disturbed by it
         try:
             answer = json.loads(line)
         except ValueError:
