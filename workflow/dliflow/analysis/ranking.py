@@ -370,7 +370,8 @@ def rankings(performance: Rows, pairs: Rows, rounds: Rows) -> dict[tuple, Rankin
     result = {}
     for setting, rows in grouped(usable(performance), SETTING).items():
         sizes = {size: of_size for (size,), of_size in grouped(rows, ("batch_size",)).items()}
-        compared = {size: all_compared[(*setting, size)] for size in sizes if (*setting, size) in all_compared}
+        at = {size: (*setting, size) for size in sizes}
+        compared = {size: all_compared[point] for size, point in at.items() if point in all_compared}
         between = all_compared.get((*setting, None))
         known = across(between, rows) if between else {}
         ranked = {size: rank(sizes[size], compared.get(size), known.get(size, {})) for size in sorted(sizes)}

@@ -107,7 +107,8 @@ def _clip(torch, sizes, x, *, low, high):
 
 
 def _slice(torch, sizes, x, *, axis, start, stop, step):
-    return x[(*[slice(None)] * axis, slice(start, stop, step))]
+    part = (*[slice(None)] * axis, slice(start, stop, step))
+    return x[part]
 
 
 def _resize(torch, sizes, x, *, size, mode, coordinates):

@@ -235,7 +235,8 @@ def _pad(tf, x, *, pads, value, mode):
 
 def _slice(tf, x, *, axis, start, stop, step):
     before = (slice(None),) * x.place(axis)
-    return Value(x.tensor[(*before, slice(start, stop, step))], x.order)
+    part = (*before, slice(start, stop, step))
+    return Value(x.tensor[part], x.order)
 
 
 def _softmax(tf, x, *, axis):
