@@ -15,6 +15,7 @@ import argparse
 import itertools
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -55,6 +56,7 @@ NETWORKS = {
         "Xception ConvNeXtTiny"
     ),
 }
+NETWORK = re.compile(r"[a-z]+/\w[\w.-]*")  # folders of such names are emptied
 ALL = [f"{library}/{name}" for library, names in NETWORKS.items() for name in names.split()]
 BATCH_SIZES = (1, 2, 3)
 TOLERANCE = CONFIG["parity"]["tolerance"]["fp32"]
@@ -322,7 +324,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="where networks and their interchange files stay, and are used again")
     kept = os.environ.get("DLIFLOW_TEST_ENVIRONMENTS", CONFIG["environments"]["folder"])
     parser.add_argument("--environments", type=Path, default=kept, help=f"their folder; default: {kept}")
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name in args.network:
+        if not NETWORK.fullmatch(name):
+            parser.error(f"--network: '{name}': right would be LIBRARY/NAME")
+    return args
 
 
 def main() -> None:

@@ -25,7 +25,13 @@ DATA = Path(os.environ.get("DLIFLOW_TEST_DATA", ROOT.parent / "shared" / "data")
 
 
 class Project:
-    """A checkout in which Snakemake can be run."""
+    """A checkout in which Snakemake can be run.
+
+    Attributes:
+        before: words of a command that Snakemake is started by; none as a rule.
+    """
+
+    before: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, environments: Path):
         self.folder = folder
@@ -33,7 +39,7 @@ class Project:
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake as a user would; its output is both streams."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+        command = [*self.before, sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
         # Tests run side by side, and look at no speed: a project's measurements wait for its own jobs only.
         variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", lock.TEST_LOCK_FOLDER: str(self.folder)}
         return subprocess.run(

@@ -16,6 +16,7 @@ NODES = ("cpu1", "cpu2")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
 # Commands read it where a variable names it; Snakemake's plugin takes that variable away from its jobs.
 USUAL = Path("/etc/slurm/slurm.conf")
+FOLDER = "dliflow-test-cluster"  # what the cluster's folder is called
 
 CONFIG = """\
 ClusterName=dliflow
@@ -64,7 +65,9 @@ def lacking() -> str | None:
         return f"SLURM is not installed (apt-get install slurm-wlm munge); missing: {', '.join(missing)}"
     if os.geteuid() != 0:
         return "a test cluster needs root"
-    return f"this machine has a SLURM of its own: {USUAL}" if USUAL.exists() else None
+    # A link that leads nowhere may be the user's, to a disk that is away; one to such a folder a killed test has left.
+    left = USUAL.is_symlink() and not USUAL.exists() and USUAL.readlink().parent.name == FOLDER
+    return f"this machine has a SLURM of its own: {USUAL}" if os.path.lexists(USUAL) and not left else None
 
 
 def free_ports(count: int) -> list[int]:
@@ -105,7 +108,7 @@ class Cluster:
         key.write_bytes(secrets.token_bytes(256))
         key.chmod(0o600)
         USUAL.parent.mkdir(exist_ok=True)
-        USUAL.unlink(missing_ok=True)  # of a test that was killed: it leads nowhere, or `lacking` would have told
+        USUAL.unlink(missing_ok=True)  # of a test that was killed, or `lacking` would have told
         USUAL.symlink_to(self.folder / "slurm.conf")
         try:
             self._start()

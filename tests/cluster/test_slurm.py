@@ -33,7 +33,7 @@ def cluster(tmp_path_factory):
     reason = slurm_cluster.lacking()
     if reason is not None:
         pytest.skip(reason)
-    with slurm_cluster.Cluster(tmp_path_factory.mktemp("slurm") / "cluster") as running:
+    with slurm_cluster.Cluster(tmp_path_factory.mktemp("slurm") / slurm_cluster.FOLDER) as running:
         yield running
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,26 @@ def given(tmp_path_factory) -> Path:
         Image.fromarray(np.full((8, 8, 3), index, np.uint8)).save(folder / f"images/{'long' * 20}-{index}.png")
     whole(folder / "tables", groups=2)
     (folder / "plots").mkdir()
+    (folder / "study.json").write_text(
+        json.dumps({"study": STUDY, "models": {}, "environments": {"anchor": [None, ""]}, "about": {}})
+    )
+    with tarfile.open(folder / "packed.tar", "w") as packed:
+        packed.add(folder / "tables", "tables")
     run(folder, "images", *IMAGES, "--out", "images.csv")
     return folder
 
 
 IMAGES = ("--folder", "images", "--labels", '{"from": "none"}', "--classes", "3")
+STUDY = {
+    **{"models": [], "dataset": "few", "frameworks": [], "apis": ["python"], "precisions": [], "devices": ["cpu"]},
+    **{"nodes": ["local"], "latency": {"batch_sizes": [1], "groups": 1}, "compare": {"leaders": 0}, "profile": []},
+    **{"throughput": None, "tune": False, "agreement": {"dataset": None}, "calibration": {"dataset": None}},
+}
+PACKED = ("--source", json.dumps({"from": [{"path": "packed.tar"}]}))
 STAGES = {
+    "fetch": (*PACKED, "--contents", "--out", "small/fetched.json"),
+    "tables": ("--study", "study.json", "--out", "small/tables"),
+    "plots": ("--tables", "tables", "--out", "small/plots"),
     "images": (*IMAGES, "--out", "small/images.csv"),
     "prepare": ("--images", "images.csv", "--geometry", json.dumps(GEOMETRY), "--out", "small/pixels.json"),
     "report": ("--tables", "tables", "--plots", "plots", "--logs", "logs", "--out", "small/index.html"),
@@ -43,9 +58,11 @@ STAGES = {
 }
 
 
-def run(folder: Path, stage: str, *options: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, stage: str, *options: str, before: tuple[str, ...] = (), logs: str = "logs"
+) -> subprocess.CompletedProcess[str]:
     """A stage under the supervisor, as the workflow runs it."""
-    supervisor = ("-m", "dliflow", "supervise", "--timeout", "60", "--log", f"logs/{stage}.log", "--", stage)
+    supervisor = ("-m", "dliflow", "supervise", "--timeout", "60", "--log", f"{logs}/{stage}.log", "--", stage)
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), lock.TEST_LOCK_FOLDER: str(folder)}
     command = [*before, sys.executable, *supervisor, *options]
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
@@ -66,13 +83,24 @@ def test_a_disk_that_fills_up_is_told(given, stage):
     assert "Traceback" not in result.stderr
 
 
+# Of a root without the right to write everywhere, if it is not any other user.
+LIMITED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+
+
 @pytest.mark.parametrize("stage", ["images"])
 def test_a_folder_that_may_not_be_written_is_told(given, stage):
-    """By a root without the right to write everywhere, or by any other user."""
     (given / "closed").mkdir(mode=0o555, exist_ok=True)
-    before = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
     options = [option.replace("small/", "closed/") for option in STAGES[stage]]
-    result = run(given, stage, *options, before=before)
+    result = run(given, stage, *options, before=LIMITED)
     reason = notes.failure(given / f"logs/{stage}.failed.json")["reason"]
     assert "Permission denied" in reason and "closed" in reason
     assert reason in result.stderr
+
+
+def test_a_log_that_may_not_be_written_is_told(given):
+    """Seen: the traceback of the supervisor, and no reason at the end of the run."""
+    (given / "closed").mkdir(mode=0o555, exist_ok=True)
+    result = run(given, "images", *STAGES["images"], before=LIMITED, logs="closed")
+    assert result.returncode == 1
+    assert "dliflow images: [Errno 13] Permission denied: 'closed/images.log'" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -44,6 +44,9 @@ def main(folder: Path) -> None:
         next(node for node in graph["nodes"] if node["op"] == "Activation").update(change)
         (folder / f"{name}-symbol.json").write_text(json.dumps(graph))
         shutil.copy(folder / "small-0000.params", folder / f"{name}-0000.params")
+    text = (folder / "small-symbol.json").read_text().strip()
+    (folder / "twice-symbol.json").write_text('{"nodes": [], ' + text[1:])
+    shutil.copy(folder / "small-0000.params", folder / "twice-0000.params")
     (folder / "list-symbol.json").write_text("[]")
     shutil.copy(folder / "small-0000.params", folder / "list-0000.params")
 

@@ -27,8 +27,8 @@ def network():
     gate = layers.Conv2D(8, 1, activation="sigmoid")(gate)
     x = layers.Multiply()([x, gate])
     x = layers.Concatenate()([layers.MaxPooling2D(3, 2, "same")(x), layers.AveragePooling2D(3, 2, "same")(x)])
-    x = layers.Dropout(0.5)(layers.Dense(16, "relu")(layers.Flatten()(x)))
-    return keras.Model(inputs, layers.Dense(16, "softmax")(x))
+    x = layers.Dropout(0.5)(layers.Dense(16, "relu", name="features")(layers.Flatten()(x)))
+    return keras.Model(inputs, layers.Dense(16, "softmax", name="scores")(x))
 
 
 def as_keras_2(model, path: Path) -> None:
@@ -40,6 +40,8 @@ def as_keras_2(model, path: Path) -> None:
         inner = described["config"]["layers"][-1]["config"]["layers"]
         for layer in (*described["config"]["layers"], *inner):
             config = layer["config"]
+            if layer in inner and layer["class_name"] != "InputLayer":
+                config["dtype"] = {"class_name": "Policy", "config": {"name": "mixed_float16"}}
             if layer["class_name"] == "DepthwiseConv2D":
                 config.update(groups=1, kernel_initializer={"class_name": "GlorotUniform", "config": {}})
             elif layer["class_name"] == "BatchNormalization":
@@ -49,6 +51,25 @@ def as_keras_2(model, path: Path) -> None:
                 layer["config"] = {"name": name, "trainable": True, "dtype": "float32", "function": "math.truediv"}
                 layer["inbound_nodes"] = [["images", 0, 0, {"y": 127.5, "name": None}]]
         file.attrs["model_config"] = json.dumps(described)
+
+
+def several_and_mixed(model, folder: Path) -> None:
+    """A model with two outputs, and one that was trained in mixed precision."""
+    outputs = [model.get_layer(name).output for name in ("features", "scores")]
+    keras.Model(model.inputs, outputs).save(folder / "two.keras")
+    keras.config.set_dtype_policy("mixed_float16")
+    mixed = network()
+    keras.config.set_dtype_policy("float32")
+    mixed.set_weights(model.get_weights())
+    mixed.save(folder / "mixed.keras")
+
+
+def other_signatures(folder: Path) -> None:
+    """SavedModels without a signature, and with one that takes more than images."""
+    tf.saved_model.save(tf.Module(), folder / "bare")
+    taken = [tf.TensorSpec((None, 64, 64, 3), tf.float32, "x"), tf.TensorSpec((), tf.bool, "training")]
+    run = tf.function(lambda x, training: {"y": tf.where(training, 0.0, tf.reduce_mean(x, [1, 2]))}, taken)
+    tf.saved_model.save(tf.Module(), folder / "training", signatures=run)
 
 
 def pixels_and_switch(model, folder: Path) -> None:
@@ -157,6 +178,8 @@ def main(folder: Path) -> None:
     (folder / "one_image.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
     (folder / "good.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     as_keras_2(model, folder / "keras2.h5")
+    several_and_mixed(model, folder)
+    other_signatures(folder)
     pixels_and_switch(model, folder)
     keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x)]).save(folder / "code.keras")
     reaching = tf.Graph()

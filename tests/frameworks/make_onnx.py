@@ -72,6 +72,17 @@ def main(folder: Path) -> None:
     two = [make("Mul", ["images", "share"], ["planes"]), *ends]
     save(folder / "two.onnx", two, [("images", *planes[1:]), ("share", 1, [])], [scores], weight=single)
     outside(folder, ends, planes, scores, single)
+    function(folder, ends, planes, scores, single)
+
+
+def function(folder: Path, ends: list, planes: tuple, scores: tuple, weight: np.ndarray) -> None:
+    """A file with a function of its own, as PyTorch's exporter wrote them until 2.5."""
+    call = helper.make_node("twice", ["y"], ["z"], domain="theirs")
+    save(folder / "function.onnx", [ends[0], call, *ends[2:]], planes, [scores], weight=weight)
+    model = onnx.load(folder / "function.onnx")
+    body = [helper.make_node("Relu", ["a"], ["b"]), helper.make_node("Add", ["b", "b"], ["c"])]
+    model.functions.append(helper.make_function("theirs", "twice", ["a"], ["c"], body, [helper.make_opsetid("", 17)]))
+    onnx.save(model, folder / "function.onnx")
 
 
 def outside(folder: Path, ends: list, planes: tuple, scores: tuple, weight: np.ndarray) -> None:

@@ -6,6 +6,7 @@ Usage: python make_sources.py NETWORK FOLDER
 from __future__ import annotations
 
 import argparse
+import fractions
 import functools
 import json
 import pickle
@@ -15,6 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+import numpy
 import torch
 from torch.utils import _pytree
 
@@ -150,13 +152,47 @@ def checkpoints(weights: dict, folder: Path) -> None:
     training = {
         "epoch": 3,
         "optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}},
-        "args": argparse.Namespace(lr=0.1),
+        "args": argparse.Namespace(lr=0.1, out=Path("runs")),
+        "best": numpy.float64(0.7),
+        "curve": numpy.ones(3),
+        "version": torch.torch_version.TorchVersion("2.4"),
     }
     torch.save({**training, "state_dict": wrapped("module.")}, folder / "best.pth.tar")
     torch.save({"state_dict": {**wrapped("model._orig_mod."), "loss.weight": torch.ones(2)}}, folder / "lightning.ckpt")
     zeros = {name: torch.zeros_like(value) for name, value in weights.items()}
     torch.save({"model": zeros, "model_ema": {"n_averaged": torch.tensor(2), **wrapped("module.")}}, folder / "ema.pth")
     torch.save({"n_averaged": torch.tensor(2), **wrapped("module.")}, folder / "averaged.pth")
+    torch.save({"state_dict": weights, "schedule": fractions.Fraction(1, 2)}, folder / "class.pth")
+    safetensors(wrapped("backbone."), folder / "good.safetensors")
+
+
+def safetensors(weights: dict, path: Path) -> None:
+    """A file of safetensors: the length of the header, the header, the values."""
+    header, values = {"__metadata__": {"format": "pt"}}, b""
+    kinds = {torch.float32: "F32", torch.int64: "I64"}
+    for name, tensor in weights.items():
+        part = tensor.numpy().tobytes()
+        header[name] = {
+            **{"dtype": kinds[tensor.dtype], "shape": list(tensor.shape)},
+            "data_offsets": [len(values), len(values) + len(part)],
+        }
+        values += part
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + values)
+
+
+class Token(torch.nn.Module):
+    """Puts a class token before each image's patches."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.token = torch.nn.Conv2d(3, 8, 16, 16), torch.nn.Parameter(torch.randn(1, 1, 8))
+        self.linear = torch.nn.Linear(17 * 8, 16)
+
+    def forward(self, x):
+        x = self.conv(x).reshape(x.shape[0], 8, 16).transpose(1, 2)
+        return self.linear(torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1).reshape(x.shape[0], 17 * 8))
 
 
 def rewritten(source, target, change):
@@ -179,6 +215,8 @@ def main(name: str, folder: Path) -> None:
     program = torch.export.export(network, (example,), dynamic_shapes=(batch,))
     torch.export.save(program, folder / "good.pt2")
 
+    for kind, module in {"reshaped": network, "token": Token(), "plain": Named()}.items():
+        torch.export.save(torch.export.export(module.eval(), (example[:1],)), folder / f"one_{kind}.pt2")
     named = torch.export.export(Named().eval(), (example,), dynamic_shapes=(batch,))
     torch.export.save(named, folder / "named.pt2")
 
@@ -199,7 +237,7 @@ def main(name: str, folder: Path) -> None:
     for kind, edit in attacks(f"open({str(mark)!r}, 'w')").items():
         rewritten(folder / "good.pt2", folder / f"{kind}.pt2", functools.partial(_edited, edit=edit))
     scripts(folder, mark)
-    for file in ("good.pth", "traced.pt", "good.pt2"):
+    for file in ("good.pth", "traced.pt", "good.pt2", "good.safetensors"):
         contents = (folder / file).read_bytes()
         (folder / f"cut_{file}").write_bytes(contents[: len(contents) // 2])
 

@@ -49,3 +49,16 @@ def test_files_of_one_image_take_batches(found):
         *("Reshape", "Dense", "Softmax"),
     ]
     assert found["padded"] == "" and "batch size is fixed to 1" in found["summed"]
+
+
+def test_operators_that_are_newer_or_made_of_others_are_written_out(found):
+    newer = found["newer"]
+    assert not {"Gelu", "GroupNormalization", "Sum", "Mean", "CastLike", "Identity"} & set(newer["file"])
+    assert {"LogSoftmax", "Softsign", "ReduceMin", "DepthToSpace"} <= set(newer["file"])  # importers have them
+    assert newer["read"].count("Gelu") == 1 and "Slice" not in newer["file"]
+    assert newer["moved"] < 1e-5
+
+
+@pytest.mark.parametrize("name", ["opset9", "opset13", "attention", "fixed", "newer"])
+def test_what_is_read_computes_the_same(found, name):
+    assert found[name]["misread"] < 1e-4

@@ -14,6 +14,7 @@ GOOD = {
     "pixels.onnx": {"layout": "NHWC"},
     "class.onnx": {"output": "scores"},
     "apart.onnx": {},
+    "function.onnx": {},
 }
 BAD = [
     ("class.onnx", {}, "the output 'class' comes from ArgMax: it tells classes, not scores; set source.output: scores"),

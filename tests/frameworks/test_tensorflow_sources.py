@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy
 import pytest
 from cases import answer
 
@@ -16,6 +17,8 @@ GOOD = [
     ("one_image.pb", {"format": "tensorflow_frozen_graph"}),
     ("good.tflite", {"format": "tflite"}),
     ("keras2.h5", {"format": "keras"}),
+    ("two.keras", {"format": "keras", "output": "scores"}),
+    ("mixed.keras", {"format": "keras"}),
     ("pixels", {"format": "tensorflow_saved_model"}),
     ("switch.pb", {"format": "tensorflow_frozen_graph", "options": {"phase_train": False}}),
     ("first", {"format": "tensorflow_saved_model"}),
@@ -29,8 +32,12 @@ BAD = [
     ("apart.h5", {"format": "keras"}, "refused: its weights '/model_weights/theirs' are a link, or lie in another"),
     ("cut_good.keras", {"format": "keras"}, "Keras cannot load the model"),
     ("only.weights.h5", {"format": "keras"}, "it holds weights only"),
+    ("two.keras", {"format": "keras"}, "the model's outputs are features, scores; set source.output to one"),
+    ("two.keras", {"format": "keras", "output": "logits"}, "source.output: there is no 'logits'"),
     ("good.keras", {"format": "keras", "layout": "NCHW"}, "(any, 64, 64, 3): set input.layout: NHWC"),
     ("saved", {"format": "tensorflow_saved_model", "options": {"signature": "x"}}, "there is no signature 'x'"),
+    ("bare", {"format": "tensorflow_saved_model"}, "it has none, so save it with signatures"),
+    ("training", {"format": "tensorflow_saved_model", "input": "x"}, "beside 'x' the model needs values of training"),
     ("saved", {"format": "tensorflow_saved_model", "output": "x"}, "source.output: there is no 'x'"),
     ("one_image.pb", {"format": "tensorflow_saved_model"}, "not a SavedModel"),
     ("one_image.pb", {"format": "tensorflow_frozen_graph", "input": "y"}, "source.input: there is no 'y'"),
@@ -108,6 +115,14 @@ def again(outcomes, tried, out):
 def test_the_interchange_graph_gives_the_scores_of_the_source(tried, compared, name):
     assert answer(tried[name]) == {"count": 16, "shape": [5, 16], "dtype": "float32", "ran": False}
     assert answer(compared[name]) == {"same": True}
+
+
+@pytest.mark.parametrize("name", ["two.keras", "mixed.keras"])
+def test_an_output_that_is_named_and_float32_in_place_of_mixed_precision(tried, out, name):
+    """In float16 scores would differ by a thousandth."""
+    assert answer(tried[name])["count"] == 16
+    scores = [numpy.load(out / which / "scores.npy") for which in (name, "good.keras")]
+    numpy.testing.assert_allclose(*scores, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)

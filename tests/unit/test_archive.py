@@ -104,6 +104,14 @@ def test_a_model_that_is_a_zip_file_is_no_archive():
 
 
 @pytest.mark.parametrize(
+    ("content", "whole"), [(b"PK\3\4", True), (b"\x80\2\x8a", True), (b"a.png\0", False), (b"", False)]
+)
+def test_a_checkpoint_called_tar_stays_whole(tmp_path, content, whole):
+    (tmp_path / "model_best.tar").write_bytes(content)
+    assert is_archive(tmp_path / "model_best.tar") != whole
+
+
+@pytest.mark.parametrize(
     ("only", "expected"),
     [
         ("m/net.xml", ["m/net.bin", "m/net.xml"]),

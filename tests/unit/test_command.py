@@ -13,6 +13,9 @@ import pytest
 from project import ROOT
 
 from dliflow import commands, stages
+from dliflow.__main__ import main
+from dliflow.commands import stages as stages_command
+from dliflow.stages import recommend
 from dliflow.version import __version__
 
 EQUIPPED = Path(sys.executable).parents[1]
@@ -129,6 +132,27 @@ def test_what_is_wrong_is_told_in_a_line(arguments, message, tmp_path):
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_config_beside_the_caller_names_versions_that_lie_in_the_checkout(tmp_path):
+    (tmp_path / "mine.yaml").write_text("frameworks: [openvino@0.1]\n")
+    for command in ("doctor", "known", "prune"):
+        result = run(ROOT / "dliflow", command, "--configfile", "mine.yaml", cwd=tmp_path)
+        assert result.returncode == 2
+        assert "mine.yaml: frameworks[0]: 'openvino@0.1' has no environment file" in result.stderr
+        assert "there are openvino@2022.3, " in result.stderr
+
+
+def test_who_stops_a_command_reads_a_line_and_a_stage_tells_where_it_was(monkeypatch, capsys):
+    def stopped(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages_command, "run", stopped)
+    assert main(["stages"]) == 130
+    assert capsys.readouterr().err == "\ndliflow stages: stopped\n"
+    monkeypatch.setattr(recommend, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        main(["recommend"])
 
 
 def test_the_doctor_looks_at_this_machine(tmp_path):

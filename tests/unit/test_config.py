@@ -46,12 +46,33 @@ def registered_model(tmp_path, text):
     return config.model(tmp_path, "mine", "config.yaml", "models[0]")
 
 
+def test_a_name_that_is_too_long_for_files_is_told(tmp_path):
+    """Seen: `File name too long` by every job."""
+    (tmp_path / f"{'m' * 101}.yaml").write_text("")
+    with pytest.raises(DliflowError, match=r"^config\.yaml: models\[0\]: 'm+' has 101 letters.* 100 at most$"):
+        config.model(tmp_path, "m" * 101, "config.yaml", "models[0]")
+
+
 FIVE_LINES = """\
 source: {from: [{path: models/mine.bin}], format: pytorch_state_dict, architecture: efficientnet_lite,
   options: {variant: lite0}}
 input: {size: 192, mean: 127.5, scale: [1, 2, 3]}
 classes: models/classes.txt
 """
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("[{path: net.xml}]}", r"source\.format: cannot be told from the name 'net\.xml'; name one of caffe, "),
+        ("[{path: net.xml}], format: openvino}", r"source\.format: 'openvino' is unknown; known ones: caffe, "),
+    ],
+)
+def test_a_format_that_is_no_source_is_refused(tmp_path, given, message):
+    """Such as OpenVINO's own files from elsewhere: what is made of a model is made here."""
+    text = f"source: {{from: {given}\ninput: {{size: 192, mean: 0, scale: 1}}\nclasses: models/classes.txt\n"
+    with pytest.raises(DliflowError, match=message):
+        registered_model(tmp_path, text)
 
 
 def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
@@ -85,6 +106,11 @@ def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
         ("pytorch_state_dict", "shared", r"source\.format: 'shared' is unknown"),
         ("efficientnet_lite", "efficientnet_light", r"did you mean 'efficientnet_lite'"),
         ("mean: 127.5", "mean: [0.485, 0.456, 0.406]", r"input\.mean: .* multiply both by 255 \(mean: \[123\.675, "),
+        (
+            "scale: [1, 2, 3]",
+            "scale: [0.229, 0.224, 0.225]",
+            r"input\.scale: .* as a share of 255 0\.229 is 58\.395 here, as a factor 4\.36",
+        ),
         (
             "mean: 127.5",
             "mean: 0, dtype: int8",
@@ -129,6 +155,25 @@ def test_a_wrong_model_entry_is_told_with_what_would_be_right(tmp_path, old, new
     assert old in FIVE_LINES
     with pytest.raises(DliflowError, match=message):
         registered_model(tmp_path, FIVE_LINES.replace(old, new))
+
+
+@pytest.mark.parametrize(("text", "names"), [("\ufeffcat\r\ndog\r\n", 2), ("cat\n\ndog", 3), ("cat\ndog\n \n\n", 2)])
+def test_a_file_of_classes(tmp_path, text, names):
+    (tmp_path / "classes.txt").write_bytes(text.encode())
+    assert len(config.class_names(tmp_path / "classes.txt", "m.yaml")) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("classes.json", '{"0": ["n01440764", "tench"]}', "is JSON; a text with one name on each line is wanted"),
+        ("classes.txt", "\n \n", "is empty"),
+    ],
+)
+def test_a_wrong_file_of_classes(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DliflowError, match=rf"m\.yaml: classes: .*{name} {message}"):
+        config.class_names(tmp_path / name, "m.yaml")
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,7 @@ def building(tmp_path, monkeypatch):
     monkeypatch.setattr(environment.uv, "run", make)
     monkeypatch.setattr(environment, "install", lambda *arguments: None)
     monkeypatch.setattr(environment, "installed", lambda python: {"python": "3.11"})
+    monkeypatch.setattr(environment, "sync_all", lambda folder: None)
     file = tmp_path / "x.yaml"
     file.write_text("dependencies:\n  - python=3.11\n")
     return argparse.Namespace(file=file, out=tmp_path / "x-1/environment.json"), built
@@ -124,6 +125,16 @@ def test_an_environment_whose_mark_is_empty_is_made_again(building):
     environment.run(args)
     assert len(built) == 1
     assert json.loads(args.out.read_text()) == {"python": "3.11"}
+
+
+def test_an_environment_is_on_the_disk_before_it_is_marked(building, monkeypatch):
+    """A machine that loses its power would leave a marked one with empty files else, which nobody would look into."""
+    args, _ = building
+    marked = []
+    monkeypatch.setattr(environment, "sync_all", lambda folder: marked.append(args.out.exists()))
+    environment.run(args)
+    assert marked == [False] and args.out.exists()
+    files.sync_all(args.out.parent)
 
 
 def test_an_environment_whose_python_is_gone_is_made_again(building):
@@ -151,6 +162,27 @@ def test_an_environment_where_a_file_lies_is_told(building):
     args, built = building
     args.out.parent.write_text("")
     with pytest.raises(DliflowError, match="x-1: is no folder; delete it"):
+        environment.run(args)
+    assert not built
+
+
+def test_what_a_link_leads_to_is_not_cleared_for_an_environment(building, tmp_path):
+    args, built = building
+    (tmp_path / "mine").mkdir()
+    args.out.parent.symlink_to(tmp_path / "mine")
+    with pytest.raises(DliflowError, match=r"x-1: is a link, and all that it leads to would be deleted"):
+        environment.run(args)
+    files.write_json(args.out, {})
+    (tmp_path / "mine/bin").mkdir()
+    (tmp_path / "mine/bin/python").touch()
+    environment.run(args)  # one that is there is used
+    assert not built
+
+
+def test_an_environment_that_another_user_has_begun_is_told(building, monkeypatch):
+    args, built = building
+    monkeypatch.setattr(environment.os, "access", lambda path, mode: path != args.out.parent)
+    with pytest.raises(DliflowError, match=r"x-1: may not be written, and the environment there is not finished"):
         environment.run(args)
     assert not built
 

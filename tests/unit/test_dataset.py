@@ -148,7 +148,10 @@ def test_no_image(folder):
     with pytest.raises(DliflowError, match="no such folder of images"):
         dataset.find(folder / "gone", None)
     (folder / "empty").mkdir()
-    with pytest.raises(DliflowError, match=r"empty: no file matches \*\.jpg"):
+    with pytest.raises(DliflowError, match=r"empty: no file matches \*\.jpg.*\*\.qoi$"):
+        dataset.find(folder / "empty", None)
+    (folder / "empty/a.parquet").touch()
+    with pytest.raises(DliflowError, match=r"empty: no file matches .*; there are 1 \.parquet: `images` in the"):
         dataset.find(folder / "empty", None)
 
 

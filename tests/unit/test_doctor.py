@@ -14,7 +14,7 @@ from dliflow.commands import doctor
 from dliflow.errors import DliflowError
 from dliflow.fetching import uv
 from dliflow.machine import facts
-from dliflow.study import prerequisites
+from dliflow.study import config, prerequisites
 
 GOOD = {
     **{"governor": "performance", "no_turbo": "1", "boost": None, "smt": False, "virtualised": False, "clock": "tsc"},
@@ -129,16 +129,24 @@ def test_where_packages_come_from_is_told_without_the_password(monkeypatch, addr
 
 def test_a_folder_that_takes_no_file_is_told_with_the_reason(checkout, monkeypatch):
     (checkout / "results/sweep").mkdir(parents=True)
+    (checkout / "results/theirs").symlink_to(checkout / "results/sweep")  # which may be for reading only
     real = prerequisites.tempfile.TemporaryFile
 
     def refusing(dir):
-        if dir.name == "sweep":
+        if dir.name in ("sweep", "theirs"):
             raise PermissionError(13, "Permission denied")
         return real(dir=dir)
 
     monkeypatch.setattr(prerequisites.tempfile, "TemporaryFile", refusing)
     (line,) = prerequisites.missing(STUDY, checkout)
     assert f"{checkout}/results/sweep cannot be written to (Permission denied)" in line
+
+
+def test_nobody_is_told_to_take_over_a_folder_outside_of_the_checkout(checkout, monkeypatch):
+    """Seen: `sudo chown -R $USER /`, where a folder for environments was to be made at the top."""
+    monkeypatch.setattr(prerequisites, "_refusal", lambda folder: "no" if folder == Path("/") else None)
+    (line,) = prerequisites.missing({**STUDY, "environments": {"folder": "/no-such-folder"}}, checkout)
+    assert line == "environments: / cannot be written to (no); name a folder of your own in environments.folder"
 
 
 def test_libraries_of_the_system_are_asked_for_only_where_they_are_needed(monkeypatch):
@@ -193,17 +201,17 @@ def test_the_two_kinds_of_findings_are_apart_and_either_sets_the_status(
 def test_the_study_that_is_examined_can_be_named(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("frameworks: [openvino]\nenvironments: {folder: /elsewhere}\n")
-    study = doctor.read_study([mine])
+    study = config.of_files([mine], doctor.CHECKOUT)
     assert study["frameworks"] == ["openvino"]
     assert study["environments"] == {"folder": "/elsewhere", "timeout_s": 3600}
     mine.write_text("frameworks: [openvinno]\n")
     with pytest.raises(DliflowError, match=r"mine\.yaml: frameworks\[0\]: 'openvinno' is unknown; did you mean"):
-        doctor.read_study([mine])
+        config.of_files([mine], doctor.CHECKOUT)
     mine.write_text("node: one\nnode: two\n")  # which the run would refuse as well
     with pytest.raises(DliflowError, match=r"line 2: 'node' stands in line 1 already"):
-        doctor.read_study([mine])
+        config.of_files([mine], doctor.CHECKOUT)
     with pytest.raises(DliflowError, match=r"none\.yaml: cannot be read"):
-        doctor.read_study([tmp_path / "none.yaml"])
+        config.of_files([tmp_path / "none.yaml"], doctor.CHECKOUT)
 
 
 def test_uv_finds_the_python_that_runs_and_no_other():

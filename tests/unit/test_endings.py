@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,10 +211,12 @@ def test_the_end_tells_every_reason_once_and_whole(tmp_path, monkeypatch):
             ["/x/.venv/bin/python3", ".venv/bin/snakemake", "--config", "a=[b c]"],
             ".venv/bin/snakemake --config 'a=[b c]'",
         ),
-        (["/x/bin/python3", "/x/bin/snakemake", "--cores", "1"], "snakemake --cores 1"),
+        (["/x/bin/python3", "/x/bin/snakemake", "--cores", "1"], "/x/bin/snakemake --cores 1"),
+        (["/x/bin/python3", "/y/bin/snakemake", "--cores", "1"], "snakemake --cores 1"),
     ],
 )
-def test_the_command_is_the_one_that_was_typed(original, typed):
+def test_the_command_is_the_one_that_was_typed(original, typed, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: f"/y/bin/{name}")  # the one on the PATH
     assert ending.again(original) == typed
 
 

@@ -68,6 +68,16 @@ def test_a_file_in_place():
     assert run({"from": [{"path": "mine/net.onnx"}]})[0] == {"location": {"path": "mine/net.onnx"}, "sha256": DIGEST}
 
 
+def test_a_folder_where_what_is_fetched_is_put_is_not_deleted():
+    """Seen: the fetched folder took its place, as a link to itself, and what was in it was gone."""
+    Path("fetched/thing").mkdir(parents=True)
+    Path("fetched/thing/net.onnx").write_bytes(MODEL)
+    for path in ("fetched/thing", "fetched/../fetched/thing/net.onnx"):
+        with pytest.raises(DliflowError, match=rf"^{path}: lies where what is fetched is put, .*; move it elsewhere$"):
+            run({"from": [NOBODY, {"path": path}]})
+        assert Path("fetched/thing/net.onnx").read_bytes() == MODEL
+
+
 def test_a_folder_in_place():
     manifest, path = run({"from": [{"path": "mine"}], "file": "net.onnx"})
     assert path == Path("mine/net.onnx")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from dliflow.files import clear, digest, replacing, write_json
+from dliflow.files import BLOCK, checksum, clear, digest, lock_file, replacing, write_json
 
 
 def test_nothing_is_left_of_a_broken_write(tmp_path):
@@ -18,6 +19,14 @@ def test_nothing_is_left_of_a_broken_write(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK, 2 * BLOCK + 1])
+def test_a_checksum_is_that_of_the_whole_file(tmp_path, size):
+    content = bytes(size) + b"end"
+    (tmp_path / "file").write_bytes(content)
+    for algorithm in ("sha256", "md5"):
+        assert checksum(tmp_path / "file", algorithm) == hashlib.new(algorithm, content).hexdigest()
 
 
 def test_a_full_folder_is_replaced(tmp_path):
@@ -49,6 +58,16 @@ def test_what_a_killed_process_has_left_is_removed_and_what_another_writes_is_no
     assert (tmp_path / "a.json").read_text() == "whole"
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".a.json.more", ".b.json.abcdefgh", "a.json", "a.json.abcdefgh"]
+
+
+def test_a_file_to_lock_is_none_that_a_link_leads_to(tmp_path):
+    """Else who can write to the folder has a file made, or emptied, elsewhere."""
+    (tmp_path / "a.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match=r"symbolic links.*a\.lock"):
+        lock_file(tmp_path / "a.lock")
+    assert not (tmp_path / "elsewhere").exists()
+    os.close(lock_file(tmp_path / "b.lock"))
+    os.close(lock_file(tmp_path / "b.lock"))
 
 
 def test_nan_is_no_json(tmp_path):

@@ -261,6 +261,25 @@ def test_undecided_says_which_budget_would_tell(before, after, monkeypatch, caps
     assert "about 2 min 00 s more would tell: --budget 720" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [("--confidence", "100%"), ("--confidence", "0%"), ("--confidence", "0.95")]
+    + [("--budget", text) for text in ("0", "-1", "nan", "inf", "ten")],
+)
+def test_a_bound_that_nothing_can_meet_is_refused_before_anything_is_measured(before, after, capsys, option, wrong):
+    with pytest.raises(SystemExit):
+        asked(before, after, option, wrong)
+    assert f"argument {option}: '{wrong}': right would be " in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_written_is_told_all_the_same(before, after, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(compare, "measure", measured_as(gate.PASSED))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DliflowError, match="the result stands above, and in no such file"):
+        compare.run(asked(before, after, "--json", tmp_path / "file/gate.json"))
+    assert "PASSED: 4 of 4 rows" in capsys.readouterr().out
+
+
 def test_without_a_common_row_nothing_is_measured(before, after, capsys):
     assert compare.run(asked(before, after, "--precision", "int8")) == 5
     assert "NOT MEASURED: both have no such row in common" in capsys.readouterr().out

@@ -8,7 +8,8 @@ import pytest
 from collected import FACTS, World, study
 
 from dliflow.analysis.rows import key
-from dliflow.collection import history, publish, shelf
+from dliflow.collection import history, listings, publish, shelf
+from dliflow.report import names
 
 STEADY = {(framework, month): 1.0 for framework in ("openvino", "tflite") for month in range(4)}
 WORLD = World(speed={**STEADY, ("openvino", 2): 1.25, ("openvino", 3): 1.25})
@@ -117,6 +118,21 @@ def test_steps_find_what_a_version_made_slower(tmp_path):
     quantities = {each["quantity"] for each in last.changes}
     assert quantities >= {"latency", "peak_rss", "model_bytes", "top1", "status"}
     assert not quantities & {"load", "first_request"}, "no anchor was beside them"
+
+
+def test_quality_that_got_worse_and_a_configuration_that_fails_now_are_listed(tmp_path):
+    before, after = shown(tmp_path, {}, {})
+    first, second, *others = after.accuracy
+    lost = {name: first[name] - 0.5 for name in ("top1", "top1_ci_low", "top1_ci_high")}
+    now = [{**first, **lost}, {**second, "status": "failed", "reason": "out of memory", "top1": None}, *others]
+    listed = listings.changed(history.steps([before, history.Shown(after.entry, after.performance, now)], "tiny"))
+    place = [heading.short for heading in listings.CHANGED].index("Quantity")
+    told = {(line.name, line.cells[place].text): line.cells[place + 1 :] for line in listed.lines}
+    worse = told[names.configuration(first), "top-1"]
+    assert (worse[2].text, worse[3].text, worse[3].tone) == ("−50.0", "likely worse", "loss")
+    failing = told[names.configuration(second), "status"]
+    assert [cell.text for cell in failing[:2]] == ["ok", "failed: out of memory"]
+    assert (failing[3].text, failing[3].tone) == ("shown to fail now", "loss")
 
 
 def test_top1_on_other_images_is_not_compared(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import hashlib
 import json
@@ -12,6 +13,7 @@ import yaml
 from project import ROOT
 
 from dliflow import libraries, sources
+from dliflow.commands import known as command
 from dliflow.errors import DliflowError
 from dliflow.libraries import IMAGENET_CLASSES
 from dliflow.runs import known as asking
@@ -71,6 +73,20 @@ def test_an_entry_of_the_user_s_stands_before_the_library(library):
     assert config.models(Path("config/models"), STUDY["models"], "x")["torchvision-resnet50"]["title"] == "mine"
 
 
+def test_an_entry_that_is_there_is_not_written_over(library, monkeypatch):
+    monkeypatch.setattr(command, "CHECKOUT", Path.cwd())
+    settings = {"environments": {"folder": "results/envs"}}
+    monkeypatch.setattr(command.config, "of_files", lambda files, checkout: settings)
+    asked = {"names": ["torchvision/resnet50"], "sha256": "", "list": None, "check_all": None, "configfile": []}
+    entry = Path("config/models/torchvision-resnet50.yaml")
+    command.run(argparse.Namespace(**asked, write=True))
+    entry.write_text(entry.read_text() + "licence: mine\n")
+    with pytest.raises(DliflowError, match=rf"^{entry}: is there already, perhaps with changes of yours"):
+        command.run(argparse.Namespace(**asked, write=True))
+    command.run(argparse.Namespace(**asked, write=False))
+    assert entry.read_text().endswith("licence: mine\n")
+
+
 def test_pins_and_code_of_the_library_decide_where_its_answer_lies(library, monkeypatch):
     before = known.answer("torchvision/resnet50")
     assert known.answer("torchvision/vgg16").name.partition("-vgg16-")[2] == before.name.partition("-resnet50-")[2]
@@ -92,6 +108,17 @@ def test_pins_and_code_of_the_library_decide_where_its_answer_lies(library, monk
 def test_an_unknown_name(library, name, message):
     with pytest.raises(DliflowError, match=rf"^mine\.yaml: models: .*{message}"):
         asking.ensure({**STUDY, "models": [name]}, "mine.yaml")
+
+
+def test_names_that_fit_a_pattern_are_listed_and_a_pattern_that_fits_none_is_told(library, capsys):
+    for pattern, fitting in (("torchvision/*net*", "resnet50"), ("torchvision/v*", "vgg16")):
+        command._list(pattern, "envs")
+        assert capsys.readouterr().out == f"torchvision/{fitting}\n"
+    command._list("torchvision", "envs")
+    assert capsys.readouterr().out == "torchvision/resnet50\ntorchvision/vgg16\n"
+    for pattern in ("resnet*", "torchvision/x*"):
+        with pytest.raises(DliflowError, match=r"--list: .* fits no network; right would be .* 'torchvision/\*'"):
+            command._list(pattern, "envs")
 
 
 def test_a_name_that_was_not_asked_for_says_what_to_type(library):

@@ -118,6 +118,19 @@ def test_another_encoding_is_told_with_the_key_to_set(tmp_path, content, message
         labelled(tmp_path, content, {"from": "csv"})
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PK\3\4\x14\0\6\0", "a zip archive, or a document that is one, such as .xlsx"),
+        (b"\x1f\x8b\x08\0", "compressed by gzip"),
+        (b"<html><body>404", "a web page in place of the file"),
+    ],
+)
+def test_what_is_no_text_at_all_is_told_as_such(tmp_path, content, kind):
+    with pytest.raises(DliflowError, match=rf"labels\.txt: is {kind}.*; labels are read from a CSV"):
+        labelled(tmp_path, content, {"from": "csv"})
+
+
 def test_a_wrong_encoding_mislabels_nothing(tmp_path):
     content = "file,label\ngr\u00fcn.jpg,3\n".encode("cp437")
     with pytest.raises(DliflowError, match="names 1 images that are not among"):

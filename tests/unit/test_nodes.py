@@ -49,6 +49,9 @@ def test_node_is_short_for_one_and_picks_one_of_several():
     assert config.study({**STUDY, "nodes": ["a", "b"], "node": "b"}, "test")["nodes"] == ["b"]
     with pytest.raises(DliflowError, match=r"test: node: 'c' is none of nodes: \[a, b\]"):
         config.study({**STUDY, "nodes": ["a", "b"], "node": "c"}, "test")
+    for wrong in (5, None, "ab"):
+        with pytest.raises(DliflowError, match=r"test: nodes: .* Right would be: a list of names of files"):
+            config.study({**STUDY, "nodes": wrong, "node": "a"}, "test")
     with pytest.raises(DliflowError, match=r"nodes\[0\]: 'Big One': .* lower-case letters"):
         config.study({**STUDY, "node": "Big One"}, "test")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -207,8 +208,8 @@ def test_an_allocation_that_ends_is_not_taken_for_one(scheduler):
 
 
 def test_the_holder_ends_when_nobody_touches_its_lease(tmp_path):
-    lease = tmp_path / "a.lease"
-    hold = slurm.HOLD.format(lease=lease, idle=0.1)
+    lease = tmp_path / "a $(false) 'b'.lease"
+    hold = slurm.HOLD.format(lease=shlex.quote(str(lease)), idle=0.1)
     subprocess.run(["sh", "-c", hold], timeout=20)  # there is none
     lease.touch()
     subprocess.run(["sh", "-c", hold], timeout=20, check=True)

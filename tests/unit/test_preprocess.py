@@ -140,6 +140,76 @@ def test_values_of_more_than_8_bits_are_scaled_by_their_range(tmp_path, name, tu
     assert (pixels == pixels[..., :1]).all()
 
 
+def tiff(pixels, planes=1, packed=False):
+    """A TIFF of (height, width[, 3]) in the pixels' byte order, colours together or in planes, perhaps compressed."""
+    order, colours = ">" if pixels.dtype.byteorder == ">" else "<", 1 if pixels.ndim == 2 else 3
+    parts = [pixels.tobytes()] if planes == 1 else [plane.tobytes() for plane in np.moveaxis(pixels, 2, 0)]
+    parts = [zlib.compress(part) for part in parts] if packed else parts
+    starts = [8 + len(b"".join(parts[:place])) for place in range(len(parts))]
+    entries = {
+        **{256: [pixels.shape[1]], 257: [pixels.shape[0]], 258: [pixels.itemsize * 8] * colours},
+        **{259: [8 if packed else 1], 262: [min(colours, 2)], 273: starts, 277: [colours], 278: [pixels.shape[0]]},
+        **{279: [len(part) for part in parts], 284: [planes], 339: ["uif".index(pixels.dtype.kind) + 1] * colours},
+    }
+    after, table = b"".join(parts), b""
+    for tag, values in entries.items():
+        place = values[0] if len(values) == 1 else 8 + len(after)
+        table += struct.pack(f"{order}HHII", tag, 4, len(values), place)
+        after += struct.pack(f"{order}{len(values)}I", *values) if len(values) > 1 else b""
+    begin = (b"MM\0*" if order == ">" else b"II*\0") + struct.pack(f"{order}I", 8 + len(after))
+    return begin + after + struct.pack(f"{order}H", len(entries)) + table + bytes(4)
+
+
+COLOURS = np.array([[[0, 3084, 32_896], [65_535, 0, 257]]], np.uint16)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_colours_of_16_bits_in_a_tiff(tmp_path, order, packed):
+    (tmp_path / "a.tif").write_bytes(tiff(COLOURS.astype(f"{order}u2"), packed=packed))
+    assert np.asarray(decode(tmp_path / "a.tif")).tolist() == [[[0, 12, 128], [255, 0, 1]]]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (tiff(np.zeros((2, 2, 3), np.float32)), "a TIFF of 3 samples of 32 bits, float, which is not read; save it"),
+        (tiff(np.zeros((2, 2, 3), np.uint32)), "a TIFF of 3 samples of 32 bits, whole numbers, which is not read"),
+        (tiff(COLOURS)[:20], "a TIFF of unknown samples"),
+        (tiff(COLOURS, planes=2), "a TIFF of planes of 16 bits, one for each colour"),
+        (tiff(np.ones((2, 2), ">f4"), packed=True), "a TIFF of compressed big-endian samples of 32 bits"),
+        (tiff(np.ones((2, 2), ">i2"), packed=True), "a TIFF of compressed big-endian samples of 16 bits"),
+        (tiff(np.ones((2, 2), np.int8)), "a TIFF of samples of 8 bits with a sign"),
+    ],
+    ids=["float", "32 bits", "cut off", "planes", "packed float", "packed with a sign", "8 bits with a sign"],
+)
+def test_a_tiff_that_pillow_cannot_read_or_reads_wrongly_is_told_as_such(tmp_path, content, reason):
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(DliflowError, match=rf"a\.tif: {reason}"):
+        decode(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "a pointer of Git LFS in place of the file"),
+        (b"\n<!DOCTYPE html><title>not found</title>", "a web page in place of the file"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "a photograph in HEIC, which is not read; save it as JPEG"),
+    ],
+)
+def test_what_a_file_is_in_place_of_an_image(tmp_path, content, reason):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(DliflowError, match=rf"a\.jpg: {reason}"):
+        decode(tmp_path / "a.jpg")
+
+
+def test_exif_that_is_none_turns_nothing(tmp_path):
+    image(8, 4).save(tmp_path / "a.png", exif=b"Exif\0\0" + bytes(20))
+    with Image.open(tmp_path / "a.png") as picture, pytest.raises(SyntaxError):
+        picture.getexif()
+    assert decode(tmp_path / "a.png").size == (8, 4)
+
+
 def unwritable(tag, kind, value):
     """EXIF with the orientation 6 and an entry that Pillow reads but cannot write back."""
     entries = sorted([(274, 3, b"\6\0\0\0"), (tag, kind, value)])

@@ -107,6 +107,12 @@ def test_a_site_is_replaced_and_nothing_else_is(tmp_path_factory, tmp_path):
     site.write(collection, out, "second")
     assert "<title>second</title>" in (out / "index.html").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
+    (out / ".git").mkdir()
+    with pytest.raises(
+        DliflowError, match=r"site: is replaced as a whole, and holds what is no part of a site: \.git; "
+    ):
+        site.write(collection, out, "third")
+    assert (out / ".git").is_dir()
     home = tmp_path / "home"
     home.mkdir()
     (home / "letter.txt").write_text("")

@@ -105,6 +105,16 @@ def test_a_line_on_the_terminal_is_plain(capsys):
     assert capsys.readouterr().out == "\\x1b[31mred\n"
 
 
+def test_temporary_files_of_a_stage_are_its_own_and_gone_with_it(supervised):
+    """Seen: files of frameworks in /tmp after each study, and names there that any other user can take first."""
+    code = ["import tempfile", "mode = os.stat(tempfile.gettempdir()).st_mode & 0o777"]
+    code += ["print(tempfile.mkdtemp(), mode)", "sys.stdout.flush()", "os._exit(3)"]
+    _, failure = supervised("\n".join(code))
+    left, mode = failure["output_tail"][-1].split()
+    assert Path(left).parent.name.startswith("dliflow-") and int(mode) == 0o700
+    assert not Path(left).parent.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, 35])
 def test_a_signal_without_a_name_is_told_by_its_number(supervised, number):
     """Seen: the supervisor itself ended in a traceback."""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from project import ROOT
@@ -47,6 +48,14 @@ def test_only_what_is_named_is_passed_on():
     assert withheld == sorted(HARMFUL)
 
 
+def test_keras_has_its_defaults_whatever_lies_in_folders_of_users():
+    """Seen: without a home that can be written it reads /tmp/.keras/keras.json, where any user can put another type."""
+    passed, _ = variables.passed_on({"KERAS_HOME": "/tmp/.keras"}, "fetch")
+    settings = json.loads(Path(passed["KERAS_HOME"], "keras.json").read_text())
+    defaults = {"floatx": "float32", "backend": "tensorflow", "image_data_format": "channels_last"}
+    assert settings == {**defaults, "epsilon": 1e-07}
+
+
 @pytest.mark.parametrize("stage", variables.FETCHING)
 def test_what_fetches_sees_the_settings_of_the_network(stage):
     passed, withheld = variables.passed_on({**HARMFUL, **HARMLESS}, stage)
@@ -64,6 +73,7 @@ def test_what_the_config_asks_for_is_added():
     ("name", "message"),
     [
         ("PYTHONPATH", "dliflow sets this variable itself"),
+        ("TMPDIR", "dliflow sets this variable itself"),
         ("PYTHONUNBUFFERED", "dliflow sets this variable itself"),
         ("DLIFLOW_PYTHON", "dliflow sets this variable itself"),
         ("OMP_NUM_THREADS", "the number of threads is set by the key 'threads'"),

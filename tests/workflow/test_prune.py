@@ -85,6 +85,14 @@ def test_environments_elsewhere_may_serve_others_and_stay(upgraded, tmp_path):
     assert (tmp_path / f"envs/beta-{OLD}/environment.json").exists()
 
 
+def test_environments_that_a_link_leads_to_stay(upgraded, tmp_path):
+    shutil.rmtree(upgraded.folder / "results/envs")
+    (upgraded.folder / "results/envs").symlink_to(tmp_path / "envs")
+    listed, _, _ = prune(upgraded, "--yes")
+    assert listed and not [path for path in listed if "envs" in path]
+    assert (tmp_path / f"envs/beta-{OLD}/environment.json").exists()
+
+
 def test_what_another_study_needs_stays(upgraded):
     (upgraded.folder / "config/alone.yaml").write_text("frameworks: [alpha]\n")
     listed, _, _ = prune(upgraded, "--configfile", "config/alone.yaml", answer="\n")

@@ -9,6 +9,7 @@ import argparse
 import errno
 import importlib
 import os
+import signal
 import sys
 
 from dliflow import commands, progress, stages
@@ -60,9 +61,15 @@ def main(argv: list[str] | None = None) -> int:
         parser = argparse.ArgumentParser(prog=f"dliflow {name}", description=module.__doc__, formatter_class=raw)
         module.arguments(parser)
         return module.run(parser.parse_args(argv[1:])) or 0
+    except KeyboardInterrupt:
+        if package is stages:  # its log tells where it was
+            raise
+        print(f"\ndliflow {name}: stopped", file=sys.stderr, flush=True)
+        return 128 + signal.SIGINT
     except Exception as error:
         full = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))  # also in C++'s words
-        if not full and not isinstance(error, DliflowError):
+        denied = package is commands and isinstance(error, PermissionError)
+        if not full and not denied and not isinstance(error, DliflowError):
             progress.tell_reason(f"{type(error).__name__}: {error}")
             raise
         again = "; make room and type the same again: it goes on where it stopped"

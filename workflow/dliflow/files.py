@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import glob
 import hashlib
@@ -16,6 +17,8 @@ from typing import Any
 
 from dliflow.errors import DliflowError
 
+BLOCK = 1 << 18  # bytes of a file that are read at once
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file as lower-case hex."""
@@ -24,8 +27,11 @@ def sha256(path: Path) -> str:
 
 def checksum(path: Path, algorithm: str) -> str:
     """A file's checksum as lower-case hex, by an algorithm of hashlib."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    hashed, block = hashlib.new(algorithm, usedforsecurity=False), memoryview(bytearray(BLOCK))
+    with open(path, "rb") as stream:  # hashlib.file_digest does the same, from Python 3.11 on
+        while size := stream.readinto(block):
+            hashed.update(block[:size])
+    return hashed.hexdigest()
 
 
 def digest(value: Any, length: int = 12) -> str:
@@ -62,6 +68,16 @@ def _sync(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
+def sync_all(folder: Path) -> None:
+    """Have all files of a folder on the disk, with what else its file system has to write: one call for thousands."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def _held(folder: Path, kind: int) -> Iterator[bool]:
     """Lock a folder, so that nobody takes it for one that was left behind; whether it could be, without waiting."""
@@ -75,6 +91,21 @@ def _held(folder: Path, kind: int) -> Iterator[bool]:
         yield locked
     finally:
         os.close(descriptor)
+
+
+def lock_file(path: Path) -> int:
+    """Open a file that is there to be locked (flock), and is made where there is none; its descriptor.
+
+    One that another user has made is opened as that user allows: to lock it takes no right to write. A link is not
+    followed, since in a folder that others can write to it may lead anywhere.
+    """
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+    except PermissionError:
+        if not path.is_file():
+            raise  # there is none, and none can be made
+        return os.open(path, os.O_RDONLY | flags)
 
 
 def clear(path: Path) -> None:

@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from dliflow.study import config as configuration
 from dliflow.runs import ending, terminal
-from dliflow.study import yaml_files
 from dliflow.errors import DliflowError
 
 DISPLAY = terminal.taken_over(logger)

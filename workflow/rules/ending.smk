@@ -12,7 +12,7 @@ from dliflow.files import digest, write_json
 from dliflow.machine import launch, slurm
 from dliflow.records import marks, notes
 from dliflow.runs import ending, engine, forecast, remaining, terminal, unfinished
-from dliflow.study import nodes
+from dliflow.study import nodes, prerequisites
 
 
 def records():
@@ -63,6 +63,13 @@ def check_launch():
     checked(nodes.check_places, measured, workflow.local_exec, ORIGIN)
     if any(map(nodes.here, measured.values())):
         checked(launch.check, CONFIG["launch"])
+
+
+def check_rights():
+    """Refuse, before anything runs, to write to results that somebody else has made: every job would fail by itself."""
+    refusals = prerequisites.unwritable(prerequisites.folders_of_results(Path()))
+    if refusals:
+        raise refused("\n".join(refusals))
 
 
 def release_nodes():
@@ -182,6 +189,7 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
         engine.choose_among_few(workflow.scheduler, measured_on)
     engine.keep_the_plan(workflow.dag, "convert")
+    check_rights()
     tell_the_tables()
     check_launch()
     Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run

@@ -70,8 +70,16 @@ def several(names: str, kind: str, unit: str, meaning: str, empty: str) -> tuple
     return tuple(Column(name, kind, unit, meaning, empty) for name in names.split())
 
 
-MODEL = Column("model", TEXT, "", "name of the file in `config/models`", "never")
-FRAMEWORK = Column("framework", TEXT, "", "name of the file in `workflow/dliflow/frameworks`", "never")
+MODEL = Column(
+    "model", TEXT, "", "name of the file in `config/models`, or of a known network, with hyphens for slashes", "never"
+)
+FRAMEWORK = Column(
+    "framework",
+    TEXT,
+    "",
+    "as the config names it: a file in `workflow/dliflow/frameworks`, perhaps with `@` and a version",
+    "never",
+)
 API = Column("api", TEXT, "", "`python` or `cpp`: in which language the framework was called", "never")
 VERSION = Column("framework_version", TEXT, "", "the version that ran, as the framework tells", "nothing ran")
 VARIANT = Column("variant", TEXT, "", "way of running the framework; `default` is the usual one", "never")

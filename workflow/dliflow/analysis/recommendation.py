@@ -14,6 +14,7 @@ the last step. No words.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -122,6 +123,11 @@ class Goal(NamedTuple):
     loss: Optional[float] = None
     disagreement: Optional[float] = None
     objective: Optional[str] = None
+
+    @classmethod
+    def of(cls, text: str) -> Goal:
+        """That of a command line: JSON of what of the config's goal is set."""
+        return cls(**json.loads(text))
 
     @property
     def asked(self) -> Asked:

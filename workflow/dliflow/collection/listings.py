@@ -14,6 +14,7 @@ from dliflow.collection.history import Break, Shown, Step
 from dliflow.collection.shelf import Entry
 from dliflow.report import names, units
 from dliflow.report.listings import Cell, Heading, Line, Listing, Remarks, kind
+from dliflow.report.listings import changes as told
 
 Link = Callable[[str], str]
 """From the page to a file of the site, by its path there."""
@@ -202,13 +203,6 @@ STEPS = [
     Heading("Cannot tell", "Figures without an interval, or not measured in the same way."),
     Heading("Versions", "Of frameworks that are not the same in both.", number=False),
 ]
-QUANTITIES = {
-    changes.TOP1.name: "top-1",
-    changes.PEAK_RSS.name: "peak memory",
-    changes.MODEL_BYTES.name: "size of its files",
-    changes.SAME_CLASS.name: "same top-1 class",
-    changes.STATUS.name: "whether it runs",
-}  # fmt: skip
 IN_STEPS = (changes.SHOWN, changes.LIKELY, changes.TIE, changes.SAME, changes.UNTOLD)
 
 
@@ -241,7 +235,7 @@ def changed(steps: Sequence[Step]) -> Listing:
 
     Of the rows of a step the order is that of `changes.changes`, which is by how sure a change is.
     """
-    told = [
+    every = [
         (step, row)
         for step in steps
         for row in sorted(step.changes, key=lambda row: row["quantity"] != changes.LATENCY.name)
@@ -249,44 +243,24 @@ def changed(steps: Sequence[Step]) -> Listing:
     ]
     lines = [
         Line(f"change-{number}", names.configuration(row), kind(row), _change(step, row))
-        for number, (step, row) in enumerate(told)
+        for number, (step, row) in enumerate(every)
     ]  # fmt: skip
     return Listing("changed", "What changed from study to study", CHANGED, lines, {})
 
 
 def _change(step: Step, row: Row) -> list[Cell]:
-    size, quantity, show = row["batch_size"], str(row["quantity"]), _shown_as(row)
-    if row["kind"] == changes.TOLD:
-        figures = [Cell(row["old_told"] or units.EMPTY), Cell(row["new_told"] or units.EMPTY), Cell("")]
-    else:
-        figures = [Cell(show(row["old"])), Cell(show(row["new"])), _difference(row)]
-    bad = {"slower", "worse", "larger", "fail", "skipped"}.intersection(row["verdict"].split())
+    size = row.get("batch_size")
     versions: list[str] = [row["old_version"] or units.EMPTY, row["new_version"] or units.EMPTY]
     return [
         Cell(day(step.after.date)),
         Cell(units.EMPTY, why="quality is that of all batch sizes") if size is None else Cell(str(size)),
-        Cell(QUANTITIES.get(quantity, quantity)),
-        *figures,
-        Cell(row["verdict"], tone="loss" if bad else ""),
+        Cell(told.WORDS[row["quantity"]]),
+        told.figure(row, "old"),
+        told.figure(row, "new"),
+        told.difference(row),
+        Cell(row["verdict"], tone="loss" if told.worse(row) else ""),
         Cell(" → ".join(dict.fromkeys(versions))),
     ]
-
-
-def _shown_as(row: Row) -> Callable[[Any], str]:
-    """How a figure of this unit is written."""
-    unit = row.get("unit") or ""
-    if unit == "share":
-        return units.percent
-    if unit == "bytes":
-        return lambda size: f"{units.mebibytes(size)} MiB"
-    return lambda value: f"{units.significant(value)} {unit}".rstrip()
-
-
-def _difference(row: Row) -> Cell:
-    value, low, high = row["change"], row["change_ci_low"], row["change_ci_high"]
-    if row["kind"] == changes.RATIO:
-        return Cell(units.ratio(value, low, high), interval=units.ratio_interval(value, low, high))
-    return Cell(units.points(value), interval=units.interval(low, high, units.points))
 
 
 # Where lines end, and the studies behind all.

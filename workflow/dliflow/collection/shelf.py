@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -138,14 +139,13 @@ def mark_invalid(of: Entry, reason: str) -> bool:
         raise DliflowError(f"{of.path}: is marked already, and marks stay: {of.invalid}")
     mark = of.folder / INVALID
     content = {"schema": 1, "reason": reason, "marked_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())}
-    scratch = mark.with_name(f".{mark.name}.{os.getpid()}")
     try:
-        scratch.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.link(scratch, mark)  # unlike a renaming, it never replaces the mark of somebody who was first
+        with tempfile.TemporaryDirectory(prefix=f".{mark.name}.", dir=mark.parent) as folder:
+            scratch = Path(folder, mark.name)
+            scratch.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            os.link(scratch, mark)  # unlike a renaming, it never replaces the mark of somebody who was first
     except OSError as error:
         raise DliflowError(f"{mark}: {error.strerror}; it is not marked") from error
-    finally:
-        scratch.unlink(missing_ok=True)
     return True
 
 

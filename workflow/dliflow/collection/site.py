@@ -22,10 +22,12 @@ from dliflow.errors import DliflowError
 from dliflow.files import digest, replacing, write_json, write_text
 from dliflow.report import canvas, page, points
 from dliflow.report.charts import Palette, palette
+from dliflow.wording import some
 
 HERE = Path(__file__).parent
 MARK = "site.json"  # in a folder that is a site, and may be replaced by a newer one
 INDEX = "index.html"
+PARTS = {MARK, INDEX, "studies", "history"}  # all that a site has at its top
 OVERVIEW = {
     "overview": "Machines, models and frameworks",
     "studies": "Studies",
@@ -75,9 +77,17 @@ def write(collection: Path, out: Path, title: str) -> list[Path]:
 
 
 def _may_replace(out: Path) -> None:
-    """Refuse a folder that is no site: all that is in it would be gone."""
-    if os.path.lexists(out) and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
+    """Refuse a folder that is no site, or more than one: all that is in it would be gone, a `.git` too."""
+    if not os.path.lexists(out):
+        return
+    if not out.is_dir() or (any(out.iterdir()) and not (out / MARK).is_file()):
         raise DliflowError(f"{out}: is there, and is no site of a collection; name a new folder, or delete it yourself")
+    others = sorted(path.name for path in out.iterdir() if path.name not in PARTS)
+    if others:
+        raise DliflowError(
+            f"{out}: is replaced as a whole, and holds what is no part of a site: {some(others)}; name a new folder, "
+            "and copy the site from there"
+        )
 
 
 def _pages(studies: Sequence[Shown]) -> list[Page]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import re
 import subprocess
@@ -54,9 +55,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("after", metavar="AFTER", help="of the same kind")
     parser.add_argument("--slower", type=share, required=True, help="how much longer a request may take, such as 3%%")
     parser.add_argument(
-        "--budget", type=float, default=600.0, help="seconds of measuring; to confirm a regression as many again; 600"
+        "--budget", type=seconds, default=600.0, help="seconds of measuring; to confirm a regression as many again; 600"
     )
-    parser.add_argument("--confidence", type=share, default=0.95, help="with which all intervals hold at once; 95%%")
+    parser.add_argument(
+        "--confidence", type=confidence, default=0.95, help="with which all intervals hold at once; 95%%"
+    )
     parser.add_argument("--study", type=Path, default=CHECKOUT, help="folder of the study that frameworks are of")
     for key in plan.IDENTITY:
         parser.add_argument(f"--{key}", nargs="+", help="only rows of these")
@@ -81,6 +84,24 @@ def share(text: str) -> float:
     if number is None:
         raise argparse.ArgumentTypeError(f"'{text}': right would be per cent, such as 3%")
     return float(number[1]) / 100
+
+
+def confidence(text: str) -> float:
+    """`95%` as 0.95; nothing is ever sure, and no interval holds at 0 %."""
+    if not 0 < share(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}': right would be above 0% and below 100%, such as 95%")
+    return share(text)
+
+
+def seconds(text: str) -> float:
+    """A time that can be spent."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}': right would be a number of seconds above 0, such as 600")
+    return number
 
 
 class Unmeasured(Exception):
@@ -129,8 +150,7 @@ def _sides(pair: Pair) -> dict[str, Swept]:
 
 def _pace(files: Sequence[Path]) -> dict[str, Any]:
     """How sessions are measured: as in the comparisons of the study that these config files describe."""
-    every = [CHECKOUT / "config/config.yaml", *files]
-    study = config.study(config.given(every), ", ".join(map(str, every)))
+    study = config.of_files(files, CHECKOUT)
     turns, latency = study["compare"], study["latency"]
     warm_up = {"warmup_requests": latency["warmup_requests"], "warmup_limit": latency["warmup_limit_s"]}
     burst = {"burst_requests": options.BURST_REQUESTS, "burst_limit": turns["burst_s"]}
@@ -257,11 +277,18 @@ def _nothing(before: Side, after: Side, every: Sequence[Any]) -> Optional[str]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, tell, and give the exit status of the verdict."""
+    """Measure, tell, and give the exit status of the verdict.
+
+    Raises:
+        DliflowError: when a file cannot be written; what it was to hold is told before.
+    """
     known = result(args)
-    if args.json:
-        write_json(args.json, known)
-    if args.markdown:
-        write_text(args.markdown, texts.markdown(known))
-    print(texts.text(known), end="")
+    print(texts.text(known), end="", flush=True)
+    try:
+        if args.json:
+            write_json(args.json, known)
+        if args.markdown:
+            write_text(args.markdown, texts.markdown(known))
+    except OSError as error:
+        raise DliflowError(f"--json, --markdown: {error}; the result stands above, and in no such file") from error
     return known["exit_status"]

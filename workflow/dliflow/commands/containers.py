@@ -1,6 +1,7 @@
 """Write what container images are built of, from the files in envs/: one for each environment, one of all of them.
 
-Nothing is built: the last lines say what to type. docs/containers.md tells the rest.
+Other versions of a framework (envs/NAME@VERSION.yaml) are only taken when they are named: some are gigabytes, or need
+another Python. Nothing is built: the last lines say what to type. docs/containers.md tells the rest.
 
 Exit status: 0 when they were written, 2 when there is no environment of a name.
 """
@@ -22,12 +23,14 @@ ELSEWHERE = ("dliflow", "null")  # the orchestrator's own pins for conda; what o
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of files in envs/, without .yaml; without names all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="of files in envs/, without .yaml; without names all but NAME@VERSION"
+    )
     parser.add_argument("--out", type=Path, default=Path(paths.CONTAINERS), help="folder, in the checkout")
 
 
 def named(names: list[str]) -> list[Path]:
-    """The environment files of these names, or all that a study can need, relative to the checkout.
+    """The environment files of these names, or one for each framework and library, relative to the checkout.
 
     Raises:
         DliflowError: when there is no such file.
@@ -36,7 +39,8 @@ def named(names: list[str]) -> list[Path]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise DliflowError(f"envs/{unknown[0]}.yaml: there is no such file. Right would be: {', '.join(known)}")
-    return [known[name] for name in names] or [file for name, file in known.items() if name not in ELSEWHERE]
+    usual = [file for name, file in known.items() if name not in ELSEWHERE and "@" not in name]
+    return [known[name] for name in names] or usual
 
 
 def run(args: argparse.Namespace) -> None:

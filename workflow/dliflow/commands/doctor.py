@@ -39,16 +39,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_study(files: list[Path]) -> dict[str, Any]:
-    """The checked config of the default study with the changes of these files.
-
-    Raises:
-        DliflowError: when a file is missing, is no YAML, or holds what is no config.
-    """
-    given = config.given([CHECKOUT / "config/config.yaml", *files])
-    return config.study(given, ", ".join(map(str, files)) or "config/config.yaml")
-
-
 def settings(facts: dict[str, Any]) -> list[str]:
     """What the machine's settings are to blame for.
 
@@ -161,16 +151,16 @@ def noise() -> list[str]:
     return doubts
 
 
-def printed(heading: str, nothing: str, findings: list[str]) -> None:
+def printed(heading: str, findings: list[str]) -> None:
     """Print findings, numbered below their heading."""
-    print(f"\n{heading}:" if findings else f"\n{heading}: {nothing}", flush=True)
+    print(f"\n{heading}:" if findings else f"\n{heading}: nothing", flush=True)
     for number, line in enumerate(findings, 1):
         print(f"{number:>3}. {line}", flush=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; 1 when there was anything."""
-    study = read_study(args.configfile)
+    study = config.of_files(args.configfile, CHECKOUT)
     machine = facts.describe()
     cores, usable = machine["physical_cores"], machine["usable_cpus"]
     print(f"Machine: {machine['cpu']}, {cores} cores, {usable} processors usable, Linux {machine['kernel']}")
@@ -178,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"Energy of a request: {energy.told()}")
     print(f"Packages come from {prerequisites.index()[0]}")
     missing = prerequisites.missing(study, CHECKOUT)
-    printed("Missing, and what needs it", "nothing", missing)
+    printed("Missing, and what needs it", missing)
     doubtful = [*settings(machine), *noise()]
-    printed("Doubtful for measuring", "nothing", doubtful)
+    printed("Doubtful for measuring", doubtful)
     return 1 if missing or doubtful else 0

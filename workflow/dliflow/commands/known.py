@@ -12,6 +12,7 @@ import argparse
 import fnmatch
 import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from dliflow import libraries
@@ -36,17 +37,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _folder(files: list[Path]) -> str:
-    given = config.given([Path("config/config.yaml"), *files])
-    return config.study(given, "config/config.yaml")["environments"]["folder"]
-
-
 def _list(pattern: str, folder: str) -> None:
-    """Print the names that fit, of the libraries that can have any."""
+    """Print the names that fit, of the libraries that can have any.
+
+    Raises:
+        DliflowError: when there is none.
+    """
     beginning = pattern.partition("/")[0]
+    wanted = pattern if "/" in pattern else f"{pattern}/*"
+    fitting = []
     for library in fnmatch.filter(libraries.names(), beginning):
-        named = [f"{library}/{network}" for network in asking.ask(library, [], folder)["names"]]
-        print("\n".join(fnmatch.filter(named, pattern if "/" in pattern else f"{pattern}/*")))
+        fitting += fnmatch.filter((f"{library}/{name}" for name in asking.ask(library, [], folder)["names"]), wanted)
+    if not fitting:
+        like = " or ".join(f"'{library}/*'" for library in libraries.names())
+        raise DliflowError(f"--list: '{pattern}' fits no network; right would be a pattern of names, such as {like}")
+    print("\n".join(fitting))
 
 
 def _check_all(library: str, folder: str) -> None:
@@ -68,10 +73,20 @@ def _check_all(library: str, folder: str) -> None:
         print(f"{count:>6}  {reason}")
 
 
+def _check_places(names: Iterable[str]) -> None:
+    """Refuse to write over entries, which people change."""
+    there = [str(path) for name in names if (path := known.registered(name, MODELS)).exists()]
+    if there:
+        raise DliflowError(
+            f"{', '.join(there)}: is there already, perhaps with changes of yours; delete it first, or leave out "
+            "--write to see what would be written"
+        )
+
+
 def run(args: argparse.Namespace) -> None:
     """Print or write."""
+    folder = config.of_files(args.configfile, CHECKOUT)["environments"]["folder"]
     os.chdir(CHECKOUT)
-    folder = _folder(args.configfile)
     if args.list:
         _list(args.list, folder)
     if args.check_all:
@@ -80,6 +95,8 @@ def run(args: argparse.Namespace) -> None:
         raise DliflowError(f"--sha256: {args.sha256}: is for one entry; right would be one NAME and --write beside it")
     if not (args.names or args.list or args.check_all):
         raise DliflowError("NAME is missing; right would be LIBRARY/NETWORK, or --list 'torchvision/*'")
+    if args.write:
+        _check_places(args.names)
     for name, described in asking.entries(args.names, "NAME", folder, args.sha256).items():
         path = known.registered(name, MODELS) if args.write else known.answer(name)
         asking.write(name, described, path)

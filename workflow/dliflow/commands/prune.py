@@ -1,7 +1,10 @@
 """List what no study needs any more (records, models and environments of older versions), and delete it after asking.
 
 Older versions are kept, so that after an upgrade the new one meets the old one in a comparison. What a config needs
-today stays, as does everything outside results/.
+today stays, as does everything outside results/. A study that was run with values of `--config` needs a file that
+holds them, named with --configfile.
+
+Exit status: 0 when nothing is left to delete, 1 when the answer was no, 2 when a config is wrong.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ def obsolete(studies: Sequence[Study]) -> list[Path]:
     kept = {output for study in studies for output in _needed(study)}
     unwanted = [path for path in _made() if not _belongs(path, kept)]
     for folder in {Path(study.config["environments"]["folder"]) for study in studies}:
-        if folder.is_relative_to(paths.RESULTS):  # others may serve other checkouts
+        if folder.resolve().is_relative_to(Path(paths.RESULTS).resolve()):  # others may serve other checkouts
             unwanted += [path for path in _environments(folder) if path / "environment.json" not in kept]
     return sorted(unwanted)
 
@@ -98,10 +101,13 @@ def _agreed() -> bool:
 
 def run(args: argparse.Namespace) -> int:
     """List, ask, delete; 1 when the answer was no."""
-    os.chdir(CHECKOUT)
     default = Path("config/config.yaml")
-    named = {", ".join(map(str, files)) or str(default): files for files in args.configfile or [[]]}
-    unwanted = obsolete([Study.read(config.given([default, *files]), name) for name, files in named.items()])
+    named = {
+        ", ".join(map(str, files)) or str(default): config.given([CHECKOUT / default, *files])
+        for files in args.configfile or [[]]
+    }
+    os.chdir(CHECKOUT)
+    unwanted = obsolete([Study.read(given, name) for name, given in named.items()])
     needed_by = f"needed by {' or by '.join(named)}"  # whoever has other studies must see that they do not count
     if not unwanted:
         print("Nothing in results/ that no study needs.")

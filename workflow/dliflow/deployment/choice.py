@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Optional
 
 from dliflow.analysis import recommendation
@@ -15,11 +14,6 @@ from dliflow.report.read import Tables
 from dliflow.study import paths
 
 POINT = (*CONFIGURATION, "node", "parameters", "batch_size")  # a row by what the path of its folder tells
-
-
-def goal(text: str) -> Goal:
-    """Of a command line: JSON of what of the config's goal is set."""
-    return Goal(**json.loads(text))
 
 
 def manifest(row: Row) -> str:

@@ -75,12 +75,12 @@ def compile_line(framework: str, built: dict[str, Any]) -> list[str]:
     Args:
         built: the manifest of the measured program.
     """
-    of_site = [
-        word for word in built["command"] if word.startswith(("-std", "-O", "-D", "-I", "-l", "-Wl", built["site"]))
-    ]
+    compiler, *line = built["command"]
+    of_site = [word for word in line if word.startswith(("-std", "-O", "-D", "-I", "-l", "-Wl", built["site"]))]
     words = [word.replace(built["site"], "$SITE") for word in of_site]
     written_out = [f'"{word}"' if "$SITE" in word else shlex.quote(word) for word in words]
-    return [f"SITE=$({SITE})", " ".join(["g++", PROGRAM, f"{family(framework)}.cpp", *written_out, "-o", "predict"])]
+    command = [shlex.quote(compiler), PROGRAM, f"{family(framework)}.cpp", *written_out, "-o", "predict"]
+    return [f"SITE=$({SITE})", " ".join(command)]
 
 
 def imports(built: dict[str, Any]) -> str:

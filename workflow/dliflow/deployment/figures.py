@@ -81,7 +81,7 @@ def quality(tables: Tables, row: Row) -> Iterator[Figure]:
             images = f"of {each['unlabelled_images']:,} images of {each['unlabelled_dataset']}"
             yield Figure("same class as FP32", f"{share} {images}")
         if each["loss_bound"] is not None:
-            yield Figure("top-1 lost, at most", units.at_most(each["loss_bound"]))
+            yield Figure("top-1 lost, at most, by the images without labels", units.at_most(each["loss_bound"]))
 
 
 def doubts(tables: Tables, row: Row) -> list[str]:

@@ -45,9 +45,17 @@ class Limits:
 
 
 def is_archive(name: Union[str, Path]) -> bool:
-    """Whether a file is unpacked; its name decides, since many model formats are zip files that must stay whole."""
-    name = str(name).lower()
-    return name.endswith(SUFFIXES) and not name.endswith(NO_ARCHIVES)
+    """Whether a file is unpacked; its name decides, since many model formats are zip files that must stay whole.
+
+    What `torch.save` wrote is called `.tar` by some trainings: where such a file is there, it is looked at.
+    """
+    lower = str(name).lower()
+    if not lower.endswith(SUFFIXES) or lower.endswith(NO_ARCHIVES):
+        return False
+    if not lower.endswith(".tar") or not Path(name).is_file():
+        return True
+    with open(name, "rb") as stream:
+        return not stream.read(4).startswith((b"PK\3\4", b"\x80\2"))  # a zip archive, or a pickle
 
 
 def extract(path: Path, folder: Path, only: Optional[str] = None, limits: Limits = Limits()) -> None:

@@ -24,7 +24,7 @@ import urllib3
 
 from dliflow.errors import DliflowError
 from dliflow.fetching.checksums import mismatch, wanted
-from dliflow.files import read_json, write_json
+from dliflow.files import lock_file, read_json, write_json
 
 BLOCK = 1 << 16
 REDIRECTS = 10
@@ -116,7 +116,7 @@ def fetch(location: dict[str, Any], folder: Path, patience: Patience = Patience(
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = target_of(location, folder)
-    with open(f"{target}.lock", "w") as guard:  # another run may be after the same file
+    with open(lock_file(target.with_name(f"{target.name}.lock")), "rb") as guard:  # another run may want the same file
         fcntl.flock(guard, fcntl.LOCK_EX)
         for path in (target, folder / file_name(location["url"])):
             if path.is_file() and not mismatch(path, location):

@@ -23,7 +23,23 @@ from dliflow.wording import listed
 FIELDS = ("file", "label", "sha256")
 
 SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif", ".tif", ".tiff"),
+    *(
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".pjpeg",
+        ".pjp",
+        ".mpo",
+        ".png",
+        ".apng",
+        ".bmp",
+        ".dib",
+        ".webp",
+        ".gif",
+        ".tif",
+        ".tiff",
+    ),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".jpx", ".jpf", ".jpc", ".j2c", ".avif", ".tga", ".qoi"),
 )
 LITTER = ("thumbs.db", "desktop.ini")  # left by file managers; theirs that begin with a dot are hidden ones
@@ -134,7 +150,12 @@ def find(folder: Path, patterns: Optional[list[str]]) -> dict[str, int]:
             f"{folder}: {len(problems)} images cannot be used; replace or remove them:{listed(problems)}"
         )
     if not sizes:
-        raise DliflowError(f"{folder}: no file matches {', '.join(patterns or [f'*{suffix}' for suffix in SUFFIXES])}")
+        wanted = patterns or [f"*{suffix}" for suffix in SUFFIXES]
+        counts = ", ".join(f"{count:,} {suffix}" for suffix, count in left_out(folder).items())
+        others = (
+            f"; there are {counts}: `images` in the dataset's entry takes them, if they are images" if counts else ""
+        )
+        raise DliflowError(f"{folder}: no file matches {', '.join(wanted)}{others}")
     return sizes
 
 

@@ -17,6 +17,7 @@ from typing import Any, Optional
 import regex
 
 from dliflow.errors import DliflowError
+from dliflow.fetching import mistaken
 from dliflow.images.dataset import SUFFIXES
 
 Pairs = Iterator[tuple[int, str, str]]  # line number, file, label
@@ -103,6 +104,9 @@ def pairs(path: Path, rule: dict[str, Any]) -> Pairs:
 
 def _text(path: Path, rule: dict[str, Any]) -> str:
     """The file's text without the mark that Windows puts before it (BOM)."""
+    other = mistaken.kind(path)
+    if other:
+        raise DliflowError(f"{path}: is {other}; labels are read from a CSV, a list or JSON lines")
     encoding, content = rule.get("encoding", "utf-8"), path.read_bytes()
     try:
         text = content.decode(encoding)

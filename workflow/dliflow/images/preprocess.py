@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from dliflow.errors import DliflowError
+from dliflow.fetching import mistaken
 
 MOST_PIXELS = 200_000_000  # of an image, and of what it is resized to: more is a bomb, and no large photograph
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow itself refuses twice as many
@@ -33,7 +34,11 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 DARK = 64  # a brightest value below this part of white says that white is another one
-BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC = 258, 259, 262  # tags of TIFF
+SAMPLES_PER_PIXEL, PLANES, SAMPLE_FORMAT = 277, 284, 339
+KINDS = {1: "whole numbers", 2: "signed numbers", 3: "float"}
+NO_TIFF = "a TIFF of {samples}, which is not read; save it with 8 or 16 bits, as RGB or grey"
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such a file begins; the last two are of BigTIFF
 
 
 def decode(path: Path) -> Image.Image:
@@ -48,10 +53,10 @@ def decode(path: Path) -> Image.Image:
         with Image.open(path, formats=FORMATS) as file:
             if math.prod(file.size) > MOST_PIXELS:
                 raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
+            _check_tiff(file, path)
             file.load()
             image: Image.Image = file
-            # ImageOps.exif_transpose writes the other entries back, which fails for some that can be read.
-            turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            turn = _turn(image)
             if image.mode in ("I", "F") or image.mode.startswith("I;16"):
                 image = _eight_bits(image, path)
             image = image if turn is None else image.transpose(turn)
@@ -61,11 +66,56 @@ def decode(path: Path) -> Image.Image:
     except FileNotFoundError as error:
         raise DliflowError(f"{path}: no such image") from error
     except UnidentifiedImageError as error:
-        reason = f"not an image of the formats {', '.join(FORMATS)}; save it as PNG or JPEG"
-        reason = reason if path.stat().st_size else "the file is empty"
-        raise DliflowError(f"{path}: {reason}") from error
+        raise DliflowError(f"{path}: {_what_else(path)}") from error
     except Exception as error:  # broken files make Pillow raise errors of all kinds
         raise DliflowError(f"{path}: broken image: {type(error).__name__}: {error}") from error
+
+
+def _turn(image: Image.Image) -> Optional[Image.Transpose]:
+    """What makes the image upright; ImageOps.exif_transpose fails where it cannot write the other entries back."""
+    try:
+        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except SyntaxError:  # its EXIF does not begin as EXIF does, and so tells nothing
+        return None
+
+
+def _check_tiff(file: Any, path: Path) -> None:
+    """Refuse a TIFF of a kind that Pillow 13 reads wrongly, without a word."""
+    tags = getattr(file, "tag_v2", None)
+    if tags is None:
+        return
+    bits, packed = max(tags.get(BITS_PER_SAMPLE, (1,))), tags.get(COMPRESSION, 1) != 1
+    wrong = {
+        f"planes of {bits} bits, one for each colour": tags.get(PLANES) == 2 and bits > 8 and not packed,
+        f"compressed big-endian samples of {bits} bits": packed and tags.prefix == b"MM" and file.mode in ("I", "F"),
+        "samples of 8 bits with a sign": bits == 8 and tags.get(SAMPLE_FORMAT, (1,))[0] == 2,
+    }
+    for samples in (samples for samples, is_so in wrong.items() if is_so):
+        raise DliflowError(f"{path}: {NO_TIFF.format(samples=samples)}")
+
+
+def _what_else(path: Path) -> str:
+    """Why a file is no image, or none that is read."""
+    with open(path, "rb") as stream:
+        start = stream.read(8)
+        if not start:
+            return "the file is empty"
+        if start.startswith(TIFF):
+            return NO_TIFF.format(samples=_samples(start, stream))
+    return mistaken.kind(path) or f"not an image of the formats {', '.join(FORMATS)}; save it as PNG or JPEG"
+
+
+def _samples(start: bytes, stream: Any) -> str:
+    """The samples of a TIFF's pixels, in words."""
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(start + (stream.read(8) if b"+" in start[:4] else b""))
+        stream.seek(tags.next)
+        tags.load(stream)
+        bits, kinds = tags[BITS_PER_SAMPLE], tags.get(SAMPLE_FORMAT, (1,))
+        count = tags.get(SAMPLES_PER_PIXEL, len(bits))
+    except Exception:  # its table is broken or cut off
+        return "unknown samples"
+    return f"{count} samples of {bits[0]} bits, {KINDS.get(kinds[0], 'of another kind')}"
 
 
 def _eight_bits(image: Image.Image, path: Path) -> Image.Image:

@@ -3,7 +3,9 @@
 Its readers may rely on this, which `write` checks in what it has made:
 
 - one input `input`, float32 NCHW, and one output `scores` of two axes, for batches of any size;
-- operators of opset 18 in ONNX's own domain, as `onnx.checker` takes them: no attribute of an older opset;
+- operators of opset 18 in ONNX's own domain, as `onnx.checker` takes them: no attribute of an older opset, and newer
+  operators as those of which ONNX makes them;
+- float32 throughout: what a file has in float16 or bfloat16 is computed in float32;
 - every node leads to the scores, and none is a Constant, an Identity or a Dropout that does nothing: what depends on
   constants only is an initializer, and what nothing reads is not there;
 - padding in numbers, never `auto_pad`.
@@ -17,12 +19,12 @@ It runs in the environment of each source format that gives ONNX: numpy, onnx an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 from dliflow.errors import DliflowError
-from dliflow.interchange import settling, spelling
+from dliflow.interchange import functions, settling, spelling
 from dliflow.interchange.inference import OPSET, at, fold, read_names
 
 PASSES = [
@@ -59,6 +61,8 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     import onnx
     import onnxoptimizer
 
+    model = functions.written_out(model, functions.is_newer)
+    widen(model.graph)
     batch = _check(model, shape, layout)
     model = _at_opset(model)
     fold(model.graph)
@@ -130,15 +134,45 @@ def _float_ends(model) -> None:
             name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
             taken = "float32 images or uint8 pixels are taken" if kind == "input" else "float32 scores are expected"
             raise DliflowError(f"the model's {kind} '{value.name}' is {name}; {taken}")
-    if not any(node.op_type == "Cast" for node in graph.node):
+    if not any(node.op_type in ("Cast", "CastLike") for node in graph.node):
         return
     inferred = onnx.shape_inference.infer_shapes(model).graph
     values = (*inferred.input, *inferred.value_info, *inferred.output)
     types = {value.name: value.type.tensor_type.elem_type for value in values}
     for node in graph.node:
-        if node.op_type == "Cast" and node.attribute[0].i == types.get(node.input[0]):
+        if node.op_type not in ("Cast", "CastLike"):
+            continue
+        cast = node.op_type == "Cast"
+        wanted = onnx.helper.get_node_attr_value(node, "to") if cast else types.get(node.input[1])
+        if wanted is not None and wanted == types.get(node.input[0]):
             node.op_type = "Identity"
-            del node.attribute[:]
+            del node.attribute[:], node.input[1:]
+
+
+def widen(graph) -> None:
+    """Make float16 and bfloat16 float32, in weights, types and operators; the graph is changed in place."""
+    import numpy as np
+    import onnx
+
+    halves, single = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16), onnx.TensorProto.FLOAT
+
+    def widened(tensor):
+        return onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(np.float32), tensor.name)
+
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.tensor_type.elem_type in halves:
+            value.type.tensor_type.elem_type = single
+    for tensor in graph.initializer:
+        if tensor.data_type in halves:
+            tensor.CopyFrom(widened(tensor))
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t") and attribute.t.data_type in halves:
+                attribute.t.CopyFrom(widened(attribute.t))
+            elif attribute.HasField("g"):
+                widen(attribute.g)
+            elif attribute.name in ("to", "dtype") and attribute.i in halves:
+                attribute.i = single
 
 
 def check_dtype(file_dtype: str, entry_dtype: str) -> None:
@@ -181,11 +215,13 @@ def check_input(file_shape: Sequence[Optional[int]], shape: tuple[int, ...], lay
     if fits(shapes[other]):
         raise DliflowError(f"{file_says}: set input.layout: {other}")
     wanted = ", ".join(map(str, shapes[layout]))
-    raise DliflowError(f"{file_says}, the entry's input.size and input.layout say (batch, {wanted})")
+    grey = len(file_shape) == 4 and 1 in (file_shape[1], file_shape[3])
+    hint = "; networks of grey images are not taken: images have three channels" if grey else ""
+    raise DliflowError(f"{file_says}, the entry's input.size and input.layout say (batch, {wanted}){hint}")
 
 
 def chosen(kind: str, names: Sequence[str], wanted: Optional[str]) -> str:
-    """The name of the model's input or output: what the entry tells, or the only one there is.
+    """The name of the model's input or output: what the entry tells, by name or by number, or the only one there is.
 
     Args:
         kind: "input" or "output".
@@ -194,10 +230,21 @@ def chosen(kind: str, names: Sequence[str], wanted: Optional[str]) -> str:
     """
     if wanted is None and len(names) == 1:
         return names[0]
+    if wanted is not None and wanted.isdecimal() and wanted not in names and int(wanted) < len(names):
+        return names[int(wanted)]
     if wanted is None or wanted not in names:
         problem = "" if wanted is None else f"source.{kind}: there is no '{wanted}'; "
         raise DliflowError(f"{problem}the model's {kind}s are {', '.join(names) or 'none'}; set source.{kind} to one")
     return wanted
+
+
+def only_input(name: str, names: Iterable[str], path: Path) -> None:
+    """Refuse a file that needs values of more inputs than that of the images."""
+    others = ", ".join(other for other in names if other != name)
+    if others:
+        raise DliflowError(
+            f"{path}: beside '{name}' the model needs values of {others}; an image classifier has one input"
+        )
 
 
 def choose_output(model: Any, wanted: Optional[str]) -> None:

@@ -76,9 +76,13 @@ def read(path: Path, framework: str) -> Graph:
     """
     import onnx
 
-    from dliflow.interchange.reader import Reader  # which imports this module
+    from dliflow.interchange import functions, inference, reader  # the last one imports this module
 
-    return Reader(onnx.load(str(path)), framework).graph()
+    model = onnx.load(str(path))
+    spelled = functions.written_out(model, reader.MADE_OF_OTHERS.__contains__)
+    if spelled is not model:
+        inference.fold(spelled.graph)
+    return reader.Reader(spelled, framework).graph()
 
 
 def symmetric(before, after, kernel, strides, dilations, pads) -> Optional[tuple[int, ...]]:

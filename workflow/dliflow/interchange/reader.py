@@ -20,6 +20,8 @@ UNARY: dict[str, dict[str, float]] = {
 BINARY = ("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min")
 RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2")
+MADE_OF_OTHERS = ("Celu", "LogSoftmax", "ReduceL1", "ReduceLogSum", "ReduceSumSquare", "Softsign")
+"""Operators that ONNX itself makes of those that are read."""
 
 
 class Reader:
@@ -178,6 +180,12 @@ class Reader:
     def _clip(self, inputs, attributes, output):
         self.add("Clip", inputs[:1], output, low=self.value(inputs, 1), high=self.value(inputs, 2))
 
+    def _selu(self, inputs, attributes, output):
+        bent = f"{output}/elu"
+        self.shapes[bent] = self.shape(output)
+        self.add("Elu", inputs, bent, alpha=attributes.get("alpha", 1.6732632))
+        self.add("Mul", [bent, self.constant(f"{output}/gamma", attributes.get("gamma", 1.050701))], output)
+
     def _mish(self, inputs, attributes, output):
         steps = [f"{output}/{op}" for op in ("softplus", "tanh")]
         self.shapes.update(dict.fromkeys(steps, self.shape(output)))
@@ -283,8 +291,24 @@ class Reader:
         return {"strides": tuple(strides), "dilations": tuple(dilations), "pads": tuple(pads)}
 
     def _conv(self, inputs, attributes, output):
-        window = self.window(inputs[0], output, attributes, self.weights(inputs[1:])[0].shape[2:])
-        self.add("Conv", inputs, output, group=attributes.get("group", 1), **window)
+        weight = self.weights(inputs[1:])[0]
+        if weight.ndim == 3:
+            return self.conv_of_rows(inputs, attributes, output)
+        window = self.window(inputs[0], output, attributes, weight.shape[2:])
+        return self.add("Conv", inputs, output, group=attributes.get("group", 1), **window)
+
+    def conv_of_rows(self, inputs: list[str], attributes: dict[str, Any], output: str) -> None:
+        """A convolution with one spatial axis, as of images of one row."""
+        image, rows = f"{output}/image", f"{output}/rows"
+        for name, value in ((image, inputs[0]), (rows, output)):
+            batch, channels, width = self.shape(value)
+            self.shapes[name] = (batch, channels, 1, width)
+        weight = self.constant(f"{output}/weight", self.constants[inputs[1]][:, :, None])
+        before, after = attributes.get("pads", [0, 0])
+        window = {name: [1, *attributes.get(name, [1])] for name in ("strides", "dilations")}
+        self.reshape(inputs[0], image)
+        self._conv([image, weight, *inputs[2:]], {**attributes, **window, "pads": [0, before, 0, after]}, rows)
+        self.reshape(rows, output)
 
     def _maxpool(self, inputs, attributes, output):
         kernel = tuple(attributes["kernel_shape"])
@@ -318,6 +342,13 @@ class Reader:
             raise Skip("over all axes")
         axes = tuple(sorted(self.axis(axis, inputs[0]) for axis in axes))
         self.add(op, inputs[:1], output, axes=axes, keepdims=bool(attributes.get("keepdims", 1)))
+
+    def _reducemin(self, inputs, attributes, output):
+        above, below = f"{output}/negative", f"{output}/max"
+        self.shapes.update({above: self.shape(inputs[0]), below: self.shape(output)})
+        self.add("Neg", inputs[:1], above)
+        self.reduce("ReduceMax", [above, *inputs[1:]], attributes, below)
+        self.add("Neg", [below], output)
 
     def over_image(self, op: str, x: str, output: str) -> None:
         """A reduction over all axes behind the channels."""
@@ -391,6 +422,33 @@ class Reader:
         if attributes.get("batch_dims", 0) or indices.shape[-1] != 1:
             raise Skip("along more than one axis")
         self._gather([inputs[0], self.constant(f"{output}/indices", indices[..., 0])], {}, output)
+
+    def _depthtospace(self, inputs, attributes, output):
+        batch, channels, height, width = self.shape(inputs[0])
+        side = attributes["blocksize"]
+        rest = channels // side**2
+        if attributes.get("mode", b"DCR") == b"DCR":
+            sizes, order = (batch, side, side, rest, height, width), (0, 3, 4, 1, 5, 2)
+        else:
+            sizes, order = (batch, rest, side, side, height, width), (0, 1, 4, 2, 5, 3)
+        self.rearranged(inputs[0], sizes, order, output)
+
+    def _spacetodepth(self, inputs, attributes, output):
+        batch, channels, height, width = self.shape(inputs[0])
+        side = attributes["blocksize"]
+        sizes = (batch, channels, height // side, side, width // side, side)
+        self.rearranged(inputs[0], sizes, (0, 3, 5, 1, 2, 4), output)
+
+    def rearranged(self, x: str, sizes: tuple[int, ...], order: tuple[int, ...], output: str) -> None:
+        """A value with its axes parted, moved, and merged into those of the output."""
+        parted, moved = f"{output}/parted", f"{output}/moved"
+        self.reshape(x, parted, sizes)
+        self.shapes[moved] = tuple(sizes[axis] for axis in order)
+        self.add("Transpose", [parted], moved, axes=order)
+        self.reshape(moved, output)
+
+    def _castlike(self, inputs, attributes, output):
+        self.constants[output] = self.weights(inputs[:1])[0]  # all numbers are float32
 
     def _expand(self, inputs, attributes, output):
         self.add("Broadcast", inputs[:1], output, shape=self.shape(output))

@@ -8,15 +8,70 @@ import numpy as np
 
 from dliflow.errors import DliflowError
 from dliflow.interchange import patterns
-from dliflow.interchange.inference import Shapes, at, whole
+from dliflow.interchange.inference import LARGE, Shapes, at, whole
 from dliflow.interchange.settling import constant, say_shape
 
 
 def before_folding(model) -> None:
     """What makes operators that `onnxoptimizer` can take together, or leaves some for it to remove."""
+    _in_pairs(model.graph)
+    _gather_backwards(model)
     _mean_before_transpose(model.graph)
     _multiply_matrices(model)
     _halve_last(model.graph)
+
+
+def _in_pairs(graph) -> None:
+    """Spell Sum, Mean, Max and Min of several values as operators of two, one after another."""
+    import onnx
+
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
+        several = len(node.input) > 2 and node.op_type in ("Max", "Min")
+        if not several and node.op_type not in ("Sum", "Mean"):
+            graph.node.append(node)
+            continue
+        first, *others = node.input
+        steps = _Steps(graph, node.output[0])
+        for other in others:
+            first = steps.add({"Sum": "Add", "Mean": "Add"}.get(node.op_type, node.op_type), [first, other])
+        if node.op_type == "Mean":
+            share = constant(graph, f"{node.output[0]}_share", np.array(1 / len(node.input), np.float32))
+            first = steps.add("Mul", [first, share])
+        graph.node.extend([*steps.nodes, onnx.helper.make_node("Identity", [first], list(node.output))])
+
+
+def _gather_backwards(model) -> None:
+    """Spell slices that go backwards, as where a network makes BGR of RGB, as Gather."""
+    import onnx
+
+    graph, nodes = model.graph, list(model.graph.node)
+    values = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer if np.prod(item.dims) <= LARGE}
+    backwards = {node.output[0]: parts for node in nodes if (parts := _backwards(node, values))}
+    if not backwards:
+        return
+    shapes = whole(model)
+    del graph.node[:]
+    for node in nodes:
+        sizes, parts = shapes.get(next(iter(node.input), ""), ()), backwards.get(node.output[0], [])
+        if not parts or not sizes or any(sizes[axis] < 0 for _, _, axis, _ in parts):
+            graph.node.append(node)
+            continue
+        steps, name = _Steps(graph, node.output[0]), node.input[0]
+        for start, end, axis, step in parts:
+            places = constant(graph, f"{node.output[0]}_places{axis}", np.arange(sizes[axis])[start:end:step])
+            name = steps.add("Gather", [name, places], axis=axis)
+        steps.nodes[-1].output[0] = node.output[0]
+        graph.node.extend(steps.nodes)
+
+
+def _backwards(node, values: dict[str, np.ndarray]) -> list[tuple[int, int, int, int]]:
+    """Start, end, axis and step of each part of a slice that goes backwards along an axis; [] of any other node."""
+    parts = [values[name] for name in node.input[1:] if name in values] if node.op_type == "Slice" else []
+    if len(parts) < 4 or parts[3].min() > 0:
+        return []
+    return list(zip(*(part.tolist() for part in parts)))
 
 
 def _mean_before_transpose(graph) -> None:

@@ -10,6 +10,7 @@ touches a file (the lease), which the allocation's own process looks at. It slee
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import threading
@@ -27,7 +28,7 @@ TRIES = 3  # allocations for one step: those before were taken from it
 PATIENCE_S = (5, 15, 60)  # before SLURM is asked again, when it was too busy to answer
 
 # Of the holder, in the node's shell: it ends when the lease is as old as it was a while ago.
-HOLD = 'last=; while now=$(stat -c %Y "{lease}") && [ "$now" != "$last" ]; do last=$now; sleep {idle}; done'
+HOLD = 'last=; while now=$(stat -c %Y {lease}) && [ "$now" != "$last" ]; do last=$now; sleep {idle}; done'
 
 
 def job_name(node: str) -> str:
@@ -75,7 +76,7 @@ def held(node: str) -> list[tuple[str, str, str]]:
 
 def submit(node: str, options: Sequence[str], lease: Path) -> None:
     """Ask for a node: all of it, alone."""
-    hold = HOLD.format(lease=lease.resolve(), idle=IDLE_S)
+    hold = HOLD.format(lease=shlex.quote(str(lease.resolve())), idle=IDLE_S)
     ask(
         *("sbatch", "--parsable", f"--job-name={job_name(node)}", f"--output={lease.with_suffix('.log')}"),
         *("--nodes=1", "--ntasks=1", "--exclusive", "--mem=0", "--no-requeue", *options, f"--wrap={hold}"),

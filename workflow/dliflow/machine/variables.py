@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Optional
 
 from dliflow.errors import DliflowError
@@ -39,8 +40,15 @@ THREADS = (
 # Read by the system before a program's own code runs.
 AT_START = ("LD_PRELOAD",)
 
-# A crash leaves the stack in the log, and nothing that was printed is lost.
-SET = {"PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
+SET = {
+    # A crash leaves the stack in the log, and nothing that was printed is lost.
+    **{"PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"},
+    # A user's own packages do not stand before those of an environment, as they would before conda's.
+    "PYTHONNOUSERSITE": "1",
+    # Keras's defaults. Else it takes types and layouts from ~/.keras, or, without a home that can be written, from
+    # /tmp/.keras, which is anybody's.
+    "KERAS_HOME": str(Path(__file__).resolve().with_name("keras_home")),
+}
 
 # By this variable a job knows that the supervisor chose its variables, and the names of those from the config (JSON).
 ASKED = "DLIFLOW_ASKED_VARIABLES"
@@ -112,7 +120,7 @@ def check(wanted: Mapping[str, str], set_by: Mapping[str, Collection[str]], orig
     """
     for name in wanted:
         key = f"{origin}: launch.environment.{name}"
-        if name in (*SET, "PYTHONPATH") or name.startswith("DLIFLOW_"):
+        if name in (*SET, "PYTHONPATH", "TMPDIR") or name.startswith("DLIFLOW_"):
             raise DliflowError(f"{key}: dliflow sets this variable itself; leave it out")
         if name in THREADS:
             raise DliflowError(f"{key}: the number of threads is set by the key 'threads'; leave it out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from dliflow.report.read import Tables
 from dliflow.study import paths
 
 TABLES = ("parity", "accuracy", "performance", "throughput", "comparison", "tuning", "profile")
+LOGGED = tuple("measurements" if name == "performance" else name for name in TABLES)  # whose rows are those of a job
 
 
 class Failure(NamedTuple):
@@ -70,6 +72,18 @@ def _own_log(table: str, row: Row, logs: Path) -> str | None:
     return max(map(str, written), key=lambda path: Path(path).stat().st_mtime, default=None)
 
 
+def _own_logs(tables: Tables, logs: Path, told: Collection[str]) -> dict[str, list[str]]:
+    """By the reason of failed rows the logs of the jobs that make them, but for reasons that are told by failures."""
+    logs_of: dict[str, list[str]] = {}
+    for table in LOGGED:
+        for row in getattr(tables, table):
+            reason = plain(row["reason"])
+            if row["status"] == "failed" and reason not in told:
+                log = _own_log(table, row, logs)
+                logs_of.setdefault(reason, []).extend([log] if log else [])
+    return logs_of
+
+
 def missing(tables: Tables, logs: Path) -> list[Missing]:
     """Every row that is not ok, by status and reason; the most frequent reasons first."""
     failures_of: dict[str, list[Failure]] = {}
@@ -81,15 +95,11 @@ def missing(tables: Tables, logs: Path) -> list[Missing]:
             alone = table == "comparison" and row["status"] == "skipped"  # told where comparisons are
             if row["status"] != "ok" and not alone:
                 rows.setdefault((row["status"], plain(row["reason"])), []).append((table, row))
-    logs_of: dict[str, list[str]] = {}
-    for table in ("parity", "accuracy", "measurements", "throughput", "comparison", "tuning", "profile"):
-        for row in getattr(tables, table):
-            if row["status"] == "failed" and plain(row["reason"]) not in failures_of:
-                log = _own_log(table, row, logs)
-                logs_of.setdefault(plain(row["reason"]), []).extend([log] if log else [])
+    logs_of = _own_logs(tables, logs, failures_of)
     reasons = []
     for (status, reason), met in rows.items():
         causes = failures_of.get(reason, []) if status == "failed" else []
+        own = logs_of.get(reason, []) if status == "failed" else []
         reasons.append(
             Missing(
                 status,
@@ -98,8 +108,7 @@ def missing(tables: Tables, logs: Path) -> list[Missing]:
                 models=_unique(row["model"] for _, row in met),
                 configurations=_unique(_called(table, row) for table, row in met),
                 tables=_unique(table for table, _ in met),
-                logs=_unique(cause.log for cause in causes)
-                or _unique(logs_of.get(reason, []) if status == "failed" else []),
+                logs=_unique([cause.log for cause in causes] or own),
                 tail=causes[0].tail if causes else [],
             )
         )

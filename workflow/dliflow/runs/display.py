@@ -23,10 +23,8 @@ from dliflow.runs.standing import Standing
 TOLD_HERE = ("job_started", "job_finished", "progress")
 UNTOLD = ("Select jobs to execute...", "Updating checkpoint dependencies.")
 TICK_S = 5.0  # from one drawing to the next: seldom enough to take no time from what is measured
-QUICK_S, PAUSES = (
-    0.01,
-    20,
-)  # a drawing that takes longer, of a large plan, is followed by so many times that without one
+QUICK_S = 0.01  # a drawing that takes longer, of a large plan,
+PAUSES = 20  # is followed by so many times that without one
 
 
 class Screen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Optional
@@ -14,7 +15,7 @@ LOGS = 3  # so many of the logs with the same reason are named
 
 
 def again(command: Sequence[str]) -> str:
-    """The command that started this run, as it was typed.
+    """The command that started this run, as it was typed: a program that the PATH has by its name alone.
 
     Args:
         command: `sys.orig_argv`: the interpreter, then the program or `-m` and its name, and the options.
@@ -22,7 +23,8 @@ def again(command: Sequence[str]) -> str:
     if command[1:2] == ["-m"]:
         return shlex.join(command)
     program, *options = command[1:]
-    return shlex.join([program if program.startswith(".") else Path(program).name, *options])
+    name = Path(program).name
+    return shlex.join([name if shutil.which(name) == program else program, *options])
 
 
 def _indented(text: str) -> list[str]:

@@ -15,6 +15,7 @@ import yaml
 from dliflow.errors import DliflowError
 from dliflow.fetching.checksums import wanted
 from dliflow.files import read_json, write_text
+from dliflow.machine import variables
 from dliflow.study import config as configuration
 from dliflow.study import environments, known
 from dliflow.study.study import MODELS
@@ -34,7 +35,7 @@ def _run(python: str, *arguments: str) -> None:
     search = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     result = subprocess.run(
         [python, "-m", "dliflow", *arguments],
-        env={**os.environ, "PYTHONPATH": search},
+        env={**os.environ, **variables.SET, "PYTHONPATH": search},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

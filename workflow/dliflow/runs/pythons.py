@@ -38,12 +38,13 @@ def fetch(given: dict[str, Any], origin: str) -> None:
 
 
 def _fetched(version: str) -> str:
-    """Fetch a version; what went wrong in a line, or nothing."""
+    """Fetch a version; what went wrong in a line, or '' where nothing did."""
     try:
         result = uv.run("python", "install", version, timeout=PATIENCE_S)
     except (DliflowError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return result.stderr.strip().splitlines()[-1] if result.returncode and result.stderr.strip() else ""
+    told = result.stderr.strip().splitlines() or [f"uv ended with status {result.returncode}"]
+    return told[-1] if result.returncode else ""
 
 
 def _say(line: str) -> None:

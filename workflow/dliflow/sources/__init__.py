@@ -35,6 +35,7 @@ from types import ModuleType
 from typing import Any
 
 from dliflow.errors import DliflowError
+from dliflow.fetching import mistaken
 
 
 def load(name: str) -> ModuleType:
@@ -83,5 +84,15 @@ def check_count(scores: int, args: argparse.Namespace) -> None:
 
 
 def read(args: argparse.Namespace) -> Any:
-    """The network that these options name."""
-    return load(args.source["format"]).load(args.path, {**args.source, "layout": args.input["layout"]})
+    """The network that these options name.
+
+    Raises:
+        DliflowError: when it cannot be read; of a file that is no model at all, with what it is.
+    """
+    try:
+        return load(args.source["format"]).load(args.path, {**args.source, "layout": args.input["layout"]})
+    except DliflowError as error:
+        other = mistaken.instead(args.path) if args.path.is_file() else ""
+        if not other:
+            raise
+        raise DliflowError(f"{args.path}: is {other}") from error

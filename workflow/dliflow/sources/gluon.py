@@ -65,6 +65,14 @@ _npx_softmax _npx_reshape _np_reshape _npi_add _npi_add_scalar _npi_multiply _np
 OPERATORS = frozenset(_OPERATORS.split())
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Readers differ in which of two equal keys counts, so what is checked may not be what runs."""
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        raise ValueError(f"a key stands twice among {', '.join(read)}")
+    return read
+
+
 def _refuse_others(symbol: Path) -> None:
     """Refuse a graph with operators that are not known to compute only, or with graphs inside of them.
 
@@ -72,7 +80,7 @@ def _refuse_others(symbol: Path) -> None:
         DliflowError: naming the operator.
         ValueError: when the file holds no graph.
     """
-    described = json.loads(symbol.read_text(encoding="utf-8"))
+    described = json.loads(symbol.read_text(encoding="utf-8"), object_pairs_hook=_once)
     try:
         nodes = [(node["op"], node["name"], node.get("subgraphs")) for node in described["nodes"]]
     except (KeyError, TypeError) as error:

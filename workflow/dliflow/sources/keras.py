@@ -10,9 +10,10 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from dliflow.errors import DliflowError
+from dliflow.interchange.form import chosen
 from dliflow.sources.shared import tensorflow_network
 from dliflow.sources.shared.tensorflow_network import export, predict
 
@@ -27,6 +28,7 @@ LAYOUT = "NHWC"
 NEUTRAL = {"groups": 1, "renorm": False, "virtual_batch_size": None, "adjustment": None, "time_major": False}
 FOR_TRAINING = ("_initializer", "_regularizer", "_constraint")
 FUNCTIONS = ("cast", "clip_by_value", "concat", "expand_dims", "identity", "pad", "reshape", "squeeze", "transpose")
+HALVES = ("float16", "bfloat16")
 SHAPES = ("query_shape", "key_shape", "value_shape")  # of attention, which the inputs tell as well
 
 
@@ -35,7 +37,10 @@ REFUSED = (
     *("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup"),
     *("TextVectorization", "Hashing", "HashedCrossing"),
 )
-VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__", "TensorShape")
+VALUES = (
+    *("__keras_tensor__", "__tensor__", "__numpy__", "__ellipsis__", "__slice__", "__tuple__", "TensorShape"),
+    "Policy",
+)
 # Operations, which Keras writes where a model was called in Python, and the functions that layers take by name.
 OPERATIONS = re.compile(r"keras\.src\.ops\.(numpy|nn|core|math|image|linalg)")
 OF_FUNCTIONS = re.compile(r"builtins|keras\.(src\.)?(activations|initializers|ops)(\.\w+)*")
@@ -125,6 +130,8 @@ def _in_keras_3(layer: type, config: dict[str, Any]) -> dict[str, Any]:
         neutral = (key in NEUTRAL and value == NEUTRAL[key]) or key in SHAPES or key.endswith(FOR_TRAINING)
         if key in known or not neutral:
             taken[key] = value
+    if isinstance(taken.get("dtype"), dict) and taken["dtype"]["class_name"] == "Policy":  # of mixed precision
+        taken["dtype"] = taken["dtype"]["config"]["name"]
     if "batch_input_shape" in taken:
         taken["input_shape"] = tuple(taken.pop("batch_input_shape")[1:])
     if isinstance(taken.get("axis"), list) and len(taken["axis"]) == 1:
@@ -198,13 +205,28 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
         if path.suffix != ".keras" and "model config" in reason.lower():
             reason = "it holds weights only; save the whole model with model.save('NAME.keras')"
         raise DliflowError(f"{path}: Keras cannot load the model: {reason}") from error
-    for kind in ("input", "output"):
-        values = getattr(model, f"{kind}s")
-        if len(values) != 1:
-            raise DliflowError(f"{path}: the model has {len(values)} {kind}s; image classifiers have one")
+    if len(model.inputs) != 1:
+        raise DliflowError(f"{path}: the model has {len(model.inputs)} inputs; image classifiers have one")
+    model = _with_output(model, source.get("output"))
+    for layer in model._flatten_layers():
+        if layer.compute_dtype in HALVES:  # of a training in mixed precision; its weights are float32
+            layer.dtype_policy = "float32"
 
     def call(x):
         return model(x, training=False)
 
     taken = model.inputs[0]
     return tensorflow_network.Network(call, tuple(taken.shape), source["layout"], taken.dtype)
+
+
+def _with_output(model: Any, wanted: Optional[str]) -> Any:
+    """The model with its only output, or that of the layer that an entry's `source.output` names."""
+    import keras
+
+    layers = {layer.name: layer for layer in model.layers}
+    if wanted in layers:
+        return keras.Model(model.inputs, layers[wanted].output)
+    outputs = {tensor._keras_history.operation.name: tensor for tensor in model.outputs}
+    scores = outputs[chosen("output", list(outputs), wanted)]
+    nested = isinstance(getattr(model, "_outputs_struct", None), (dict, list, tuple))
+    return keras.Model(model.inputs, scores) if nested else model

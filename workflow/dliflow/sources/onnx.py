@@ -14,7 +14,7 @@ import numpy as np
 
 from dliflow.errors import DliflowError
 from dliflow.images import batches
-from dliflow.interchange import form
+from dliflow.interchange import form, functions
 
 FRAMEWORK = "onnxruntime"
 SAME_CLASS = {"Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten"}  # what may follow an ArgMax
@@ -47,15 +47,12 @@ def read(path: Path, ends: dict) -> Any:
     except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
         raise DliflowError(f"{path}: not an ONNX model that can be read: {error}") from error
     _refuse_others(model, path)
+    model = functions.written_out(model, lambda operator: False)
     graph = model.graph
     weights = {item.name for item in graph.initializer}  # older files list them as inputs
     inputs = [value.name for value in graph.input if value.name not in weights]
     name = form.chosen("input", inputs, ends.get("input"))
-    if len(inputs) > 1:
-        others = ", ".join(other for other in inputs if other != name)
-        raise DliflowError(
-            f"{path}: beside '{name}' the model needs values of {others}; an image classifier has one input"
-        )
+    form.only_input(name, inputs, path)
     form.choose_output(model, ends.get("output"))
     _refuse_classes(graph, path)
     return model
@@ -97,36 +94,11 @@ def _refuse_classes(graph, path: Path) -> None:
             )
 
 
-def _widen(graph) -> None:
-    """Make float16 float32, in weights, types and operators; the graph is changed in place."""
-    import onnx
-
-    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
-
-    def widened(tensor):
-        return onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(np.float32), tensor.name)
-
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        if value.type.tensor_type.elem_type == half:
-            value.type.tensor_type.elem_type = single
-    for tensor in graph.initializer:
-        if tensor.data_type == half:
-            tensor.CopyFrom(widened(tensor))
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t") and attribute.t.data_type == half:
-                attribute.t.CopyFrom(widened(attribute.t))
-            elif attribute.HasField("g"):
-                _widen(attribute.g)
-            elif attribute.name in ("to", "dtype") and attribute.i == half:
-                attribute.i = single
-
-
 def load(path: Path, source: dict) -> Network:
     """Read and check the model; of several inputs and outputs `source.input` and `source.output` name one."""
     model = read(path, source)
     if "precision" not in source:
-        _widen(model.graph)
+        form.widen(model.graph)
     return Network(model, path, source)
 
 

@@ -29,6 +29,7 @@ import re
 import zipfile
 from collections import namedtuple
 from pathlib import Path
+from typing import Optional
 
 from dliflow import sources
 from dliflow.errors import DliflowError
@@ -186,4 +187,12 @@ def load(path: Path, source: dict):
         text = (str(error).splitlines() or [repr(error)])[0]
         raise DliflowError(f"{path}: no file of torch.export.save, or cut off: {text}") from error
     program._guards_code = []  # from the file, and evaluated as Python
-    return export_torch.one_output(program.module(check_guards=False), source.get("output"))
+    return export_torch.one_output(program.module(check_guards=False), source.get("output"), _batch_size(program))
+
+
+def _batch_size(program) -> Optional[int]:
+    """The only batch size that a program takes, where it was exported for one; None for any."""
+    taken = program.graph_signature.user_inputs[:1]
+    values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in taken]
+    sizes = [size for value in values for size in getattr(value, "shape", ())[:1]]
+    return sizes[0] if sizes and isinstance(sizes[0], int) else None

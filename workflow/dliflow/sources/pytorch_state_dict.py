@@ -1,5 +1,7 @@
 """A PyTorch state dict, or a checkpoint with one in it, and the name of its architecture (a file in `architectures/`).
 
+It is a file of `torch.save`, or of safetensors.
+
 A checkpoint of a training holds the weights under a key (`state_dict`, `model`), perhaps twice (`state_dict_ema`), and
 what wraps a network (DataParallel, `torch.compile`, Lightning, averaging) writes a prefix before each name. So the
 weights are what lies under the one prefix that all of the network's own names have in common.
@@ -14,16 +16,35 @@ from typing import Any, Optional
 
 from dliflow import architectures, sources
 from dliflow.errors import DliflowError
-from dliflow.sources.shared import export_torch
+from dliflow.sources.shared import export_torch, safetensors
 
 FRAMEWORK = "pytorch"
-SUFFIXES = (".pth", ".pth.tar", ".ckpt")
+SUFFIXES = (".pth", ".pth.tar", ".ckpt", ".safetensors")
 LAYOUT = "NCHW"
 REQUIRED = ("architecture",)
 
 COMPILED = "_orig_mod."  # what torch.compile writes into names, wherever a compiled part stands
 
+# What trainings save beside the weights and is no tensor: figures as numpy has them, paths, options, versions. None of
+# their classes is made: something without contents stands in each one's place.
+UNREAD = (
+    *("argparse.Namespace", "numpy.dtype", "numpy.ndarray", "torch.torch_version.TorchVersion"),
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    *(f"pathlib.{kind}" for kind in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")),
+    *("pathlib._local.PosixPath", "pathlib._local.WindowsPath"),
+)
+
 predict, export = export_torch.predict, export_torch.export
+
+
+class Unread:
+    """Stands for what is not read of a checkpoint."""
+
+    def __init__(self, *values: Any):
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
 
 
 def load(path: Path, source: dict):
@@ -40,13 +61,13 @@ def load(path: Path, source: dict):
 
 
 def _read(path: Path) -> Any:
-    """What `torch.save` wrote: tensors, numbers and texts in dicts and lists, and options of a command line."""
-    import argparse
-
+    """What `torch.save` wrote, tensors, numbers and texts in dicts and lists; or the tensors of safetensors."""
     import torch
 
+    if path.suffix == ".safetensors":
+        return safetensors.read(path)
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):  # holds data only, as a dict does
+        with torch.serialization.safe_globals([(Unread, name) for name in UNREAD]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DliflowError(f"{path}: there is no such file") from error

@@ -49,7 +49,8 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
         function = imported.prune(imported.graph.get_tensor_by_name(start), result)
     except Exception as error:  # an input without a value has no public class
         others = [name for name in placeholders if f"{name}:0" != start]
-        hint = f"; has '{others[0]}' a value? Set source.options: {{{others[0]}: false}}" if others else ""
+        like = {name: "false" if placeholders[name] == tf.bool.as_datatype_enum else "1" for name in others[:1]}
+        hint = "".join(f"; has '{name}' a value? Set source.options: {{{name}: {like[name]}}}" for name in like)
         raise DliflowError(f"{path}: TensorFlow cannot import the graph: {error}{hint}") from error
     shape, dtype = function.inputs[0].shape, function.inputs[0].dtype.name
     return tensorflow_network.Network(function, tuple(shape) if shape.rank else (None,) * 4, source["layout"], dtype)

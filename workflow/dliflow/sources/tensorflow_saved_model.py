@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dliflow.errors import DliflowError
-from dliflow.interchange.form import chosen
+from dliflow.interchange.form import chosen, only_input
 from dliflow.sources.shared import tensorflow_network, tensorflow_operations
 from dliflow.sources.shared.tensorflow_network import export, predict
 
@@ -75,11 +75,13 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
     signatures = sorted(model.signatures)
     signature = source.get("options", {}).get("signature", "serving_default")
     if signature not in signatures:
-        problem = f"{folder}: there is no signature '{signature}'"
-        raise DliflowError(f"{problem}; set source.options.signature to one of: {', '.join(signatures) or 'none'}")
+        there = f"set source.options.signature to one of: {', '.join(signatures)}"
+        none = "it has none, so save it with signatures (model.export(FOLDER) of Keras gives it one)"
+        raise DliflowError(f"{folder}: there is no signature '{signature}'; {there if signatures else none}")
     function = model.signatures[signature]
     inputs = function.structured_input_signature[1]
     name = chosen("input", sorted(inputs), source.get("input"))
+    only_input(name, inputs, folder)
     output = chosen("output", sorted(function.structured_outputs), source.get("output"))
 
     def call(x):

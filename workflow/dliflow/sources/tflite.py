@@ -56,6 +56,7 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
         names = [detail["name"] for detail in details]
         ends.append(details[names.index(form.chosen(kind, names, network.source.get(kind)))])
     input_detail, output_detail = ends
+    form.only_input(input_detail["name"], [detail["name"] for detail in interpreter.get_input_details()], network.path)
     try:
         form.check_dtype(np.dtype(input_detail["dtype"]).name, batch.dtype.name)
     except DliflowError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dliflow import frameworks, integrity
+from dliflow.analysis.recommendation import Goal
 from dliflow.analysis.rows import key
 from dliflow.deployment import choice, cpp, figures, pins, program, readme
 from dliflow.files import payload, read_json, replacing, sha256, write_json, write_text
@@ -35,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--licences", type=json.loads, required=True, help="JSON: a line for the model and each dataset"
     )
     parser.add_argument("--launch", type=json.loads, required=True, help="JSON: the config's launch")
-    parser.add_argument("--goal", type=choice.goal, help="JSON: what of the config's goal is set")
+    parser.add_argument("--goal", type=Goal.of, help="JSON: what of the config's goal is set")
     parser.add_argument("--file", type=Path, required=True, help="envs/<framework>.yaml")
     parser.add_argument("--environment", type=Path, help="environment.json of that file; without it all pins are taken")
     parser.add_argument("--tables", type=Path, default=Path(paths.RESULTS, "tables"), help="folder of the CSV tables")

@@ -14,7 +14,7 @@ from typing import Any, Optional
 from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.fetching import uv
-from dliflow.files import not_whole, write_json
+from dliflow.files import lock_file, not_whole, sync_all, write_json
 from dliflow.machine import lock
 from dliflow.study import environments
 
@@ -33,10 +33,12 @@ def install(python: Path, requirements: Path, packages: list[str], locked: Optio
     build for CUDA, gigabytes of it, never matches.
 
     Args:
-        locked: lines of the same packages with hashes; None where there are none.
+        locked: lines of the same packages with hashes, of all or of most; None where there are none.
     """
-    requirements.write_text(locked or "\n".join(packages) + "\n", encoding="utf-8")
-    hashes = ["--require-hashes"] if locked else []
+    requirements.write_text("\n".join(packages) + "\n" if locked is None else locked, encoding="utf-8")
+    hashes = []
+    if locked is not None:
+        hashes = ["--verify-hashes" if environments.without_checksums(locked) else "--require-hashes"]
     command = ["pip", "sync", *hashes, "--python", str(python), "--compile-bytecode", str(requirements)]
     result = uv.run(*command)
     print(result.stderr, flush=True)
@@ -55,12 +57,13 @@ def run(args: argparse.Namespace) -> None:
     if folder.exists() and not folder.is_dir():
         raise DliflowError(f"{folder}: is no folder; delete it, and the environment is made there")
     folder.mkdir(parents=True, exist_ok=True)
-    guard = os.open(f"{folder}.lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    guard = lock_file(folder.with_name(f"{folder.name}.lock"))
     try:
         _alone(guard, folder)
         python = folder / "bin" / "python"
         if args.out.exists() and not not_whole([str(args.out)]) and python.exists():
             return
+        _check_may_clear(folder)
         result = uv.run("venv", "--clear", "--python", wanted["python"], str(folder))
         if result.returncode:
             raise DliflowError(
@@ -72,10 +75,28 @@ def run(args: argparse.Namespace) -> None:
                 f"{args.file}: packages are taken without checksums, since {environments.lock(args.file)} is missing "
                 f"or of other versions; ./dliflow lock {args.file.stem} makes it"
             )
+        elif without := environments.without_checksums(locked):
+            progress.say(f"{args.file}: {', '.join(without)}: taken without checksums; all others are compared")
         install(python, folder / "requirements.txt", wanted["packages"], locked)
+        sync_all(folder)  # a machine that loses its power must not leave the mark with half of the packages
         write_json(args.out, installed(python))
     finally:
         os.close(guard)
+
+
+def _check_may_clear(folder: Path) -> None:
+    """Refuse a folder that is not this user's to empty, before uv does that.
+
+    Raises:
+        DliflowError: for a link, and for a folder of another user.
+    """
+    if folder.is_symlink():
+        raise DliflowError(f"{folder}: is a link, and all that it leads to would be deleted; delete the link")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DliflowError(
+            f"{folder}: may not be written, and the environment there is not finished; let the run of whoever began it "
+            "end well, or name a folder of your own in environments.folder"
+        )
 
 
 def _alone(guard: int, folder: Path) -> None:
@@ -83,7 +104,7 @@ def _alone(guard: int, folder: Path) -> None:
     try:
         lock.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
     except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF):
             raise
         told = f"{folder}.lock cannot be locked ({error.strerror}): let no other run make this environment meanwhile"
         print(told, flush=True)

@@ -118,6 +118,20 @@ def _verify_path(location: dict[str, Any]) -> None:
         )
 
 
+def _check_places(source: dict[str, Any], folder: Path) -> None:
+    """Refuse a location of the user's inside of the folder that what is fetched replaces: it would be deleted.
+
+    Raises:
+        DliflowError: naming it.
+    """
+    replaced = folder.parent.resolve() / folder.name  # which may itself be a link to a folder of the user's
+    for location in source["from"]:
+        if "path" in location and Path(location["path"]).resolve().is_relative_to(replaced):
+            raise DliflowError(
+                f"{location['path']}: lies where what is fetched is put, and would be deleted by it; move it elsewhere"
+            )
+
+
 def check_file(path: Path, source: dict[str, Any]) -> None:
     """Whether the source's file is there, and the registered one.
 
@@ -160,6 +174,7 @@ def run(args: argparse.Namespace) -> None:
         check_file(used, source)
         write_json(args.out, {"location": location, **_described(used, args.contents)})
         return
+    _check_places(source, payload(args.out))
     problems = []
     for location in source["from"]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dliflow.analysis.recommendation import Goal
 from dliflow.deployment import choice
 from dliflow.files import write_json
 from dliflow.report import answer, read
@@ -14,7 +15,7 @@ from dliflow.study import paths
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--tables", type=Path, default=Path(paths.RESULTS, "tables"), help="folder of the CSV tables")
-    parser.add_argument("--goal", type=choice.goal, help="JSON: what of the config's goal is set")
+    parser.add_argument("--goal", type=Goal.of, help="JSON: what of the config's goal is set")
     parser.add_argument("--out", type=Path, default=Path(paths.RECOMMENDED), help="JSON")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from dliflow.analysis.recommendation import Goal
@@ -23,16 +22,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--run", type=Path, default=Path(paths.RUN), help="JSON: when this run was started, if it is there"
     )
     parser.add_argument("--title", help="heading of the page; made of the models' names when absent")
-    parser.add_argument("--goal", type=goal, help="JSON: what of the config's goal is set")
+    parser.add_argument("--goal", type=Goal.of, help="JSON: what of the config's goal is set")
     parser.add_argument("--mark", type=Path, help="written when there is a figure to report")
     parser.add_argument(
         "--out", type=Path, default=Path(paths.REPORT), help="the page; summary.txt and summary.json come beside it"
     )
-
-
-def goal(text: str) -> Goal:
-    """Of the command line."""
-    return Goal(**json.loads(text))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ import itertools
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,19 +83,25 @@ def _told(reason: int) -> str:
 
 
 @contextlib.contextmanager
-def _confined(beside: Optional[Path], environment: dict[str, str]) -> Iterator[Callable[[], None]]:
-    """What the child calls before it becomes the stage: nothing, or what lets it write beside a file only.
+def _temporary() -> Iterator[Path]:
+    """A folder for temporary files of the child alone, which is gone with all that frameworks leave in it.
 
-    Args:
-        environment: the child's; its temporary folder becomes one of its own.
+    In the one that users share some look for files of usual names, which anybody can have put there: compiled code of
+    PyTorch's, for instance.
     """
+    folder = Path(tempfile.mkdtemp(prefix="dliflow-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _confining(beside: Optional[Path], temporary: Path) -> Callable[[], None]:
+    """What the child calls before it becomes the stage: nothing, or what lets it write beside a file only."""
     if beside is None:
-        yield lambda: None
-        return
+        return lambda: None
     beside.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="dliflow-") as folder:
-        environment["TMPDIR"] = folder
-        yield confinement.to([beside.parent, Path(folder)])
+    return confinement.to([beside.parent, temporary])
 
 
 def _ended(child: subprocess.Popen) -> int:
@@ -158,21 +165,21 @@ def run(args: argparse.Namespace) -> int:
     """Run the stage after `--`; returns its exit status, 124 after the time bound, 128 + signal after a crash."""
     stage = args.command[1:] if args.command[:1] == ["--"] else args.command
     log, failure = Path(args.log), Path(paths.failure(args.log))
-    failure.unlink(missing_ok=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
 
     def failed(reason: str, **more: Any) -> None:
         command = [sys.executable, "-m", "dliflow", *stage]
         _note(failure, {"stage": stage[0], "reason": reason, "command": command, "log": str(log), **more})
 
-    known = node.described(args.node) if args.node else None
     try:
+        failure.unlink(missing_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        known = node.described(args.node) if args.node else None
         if known is not None and node.is_elsewhere(args.node, known):
             return there(args, known["slurm"], failed)
         return here(args, stage, known, failed)
-    except DliflowError as error:  # it did not begin
+    except (DliflowError, PermissionError) as error:  # it did not begin
         failed(str(error))
-        with open(log, "a", encoding="utf-8") as output:
+        with contextlib.suppress(PermissionError), open(log, "a", encoding="utf-8") as output:
             output.write(f"{error}\n")
         print(f"dliflow {stage[0]}: {error}", file=sys.stderr, flush=True)
         return 1
@@ -239,7 +246,9 @@ def here(
 
     with contextlib.ExitStack() as stack:
         descriptor = stack.enter_context(lock.hold(args.exclusive))
-        confine = stack.enter_context(_confined(args.beside, environment))
+        temporary = stack.enter_context(_temporary())
+        environment["TMPDIR"] = str(temporary)
+        confine = _confining(args.beside, temporary)
         reason_file = stack.enter_context(tempfile.TemporaryFile())
         output = stack.enter_context(open(log, "w", encoding="utf-8"))
         environment[progress.REASON] = progress.place_of(reason_file.fileno())

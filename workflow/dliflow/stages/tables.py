@@ -56,7 +56,6 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> Iterator[tuple[s
         models: for each model what `plan.described` tells.
     """
     parity_rows = parity.rows(study_plan)
-    parity_rows = parity.rows(study_plan)
     yield "parity", parity_rows
     yield "accuracy", accuracy.rows(study_plan, parity_rows, models)
     swept = performance.Swept()

@@ -10,7 +10,7 @@ import copy
 import math
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +30,7 @@ from dliflow.wording import suggestion
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 LOCAL = "local"  # what this machine is called where the config names none
+LONGEST_NAME = 100  # of a registry's entry: names of files, of 255 letters at most, are made of it and of others
 DEEPEST = 20  # mappings and lists inside of each other
 
 
@@ -200,16 +201,26 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _misfits(config: dict[str, Any]) -> Iterator[str]:
+def of_files(files: Sequence[Path], checkout: Path) -> dict[str, Any]:
+    """The checked config of a checkout's default study with the changes of these files, wherever both lie.
+
+    Raises:
+        DliflowError: when a file is missing, is no YAML, or holds what is no config.
+    """
+    origin = ", ".join(map(str, files)) or "config/config.yaml"
+    return study(given([checkout / "config/config.yaml", *files]), origin, checkout)
+
+
+def _misfits(config: dict[str, Any], checkout: Path) -> Iterator[str]:
     """What no schema can tell of a study."""
     named = {f"frameworks[{index}]": name for index, name in enumerate(config["frameworks"])}
     for key, name in {**named, **{f"options.{name}": name for name in config["options"]}}.items():
-        unknown = _unknown_framework(name)
+        unknown = _unknown_framework(name, checkout)
         if unknown:
             yield f"{key}: {unknown}"
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
-    yield from _misfit_variants(config)
+    yield from _misfit_variants(config, checkout)
     goal, sizes = config["goal"], config["latency"]["batch_sizes"]
     if goal["loss"] is not None and goal["disagreement"] is not None:
         yield "goal.disagreement: goal.loss is set, too, and one of them bounds quality; set the other one to null"
@@ -230,10 +241,10 @@ def _misfits(config: dict[str, Any]) -> Iterator[str]:
     yield from _misfit_profiles(config)
 
 
-def _misfit_variants(config: dict[str, Any]) -> Iterator[str]:
+def _misfit_variants(config: dict[str, Any], checkout: Path) -> Iterator[str]:
     """Entries of `variants` that name no framework, or what it does not have."""
     for name, chosen in config["variants"].items():
-        unknown = _unknown_framework(name)
+        unknown = _unknown_framework(name, checkout)
         if unknown:
             yield f"variants: {unknown}"
             continue
@@ -243,12 +254,12 @@ def _misfit_variants(config: dict[str, Any]) -> Iterator[str]:
                 yield f"variants.{name}[{index}]: '{variant}' is unknown{suggestion(variant, known_ones)}"
 
 
-def _unknown_framework(name: str) -> Optional[str]:
+def _unknown_framework(name: str, checkout: Path) -> Optional[str]:
     """Why a framework's name, with a version or without, can stand in no config."""
     known, family = frameworks.names(), frameworks.family(name)
     if family not in known:
         return f"'{name}' is unknown{suggestion(family, known)}. To add it: docs/add-a-framework.md"
-    there = environments.names(family)
+    there = environments.names(family, checkout)
     if "@" not in name or name in there:
         return None
     if not re.fullmatch(frameworks.NAME, name):
@@ -271,8 +282,12 @@ def _misfit_profiles(config: dict[str, Any]) -> Iterator[str]:
                 yield f"profile[{index}].{key}: '{entry[key]}' is not of this study{suggestion(entry[key], names)}"
 
 
-def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
+def study(config: dict[str, Any], origin: str, checkout: Path = Path()) -> dict[str, Any]:
     """The checked config of a study, defaults filled in.
+
+    Args:
+        origin: where it stands, for messages.
+        checkout: whose environment files say which versions there are.
 
     Raises:
         DliflowError: with one line for each problem.
@@ -281,7 +296,7 @@ def study(config: dict[str, Any], origin: str) -> dict[str, Any]:
     config = validated({**config, "tune": _switched(config.get("tune", False))}, "config", origin)
     for entry in config["profile"]:
         entry["model"] = entry["model"] and known.plain(entry["model"])
-    _raise(origin, _misfits(config))
+    _raise(origin, _misfits(config, checkout))
     return config
 
 
@@ -290,6 +305,8 @@ def _with_nodes(config: dict[str, Any], origin: str) -> dict[str, Any]:
     if "node" not in config:
         return config
     name, several = config["node"], config.get("nodes", [LOCAL])
+    if not isinstance(several, list):
+        return {key: value for key, value in config.items() if key != "node"}  # the schema tells what is wrong with it
     if several != [LOCAL] and name not in several:
         named = ", ".join(map(str, several))
         raise DliflowError(f"{origin}: node: {name!r} is none of nodes: [{named}]; name one of them, or leave it out")
@@ -318,6 +335,11 @@ def registered(
     if name not in there:
         adding = f"write {folder}/{name}.yaml ({guide.format(kind)})"
         raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, there)}. To add it: {adding}")
+    if len(name) > LONGEST_NAME:
+        raise DliflowError(
+            f"{origin}: {key}: '{name}' has {len(name)} letters, and files are called after it; right would be "
+            f"{LONGEST_NAME} at most"
+        )
     return _entry(folder / f"{name}.yaml", kind, name)
 
 
@@ -401,6 +423,12 @@ def _completed_input(taken: dict[str, Any], layout: str, origin: str) -> dict[st
             f"{origin}: input.mean: {taken['mean']} looks like a share of 255; mean and scale are in units of pixels "
             f"from 0 to 255, so multiply both by 255 (mean: {example})"
         )
+    small = [value for value in channels["scale"] if 0 < value < 1]
+    if small and taken["dtype"] == "float32":
+        raise DliflowError(
+            f"{origin}: input.scale: {taken['scale']}: pixels from 0 to 255 are divided by it, so it is not below 1: "
+            f"as a share of 255 {small[0]:g} is {small[0] * 255:g} here, as a factor {1 / small[0]:g}"
+        )
     if taken["dtype"] in ("int8", "int16"):
         limits = np.iinfo(taken["dtype"])
         ends = [
@@ -467,9 +495,12 @@ def lines(path: str, key: str) -> list[str]:
         names = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise DliflowError(f"{key}: {path} is no text in UTF-8: {error}") from error
-    names = names[:-1] if names[-1] == "" else names
+    while names and not names[-1].strip():
+        names.pop()
     if not names:
         raise DliflowError(f"{key}: {path} is empty")
+    if names[0].lstrip().startswith(("{", "[")) and path.endswith(".json"):
+        raise DliflowError(f"{key}: {path} is JSON; a text with one name on each line is wanted, in class order")
     return names
 
 

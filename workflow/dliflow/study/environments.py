@@ -22,9 +22,9 @@ FOLDER = Path("envs")
 COMPILER = "cxx-compiler"  # which conda users may add, for programs in C++; without conda the system's own is taken
 
 
-def names(family: str) -> list[str]:
-    """What a framework can be called in a config, by the environment files that there are: the newest version last."""
-    every = [path.stem for path in FOLDER.glob(f"{family}*.yaml")]
+def names(family: str, checkout: Path = Path()) -> list[str]:
+    """What a framework can be called in a config, by the environment files of a checkout: the newest version last."""
+    every = [path.stem for path in (checkout / FOLDER).glob(f"{family}*.yaml")]
     return sorted((name for name in every if frameworks.family(name) == family), key=frameworks.age)
 
 
@@ -88,6 +88,12 @@ def locked(path: Path) -> Optional[str]:
     text = lock(path).read_text(encoding="utf-8")
     pins = re.findall(r"(?m)^[^\s#]+==[^\s;\\]+", text)
     return text if set(map(_normal, pins)) == set(map(_normal, read(path)["packages"])) else None
+
+
+def without_checksums(text: str) -> list[str]:
+    """The pins that stand in a lock without a checksum."""
+    entries = re.split(r"(?m)^(?=[^\s#])", text)
+    return [entry.strip() for entry in entries if "==" in entry and "--hash=" not in entry]
 
 
 def _normal(pin: str) -> str:

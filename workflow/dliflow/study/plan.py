@@ -26,11 +26,15 @@ DIGESTS = ("environment", "converter")  # of the environments that run and conve
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
 MEASURING = ("sweep", "throughput", "tune", "compare", "profile")  # what is measured, alone on the machine
+STAGES = ("parity", "accuracy", "agreement", *MEASURING)
 PERFORMANCE = (paths.PERFORMANCE_IMAGES, paths.PERFORMANCE_ARRAY)
 # Priority of the jobs that measuring waits for; those of measurements stay below it.
 READY = 10**9
 ALONE_IN_CPP = "a program in C++ makes one request at a time; several in flight are measured in Python"
 UNFIT = "the model's file takes batches of {} only (source.batch_size)"
+
+Environment = Callable[[str], Optional[str]]
+"""For a framework the output of the job that makes its environment; None where no job does."""
 
 
 def deciding(
@@ -132,7 +136,7 @@ def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) ->
 def build(
     config: dict[str, Any],
     models: dict[str, dict[str, Any]],
-    environment: Callable[[str], Optional[str]],
+    environment: Environment,
     digest: Callable[[str], str],
 ) -> dict[str, Any]:
     """The plan as plain data, ready for JSON.
@@ -147,71 +151,102 @@ def build(
     Args:
         config: what `deciding` tells of a checked config.
         models: for each model what `described` tells.
-        environment: for a framework the output of the job that makes its environment, None where no job does.
         digest: for a framework the digest of its environment, which stands in paths.
     """
-    dataset, anchor = config["dataset"], _made([environment(ANCHOR), paths.ANCHOR])
-    unlabelled = config["agreement"]["dataset"]
-    parity, accuracy, agreement, sweep, throughput, tune, profile = [], [], [], [], [], [], []
+    plan: dict[str, list[dict[str, Any]]] = {stage: [] for stage in STAGES}
+    anchor = _made([environment(ANCHOR), paths.ANCHOR])
     for configuration in configurations(config, models):
-        model, framework, precision = (configuration[key] for key in ("model", "framework", "precision"))
-        as_it_is = models[model]["precision"] is not None
-        converter = framework if as_it_is else conversion.converter(framework, precision)
+        model, framework = models[configuration["model"]], configuration["framework"]
+        as_it_is = model["precision"] is not None
+        converter = framework if as_it_is else conversion.converter(framework, configuration["precision"])
         mark = conversion.mark(framework, configuration["variant"], digest(converter))
         row = {**configuration, "environment": digest(framework), "converter": mark}
-        home, exporter = (ask(models[model]["format"]) for ask in (sources.home, sources.exporter))
-        files, spec = paths.MODEL_FILES.format(model=model), models[model]["spec"]
-        interchange = [
-            environment(exporter),
-            paths.INTERCHANGE.format(model=model),
-            environment(converter),
-        ]
-        calibration = _calibration(config, spec) if row["precision"] == "int8" else []
-        converted = [
-            *([] if as_it_is else [*interchange, *calibration]),
-            environment(framework),
-            paths.CONVERTED.format(**row),
-            paths.BUILT.format(**row) if row["api"] == CPP else None,
-        ]
-        fixed = models[model]["batch_size"]
-        quality = _made([files, *_evaluated(config, dataset, spec), *converted])
-        performance = [listed.format(dataset=dataset, spec=spec) for listed in PERFORMANCE]
-        speed = _made([files, *_listed(config, dataset), *performance, *converted])
-        record = paths.PARITY.format(**row)
-        reference = paths.REFERENCE.format(model=model)
-        parity.append({**row, "record": record, "needs": _made([*quality, environment(home), reference, record])})
-        record = paths.ACCURACY.format(**row, dataset=dataset)
-        accuracy.append({**row, "dataset": dataset, "record": record, "needs": [*quality, record]})
-        if unlabelled is not None:
-            record = paths.ACCURACY.format(**row, dataset=unlabelled)
-            needs = _made([files, *_evaluated(config, unlabelled, spec), *converted, record])
-            agreement.append({**row, "dataset": unlabelled, "record": record, "needs": needs})
+        converted = _converted(config, model, row, environment, converter)
+        for stage, answered in _quality(config, model, row, converted, environment):
+            plan[stage].append(answered)
+        agreeing, speed = plan["parity"][-1]["needs"], _speed(config, model, row, converted)
         for there in on_nodes(config, row):
-            for point in _points(config, there, fixed, "latency"):
-                record = paths.SWEEP.format(**point)
-                sweep.append({**point, "record": record, "needs": [*speed, *anchor, record]})
-            for batch_size in raced(config, configuration):
-                unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
-                measured = {"scenario": "latency", "parameters": "tuned", "batch_size": batch_size}
-                point = {**there, "reason": there["reason"] or unfit, **measured}
-                record = paths.TUNE.format(**point)
-                needs = _made([*speed, *anchor, *parity[-1]["needs"], record])
-                tune.append({**point, "record": record, "needs": needs})
-            for point in _points(config, there, fixed, "throughput"):
-                record = paths.THROUGHPUT.format(**point)
-                needs = [*speed, *anchor, record]
-                budget = {"p99_budget_ms": config["throughput"]["p99_ms"]}
-                for number in config["throughput"]["in_flight"]:
-                    throughput.append({**point, "in_flight": number, **budget, "record": record, "needs": needs})
-            for batch_size in profiled(config, configuration):
-                unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
-                point = {**there, "reason": there["reason"] or unfit, "batch_size": batch_size}
-                record = paths.PROFILE.format(**point)
-                profile.append({**point, "record": record, "needs": [*speed, record]})
-    compare = list(comparisons(sweep, tune, parity)) if config["compare"]["leaders"] else []
-    quality_rows = {"parity": parity, "accuracy": accuracy, "agreement": agreement}
-    measured_rows = {"sweep": sweep, "throughput": throughput, "tune": tune, "compare": compare, "profile": profile}
-    return {**quality_rows, **measured_rows}
+            for stage, answered in _measured(config, model, there, speed, anchor, agreeing):
+                plan[stage].append(answered)
+    if config["compare"]["leaders"]:
+        plan["compare"] = list(comparisons(plan["sweep"], plan["tune"], plan["parity"]))
+    return plan
+
+
+def _converted(
+    config: dict[str, Any], model: dict[str, Any], row: dict[str, Any], environment: Environment, converter: str
+) -> list[Optional[str]]:
+    """What a configuration needs to be run beside its model's own files, in the order in which it is made."""
+    built = paths.BUILT.format(**row) if row["api"] == CPP else None
+    runnable = [environment(row["framework"]), paths.CONVERTED.format(**row), built]
+    if model["precision"] is not None:  # its file runs as it is
+        return runnable
+    interchange = [environment(sources.exporter(model["format"])), paths.INTERCHANGE.format(**row)]
+    calibration = _calibration(config, model["spec"]) if row["precision"] == "int8" else []
+    return [*interchange, environment(converter), *calibration, *runnable]
+
+
+def _answered(row: dict[str, Any], pattern: str, needs: list[str]) -> dict[str, Any]:
+    """A row with the record that answers for it, and with all that this needs."""
+    record = pattern.format(**row)
+    return {**row, "record": record, "needs": [*needs, record]}
+
+
+def _quality(
+    config: dict[str, Any],
+    model: dict[str, Any],
+    row: dict[str, Any],
+    converted: list[Optional[str]],
+    environment: Environment,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A configuration's rows of quality, each with its stage."""
+    files, spec = paths.MODEL_FILES.format(**row), model["spec"]
+    needs = {name: _made([files, *_evaluated(config, name, spec), *converted]) for name in evaluated(config)}
+    dataset, *unlabelled = needs
+    reference = [environment(sources.home(model["format"])), paths.REFERENCE.format(**row)]
+    yield "parity", _answered(row, paths.PARITY, _made([*needs[dataset], *reference]))
+    yield "accuracy", _answered({**row, "dataset": dataset}, paths.ACCURACY, needs[dataset])
+    for name in unlabelled:
+        yield "agreement", _answered({**row, "dataset": name}, paths.ACCURACY, needs[name])
+
+
+def _speed(
+    config: dict[str, Any], model: dict[str, Any], row: dict[str, Any], converted: list[Optional[str]]
+) -> list[str]:
+    """What a configuration needs so that requests can be made."""
+    dataset = config["dataset"]
+    performance = [listed.format(dataset=dataset, spec=model["spec"]) for listed in PERFORMANCE]
+    return _made([paths.MODEL_FILES.format(**row), *_listed(config, dataset), *performance, *converted])
+
+
+def _measured(
+    config: dict[str, Any],
+    model: dict[str, Any],
+    row: dict[str, Any],
+    speed: list[str],
+    anchor: list[str],
+    agreeing: list[str],
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of what is measured of a configuration on a node, each with its stage.
+
+    Args:
+        row: of the configuration on that node.
+        speed: what it needs so that requests can be made.
+        anchor: what the anchor needs.
+        agreeing: what parity needs, and its record, on which the settings that change scores rest.
+    """
+    fixed, beside = model["batch_size"], [*speed, *anchor]
+    for point in _points(config, row, fixed, "latency"):
+        yield "sweep", _answered(point, paths.SWEEP, beside)
+    for batch_size in raced(config, row):
+        tuned = {**_at(row, fixed, batch_size), "scenario": "latency", "parameters": "tuned"}
+        yield "tune", _answered(tuned, paths.TUNE, _made([*beside, *agreeing]))
+    for point in _points(config, row, fixed, "throughput"):
+        answered = {**_answered(point, paths.THROUGHPUT, beside), "p99_budget_ms": config["throughput"]["p99_ms"]}
+        for number in config["throughput"]["in_flight"]:
+            yield "throughput", {**answered, "in_flight": number}
+    for batch_size in profiled(config, row):
+        yield "profile", _answered(_at(row, fixed, batch_size), paths.PROFILE, speed)
 
 
 def on_nodes(config: dict[str, Any], row: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -261,12 +296,17 @@ def _points(
         fixed: the only batch size that the model takes, if there is one.
     """
     for batch_size in config[scenario]["batch_sizes"]:
-        unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
+        point = {**_at(row, fixed, batch_size), "scenario": scenario, "parameters": "default"}
         if scenario == "throughput" and row["api"] == CPP:
-            unfit = ALONE_IN_CPP
-        measured = {"scenario": scenario, "parameters": "default", "batch_size": batch_size}
+            point["reason"] = row["reason"] or ALONE_IN_CPP
         for group in range(1, config[scenario]["groups"] + 1):
-            yield {**row, "reason": row["reason"] or unfit, **measured, "group": group}
+            yield {**point, "group": group}
+
+
+def _at(row: dict[str, Any], fixed: Optional[int], batch_size: int) -> dict[str, Any]:
+    """A configuration's row at a batch size, with the reason where its model's file takes another one only."""
+    unfit = None if fixed in (None, batch_size) else UNFIT.format(fixed)
+    return {**row, "reason": row["reason"] or unfit, "batch_size": batch_size}
 
 
 def batch_sizes(config: dict[str, Any], model: dict[str, Any], scenario: str = "latency") -> list[int]:
@@ -376,30 +416,39 @@ def comparisons(
     agreeing = {tuple(row[key] for key in IDENTITY): row["needs"] for row in parity}
     settings: dict[tuple, dict[int, list[dict[str, Any]]]] = {}
     for row in sweep:
-        setting = settings.setdefault(tuple(row[key] for key in SETTING), {})
-        able = setting.setdefault(row["batch_size"], [])
+        of_setting = settings.setdefault(tuple(row[key] for key in SETTING), {})
+        able = of_setting.setdefault(row["batch_size"], [])
         if row["reason"] is None:
             able.append(row)
     for values, sizes in settings.items():
-        setting_keys = dict(zip(SETTING, values))
+        setting = dict(zip(SETTING, values))
         before: list[str] = []
         for size, able in sizes.items():
-            few = len({tuple(row[key] for key in CANDIDATE) for row in able}) < 2
-            reason = "fewer than two configurations can run: there is nothing to compare" if few else None
             needs = []
             for row in (*able, *tuned.get((*values, size), [])):
                 needs += [*row["needs"], *agreeing[tuple(row[key] for key in IDENTITY)]]
-            record = paths.COMPARE.format(**setting_keys, batch_size=size)
-            row = {**setting_keys, "batch_size": size, "reason": reason, "record": record}
-            row["needs"] = list(dict.fromkeys([*needs, record]))
-            before += row["needs"] if reason is None else needs
-            yield row
+            many = len({tuple(row[key] for key in CANDIDATE) for row in able})
+            compared = _compared(setting, size, many, "configurations", needs)
+            before += compared["needs"] if compared["reason"] is None else needs
+            yield compared
         if len(sizes) > 1:
-            few = sum(bool(able) for able in sizes.values()) < 2
-            reason = "fewer than two batch sizes can run: there is nothing to compare" if few else None
-            record = paths.COMPARE.format(**setting_keys, batch_size=paths.SIZES)
-            row = {**setting_keys, "batch_size": None, "reason": reason, "record": record}
-            yield {**row, "needs": list(dict.fromkeys([*before, record]))}
+            yield _compared(setting, None, sum(bool(able) for able in sizes.values()), "batch sizes", before)
+
+
+def _compared(
+    setting: dict[str, Any], batch_size: Optional[int], many: int, what: str, needs: list[str]
+) -> dict[str, Any]:
+    """The row of a comparison, with the reason where fewer than two can run.
+
+    Args:
+        batch_size: None for the comparison of all of them.
+        many: how many can run, and `what` they are.
+        needs: of all of them.
+    """
+    reason = f"fewer than two {what} can run: there is nothing to compare" if many < 2 else None
+    record = paths.COMPARE.format(**setting, batch_size=paths.SIZES if batch_size is None else batch_size)
+    row = {**setting, "batch_size": batch_size, "reason": reason, "record": record}
+    return {**row, "needs": list(dict.fromkeys([*needs, record]))}
 
 
 def by_model(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -29,21 +30,30 @@ def _there(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
-def writable(checkout: Path, environments_folder: Path) -> list[str]:
-    """Folders that a run writes to and that do not take a file, whoever made them (root inside a container, say)."""
+def _refusal(folder: Path) -> Optional[str]:
+    """Why a folder takes no file; None where it does."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror
+
+
+def folders_of_results(checkout: Path) -> list[Path]:
+    """Those that every run writes to; what a link leads to may be for reading, such as environments of others."""
     results = checkout / paths.RESULTS
-    inside = sorted(path for path in results.glob("*") if path.is_dir()) if results.is_dir() else []
-    refused = {}
-    for folder in map(_there, (checkout, results, *inside, environments_folder, checkout / paths.DOWNLOADS)):
-        try:
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            refused[folder] = error.strerror
+    inside = sorted(results.glob("*")) if results.is_dir() else []
+    return [results, *(path for path in inside if path.is_dir() and not path.is_symlink())]
+
+
+def unwritable(folders: Iterable[Path]) -> list[str]:
+    """Folders of a checkout that take no file, whoever made them (root, by sudo, say); or those around them."""
+    refusals = {folder: _refusal(folder) for folder in map(_there, folders)}
     return [
-        f"every run: {folder} cannot be written to ({reason}); take it over (sudo chown -R $USER {folder}), or free "
-        "the disk"
-        for folder, reason in refused.items()
+        f"every run: {folder} cannot be written to ({reason}); take it over (sudo chown -R $USER "
+        f"{shlex.quote(str(folder))}), or free the disk"
+        for folder, reason in refusals.items()
+        if reason is not None
     ]
 
 
@@ -99,6 +109,12 @@ def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
     if not unmade:
         return []
     _, missing = index()
+    refusal = _refusal(_there(folder))
+    if refusal is not None and not folder.is_relative_to(checkout):  # whose folders are told of anyway
+        missing.append(
+            f"environments: {_there(folder)} cannot be written to ({refusal}); name a folder of your own in "
+            "environments.folder"
+        )
     free = shutil.disk_usage(_there(folder)).free / 1e9
     if free < ROOM_GB:
         missing.append(
@@ -169,7 +185,7 @@ def missing(study: dict[str, Any], checkout: Path) -> list[str]:
         DliflowError: when a model's entry or an environment file is wrong.
     """
     return [
-        *writable(checkout, checkout / study["environments"]["folder"]),
+        *unwritable([checkout, *folders_of_results(checkout), checkout / paths.DOWNLOADS]),
         *for_environments(study, checkout),
         *for_frameworks(study["frameworks"], study["precisions"], study["variants"]),
         *(for_compiling("apis: cpp", "for programs in C++") if CPP in study["apis"] else []),

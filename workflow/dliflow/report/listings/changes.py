@@ -104,17 +104,18 @@ def _called(row: Row) -> str:
 
 
 def _cells(row: Row, remarks: Remarks) -> list[Cell]:
-    figures = [_figure(row, side) for side in ("old", "new")]
+    figures = [figure(row, side) for side in ("old", "new")]
     what = Cell(WORDS[row["quantity"]], marks=remarks.mark(row["warnings"]))
-    verdict = Cell(row["verdict"], tone="loss" if _worse(row) else "")
-    return [what, *figures, _change(row), verdict, Cell(_method(row))]
+    verdict = Cell(row["verdict"], tone="loss" if changes.shown(row) and worse(row) else "")
+    return [what, *figures, difference(row), verdict, Cell(_method(row))]
 
 
 def _method(row: Row) -> str:
     return f"{row['method']}, {row['images']:,} images" if row["images"] else row["method"]
 
 
-def _figure(row: Row, side: str) -> Cell:
+def figure(row: Row, side: str) -> Cell:
+    """What there was before (`old`), or is now (`new`)."""
     if row["kind"] == changes.TOLD:
         text = row[f"{side}_told"]
         return Cell(text or units.EMPTY, why="" if text else "none")
@@ -126,16 +127,19 @@ def _figure(row: Row, side: str) -> Cell:
     return Cell(f"{units.significant(value)} {row['unit']}", sort=value)
 
 
-def _change(row: Row) -> Cell:
+def difference(row: Row) -> Cell:
+    """The change, with its interval."""
+    if row["kind"] == changes.TOLD:
+        return Cell(units.EMPTY, why="told in words")
     value, low, high = row["change"], row["change_ci_low"], row["change_ci_high"]
     if value is None:
-        return Cell(units.EMPTY, why="told in words" if row["kind"] == changes.TOLD else row["warnings"] or "unknown")
+        return Cell(units.EMPTY, why=row["warnings"] or "unknown")
     if row["kind"] == changes.DIFFERENCE:
         return Cell(units.points(value), sort=value, interval=units.interval(low, high, units.points))
     return Cell(units.ratio(value, low, high), sort=value, interval=units.ratio_interval(value, low, high))
 
 
-def _worse(row: Row) -> bool:
-    """Whether a change is one that users mind, and sure."""
+def worse(row: Row) -> bool:
+    """Whether a change is one that users mind, however sure it is."""
     words = ("slower", "worse", "less", "larger", "changed", "to fail now", "to be skipped now")
-    return changes.shown(row) and row["verdict"].endswith(words)
+    return bool(row["verdict"].endswith(words))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Optional
 
 from dliflow.errors import DliflowError
+from dliflow.images import batches
 from dliflow.interchange import form
 from dliflow.interchange.form import chosen
 
@@ -33,8 +34,12 @@ def outputs(given) -> dict:
     return {".".join(str(step).strip(".[]'") for step in path) or "0": value for path, value in paths}
 
 
-def one_output(network, wanted: Optional[str]):
-    """The network as a module that gives one tensor (batch, scores): its only output, or that of `source.output`."""
+def one_output(network, wanted: Optional[str], batch_size: Optional[int] = None):
+    """The network as a module that gives one tensor (batch, scores): its only output, or that of `source.output`.
+
+    Args:
+        batch_size: the size that the network was exported for; None for any.
+    """
     import torch
 
     class OneOutput(torch.nn.Module):
@@ -57,12 +62,13 @@ def one_output(network, wanted: Optional[str]):
             return names.index(name), values[name]
 
     module = OneOutput()
+    module.batch_size = batch_size
     module.training = False  # its eval() would call that of exported programs, which have none
     return module
 
 
 def predict(network, batch):
-    """Scores of a torch module, float32 (batch, scores), for float32 images.
+    """Scores of a torch module, float32 (batch, scores), for float32 images; part by part where it takes one size.
 
     Raises:
         DliflowError: when the network cannot take them, or gives something else.
@@ -71,13 +77,22 @@ def predict(network, batch):
     import torch
 
     form.check_dtype("float32", batch.dtype.name)
+    size = getattr(network, "batch_size", None) or len(batch)
+    parts = [_scores(network, torch.from_numpy(part)) for part in batches.parts(batch, size)]
+    return np.concatenate(parts)[: len(batch)]
+
+
+def _scores(network, images):
+    """Scores of one batch, checked."""
+    import torch
+
     with torch.inference_mode():
         try:
-            scores = network(torch.from_numpy(np.ascontiguousarray(batch)))
+            scores = network(images)
         except DliflowError:
             raise
         except Exception as error:  # torch names no narrower class
-            raise DliflowError(f"the network cannot take inputs {list(batch.shape)}: {_first_line(error)}") from error
+            raise DliflowError(f"the network cannot take inputs {list(images.shape)}: {_first_line(error)}") from error
         if not isinstance(scores, torch.Tensor) or not scores.is_floating_point():
             kind = scores.dtype if isinstance(scores, torch.Tensor) else type(scores).__name__
             raise DliflowError(f"the network gives {kind} where scores (a tensor of float32) are expected")
@@ -88,17 +103,18 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [repr(error)])[0]
 
 
-def program(module, shape: tuple[int, ...]):
-    """Export a module for any batch size.
+def program(module, shape: tuple[int, ...], batch_size: Optional[int] = None):
+    """Export a module for any batch size, or for one.
 
     Raises:
         DliflowError: when it cannot be, for instance because a batch size is built in.
     """
     import torch
 
-    batch = {0: torch.export.Dim("batch", min=1, max=65536)}
+    sizes = None if batch_size else ({0: torch.export.Dim("batch", min=1, max=65536)},)
+    images = torch.zeros(batch_size or 2, *shape)
     try:
-        return quietly(torch.export.export, module, (torch.zeros(2, *shape),), dynamic_shapes=(batch,))
+        return quietly(torch.export.export, module, (images,), dynamic_shapes=sizes)
     except DliflowError:
         raise
     except Exception as error:  # torch names no narrower class
@@ -108,11 +124,10 @@ def program(module, shape: tuple[int, ...]):
         ) from error
 
 
-def write(exported, shape: tuple[int, ...], out: Path) -> int:
-    """Write `model.pt2` and `model.onnx`; returns the number of scores."""
+def _write_graph(exported, shape: tuple[int, ...], out: Path) -> int:
+    """Write `model.onnx`; returns the number of scores."""
     import torch
 
-    torch.export.save(exported, out / "model.pt2")
     # The exporter changes the program that it is given.
     model = quietly(
         torch.onnx.export, copy.deepcopy(exported), dynamo=True, opset_version=18, external_data=False, verbose=False
@@ -123,6 +138,18 @@ def write(exported, shape: tuple[int, ...], out: Path) -> int:
 def export(network, shape: tuple[int, ...], out: Path) -> int:
     """Export once with torch.export, and that program to ONNX; both take any batch size, and need no library any more.
 
+    Of a program with a batch size built in, the graph alone is written, which may be freed of it.
+
     The arguments are those of a source format's `export`.
     """
-    return write(program(network, shape), shape, out)
+    import torch
+
+    try:
+        exported = program(network, shape)
+    except DliflowError:
+        batch_size = getattr(network, "batch_size", None)
+        if batch_size is None:
+            raise
+        return _write_graph(program(network, shape, batch_size), shape, out)
+    torch.export.save(exported, out / "model.pt2")
+    return _write_graph(exported, shape, out)
