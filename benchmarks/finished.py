@@ -18,7 +18,7 @@ from unittest import mock
 from dliflow.analysis import comparison, intervals
 from dliflow.analysis.comparison import Ratio
 from dliflow.analysis.state import Estimate
-from dliflow.files import payload, read_json
+from dliflow.files import read_json
 from dliflow.machine import lock, variables
 from dliflow.measuring import anchor, feed, turns, workers
 from dliflow.stages import sweep
@@ -79,7 +79,7 @@ def worker(of: argparse.Namespace, inputs: int) -> list[str]:
 
 def of_anchor(of: argparse.Namespace) -> list[str]:
     """The command of the anchor's worker."""
-    return anchor.command(workers.python(of.anchor_python), str(payload(of.anchor) / anchor.NETWORK))
+    return anchor.asked(of)
 
 
 def settings() -> dict[str, Any]:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 import records
 from pages import CHROMIUM
 from project import Project, copy_of_the_repository
@@ -93,7 +94,7 @@ def points_of(study: Study) -> int:
 
 def planned(project: Project, log: Path) -> Cost:
     """A dry run."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--quiet", "rules", "all"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "all"]
     return cost(command, project.folder, log)
 
 
@@ -160,10 +161,14 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def engine(project: Project, study: Study, jobs: int) -> tuple[list[float], float]:
-    """What passes between the end of a measuring job and the start of the next, s, with all of them ready.
+def engine(project: Project, study: Study, jobs: int) -> tuple[list[float], float, float]:
+    """What Snakemake costs beside each measuring job, with all of them ready.
 
     Every other file is there. A job's process is a shell that notes when it starts, writes the file and notes that.
+
+    Returns:
+        What passes between the end of a job and the start of the next, s; what Snakemake itself takes of a processor
+        for each, s, which other work on the machine moves less; and what is resident of it, MB.
     """
     folder, notes = project.folder, project.folder / "notes.txt"
     stub = folder / "stub.sh"
@@ -187,14 +192,20 @@ def engine(project: Project, study: Study, jobs: int) -> tuple[list[float], floa
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--rerun-triggers", "mtime", "--", "all"]
     with open(folder / "engine.log", "w") as stream:
         running = subprocess.Popen(command, cwd=folder, stdout=stream, stderr=stream, start_new_session=True)
-        while running.poll() is None and (not notes.exists() or len(notes.read_text().split()) < 2 * jobs):
+        process, spent, resident = psutil.Process(running.pid), [], 0.0
+        while running.poll() is None and (not spent or spent[-1][0] < jobs):
             time.sleep(0.5)
-        memory = Path(f"/proc/{running.pid}/status").read_text() if running.poll() is None else ""
+            ended = len(notes.read_text().split()) // 2 if notes.exists() else 0
+            if ended and running.poll() is None:
+                times = process.cpu_times()
+                spent.append((ended, times.user + times.system))
+                resident = process.memory_info().rss / 1e6
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-    times = [float(word) for word in notes.read_text().split()][: 2 * jobs]
-    peak = next((int(line.split()[1]) / 1e3 for line in memory.splitlines() if line.startswith("VmHWM")), 0.0)
-    return [start - end for end, start in zip(times[1::2], times[2::2])], peak
+    (first, before), (last, after) = spent[0], spent[-1]
+    stamps = [float(word) for word in notes.read_text().split()][: 2 * jobs]
+    between = [start - end for end, start in zip(stamps[1::2], stamps[2::2])]
+    return between, (after - before) / (last - first), resident
 
 
 def main() -> None:
@@ -227,10 +238,11 @@ def main() -> None:
                     waits = opened(browser, page, folder / "page.png")
                     print(f"  {', '.join(f'{name} {seconds:.2f} s' for name, seconds in waits.items())}", flush=True)
         if args.engine:
-            between, peak = engine(project, study, args.engine)
+            between, processor_s, resident = engine(project, study, args.engine)
             middle, most = np.quantile(between, [0.5, 0.9])
             print(
-                f"  engine: {middle:.3f} s between jobs in the median, {most:.3f} s at the ninth decile, {peak:.0f} MB"
+                f"  engine: {middle:.3f} s between jobs in the median, {most:.3f} s at the ninth decile, of them "
+                f"{processor_s:.3f} s of a processor by Snakemake itself; {resident:.0f} MB"
             )
 
 

@@ -47,8 +47,8 @@ def asked(args: argparse.Namespace, of: argparse.Namespace, batch_size: int, see
 def raced(of: argparse.Namespace, inputs: int) -> dict[str, Any]:
     """Figures of a race and its confirmation, as a record has them, and how many settings are valid."""
     valid = tune.enumerated(of, facts.processors())
-    numbers = itertools.count()
-    track = tune.Track(of, tune.named(of, valid), inputs, lambda happen: happen(next(numbers)))
+    numbers, propose = itertools.count(), tune.proposer(of, facts.processors(), valid)
+    track = tune.Track(of, tune.named(of, valid), inputs, lambda happen: happen(next(numbers)), propose)
     return {**tune.tuned(track), "valid": len(valid)}
 
 

@@ -55,3 +55,4 @@ def test_it_takes_as_many_threads_as_the_most_of_its_neighbours_of_usable_proces
     assert anchor.threads_beside([1, 1]) == 1
     assert anchor.threads_beside([1, 2]) == min(2, usable)
     assert anchor.threads_beside([1, None]) == anchor.threads_beside([1000]) == usable
+    assert anchor.threads_beside([1, None], anchor.GPU) == 0

@@ -100,6 +100,9 @@ def test_two_studies_are_brought_to_the_same_state_of_the_machine():
     row = of("latency", *both(old, performance(5.0)))
     assert row["change"] == pytest.approx(1.0)
     assert row["verdict"] == "no difference shown"
+    assert "another state: the anchor took 4.5 ms, now 3 ms" in row["warnings"]
+    near = performance(5.5, reference_anchor_ms=3.3)
+    assert of("latency", *both(near, performance(5.0)))["warnings"] == ""
 
 
 @pytest.mark.parametrize("other", [{"threads": "1"}, {"settings": '{"threads": 1}'}, {"launch": "cpus 0"}])
@@ -158,6 +161,7 @@ def test_top1_is_judged_on_the_same_images_where_they_are_at_hand():
     assert (row["verdict"], row["method"], row["images"]) == ("shown worse", changes.IMAGES, 100)
     row = of("same_class", old, new, paired={key: paired})
     assert (row["verdict"], row["new"], row["images"]) == ("shown changed", 0.94, 100)
+    assert (row["change"], row["change_ci_low"], row["change_ci_high"]) == pytest.approx((-0.06, -0.13, -0.03))
     same = {"same_class": 1.0, "same_class_ci_low": 0.96, "same_class_ci_high": 1.0}
     assert of("same_class", old, new, paired={key: paired | same})["verdict"] == "no difference shown"
 
@@ -168,18 +172,32 @@ def test_the_difference_of_two_shares_has_newcombe_s_interval():
     assert (low, high) == (pytest.approx(0.0524, abs=5e-4), pytest.approx(0.3339, abs=5e-4))
 
 
-def test_throughput_is_compared_for_each_number_in_flight():
-    def row(number, images_per_s, version):
-        figures = {"in_flight": number, "images_per_s": images_per_s}
-        ends = {"images_per_s_ci_low": images_per_s / 1.02, "images_per_s_ci_high": images_per_s * 1.02}
-        return performance(5.0, version=version) | figures | ends
+def throughput(number, images_per_s, version):
+    """A row of throughput.csv."""
+    figures = {"scenario": "throughput", "in_flight": number, "images_per_s": images_per_s}
+    ends = {"images_per_s_ci_low": images_per_s / 1.02, "images_per_s_ci_high": images_per_s * 1.02}
+    return performance(5.0, version=version) | figures | ends
 
-    old = {"throughput": [row(1, 100, "1.0"), row(4, 200, "1.0")]}
-    new = {"throughput": [row(1, 101, "2.0"), row(4, 240, "2.0"), row(8, 300, "2.0")]}
+
+def test_throughput_is_compared_for_each_number_in_flight():
+    old = {"throughput": [throughput(1, 100, "1.0"), throughput(4, 200, "1.0")]}
+    new = {"throughput": [throughput(1, 101, "2.0"), throughput(4, 240, "2.0"), throughput(8, 300, "2.0")]}
     verdicts = {
         one["in_flight"]: one["verdict"] for one in changes.changes(old, new) if one["quantity"] == "throughput"
     }
     assert verdicts == {1: "no difference shown", 4: "likely more"}
+
+
+@pytest.mark.parametrize("other", [{"cpu": "another CPU"}, {"anchor": "another"}])
+def test_throughput_on_another_machine_or_beside_another_anchor_is_not_compared(other):
+    """What was measured of requests one by one, at whatever batch size, tells which these were."""
+    old = {"throughput": [throughput(4, 200, "1.0")], "measurements": sessions([50, 51], batch_size=2)}
+    new = {"throughput": [throughput(4, 240, "2.0")], "measurements": sessions([50, 51], batch_size=2)}
+    assert of("throughput", old, new)["verdict"] == "likely more"
+    new["measurements"] = sessions([50, 51], batch_size=2, **other)
+    row = of("throughput", old, new)
+    assert (row["verdict"], row["change"]) == ("cannot tell", None)
+    assert next(iter(other.values())) in row["warnings"]
 
 
 def test_a_row_that_fails_now_is_told_first_and_its_figures_are_not_compared():

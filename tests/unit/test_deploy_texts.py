@@ -45,10 +45,11 @@ LAUNCH = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
 
 
 def deployed(
-    framework="onnxruntime", variant="default", precision="fp32", size=2, settings=None, variables=None, **entry
-):
+    framework="onnxruntime", variant="default", precision="fp32", size=2, settings=None, variables=None, device="cpu",
+    **entry,
+):  # fmt: skip
     """A configuration of a network of 3 scores."""
-    configuration = Configuration("tiny", framework, "python", variant, precision, "cpu")
+    configuration = Configuration("tiny", framework, "python", variant, precision, device)
     launch = program.launched(framework, settings or {}, variables or {})
     return program.Deployed(configuration, size, {**PLAIN, **entry}, 3, launch, ["model.onnx"])
 
@@ -156,6 +157,15 @@ def test_a_program_makes_every_setting(framework):
             assert f"{block}\n" in text or f"settings.{key} " in template, (variant, precision, chosen)
             if "os.environ" in block:
                 assert text.index(block) < text.index("import numpy as np")
+
+
+def test_a_program_for_a_gpu_asks_for_the_provider_that_was_measured_and_makes_sure_of_it():
+    text = program.render(deployed("onnxruntime", settings={"gpu_provider": "TensorRT"}, device="gpu"), "x")
+    ast.parse(text)
+    line = 'providers.insert(0, "TensorrtExecutionProvider")\n'
+    assert text.index('providers = ["CUDAExecutionProvider"') < text.index(line) < text.index("InferenceSession(")
+    assert "assert session.get_providers()[0] == providers[0]" in text
+    assert "Tensorrt" not in program.render(deployed("onnxruntime", device="gpu"), "x")
 
 
 def test_variables_of_the_config_are_set_first_and_are_texts_only():

@@ -102,6 +102,10 @@ def test_another_anchor_is_told(key, value):
     assert all(one in line for one in told) and "1 threads" not in line
 
 
+def test_an_anchor_on_the_gpu_says_so():
+    assert surroundings.anchor(GROUP, {"anchor_threads": 0}) == "onnxruntime 1.32.0, on the GPU, 000000000000"
+
+
 def groups_of(ratio=1.0, slope=0.0, y=(), y_counters=(), **disturbed):
     """Six groups in which `x` takes so many times as long as `y`, which takes 100 ms; sessions take turns in speed."""
 
@@ -229,6 +233,6 @@ def test_time_of_a_helper_s_own_children_is_its_own():
 
 def test_warnings_under_load_are_those_that_still_mean_something():
     loaded = seen(beside(others_cpu_s=0.5), threads_in_effect=8, counters={"major_faults": 7})
-    told = doubts.of_load([loaded])
+    told = doubts.of_point([loaded], under_load=True)
     assert any("other processes took 25%" in one for one in told) and any("read from disk" in one for one in told)
     assert not any("threads shared" in one for one in told)  # more requests than cores are what was asked for

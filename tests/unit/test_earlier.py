@@ -32,8 +32,8 @@ MODEL = {"spec": "1px", "format": "pytorch_state_dict", "precision": None, "batc
 MODELS = {"m": {**MODEL, "published": None}}
 
 
-def planned(config=STUDY):
-    return plan.build(config, MODELS, lambda framework: None, files.digest)
+def planned(config=STUDY, models=MODELS):
+    return plan.build(config, models, lambda framework: None, files.digest)
 
 
 @pytest.fixture
@@ -89,6 +89,20 @@ def test_what_ran_another_model_does_not_count(upgraded):
         )
     assert earlier.plan(upgraded)["sweep"] == []
     assert changed(upgraded) == []
+
+
+def test_of_several_models_one_that_was_another_then_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config, models = {**STUDY, "models": ["m", "n"]}, dict.fromkeys(("m", "n"), MODELS["m"])
+    records.before(config, models, ["openvino"])
+    study_plan = planned(config, models)
+    records.study(study_plan, np.random.default_rng(0))
+    assert {row["model"] for row in earlier.plan(study_plan)["sweep"]} == {"m", "n"}
+    for path in swept(study_plan):
+        then = path.replace(files.digest("openvino"), files.digest(["openvino", "0.9"]))
+        edited(then, identity={"origin": "another"} if "/n/" in then else {})
+    before = earlier.plan(study_plan)
+    assert {row["model"] for rows in before.values() for row in rows} == {"m"}
 
 
 def test_where_nothing_was_upgraded_nothing_is_told(tmp_path, monkeypatch):

@@ -52,6 +52,13 @@ def test_a_counter_that_began_anew_goes_on_from_its_range(powercap):
     assert energy.between(before, energy.read()) == 1000 - 100 + 20 + 10
 
 
+def test_a_counter_that_began_anew_at_nobody_knows_where_is_no_figure(powercap):
+    before = energy.read()
+    count(powercap, 0, 20)
+    (powercap / "intel-rapl:0/max_energy_range_uj").unlink()
+    assert energy.between(before, energy.read()) is None
+
+
 def test_half_of_a_machine_is_no_figure_and_what_allows_it_is_told(powercap):
     before = energy.read()
     count(powercap, 1, "")  # root may read a file that it must not, so an empty one stands for it

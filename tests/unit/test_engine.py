@@ -48,6 +48,30 @@ def test_each_node_has_its_own_next_measurement():
     assert [one.name for one in engine.selectable(jobs, measured_on)] == ["b", "c", "d"]
 
 
+def test_snakemake_looks_at_the_arguments_of_a_function_once():
+    looked_at = []
+    one, other = (SimpleNamespace(get_function_params=lambda function: looked_at.append(function) or 1) for _ in "ab")
+    engine.ask_functions_once(one, other)
+    assert [one.get_function_params(len), other.get_function_params(len), other.get_function_params(max)] == [1, 1, 1]
+    assert looked_at == [len, max]
+
+
+def test_snakemake_looks_for_the_rules_that_make_a_file_once():
+    class Index:
+        def __init__(self):
+            self.looked_for = []
+
+        def match_producers(self, path):
+            self.looked_for.append(path)
+            return {f"rule of {path}"}
+
+    engine.find_producers_once(Index)
+    one, after_rules_were_added = Index(), Index()
+    assert [one.match_producers(path) for path in "aba"] == [{"rule of a"}, {"rule of b"}, {"rule of a"}]
+    assert one.looked_for == ["a", "b"]
+    assert after_rules_were_added.match_producers("a") == {"rule of a"} and after_rules_were_added.looked_for == ["a"]
+
+
 class Dag:
     """One conversion, of which a measurement is to be made, and another checkpoint."""
 

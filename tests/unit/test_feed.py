@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -64,6 +65,15 @@ def test_what_is_shared_is_mapped_without_a_copy_and_gone_afterwards():
         assert np.array_equal(other, READY)
     with pytest.raises(OSError):
         os.fstat(descriptor)
+
+
+def test_what_is_shared_lies_in_memory_once():
+    images = READY.copy()
+    here = weakref.ref(images)
+    with feed.shared(images) as descriptor:
+        del images
+        assert here() is None
+        assert np.array_equal(feed.mapped(descriptor), READY)
 
 
 def test_another_process_sees_the_same_images():

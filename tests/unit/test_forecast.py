@@ -122,6 +122,12 @@ def test_times_are_told_as_roughly_as_they_are_known():
     ]
 
 
+def test_reasons_name_the_rules_that_would_run_for_them():
+    told = forecast.reasons([("sweep", ["params"]), ("tables", ["inputs", "params"]), ("sweep", ["params"])])
+    assert told == "Reasons:\n  inputs: tables\n  params: sweep, tables"
+    assert forecast.reasons([]) == ""
+
+
 def test_throughput_is_told_beside_the_sweep():
     path = paths.THROUGHPUT.format(**FOLDER, framework="tflite", group=1)
     jobs = [sweep("tflite", 1), *(Job(number, "throughput", paths.log(path), {}) for number in range(2, 8))]

@@ -280,6 +280,13 @@ def test_a_result_that_cannot_be_written_is_told_all_the_same(before, after, mon
     assert "PASSED: 4 of 4 rows" in capsys.readouterr().out
 
 
+def test_two_measurements_that_contradict_each_other_ask_for_no_longer_budget():
+    why = "one measurement shows it slower, and a second one shows that it is not: the machine changed"
+    row = {"verdict": gate.UNDECIDED, "reason": why, "ratio_ci_low": 0.99, "more_s": 0.0}
+    told = texts.reason(gate.UNDECIDED, [row], 0.03, 600.0)
+    assert why in told and "--budget" not in told
+
+
 def test_without_a_common_row_nothing_is_measured(before, after, capsys):
     assert compare.run(asked(before, after, "--precision", "int8")) == 5
     assert "NOT MEASURED: both have no such row in common" in capsys.readouterr().out

@@ -36,6 +36,19 @@ def test_every_configuration_has_its_rows():
         assert {"envs/anchor", paths.ANCHOR, row["record"]} <= set(row["needs"])
 
 
+def test_the_anchor_runs_on_a_gpu_beside_what_does_where_it_has_an_environment_for_it():
+    named = {"frameworks": ["openvino", "onnxruntime", "onnxruntime@cuda"], "precisions": ["fp32"]}
+    found = build(**named, devices=["cpu", "gpu"], tune="on")
+    for row in (*found["sweep"], *found["tune"]):
+        on_gpu = (row["framework"], row["device"]) == ("onnxruntime@cuda", "gpu")
+        assert ("envs/anchor@cuda" in row["needs"]) == on_gpu
+        assert {"envs/anchor", paths.ANCHOR} <= set(row["needs"])  # there the network is made
+    needs = {(row["device"], row["batch_size"]): row["needs"] for row in found["compare"]}
+    assert "envs/anchor@cuda" in needs["gpu", 1] and "envs/anchor@cuda" not in needs["cpu", 1]
+    for name in plan.ANCHORS_ON_GPU.values():
+        assert (ROOT / f"envs/{name}.yaml").exists()
+
+
 def test_the_plan_of_a_model_has_its_rows_and_no_others_in_their_order():
     whole = plan.build(
         config.study({**STUDY, "models": ["m", "n"]}, "test"), {"m": MODEL, "n": MODEL}, lambda name: name, files.digest

@@ -14,14 +14,20 @@ from dliflow.analysis import race
 VALID = [{}, *({"threads": number} for number in range(1, 6)), *({"threads": 1, "streams": each} for each in range(40))]
 
 
-def test_few_settings_all_race_and_of_many_a_seeded_choice_with_each_single_change():
-    assert race.sampled(VALID[:24], 24, 0) == VALID[:24]
-    chosen = race.sampled(VALID, 24, 0)
-    assert len(chosen) == 24
-    assert chosen[:6] == VALID[:6]
-    assert chosen == race.sampled(VALID, 24, 0) != race.sampled(VALID, 24, 1)
-    assert [VALID.index(one) for one in chosen] == sorted(VALID.index(one) for one in chosen)
-    assert race.sampled(VALID, 3, 0)[0] == {}
+def test_few_settings_all_race_and_of_many_those_that_change_one_thing():
+    assert race.field(VALID[:24], 24, 0) == VALID[:24]
+    assert race.field(VALID, 24, 0) == VALID[:6]  # others are proposed
+    few = race.field(VALID, 3, 0)
+    assert few[0] == {} and len(few) == 3 and all(one in VALID[1:6] for one in few[1:])
+    assert few == race.field(VALID, 3, 0)
+    assert len({str(race.field(VALID, 3, seed)) for seed in range(9)}) > 1
+
+
+def test_what_the_study_sets_is_no_change():
+    """Of settings that all have threads and pinning, those change one thing that differ in one from the first."""
+    study = {"threads": 2, "pinning": False}
+    single = [{**study, "streams": 2}, {**study, "threads": 4}, {"threads": 2}]
+    assert race.field([study, {"threads": 4, "pinning": False, "streams": 2}, *single], 4, 0) == [study, *single]
 
 
 def slower_by_round(members, burst):

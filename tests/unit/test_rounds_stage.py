@@ -138,6 +138,16 @@ def test_tuned_settings_meet_the_default_ones_where_they_lead(tuned):
         assert threads == ("1" if comparison.name(member) == TUNED else "7")
 
 
+def test_the_anchor_of_a_comparison_runs_on_a_gpu_that_a_member_brings_one_for(monkeypatch):
+    monkeypatch.setattr(rounds.anchor, "file", lambda manifest: "anchor.onnx")
+    args = argparse.Namespace(anchor="anchor.json", anchor_python="on_cpu/python", anchor_device="cpu")
+    intel, cuda = {"framework": "openvino"}, {"framework": "onnxruntime@cuda", "anchor": "on_gpu/python"}
+    command = rounds.anchored(args, [intel, cuda])
+    assert command[0] == "on_gpu/python" and command[-2:] == ["--device", "gpu"]
+    command = rounds.anchored(args, [intel])
+    assert command[0] == "on_cpu/python" and "--device" not in command
+
+
 def test_settings_that_were_not_shown_to_be_faster_take_no_part(tuned):
     (row,) = tuned["tune"]
     records.tune(row, np.random.default_rng(0), gain=1.0)

@@ -38,6 +38,15 @@ def test_planning_reads_no_file_again_for_each_job(study, monkeypatch):
     assert hashed["model"] == 1
 
 
+def test_the_stages_that_measure_are_told_which_device_the_anchor_runs_on(study):
+    def told(framework, device):
+        return options.sweep(study, replace(CONFIGURATION, framework=framework, device=device), "local", 1)
+
+    assert "--anchor-device gpu" in told("onnxruntime@cuda", "gpu")
+    for framework, device in (("onnxruntime@cuda", "cpu"), ("openvino", "gpu")):
+        assert "anchor-device" not in told(framework, device)
+
+
 def test_what_the_tables_are_told_is_a_file_whatever_the_number_of_models(study):
     names = [f"model{number}" for number in range(400)]
     known = {"models": study.models, "classes": study.classes}

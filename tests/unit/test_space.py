@@ -68,6 +68,15 @@ def test_candidates(case, machine):
         assert len(frameworks.code(name, one)) >= len(one)
 
 
+def test_what_is_for_a_gpu_is_tried_there_alone():
+    machine = MACHINES["two cores"]
+    on_cpu, on_gpu = (
+        frameworks.candidates("onnxruntime", "fp32", "default", 8, machine, device) for device in ("cpu", "gpu")
+    )
+    assert [one for one in on_gpu if one not in on_cpu] == [{"gpu_provider": "TensorRT"}]
+    assert [one for one in on_gpu if one in on_cpu] == on_cpu
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if case[0] in STUDIED], ids="-".join)
 def test_a_small_machine_has_few_candidates(case):
     name, variant, precision = case

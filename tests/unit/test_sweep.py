@@ -6,6 +6,7 @@ other. All else of the anchor is real; the real one is part of the studies in te
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -23,6 +24,8 @@ from dliflow.files import payload, read_json, sha256, write_json
 from dliflow.machine import facts
 from dliflow.measuring import anchor
 from dliflow.records import record
+from dliflow.stages import sweep as sweep_stage
+from dliflow.stages import tune as tune_stage
 from dliflow.study import paths
 
 ENTRY = {
@@ -31,8 +34,11 @@ ENTRY = {
 }
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), np.uint8)
 STAND_IN = '''
-"""In place of ONNX Runtime: answers at once."""
+"""In place of ONNX Runtime: answers at once, and knows of no GPU."""
 __version__ = "0.0"
+
+def get_available_providers():
+    return ["CPUExecutionProvider"]
 
 class SessionOptions:
     intra_op_num_threads = 0
@@ -265,6 +271,11 @@ def test_a_python_that_is_not_there_is_told(sweep):
     assert result.returncode != 0 and "nowhere/python" in result.stderr
 
 
+def test_an_anchor_that_has_no_gpu_to_run_on_is_the_reason_of_a_skip(sweep):
+    found = sweep.run(anchor_device="gpu")
+    assert found["status"] == "skipped" and found["reason"].startswith("the anchor cannot run on the GPU")
+
+
 def test_fixed_mode_makes_all_requests_in_one_burst(sweep):
     found = sweep.run(burst_limit=None, burst_requests=333, rounds=1, sessions=1, batch_sizes="[2]")
     (session,) = found["figures"]["groups"][0]["sessions"]
@@ -319,6 +330,21 @@ def test_what_was_left_under_other_settings_is_measured_again(sweep, change):
         sweep.partial.write_text(sweep.partial.read_text()[:-9])
     sweep.run(framework="faulty", sessions=1, rounds=2 if change == "options" else 3)
     assert sorted(sweep.opened()) == [1, 2, 4]
+
+
+@pytest.mark.parametrize("stage", [sweep_stage, tune_stage])
+def test_what_another_machine_left_is_no_part_of_a_record(tmp_path, monkeypatch, stage):
+    """A record tells of one machine, and in containers one node may be two of them, or get another kernel."""
+    files = {name: tmp_path / f"{name}.json" for name in ("converted", "array", "anchor")}
+    for file in files.values():
+        file.write_text("{}")
+    args = argparse.Namespace(framework="null", built=None, **files)
+    more = [[{}]] if stage is tune_stage else []
+    here = stage.deciding(args, *more)
+    assert stage.deciding(args, *more) == here
+    there = {**facts.describe(), "kernel": "another"}
+    monkeypatch.setattr(facts, "describe", lambda: there)
+    assert stage.deciding(args, *more) != here
 
 
 def test_a_batch_size_that_cannot_be_is_skipped_and_the_record_is_whole(sweep):

@@ -309,6 +309,27 @@ def test_each_node_has_its_own_reference_state(study):
         assert there[key]["latency_reference_ms"] == pytest.approx(row["latency_reference_ms"])
 
 
+def test_a_group_beside_an_anchor_of_other_threads_is_told_and_keeps_no_table_from_being_made(study):
+    """As after a run that went on with fewer processors."""
+    first = study["sweep"][0]
+    record = read_json(Path(first["record"]))
+    for session in record["figures"]["groups"][0]["sessions"]:
+        session["anchor_threads"] = 1
+    write_json(Path(first["record"]), record)
+    measured = shared.values(first, columns.MEASURED)
+    rows = [row for row in of_performance(study) if shared.values(row, columns.MEASURED) == measured]
+    assert [row["anchor_threads"] for row in rows] == [2, 2]
+    assert all("the anchor was not the same in all groups" in row["warnings"] for row in rows)
+
+
+def test_tuned_settings_have_their_figures_also_where_nothing_is_left_of_the_sweep(tuned):
+    for record in {row["record"] for row in tuned["sweep"]}:
+        Path(record).unlink()
+    rows = {row["parameters"]: row for row in of_performance(tuned)}
+    assert rows["default"]["status"] == "failed"
+    assert (rows["tuned"]["status"], rows["tuned"]["latency_reference_ms"] > 0) == ("ok", True)
+
+
 def test_a_row_of_measurements_is_what_its_session_tells(study):
     rows = of_measurements(study)
     assert len(rows) == 2 * 2 * 3 * 2 * 2

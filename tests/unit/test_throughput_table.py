@@ -104,6 +104,18 @@ def test_a_point_that_broke_fails_alone_and_a_skip_has_its_reason(study):
     assert {found[point]["status"] for point in ((1, 1), (1, 4), (4, 1), (4, 2))} == {"ok"}
 
 
+def test_a_group_beside_an_anchor_of_other_threads_keeps_no_table_from_being_made(study):
+    """As after a run that went on with fewer processors."""
+    path = Path(study["throughput"][0]["record"])
+    record = read_json(path)
+    for session in record["figures"]["groups"][0]["sessions"]:
+        session["anchor_threads"] = 3
+    write_json(path, record)
+    found = rows(study)
+    assert [found[1, number]["anchor_threads"] for number in (1, 2, 4)] == [1, 2, 2]
+    assert all("the anchor was not the same in all groups" in row["warnings"] for row in found.values())
+
+
 def test_what_failed_parity_has_no_knee(study):
     parity = [{**row, "status": "failed", "reason": "far off"} for row in study["parity"]]
     for row in throughput.rows(study, parity, swept(study)):

@@ -27,7 +27,7 @@ SD = (0.005, 0.005, 0.005)
 
 def asked(**changes):
     fixed = {"framework": "openvino", "api": "python", "precision": "fp32", "variant": "default", "batch_size": 1}
-    return argparse.Namespace(**{**fixed, "threads": None, "options": {}, **changes})
+    return argparse.Namespace(**{**fixed, "device": "cpu", "threads": None, "options": {}, **changes})
 
 
 def test_what_is_enumerated_is_valid_and_changes_what_the_study_asks_for():
@@ -46,12 +46,24 @@ def test_what_is_enumerated_is_valid_and_changes_what_the_study_asks_for():
 class Fake:
     """A track on which each candidate takes a known time, breaks as asked, and starts no process."""
 
-    def __init__(self, truth, heats=99, faults=(), seed=0, **changes):
-        """Of logarithms of ratios to the default by name; faults by name and group: what happens then."""
+    def __init__(self, truth, heats=99, faults=(), seed=0, later=(), **changes):
+        """Of logarithms of ratios to the default by name; faults by name and group: what happens then; likewise those
+        that are proposed later, one at a time.
+        """
         self.args = argparse.Namespace(**{**ARGS, "seed": seed, **changes})
         self.truth, self.heats, self.faults = dict(truth), heats, dict(faults)
         self.settings = {race.DEFAULT: {}, **{name: {"threads": name} for name in self.truth}}
         self.scores, self.had, self.number = {}, dict.fromkeys(self.truth, 0), 0
+        self.later, self.proposed, self.known = dict(later), set(), []
+
+    def further(self, groups, left):
+        self.known.append((len(groups), sorted(left)))
+        if not self.later:
+            return []
+        name = next(iter(self.later))
+        self.truth[name], self.had[name], self.settings[name] = self.later.pop(name), 0, {"threads": name}
+        self.proposed.add(name)
+        return [name]
 
     def heat(self, waiting):
         names = waiting[: self.heats]
@@ -90,6 +102,18 @@ def test_the_fastest_wins_the_far_ones_leave_and_fresh_groups_tell_the_gain():
     assert figures["ratio"] == pytest.approx(math.exp(-0.2), rel=0.02)
     assert len(figures["confirm"]) >= 3
     assert not {id(group) for group in figures["confirm"]} & {id(group) for group in figures["race"]}
+
+
+def test_what_is_proposed_in_the_first_group_races_like_the_others():
+    fake = Fake({"a": -0.1, "b": 0.0}, faults={("b", 1): "failed"}, later={"c": -0.4, "d": 0.9})
+    figures = tune.tuned(fake)
+    assert fake.known == [(1, ["b"]), (2, ["b"]), (3, ["b"])]  # asked after each heat of the first group, and no more
+    assert figures["winner"] == "c" and figures["chosen"] == {"threads": "c"}
+    assert {one["name"]: one["proposed"] for one in figures["candidates"]} == {
+        **{race.DEFAULT: False, "a": False, "b": False},
+        **{"c": True, "d": True},
+    }
+    assert len(race.figures(figures["race"], "c")) == len(race.figures(figures["race"], "a"))  # no group less
 
 
 def test_a_single_candidate_is_not_judged_by_one_group():
@@ -204,6 +228,7 @@ def track(monkeypatch, tmp_path):
         monkeypatch.setattr(tune.facts, "memory_available_mib", lambda: 1000)
         pace = {"rounds": 1, "burst_requests": 1, "burst_limit": 1.0, "warmup_requests": 1, "warmup_limit": 1.0}
         model = {"model": "m", "device": "cpu", "converted": "m.json", "scores": 2, "launch": {}, "distinct": None}
+        model["anchor_device"] = "cpu"
         args = asked(framework="pytorch", python="python", anchor_python="python", anchor="a", sessions=1, seed=0)
         args = argparse.Namespace(**{**vars(args), **pace, **model, "hang": 1.0, "out": "x", "score_images": 1},
                                   bounds=BOUNDS, budget=budget)  # fmt: skip
@@ -246,6 +271,43 @@ def test_what_would_take_all_the_time_for_being_opened_leaves_with_what_to_raise
     event = track({}, takes={"compile=true": 0.2}, budget=0.3).heat(["compile=true", "threads=1"])
     assert list(event["left"]) == ["compile=true"]
     assert "more than tune.budget_s: 0.3; raise that to try it" in event["left"]["compile=true"]["why"]
+
+
+def test_no_more_are_proposed_than_may_race_and_what_left_is_told(track):
+    asked_for = []
+
+    def propose(raced, most):
+        asked_for.append((raced, most))
+        return [{"threads": 2 + number + len(raced)} for number in range(most)]
+
+    made = track({})
+    made.propose, made.args.candidates = propose, len(SETTINGS) + tune.AT_ONCE + 1
+    assert made.further([], {"compile=true": {}}) == ["threads=5", "threads=6", "threads=7"]
+    assert asked_for == [([({}, 0.0), ({"compile": True}, None), ({"threads": 1}, None)], tune.AT_ONCE)]
+    assert made.further([], {}) == ["threads=8"]
+    assert made.further([], {}) == []
+    assert made.proposed == {f"threads={number}" for number in (5, 6, 7, 8)} < set(made.settings)
+
+
+@pytest.mark.parametrize("study", [{}, {"threads": 2, "options": {"io_binding": True}}])
+def test_what_is_proposed_is_new_valid_on_this_machine_and_keeps_what_the_study_asks_for(study):
+    machine = Processors(cores=14, cpus=20, flags=frozenset(), hybrid=True)
+    of = asked(framework="onnxruntime", candidates=24, seed=0, **study)
+    every = tune.enumerated(of, machine)
+    assert len(every) > of.candidates
+    field = list(tune.named(of, every).values())
+    assert 10 < len(field) < of.candidates
+    raced = [(one, 0.01 * number) for number, one in enumerate(field)]
+    raced[1] = (field[1], None)  # it broke
+    assert tune.proposer(of, machine, every[: of.candidates]) is None
+    found = tune.proposer(of, machine, every)(raced, 5)
+    assert len(found) == 5 and found == tune.proposer(of, machine, every)(raced, 5)
+    place = (of.precision, of.variant, of.batch_size, machine)
+    for number, one in enumerate(found):
+        assert one not in field and one not in found[:number]
+        assert frameworks.valid(of.framework, one, *place)
+        assert not field[1].items() <= one.items()
+        assert not study or one["io_binding"]
 
 
 def test_the_memory_bounds_how_many_live_at_once(track):

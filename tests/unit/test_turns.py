@@ -56,6 +56,24 @@ def test_every_burst_stands_between_two_of_the_anchor():
     assert found["wall_ms"] > 0 and found["started_at"].endswith("+00:00")
 
 
+def test_an_anchor_on_a_gpu_is_another_piece_of_work_than_on_threads_of_the_cpu():
+    running = group_of([], "a")
+    running.anchor_ready = {"device": anchor.GPU}
+    assert turns.session(running, {"a": 1}, PACE, random.Random(0))["anchor_threads"] == 0
+
+
+def test_an_anchor_that_has_no_gpu_is_the_reason_unless_a_member_has_one_of_its_own():
+    def session(**skips):
+        running = group_of([], "a", **skips)
+        running.anchor.ask = lambda request, limit_s: {"skip": "no GPU"}
+        return turns.session(running, {"a": 1}, PACE, random.Random(0))
+
+    with pytest.raises(turns.Skipped, match="anchor: no GPU"):
+        session()
+    with pytest.raises(turns.Skipped, match="a: not here"):
+        session(a="not here")
+
+
 def test_the_order_is_shuffled_anew_by_the_seed():
     def orders(seed):
         pace = PACE._replace(rounds=30)

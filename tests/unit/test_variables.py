@@ -113,6 +113,7 @@ def test_a_stage_that_is_started_by_hand_tells_no_secrets(monkeypatch):
 def test_the_anchor_is_the_same_whatever_is_asked_for(monkeypatch):
     command = ["python", "-m", "dliflow", "anchor", "--network", "a.onnx"]
     assert anchor.command("python", "a.onnx") == command
+    assert anchor.command("python", "a.onnx", anchor.GPU) == [*command, "--device", "gpu"]
     monkeypatch.setenv(variables.ASKED, '["KMP_BLOCKTIME"]')
     assert anchor.command("python", "a.onnx") == ["env", "--unset=KMP_BLOCKTIME", *command]
 

@@ -75,6 +75,22 @@ def test_a_worker_that_ends_is_named_and_the_others_are_gone(code, how):
     assert all(worker.process.returncode is not None for worker in found.values())
 
 
+def test_a_worker_whose_program_is_gone_is_named_and_the_others_are_gone(monkeypatch):
+    started, real = [], workers.Worker
+
+    def noted(*arguments):
+        started.append(real(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr(workers, "Worker", noted)
+    told = r"^bad: /no/such/python cannot be run: No such file or directory$"
+    commands = {"good": command(ECHO), "bad": ["/no/such/python"]}
+    with pytest.raises(workers.WorkerEnded, match=told) as ended, workers.started(commands):
+        raise AssertionError("it came up")
+    assert ended.value.name == "bad"
+    assert [worker.process.returncode is not None for worker in started] == [True]
+
+
 HANGS = """
 import json, sys, time
 if "start" in sys.argv:
@@ -157,6 +173,7 @@ def test_an_error_is_an_answer_and_what_a_framework_prints_is_none(importable, c
         assert worker.ask({"value": 4}) == {"doubled": 8}
         with pytest.raises(workers.WorkerEnded, match=r"^a: scores are NaN$"):
             worker.ask({"wrong": 1})
+        assert state(worker) == "T"
         with pytest.raises(workers.WorkerEnded, match=r"^a: ZeroDivisionError: division by zero$") as ended:
             worker.ask({"zero": 0})
         assert ended.value.reason == "ZeroDivisionError: division by zero"
@@ -164,6 +181,16 @@ def test_an_error_is_an_answer_and_what_a_framework_prints_is_none(importable, c
     log = capfd.readouterr().err
     assert "what a framework prints" in log and "more of it" in log
     assert log.count("Traceback") == 1  # where dliflow's own errors come from helps nobody
+
+
+@pytest.mark.parametrize("printed", ["loaded 3 kernels", "3"])
+def test_what_is_no_answer_is_told_as_that_of_the_worker(printed):
+    """A library that writes between the answers costs its own worker, as everything else does that breaks it."""
+    code = f"print('{{}}', flush=True); input(); print({printed!r}, flush=True); input()"
+    with workers.started({"a": command(code)}) as (running, _):
+        with pytest.raises(workers.WorkerEnded, match=f"^a: its answer is no object of JSON, but b'{printed}'$"):
+            running["a"].ask({})
+        assert state(running["a"]) == "T"
 
 
 @pytest.mark.parametrize(

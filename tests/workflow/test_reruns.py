@@ -169,6 +169,10 @@ def test_a_group_added_keeps_the_others(finished):
     assert pending - derived(pending) == third
     told = finished.run("all", "--dry-run")
     assert "Measurements to be made: 2 of the sweep (alpha, beta)." in told
+    assert re.search(r"^sweep +2$", told, re.MULTILINE) and "Shell command" not in told
+    assert re.search(r"^  output files have to be generated: .*\bsweep\b", told, re.MULTILINE)
+    listed = finished.run("all", "--dry-run", "--quiet", "host")
+    assert listed.count("rule sweep:") == 2 and "Measurements to be made: 2" in listed
 
 
 def test_a_framework_and_a_precision_added_are_all_that_is_measured(finished):

@@ -156,6 +156,17 @@ def configuration_of(wildcards):
     return Configuration(**{key: wildcards[key] for key in keys if key in wildcards.keys()})
 
 
+def anchor_of(wildcards):
+    """The environment of the anchor beside it."""
+    return plan.anchor(wildcards.framework, wildcards.device)
+
+
+def anchors_of_candidates(wildcards):
+    """Input function: those of the anchors that may run beside a comparison."""
+    names = {plan.anchor(row["framework"], wildcards.device) for row in candidates(wildcards)}
+    return [needs_interpreter(name) for name in sorted({plan.ANCHOR, *names})]
+
+
 def tuned_configuration_of(wildcards):
     """The same of a record of tuning, whose path tells the rest."""
     return dataclasses.replace(configuration_of(wildcards), parameters="tuned")
@@ -189,7 +200,7 @@ def point_of(wildcards):
 
 def candidates(wildcards, *parameters):
     """The configurations that a comparison chooses from; all, or those with these launch parameters."""
-    every = plan.candidates(STUDY.plan_of[wildcards.model], **point_of(wildcards))
+    every = STUDY.candidates(**point_of(wildcards))
     return [row for row in every if not parameters or row["parameters"] in parameters]
 
 

@@ -6,6 +6,9 @@ import subprocess
 import time
 from functools import partial
 
+import snakemake.common
+import snakemake.output_index
+import snakemake.rules
 from snakemake.settings.enums import Quietness
 
 from dliflow.files import digest, write_json
@@ -13,6 +16,16 @@ from dliflow.machine import launch, slurm
 from dliflow.records import marks, notes
 from dliflow.runs import ending, engine, forecast, remaining, terminal, unfinished
 from dliflow.study import nodes, prerequisites
+
+# What measures, but for the rule `profile`, which only tells what others have measured.
+MEASURING_RULES = {*plan.MEASURING, "profile_one"} - {"profile"}
+# A dry run that does not list its jobs need not go through them: Snakemake then ends with their numbers, as with `--quiet`,
+# and `tell_what_would_run` tells the rest.
+NUMBERS_ONLY = workflow.output_settings.dryrun and workflow.output_settings.quiet == {Quietness.RULES}
+if NUMBERS_ONLY:
+    workflow.output_settings.quiet = {Quietness.RULES, Quietness.PROGRESS}
+engine.ask_functions_once(snakemake.common, snakemake.rules)
+engine.find_producers_once(snakemake.output_index.OutputIndex)
 
 
 def records():
@@ -47,11 +60,8 @@ def in_this_run(rule):
 
 
 def measured_on(job):
-    """The node of which a job takes the whole machine; None for one that does not measure, as the rule `profile`, which
-    only tells what others have measured.
-    """
-    measures = not job.is_group() and job.rule.name in {*plan.MEASURING, "profile_one"} - {"profile"}
-    return job.wildcards_dict["node"] if measures else None
+    """The node of which a job takes the whole machine; None for one that does not measure."""
+    return None if job.is_group() or job.rule.name not in MEASURING_RULES else job.wildcards_dict["node"]
 
 
 def check_launch():
@@ -170,12 +180,15 @@ def side_by_side():
 
 
 def tell_what_would_run():
-    """At the end of a dry run: by part of the study how many jobs would run, and about how long they would take."""
+    """At the end of a dry run: why jobs would run, by part of the study how many, and about how long they would take."""
     if not workflow.dryrun or workflow.dag is None:
         return
+    needed = workflow.dag.needrun_jobs()
+    why = forecast.reasons((job.rule.name, workflow.dag.reason(job).get_names()) for job in needed)
     lines = forecast.forecast(to_run(), durations(), side_by_side())
-    if lines:
-        print(f"\n{lines}", file=sys.stderr, flush=True)  # where Snakemake speaks
+    for text in (why if NUMBERS_ONLY else None, lines):
+        if text:
+            print(f"\n{text}", file=sys.stderr, flush=True)  # where Snakemake speaks
 
 
 if workflow.is_main_process:

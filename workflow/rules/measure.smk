@@ -33,7 +33,7 @@ rule sweep:
         built=built_of,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
-        anchor_environment=needs_interpreter(plan.ANCHOR),
+        anchor_environment=lambda w: needs_interpreter(anchor_of(w)),
     output:
         paths.SWEEP,
     log:
@@ -48,7 +48,7 @@ rule sweep:
     params:
         code=lambda w: code(*MEASURED_BY, f"frameworks.{w.framework}"),
         python=lambda w: options.interpreter(STUDY, w.framework),
-        anchor_python=STUDY.anchor_python,
+        anchor_python=lambda w: options.interpreter(STUDY, anchor_of(w)),
         environment=VARIABLES,
         options=lambda w: options.sweep(STUDY, configuration_of(w), w.node, int(w.group)),
     shell:
@@ -68,7 +68,7 @@ use rule sweep as throughput with:
     params:
         code=lambda w: code(*MEASURED_BY, f"frameworks.{w.framework}"),
         python=lambda w: options.interpreter(STUDY, w.framework),
-        anchor_python=STUDY.anchor_python,
+        anchor_python=lambda w: options.interpreter(STUDY, anchor_of(w)),
         environment=VARIABLES,
         options=lambda w: options.throughput(STUDY, configuration_of(w), w.node, int(w.group)),
 
@@ -81,7 +81,7 @@ rule tune:
         parity=paths.PARITY,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
-        anchor_environment=needs_interpreter(plan.ANCHOR),
+        anchor_environment=lambda w: needs_interpreter(anchor_of(w)),
     output:
         paths.TUNE,
     log:
@@ -95,7 +95,7 @@ rule tune:
     params:
         code=lambda w: code("stages.tune", *MEASURED_BY[1:], f"frameworks.{w.framework}"),
         python=lambda w: options.interpreter(STUDY, w.framework),
-        anchor_python=STUDY.anchor_python,
+        anchor_python=lambda w: options.interpreter(STUDY, anchor_of(w)),
         environment=VARIABLES,
         options=lambda w: options.tune(STUDY, tuned_configuration_of(w), w.node, int(w.batch_size)),
     shell:
@@ -113,7 +113,7 @@ rule compare:
         tune=tuned_of,
         array=lambda w: STUDY.performance_array(w.model),
         anchor=paths.ANCHOR,
-        anchor_environment=needs_interpreter(plan.ANCHOR),
+        anchor_environments=anchors_of_candidates,
         before=compared_before,
     output:
         paths.COMPARE,
@@ -127,7 +127,7 @@ rule compare:
         timeout_s=CONFIG["compare"]["timeout_s"],
     params:
         code=code("stages.rounds", *MEASURED_BY[1:], *(f"frameworks.{f}" for f in CONFIG["frameworks"])),
-        anchor_python=STUDY.anchor_python,
+        anchor_python=options.interpreter(STUDY, plan.ANCHOR),
         environment=VARIABLES,
         options=lambda w: options.compare(STUDY, w.node, w.model, w.device, size_of(w)),
     shell:

@@ -31,7 +31,9 @@ ROUNDS, ANCHOR, GROUPS, IMAGES, EXACT, APART = (
 )
 CONFIDENCE = 0.95
 LEAST = 0.001  # change of the size of files that counts; versions and names in them make smaller ones
+FAR = math.log(1.25)  # between two states of the machine: beyond, the slope carries too much
 LOADED = (*columns.POINT, "in_flight")
+PLACE = (*columns.CONFIGURATION, "node", "parameters")  # a configuration where it was measured, at any point
 EVALUATED = (*columns.CONFIGURATION, "dataset")
 
 
@@ -93,9 +95,10 @@ def changes(
         renamed: for a framework of `old` the name in `new` that it is compared with: `openvino@2025.3`: `openvino`.
     """
     met, names = list(pairs), renamed or {}
+    sessions = _Sessions(old, new, names)
     every = [
-        *_speed(_both(old, new, "performance", columns.POINT, names), met, _Sessions(old, new, names)),
-        *_loaded(_both(old, new, "throughput", LOADED, names)),
+        *_speed(_both(old, new, "performance", columns.POINT, names), met, sessions),
+        *_loaded(_both(old, new, "throughput", LOADED, names), sessions),
         *_quality(_both(old, new, "accuracy", EVALUATED, names), paired or {}),
     ]
     return sorted(every, key=lambda row: rank(row["verdict"]))
@@ -238,7 +241,18 @@ def _latency(both: _Pair, met: Sequence[Row], apart: str) -> Row:
         return _line(both, LATENCY, *values, Change(None, None, ANCHOR, apart))
     moved = _at_state(old, new["reference_anchor_ms"])
     ratio, intervals = values[1] / (values[0] * moved), [_interval(row, "latency_reference", "_ms") for row in both]
-    return _line(both, LATENCY, *values, Change(ratio, ratio_interval(ratio, *intervals), ANCHOR))
+    return _line(both, LATENCY, *values, Change(ratio, ratio_interval(ratio, *intervals), ANCHOR, _far(both)))
+
+
+def _far(both: _Pair) -> str:
+    """What weakens a change that was had through the anchor: its interval does not hold the error of the slope."""
+    old, new = (row["reference_anchor_ms"] for row in both)
+    if abs(math.log(new / old)) <= FAR:
+        return ""
+    return (
+        f"the machine was in another state: the anchor took {old:.3g} ms, now {new:.3g} ms, so this rests on the slope "
+        "more than on what was measured; measure both in the same hour"
+    )
 
 
 def _at_state(row: Row, anchor_ms: float) -> float:
@@ -271,23 +285,24 @@ def _interval(row: Row, name: str, suffix: str = "") -> Interval:
 
 
 class _Sessions:
-    """The rows of measurements.csv of both sides, by point."""
+    """The rows of measurements.csv of both sides that have figures."""
 
     def __init__(self, old: Mapping[str, Rows], new: Mapping[str, Rows], names: Mapping[str, str]):
         before = [_called(row, names) for row in old.get("measurements", [])]
-        self.old = grouped(before, columns.POINT)
-        self.new = grouped(new.get("measurements", []), columns.POINT)
+        every = ([row for row in rows if row.get("latency_p50_ms")] for rows in (before, new.get("measurements", [])))
+        self._sides: list[dict[tuple[str, ...], dict[tuple, Rows]]] = [
+            {same: grouped(rows, same) for same in (columns.POINT, PLACE)} for rows in every
+        ]
 
-    def of(self, row: Row) -> tuple[Rows, Rows]:
-        """Those of a row of performance.csv that gave figures: old and new."""
-        sides = (side.get(key(row, columns.POINT), []) for side in (self.old, self.new))
-        old, new = ([one for one in rows if one.get("latency_p50_ms")] for rows in sides)
+    def of(self, row: Row, same: tuple[str, ...] = columns.POINT) -> tuple[Rows, Rows]:
+        """Those that have these columns in common with a row of another table: old and new."""
+        old, new = (side[same].get(key(row, same), []) for side in self._sides)
         return old, new
 
-    def apart(self, row: Row) -> str:
+    def apart(self, row: Row, same: tuple[str, ...] = columns.POINT) -> str:
         """Why their machines or anchors may not be set against each other; empty where they may."""
         for name, what in (("cpu", "on another CPU"), ("anchor", "beside another anchor")):
-            old, new = ({one.get(name) for one in rows} for rows in self.of(row))
+            old, new = ({one.get(name) for one in rows} for rows in self.of(row, same))
             if old and new and old != new:
                 return f"was measured {what}: {', '.join(map(str, old))}, now {', '.join(map(str, new))}"
         return ""
@@ -325,19 +340,19 @@ def welch(old: np.ndarray, new: np.ndarray, confidence: float = CONFIDENCE) -> t
 # Throughput.
 
 
-def _loaded(both: Iterable[_Pair]) -> Iterator[Row]:
+def _loaded(both: Iterable[_Pair], sessions: _Sessions) -> Iterator[Row]:
     for one in both:
         yield from _words(one)
         if not _well(one, "images_per_s"):
             continue
         old, new = (row["images_per_s"] for row in one)
-        apart = _apart(one)
+        apart = _apart(one) or sessions.apart(one.new, PLACE)  # of requests one by one, on the same machine
         if apart:
             yield _line(one, THROUGHPUT, old, new, Change(None, None, ANCHOR, apart))
             continue
         moved = 1 / _at_state(one.old, one.new["reference_anchor_ms"])
         ratio, intervals = new / (old * moved), [_interval(row, "images_per_s") for row in one]
-        yield _line(one, THROUGHPUT, old, new, Change(ratio, ratio_interval(ratio, *intervals), ANCHOR))
+        yield _line(one, THROUGHPUT, old, new, Change(ratio, ratio_interval(ratio, *intervals), ANCHOR, _far(one)))
 
 
 # Quality.
@@ -353,7 +368,7 @@ def _quality(both: Iterable[_Pair], paired: Mapping[tuple, Row]) -> Iterator[Row
         if together.get("same_class") is not None:
             low, high = together["same_class_ci_low"], together["same_class_ci_high"]
             lost = together["same_class"] - 1
-            interval = (lost, lost) if lost == 0 else (low - 1, min(high - 1, lost))
+            interval = (lost, lost) if lost == 0 else (low - 1, high - 1)
             change = Change(lost, interval, IMAGES, images=together["same_class_images"])
             yield _line(one, SAME_CLASS, 1.0, together["same_class"], change)
         old, new = (row.get("unlabelled_agreement") for row in one)

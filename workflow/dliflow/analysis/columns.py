@@ -364,7 +364,11 @@ def over_sessions(column: Column, how: str) -> Column:
 
 ANCHOR = "the anchor, a fixed small network in a fixed runtime"
 ANCHOR_THREADS = Column(
-    "anchor_threads", WHOLE, "count", "its compute threads: as many as what is measured, of the usable processors", ""
+    "anchor_threads",
+    WHOLE,
+    "count",
+    "its compute threads: as many as what is measured, of the usable processors; 0: it ran on the GPU",
+    "",
 )
 SINGLE = "fewer than two sessions"
 PERFORMANCE = (
@@ -904,7 +908,8 @@ TUNING = (
         "valid",
         WHOLE,
         "count",
-        "settings that are worth trying on this machine; where they are more than `tried`, a seeded choice raced",
+        "settings that are declared to be worth trying on this machine; where they are too many to race, those raced "
+        "that change one thing, and others that were proposed",
         "there was no race",
     ),
     Column(
@@ -919,6 +924,7 @@ TUNING = (
     REASON,
     RECORD,
     API,
+    Column("proposed", YES_NO, "", "whether an optimiser proposed it, when told of others", "there was no race"),
 )
 
 NOT_LOADED, NOT_EVALUATED = "not of requests in flight together", "not of quality"

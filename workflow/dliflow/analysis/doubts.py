@@ -141,29 +141,18 @@ def of_interval(half_width: Optional[float]) -> list[str]:
     return [f"the latency at the reference state is known to ± {half_width:.0%} only; raise latency.groups"]
 
 
-def of_point(sessions: Sequence[Seen]) -> list[str]:
-    """Warnings about a configuration at a batch size, beside that of its interval."""
+def of_point(sessions: Sequence[Seen], under_load: bool = False) -> list[str]:
+    """Warnings about a configuration at a batch size, beside that of its interval.
+
+    Args:
+        under_load: several requests are in flight: then more threads than processors are what was asked for.
+    """
     groups, usable_cpus = _groups(sessions), sessions[0].usable_cpus
     possible = [
         _anchors(groups),
         _same_batch(sessions),
         _outside(sessions),
-        _crowded(sessions),
-        _frequency(groups),
-        _faults(sessions),
-        *_taken(groups, usable_cpus),
-        _disk(sessions),
-    ]
-    return [warning for warning in possible if warning]
-
-
-def of_load(sessions: Sequence[Seen]) -> list[str]:
-    """Warnings about a configuration at a batch size with several requests in flight."""
-    groups, usable_cpus = _groups(sessions), sessions[0].usable_cpus
-    possible = [
-        _anchors(groups),
-        _same_batch(sessions),
-        _outside(sessions),
+        None if under_load else _crowded(sessions),
         _frequency(groups),
         _faults(sessions),
         *_taken(groups, usable_cpus),

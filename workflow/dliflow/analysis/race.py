@@ -37,17 +37,16 @@ class Loss(NamedTuple):
     """That of the one-sided test, before Holm's correction."""
 
 
-def sampled(valid: Sequence[Settings], most: int, seed: int) -> list[Settings]:
-    """So many of the valid settings, in their order: all, or a seeded choice in which the first one always is.
-
-    Settings that change one thing come before those that change several: each value is tried before combinations are.
+def field(valid: Sequence[Settings], most: int, seed: int) -> list[Settings]:
+    """The settings that begin a race, in their order: all that are valid; of more than so many those that change one
+    thing, and of more than so many of these a seeded choice. The first one always is among them.
     """
     first, *others = valid
     if len(valid) <= most:
-        return [first, *others]
-    order = random.Random(seed).sample(range(len(others)), len(others))
-    chosen = sorted(order, key=lambda index: len(others[index]) > 1)[: most - 1]  # stable: shuffled among their like
-    return [first, *(others[index] for index in sorted(chosen))]
+        return list(valid)
+    single = [one for one in others if sum(one.get(key) != first.get(key) for key in {*one, *first}) == 1]
+    chosen = random.Random(seed).sample(range(len(single)), min(most - 1, len(single)))
+    return [first, *(single[place] for place in sorted(chosen))]
 
 
 def figures(groups: Groups, name: str) -> list[float]:

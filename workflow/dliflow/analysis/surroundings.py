@@ -16,7 +16,8 @@ def anchor_ms(sessions: Iterable[dict[str, Any]]) -> float:
 def anchor(group: dict[str, Any], session: dict[str, Any]) -> str:
     """What the anchor was; another one is another piece of work."""
     of, threads = group["anchor"], session["anchor_threads"]
-    return f"{of['runtime']}, {threads} thread{'s' if threads > 1 else ''}, {of['sha256'][:12]}"
+    where = f"{threads} thread{'s' if threads > 1 else ''}" if threads else "on the GPU"
+    return f"{of['runtime']}, {where}, {of['sha256'][:12]}"
 
 
 def share(groups: Sequence[dict[str, Any]], usable_cpus: int, key: str) -> float | None:

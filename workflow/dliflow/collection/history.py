@@ -30,7 +30,6 @@ from dliflow.files import digest
 HARDWARE = ("cpu", "architecture", "logical_cpus", "memory_gib")
 LATENCY = "latency_reference_ms"
 LATENCY_ENDS = ("latency_reference_ci_low_ms", "latency_reference_ci_high_ms")
-FAR = math.log(1.25)  # from the machine's state to a study's: beyond, the slope carries too much
 # What of measurements.csv tells whether memory changed, and whether both were measured in the same way.
 COMPARED = (*POINT, "group", "latency_p50_ms", "peak_rss_mib", "cpu", "anchor")
 # Times that no anchor was beside: another state of the machine would pass for a change.

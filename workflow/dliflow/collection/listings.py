@@ -152,7 +152,7 @@ def now(studies: Sequence[Shown], steps: Sequence[Step]) -> Listing:
     lines = []
     for point, (study, row, count) in history.latest(studies).items():
         change = since.get((study.entry.path, point))
-        far = STATE if abs(row["state_moved"]) > history.FAR else None
+        far = STATE if abs(row["state_moved"]) > changes.FAR else None
         cells = [
             Cell(str(row["batch_size"])),
             _latency(row, (*remarks.mark(row["warnings"]), *remarks.mark(far))),

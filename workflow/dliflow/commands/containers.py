@@ -1,7 +1,7 @@
-"""Write what container images are built of, from the files in envs/: one for each environment, one of all of them.
+"""Write what container images are built of, from the files in envs/: one for each environment, and one of all of them.
 
-Other versions of a framework (envs/NAME@VERSION.yaml) are only taken when they are named: some are gigabytes, or need
-another Python. Nothing is built: the last lines say what to type. docs/containers.md tells the rest.
+All are those that are named; without names the newest version of each framework. Nothing is built: the last lines say
+what to type. docs/containers.md tells the rest.
 
 Exit status: 0 when they were written, 2 when there is no environment of a name.
 """
@@ -49,8 +49,6 @@ def run(args: argparse.Namespace) -> None:
     files = named(args.names)
     for name, of in {**{file.stem: [file] for file in files}, ALL: files}.items():
         write_text(args.out / f"{name}.Containerfile", containers.containerfile(of))
-    print(
-        f"{args.out}: {', '.join(file.stem for file in files)}, and {ALL} with all of these. To build, in {CHECKOUT}:"
-    )
+    print(f"{args.out}: {', '.join(file.stem for file in files)}; and {ALL}. To build, in {CHECKOUT}:")
     print("  podman build -t dliflow -f containers/Containerfile .")
     print(f"  podman build -t dliflow-{ALL} -f {args.out / f'{ALL}.Containerfile'} .")

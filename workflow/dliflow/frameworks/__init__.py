@@ -93,6 +93,7 @@ class Option:
         arithmetic: whether another value may change scores, so that quality has to be looked at again.
         another_way: whether people would call it another way of running the framework, as a variant is; see
             docs/launch-parameters.md.
+        device: the only one that it is for, and is tried on; None for all.
         code: the lines that set it in a user's own program, with `{value}` for the value as Python writes it and
             `{text}` for its text alone. The names in it are those of the framework's file in `deployment/`.
     """
@@ -106,6 +107,7 @@ class Option:
     tried: Optional[Callable[[Processors], Iterable[Any]]] = None
     arithmetic: bool = False
     another_way: bool = False
+    device: Optional[str] = None
     code: str = ""
 
 
@@ -279,12 +281,12 @@ def code(name: str, chosen: dict[str, Any]) -> list[str]:
     return lines
 
 
-def values(name: str, processors: Processors) -> dict[str, list[Any]]:
+def values(name: str, processors: Processors, device: str = "cpu") -> dict[str, list[Any]]:
     """The values that are worth trying on a machine, beside the default, for each parameter that has some."""
     every = {
         key: [value for value in parameter.tried(processors) if value != parameter.default]
         for key, parameter in space(name).items()
-        if parameter.tried is not None
+        if parameter.tried is not None and parameter.device in (None, device)
     }
     return {key: tried for key, tried in every.items() if tried}
 
@@ -300,13 +302,13 @@ def valid(
 
 
 def candidates(
-    name: str, precision: str, variant: str, batch_size: int, processors: Processors
+    name: str, precision: str, variant: str, batch_size: int, processors: Processors, device: str = "cpu"
 ) -> list[dict[str, Any]]:
     """All settings worth trying: the defaults (`{}`), then one parameter changed, then those that go together.
 
     The order is that of the space, so that who takes the first ones only has changed each parameter alone.
     """
-    tried = values(name, processors)
+    tried = values(name, processors, device)
     groups = [
         keys
         for together in getattr(load(name), "TOGETHER", ())

@@ -1,7 +1,8 @@
-"""ONNX Runtime, CPU and CUDA execution provider.
+"""ONNX Runtime, CPU, CUDA and TensorRT execution provider.
 
-The CUDA provider is in another package, `onnxruntime-gpu`: that of `envs/onnxruntime@cuda.yaml`. A request copies the
-batch to the GPU and the scores back, which is part of what is timed.
+Those for a GPU are in another package, `onnxruntime-gpu`: that of `envs/onnxruntime@cuda.yaml`. TensorRT itself is in
+neither, and has to be the system's. A request copies the batch to the GPU and the scores back, which is part of what is
+timed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dliflow.machine import facts
 
 MODEL = "model.onnx"
 CUDA = "CUDAExecutionProvider"
+ON_GPU = {"CUDA": CUDA, "TensorRT": "TensorrtExecutionProvider"}
 THREADS = Option(
     int,
     None,
@@ -97,6 +99,18 @@ OPTIONS = {
             "binding.bind_cpu_input(INPUT, batch)\n"
             "session.run_with_iobinding(binding)"
         ),
+    ),
+    "gpu_provider": Option(
+        str,
+        "CUDA",
+        "what runs the graph on a GPU; TensorRT builds an engine when a model is opened, which can take minutes, and "
+        "leaves to CUDA what it cannot",
+        choices=tuple(ON_GPU),
+        tried=lambda machine: ["TensorRT"],
+        arithmetic=True,
+        another_way=True,
+        device="gpu",
+        code='providers.insert(0, "TensorrtExecutionProvider")',
     ),
 }
 TOGETHER = (
@@ -189,34 +203,46 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     import onnxruntime
 
     asked = take_options("onnxruntime", options)
+    wanted = providers(onnxruntime, device, asked["gpu_provider"])
     session = onnxruntime.InferenceSession(
-        str(model / MODEL), session_options(onnxruntime, threads, asked), providers=providers(onnxruntime, device)
+        str(model / MODEL), session_options(onnxruntime, threads, asked), providers=wanted
     )
-    _check(session, device)
+    _check(session, wanted[0])
     return (Bound if asked["io_binding"] else OnnxRuntime)(session, threads or facts.physical_cores())
 
 
-def providers(onnxruntime, device: str) -> list[str]:
-    """Those that a session of a device is opened with.
+def providers(onnxruntime, device: str, on_gpu: str) -> list[str]:
+    """Those that a session of a device is opened with: each gets what those before it leave.
+
+    Args:
+        on_gpu: the option `gpu_provider`.
 
     Raises:
         Skip: when the installed package has none for it.
     """
     if device == "cpu":
+        if on_gpu != OPTIONS["gpu_provider"].default:
+            raise Skip(f"options.onnxruntime.gpu_provider: {on_gpu} is for rows on a GPU; this one is on the CPU")
         return ["CPUExecutionProvider"]
-    if CUDA not in onnxruntime.get_available_providers():
+    if ON_GPU[on_gpu] not in onnxruntime.get_available_providers():
         raise Skip(
-            "the installed onnxruntime package has no CUDA provider; name 'onnxruntime@cuda' in the config's "
+            f"the installed onnxruntime package has no {on_gpu} provider; name 'onnxruntime@cuda' in the config's "
             "`frameworks`, whose envs/onnxruntime@cuda.yaml has one"
         )
     onnxruntime.preload_dlls()  # CUDA's libraries, which come as packages
-    return [CUDA, "CPUExecutionProvider"]  # the second for what the first leaves, such as arithmetic of shapes
+    return [*dict.fromkeys([ON_GPU[on_gpu], CUDA]), "CPUExecutionProvider"]
 
 
-def _check(session, device: str) -> None:
-    """ONNX Runtime goes on with the CPU, in a warning, where CUDA does not load."""
-    if device == "gpu" and session.get_providers()[0] != CUDA:
+def _check(session, wanted: str) -> None:
+    """ONNX Runtime goes on with the next provider, in a warning, where one does not load."""
+    if session.get_providers()[0] == wanted:
+        return
+    if wanted == CUDA:
         raise Skip("ONNX Runtime's CUDA provider does not load on this machine: no NVIDIA GPU, driver or CUDA library")
+    raise Skip(
+        "ONNX Runtime's TensorRT provider does not load on this machine: no TensorRT (libnvinfer, of the version that "
+        "the package asks for), NVIDIA GPU, driver or CUDA library"
+    )
 
 
 def session_options(onnxruntime, threads: Optional[int], asked: dict[str, Any]):

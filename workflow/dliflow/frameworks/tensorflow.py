@@ -123,10 +123,14 @@ def _choose(tf, device: str) -> None:
     """
     if device == "cpu":
         tf.config.set_visible_devices([], "GPU")
-    elif not tf.config.list_physical_devices("GPU"):
+        return
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
         if tf.test.is_built_with_cuda():
             raise Skip("TensorFlow sees no GPU on this machine")
         raise Skip(
             "the installed tensorflow-cpu package has no GPU kernels; name 'tensorflow@cuda' in the config's "
             "`frameworks`, whose envs/tensorflow@cuda.yaml has them"
         )
+    for gpu in gpus:  # by default TensorFlow takes all of its memory, and none is left to the anchor and to others
+        tf.config.experimental.set_memory_growth(gpu, True)

@@ -68,10 +68,9 @@ def _gather_backwards(model) -> None:
 
 def _backwards(node, values: dict[str, np.ndarray]) -> list[tuple[int, int, int, int]]:
     """Start, end, axis and step of each part of a slice that goes backwards along an axis; [] of any other node."""
-    parts = [values[name] for name in node.input[1:] if name in values] if node.op_type == "Slice" else []
-    if len(parts) < 4 or parts[3].min() > 0:
-        return []
-    return list(zip(*(part.tolist() for part in parts)))
+    known = node.op_type == "Slice" and len(node.input) == 5 and all(name in values for name in node.input[1:])
+    parts = [values[name].tolist() for name in node.input[1:]] if known else []
+    return list(zip(*parts)) if parts and min(parts[3]) < 0 else []
 
 
 def _mean_before_transpose(graph) -> None:

@@ -36,13 +36,15 @@ def read() -> Reading:
 def between(before: Reading, after: Reading) -> Optional[int]:
     """µJ that all packages took from one reading to another, which is less than a counter's range later.
 
-    None where they cannot be read.
+    None where they cannot be read, or the range of one that began anew cannot.
     """
     if not before or before.keys() != after.keys():
         return None
     taken = {zone: after[zone] - value for zone, value in before.items()}
-    begun_anew = [zone for zone, value in taken.items() if value < 0]
-    return sum(taken.values()) + sum(int(system.read(f"{zone}/{RANGE}") or 0) for zone in begun_anew)
+    ranges = [system.read(f"{zone}/{RANGE}") for zone, value in taken.items() if value < 0]
+    if not all(ranges):
+        return None
+    return sum(taken.values()) + sum(int(each) for each in ranges if each)
 
 
 def told() -> str:

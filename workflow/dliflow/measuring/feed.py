@@ -59,6 +59,7 @@ def shared(ready: np.ndarray) -> Iterator[int]:
     try:
         with open(descriptor, "wb", closefd=False) as stream:
             np.save(stream, ready)
+        del ready  # the workers have their copy, and need the memory
         yield descriptor
     finally:
         os.close(descriptor)

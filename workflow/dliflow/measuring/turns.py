@@ -68,7 +68,7 @@ class Pace(NamedTuple):
 
 
 class Skipped(Exception):
-    """A member says that it cannot run here; `name` is the member's."""
+    """A member, or the anchor, says that it cannot run here; `name` is its name."""
 
     def __init__(self, name: str, reason: str):
         super().__init__(f"{name}: {reason}")
@@ -118,7 +118,7 @@ def session(
         in_flight: how many requests of a member are in flight at any time of its burst; None: they come one by one.
 
     Raises:
-        Skipped: when a member cannot run at that batch size here.
+        Skipped: when a member cannot run at that batch size here, or the anchor on its GPU.
         WorkerEnded: when one breaks.
     """
     started_at, started = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
@@ -129,7 +129,8 @@ def session(
         opened[name] = running.members[name].ask(request, pace.opening_limit_s)
         if "skip" in opened[name]:
             raise Skipped(name, opened[name]["skip"])
-    threads = anchor.threads_beside(one["threads_in_effect"] for one in opened.values())
+    device = running.anchor_ready.get("device", anchor.CPU)
+    threads = anchor.threads_beside([one["threads_in_effect"] for one in opened.values()], device)
     anchored = [_anchor(running, threads, pace)]
     rounds = []
     for _ in range(pace.rounds):
@@ -154,7 +155,10 @@ def session(
 
 
 def _anchor(running: Group, threads: int, pace: Pace) -> list[int]:
-    return running.anchor.ask({"threads": threads, **anchor.BURST}, pace.hang_s)["latency_ns"]
+    answer = running.anchor.ask({"threads": threads, **anchor.BURST}, pace.hang_s)
+    if "skip" in answer:
+        raise Skipped(anchor.NAME, answer["skip"])
+    return answer["latency_ns"]
 
 
 class Watch:

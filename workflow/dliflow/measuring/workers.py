@@ -25,6 +25,7 @@ from dliflow.machine.children import dying_with_parent
 from dliflow.machine.process import signal_name
 
 ERROR = "error"  # the key of an answer that is none
+LONGEST_SHOWN = 100  # bytes of an answer that is not understood
 
 
 def python(named: str) -> str:
@@ -51,24 +52,31 @@ class Worker:
         Args:
             inherited: file descriptors that it gets, under the same numbers.
             executable: the program's file, where the first word of its command is not that.
+
+        Raises:
+            WorkerEnded: when its program is gone, or cannot be run.
         """
         self.name = name
-        self.process = subprocess.Popen(
-            command,
-            executable=executable,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            pass_fds=inherited,
-            preexec_fn=dying_with_parent(),
-        )
+        try:
+            self.process = subprocess.Popen(
+                command,
+                executable=executable,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=inherited,
+                preexec_fn=dying_with_parent(),
+            )
+        except OSError as error:
+            raise WorkerEnded(name, f"{executable or command[0]} cannot be run: {error.strerror}") from None
         self._received = b""
 
     def ready(self, limit_s: Optional[float] = None) -> dict[str, Any]:
         """What starting showed; the process is stopped from then on. Errors and arguments as of `ask`."""
-        answer = self._read(limit_s)
-        self._stop()
-        return answer
+        try:
+            return self._read(limit_s)
+        finally:  # also one that told of an error: whoever goes on without it must not be disturbed by it
+            self._stop()
 
     def ask(self, request: Mapping[str, Any], limit_s: Optional[float] = None) -> dict[str, Any]:
         """Let it run until it has answered.
@@ -77,12 +85,10 @@ class Worker:
             limit_s: an answer that takes more seconds is not waited for, and the process is killed.
 
         Raises:
-            WorkerEnded: when it ended instead, told of an error, or took too long.
+            WorkerEnded: when it ended instead, told of an error or of something else, or took too long.
         """
-        self.process.send_signal(signal.SIGCONT)
-        answer = self.exchange(request, limit_s)
-        self._stop()
-        return answer
+        with self.awake():
+            return self.exchange(request, limit_s)
 
     @contextlib.contextmanager
     def awake(self) -> Iterator[None]:
@@ -101,7 +107,13 @@ class Worker:
         return self._read(limit_s)
 
     def _read(self, limit_s: Optional[float]) -> dict[str, Any]:
-        answer = json.loads(self._line(limit_s))
+        line = self._line(limit_s)
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise WorkerEnded(self.name, f"its answer is no object of JSON, but {line[:LONGEST_SHOWN]!r}")
         if ERROR in answer:
             raise WorkerEnded(self.name, answer[ERROR])
         return answer

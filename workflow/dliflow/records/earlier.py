@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
@@ -73,9 +73,12 @@ def _left(of_model: Path) -> Left:
 
 def plan(study_plan: dict[str, Any]) -> dict[str, Any]:
     """The rows of a plan of which an older environment of the framework left records, and these: the environment that
-    measured last. Of comparisons and profiles there are none; a configuration without parity or a sweep has no rows.
+    measured last. Of comparisons and profiles there are none; a configuration without parity or a sweep has no rows,
+    nor has one that ran another model then.
     """
-    latest = _latest(row for row in study_plan["sweep"] if row["group"] == 1 and row["reason"] is None)
+    planned = (row for row in study_plan["sweep"] if row["group"] == 1 and row["reason"] is None)
+    firsts = {_path(row): row for row in planned}
+    latest = _latest(firsts)
     patterns = {"parity": paths.PARITY, "accuracy": paths.ACCURACY, "agreement": paths.ACCURACY}
     patterns |= {"sweep": paths.SWEEP, "throughput": paths.THROUGHPUT, "tune": paths.TUNE}
     before: dict[str, Any] = {stage: [] for stage in study_plan}
@@ -86,19 +89,35 @@ def plan(study_plan: dict[str, Any]) -> dict[str, Any]:
                 then["record"] = pattern.format(**then)
                 then.pop("unmade", None)  # that is of today's
                 before[stage] += [then] if Path(then["record"]).exists() else []
-    swept = [{_identified(row) for row in before[stage]} for stage in ("parity", "sweep")]
-    return {stage: [row for row in rows if _identified(row) in swept[0] & swept[1]] for stage, rows in before.items()}
+    agreeing, swept = ({_identified(row) for row in before[stage]} for stage in ("parity", "sweep"))
+    replaced = {
+        _identified(row)
+        for today, row in firsts.items()
+        if row["framework"] in latest and _differ(today, _path({**row, "environment": latest[row["framework"]]}))
+    }
+    same = agreeing & swept - replaced
+    return {stage: [row for row in rows if _identified(row) in same] for stage, rows in before.items()}
 
 
 def _identified(row: dict[str, Any]) -> tuple:
     return tuple(row[key] for key in IDENTITY)
 
 
-def _latest(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """For each framework that has another environment's records the digest of the one that measured last."""
+def _differ(today: Path, then: Path) -> bool:
+    """Whether two records tell of different models."""
+    now, before = _identity(today), _identity(then)
+    return now is not None and before is not None and now["origin"] != before["origin"]
+
+
+def _latest(firsts: Mapping[Path, dict[str, Any]]) -> dict[str, str]:
+    """For each framework that has another environment's records the digest of the one that measured last.
+
+    Args:
+        firsts: by their records, the plan's rows of first groups of the sweep.
+    """
     newest: dict[str, tuple[str, str]] = {}
     left: dict[Path, Left] = {}
-    for path, row in {_path(row): row for row in rows}.items():
+    for path, row in firsts.items():
         of_model = path.parents[1]
         if of_model not in left:
             left[of_model] = _left(of_model)

@@ -48,6 +48,8 @@ def _enough(undecided: Sequence[Row], budget_s: float) -> str:
     if any(row["more_s"] is None for row in undecided):
         return "some lie so near to the margin that no time would tell: choose another one"
     more_s = sum(row["more_s"] for row in undecided)
+    if not more_s:  # each measurement told, but not the same
+        return wording.some(list(dict.fromkeys(row["reason"] for row in undecided)))
     return (
         f"about {units.duration(more_s)} more would tell: --budget {math.ceil((budget_s + more_s) / ROUND_S) * ROUND_S}"
     )

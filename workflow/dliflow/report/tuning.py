@@ -48,8 +48,11 @@ class Race(NamedTuple):
 
     @property
     def tried(self) -> str:
-        """How many raced, and of how many they are a choice."""
+        """How many raced, and how they were chosen where others would have been valid."""
         tried, valid = self.candidates[0]["tried"], self.candidates[0]["valid"]
+        proposed = sum(row["proposed"] is True for row in self.candidates)
+        if proposed:
+            return f"{tried}, of them {proposed} proposed"
         return str(tried) if tried == valid else f"sampled: {tried} of {valid}"
 
 

@@ -7,7 +7,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, Optional
+
+
+def ask_functions_once(*modules: Any) -> None:
+    """Let Snakemake remember which arguments a function of a rule takes: for each job it finds that out twenty times.
+
+    Args:
+        modules: Snakemake's, that call `get_function_params`.
+    """
+    remembering = cache(modules[0].get_function_params)
+    for module in modules:
+        module.get_function_params = remembering
+
+
+def find_producers_once(index: Any) -> None:
+    """Let Snakemake remember which rules make a file: it looks for them once for each job that needs it.
+
+    Args:
+        index: its class `OutputIndex`, of which there is another object whenever rules are added.
+    """
+    find = index.match_producers
+
+    def remembering(self: Any, path: str) -> set[Any]:
+        known: dict[str, set[Any]] = vars(self).setdefault("known", {})
+        if (key := str(path)) not in known:
+            known[key] = find(self, path)
+        return known[key]
+
+    index.match_producers = remembering
 
 
 def selectable(jobs: Iterable[Any], node: Callable[[Any], Optional[str]]) -> list[Any]:
@@ -20,11 +49,11 @@ def selectable(jobs: Iterable[Any], node: Callable[[Any], Optional[str]]) -> lis
         node: on which a job measures; None for one that does not.
     """
     every = [(job, node(job)) for job in jobs]
-    first: dict[str, Any] = {}
+    first: dict[str, tuple[int, Any]] = {}
     for job, name in every:
-        if name is not None and (name not in first or job.priority > first[name].priority):
-            first[name] = job
-    return [job for job, name in every if name is None or job is first[name]]
+        if name is not None and (name not in first or job.priority > first[name][0]):
+            first[name] = job.priority, job
+    return [job for job, name in every if name is None or job is first[name][1]]
 
 
 def choose_among_few(scheduler: Any, node: Callable[[Any], Optional[str]]) -> None:

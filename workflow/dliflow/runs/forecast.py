@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -58,7 +59,13 @@ class Job(NamedTuple):
         """Whose job it is; empty where it is none's."""
         return self.wildcards.get("framework", "")
 
+    @property
+    def node(self) -> str:
+        """On which it measures; empty where it does not."""
+        return self.wildcards.get("node", "")
 
+
+@cache
 def stage_of(shellcmd: Optional[str]) -> Optional[str]:
     """The stage that a rule's command has the supervisor run; None where it runs none."""
     named = re.search(r" supervise .*? -- (\w+)", shellcmd or "")
@@ -121,18 +128,21 @@ class Durations:
             spent: seconds that those which run have taken, by number.
             cores: how many run side by side at most.
         """
-        of_kind = {(job.stage, job.framework): job for job in jobs}  # what takes as long, of which there are thousands
-        expected = {kind: self.of(job) for kind, job in of_kind.items()}
-        others: list[float] = []
-        by_node: dict[str, float] = {}
+        started = [job for job in jobs if job.id in spent]
+        waiting: dict[tuple[str, str, str], list[Job]] = {}  # by kind: there may be thousands, which take as long
         for job in jobs:
-            seconds = max(0.0, expected[job.stage, job.framework] - spent.get(job.id, 0.0))
+            if job.id not in spent:
+                waiting.setdefault((job.stage, job.framework, job.node), []).append(job)
+        lasting = [(job, 1, max(0.0, self.of(job) - spent[job.id])) for job in started]
+        lasting += [(members[0], len(members), self.of(members[0])) for members in waiting.values()]
+        together, longest = 0.0, 0.0
+        by_node: dict[str, float] = {}
+        for job, number, seconds in lasting:
             if job.part == ALONE:
-                node = job.wildcards.get("node", "")
-                by_node[node] = by_node.get(node, 0.0) + seconds
+                by_node[job.node] = by_node.get(job.node, 0.0) + number * seconds
             else:
-                others.append(seconds)
-        return max(by_node.values(), default=0.0) + max(sum(others) / cores, max(others, default=0.0))
+                together, longest = together + number * seconds, max(longest, seconds)
+        return max(by_node.values(), default=0.0) + max(together / cores, longest)
 
 
 def about(seconds: float) -> str:
@@ -160,6 +170,20 @@ def measurements(jobs: Sequence[Job]) -> str:
     counts = {name: sum(job.stage == stage for job in jobs) for stage, name in MEASURED.items()}
     others = [f"{count} {name}" for name, count in counts.items() if count]
     return " and ".join([*([f"{len(sweeps)} of the sweep ({frameworks})"] if sweeps else []), *others])
+
+
+def reasons(jobs: Iterable[tuple[str, Iterable[str]]]) -> str:
+    """By reason the rules whose jobs would run for it; empty where none would.
+
+    Args:
+        jobs: of each the name of its rule, and Snakemake's reasons.
+    """
+    rules: dict[str, set[str]] = {}
+    for rule, named in jobs:
+        for reason in named:
+            rules.setdefault(reason, set()).add(rule)
+    lines = [f"  {reason}: {', '.join(sorted(names))}" for reason, names in sorted(rules.items())]
+    return "\n".join(["Reasons:", *lines]) if lines else ""
 
 
 def forecast(jobs: Sequence[Job], durations: Durations, cores: int) -> Optional[str]:

@@ -41,6 +41,7 @@ class Standing:
     Attributes:
         jobs: all of them, by number.
         running: when those that run were started.
+        several: whether jobs have to be told apart by their model, and by their node.
     """
 
     def __init__(self, jobs: Iterable[Job], durations: Durations, cores: int, now: float):
@@ -48,6 +49,7 @@ class Standing:
         self.running: dict[int, float] = {}
         self._ended: dict[int, bool] = {}  # and whether well
         self._durations, self._cores, self._began = durations, cores, now
+        self._look()
 
     def plan(self, jobs: Iterable[Job]) -> None:
         """Take note that other jobs are to run: fewer, where a result turned out to be the same as before; more, where
@@ -56,18 +58,39 @@ class Standing:
         kept = {number: self.jobs[number] for number in (*self._ended, *self.running)}
         logs = {job.log for job in kept.values()}
         self.jobs = {job.id: job for job in jobs if job.log not in logs} | kept
+        self._look()
+
+    def _look(self) -> None:
+        """Find out what follows from the plan: once, since of a large one it takes longer than many jobs."""
+        self.several = {
+            key: len({job.wildcards.get(key, "") for job in self.jobs.values()} - {""}) > 1 for key in ("model", "node")
+        }
+        self._look_who_waits()
+
+    def _look_who_waits(self) -> None:
+        """Find those that will still run, without those that need something that failed."""
+        lost = {number for number, well in self._ended.items() if not well}
+        rest = [job for job in self.jobs.values() if job.id not in self._ended and job.id not in self.running]
+        while blocked := {job.id for job in rest if job.id not in lost and not lost.isdisjoint(job.needs)}:
+            lost |= blocked
+        self._waiting = {job.id: job for job in rest if job.id not in lost}
 
     def start(self, number: int, now: float) -> None:
         """A job starts."""
         self.running[number] = now
-        self._ended.pop(number, None)  # it is tried again
+        self._waiting.pop(number, None)
+        if self._ended.pop(number, None) is not None:  # it is tried again
+            self._look_who_waits()
 
     def end(self, number: int, well: bool, now: float) -> float:
         """A job ends; the seconds that it took."""
         seconds = now - self.running.pop(number, now)
         self._ended[number] = well
+        self._waiting.pop(number, None)
         if well:
             self._durations.learn(self.jobs[number], seconds)
+        else:
+            self._look_who_waits()
         return seconds
 
     @property
@@ -83,11 +106,7 @@ class Standing:
     @property
     def waiting(self) -> list[Job]:
         """Those that will still run, without those that need something that failed."""
-        lost = {job.id for job in self.failed}
-        rest = [job for job in self.jobs.values() if job.id not in self._ended and job.id not in self.running]
-        while blocked := {job.id for job in rest if job.id not in lost and not lost.isdisjoint(job.needs)}:
-            lost |= blocked
-        return [job for job in rest if job.id not in lost]
+        return list(self._waiting.values())
 
     @property
     def rest(self) -> list[Job]:
@@ -107,13 +126,6 @@ class Standing:
         """
         passed = now - self._began
         return passed / (passed + left) if passed + left else 1.0
-
-    @property
-    def several(self) -> dict[str, bool]:
-        """Whether jobs have to be told apart by their model, and by their node."""
-        return {
-            key: len({job.wildcards.get(key, "") for job in self.jobs.values()} - {""}) > 1 for key in ("model", "node")
-        }
 
     # In words ---------------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     launch.arguments(parser)
     turns.arguments(parser)
+    anchor.arguments(parser)
     parser.add_argument(
         "--pairs",
         type=Path,
@@ -40,8 +41,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON: list of pairs, each with `name`, `batch_sizes`, `fed` (options of images), and, `before` and "
         "`after`, the `python` and what its worker is told, `held`",
     )
-    parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
-    parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
     parser.add_argument("--slower", type=float, required=True, help="the margin, as a share of the old latency")
     parser.add_argument("--confidence", type=float, required=True, help="with which all intervals hold at once")
     parser.add_argument("--budget", type=float, required=True, help="seconds of each of both measurements")
@@ -81,7 +80,7 @@ class Maker:
         """
         self.pairs = {pair["name"]: pair for pair in read_json(args.pairs)}
         self.made: list[Group] = []
-        self._anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
+        self._anchor = anchor.asked(args)
         self._pace, self._order, self._sessions = turns.Pace.of(args), random.Random(args.seed), args.sessions
         self._tell = progress.meter("measured", None, unit="groups")
         self._stack = stack

@@ -38,20 +38,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     launch.arguments(parser)
     feed.arguments(parser)
     turns.arguments(parser)
+    anchor.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--batch-sizes", type=json.loads, required=True, help="JSON: of several the best is looked for")
     parser.add_argument(
-        "--candidates", type=json.loads, required=True, help="JSON: configurations, each with `python` and `options`"
+        "--candidates",
+        type=json.loads,
+        required=True,
+        help="JSON: configurations, each with `python` and `options`, and `anchor` where one runs on their GPU",
     )
     parser.add_argument("--tuned", type=json.loads, default=[], help="JSON: records of tuning whose settings take part")
     parser.add_argument("--missing", nargs="*", default=[], help="names of candidates that are left out: they failed")
     parser.add_argument("--groups-of-sweep", type=int, required=True, help="how many records each of them has")
     parser.add_argument("--scores", type=int, required=True)
     parser.add_argument("--threads", type=int, help="compute threads; the framework's own choice when absent")
-    parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
-    parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
     parser.add_argument("--leaders", type=int, required=True, help="how many at most")
     parser.add_argument("--width", type=float, required=True, help="half of a ratio's interval that is narrow enough")
     parser.add_argument("--budget", type=float, required=True, help="seconds after which no new group begins")
@@ -219,7 +221,7 @@ def compared(
         WorkerEnded: when a member's process breaks.
         Skipped: when a member cannot run here after all.
     """
-    of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
+    of_anchor = anchored(args, members)
     commands = {comparison.name(member): command(args, member, inputs) for member in members}
     sizes = {comparison.name(member): member.get("size", args.batch_sizes[0]) for member in members}
     pace, order = turns.Pace.of(args), random.Random(args.seed)
@@ -242,6 +244,17 @@ def compared(
         "wall_s": time.monotonic() - started,
         **feed.chosen(args),
     }
+
+
+def anchored(args: argparse.Namespace, members: Sequence[Member]) -> list[str]:
+    """How the anchor's worker is started: on a GPU where a member that runs there brings its environment.
+
+    So members that run on another GPU beside it, for which there is none, do not keep it from theirs.
+    """
+    of_members = [member["anchor"] for member in members if "anchor" in member]
+    if not of_members:
+        return anchor.asked(args)
+    return anchor.command(workers.python(of_members[0]), anchor.file(args.anchor), anchor.GPU)
 
 
 def command(args: argparse.Namespace, member: Member, inputs: int) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from dliflow import frameworks
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import digest, read_json, sha256
-from dliflow.machine import launch
+from dliflow.machine import facts, launch
 from dliflow.measuring import anchor, feed, session, turns, workers
 from dliflow.study import arguments as command_line
 from dliflow.study import paths, source_code
@@ -35,11 +35,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     launch.arguments(parser)
     feed.arguments(parser)
     turns.arguments(parser)
+    anchor.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--scenario", required=True)
     parser.add_argument("--python", required=True, help="of the framework's environment, or a file naming it")
-    parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
-    parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
     parser.add_argument("--batch-sizes", type=json.loads, required=True, help="JSON: list")
     parser.add_argument("--in-flight", type=json.loads, help="JSON: list; when absent requests come one by one")
     parser.add_argument("--group", type=int, required=True, help="number of the group")
@@ -97,7 +96,7 @@ def points(args: argparse.Namespace) -> list[turns.Point]:
 
 def measured(args: argparse.Namespace, missing: list[turns.Point]) -> tuple[list[dict[str, Any]], list[turns.Broken]]:
     """Groups of sessions of these points, and those that could not be had."""
-    of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
+    of_anchor = anchor.asked(args)
     order = random.Random(f"{args.seed}:{args.out}")
     part = None if args.budget is None else args.budget / len(points(args))
     wanted = turns.Sweep(missing, args.sessions, part)
@@ -115,7 +114,8 @@ def deciding(args: argparse.Namespace) -> str:
     asked = {key: str(value) for key, value in vars(args).items()}
     named = {key: getattr(args, key) for key in ("converted", "built", "array", "anchor")}
     files = {key: path and sha256(path) for key, path in named.items()}
-    return digest({"asked": asked, "files": files, "code": code}, 64)
+    machine = facts.stable(facts.describe())  # of the whole record, which tells of one
+    return digest({"asked": asked, "files": files, "code": code, "machine": machine}, 64)
 
 
 def measured_before(partial: Path, key: str) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """Look for the launch settings with which a configuration is fastest at a batch size: enumerate, race, confirm.
 
 The same machinery as that of the sweep and of comparisons. All settings that the framework's file declares to be worth
-trying on this machine, or a seeded choice of them, race in rounds, each in the same rounds as the default settings.
-From the third group on losers leave. Whoever wins meets the default once more, in fresh groups that had no part in
+trying on this machine race in rounds, each in the same rounds as the default settings. Where they are too many, those
+race that change one thing, and others that an optimiser proposes when it is told how these did in the first group. From
+the third group on losers leave. Whoever wins meets the default once more, in fresh groups that had no part in
 choosing it; only these tell how much is gained. What breaks, hangs or cannot run here leaves with its reason.
 """
 
@@ -14,12 +15,12 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
 from dliflow import frameworks, wording
-from dliflow.analysis import comparison, race
+from dliflow.analysis import comparison, proposals, race
 from dliflow.analysis.race import DEFAULT, TUNED, Settings
 from dliflow.errors import Skip
 from dliflow.files import digest, payload, sha256
@@ -30,6 +31,7 @@ from dliflow.study import arguments as command_line
 from dliflow.study import source_code
 
 FIRST_HEAT = 4  # members, until it is known how much memory one takes
+AT_ONCE = 3  # proposals, before it is looked how they do
 MEMORY = 0.7  # share of what is available that workers may take
 Event = dict[str, Any]
 """What became of some candidates, as the journal keeps it: `done`, whose turn it need not be again; `left`, those of
@@ -43,10 +45,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     launch.arguments(parser)
     feed.arguments(parser)
     turns.arguments(parser)
+    anchor.arguments(parser)
     parser.add_argument("--node", required=True)
     parser.add_argument("--python", required=True, help="of the framework's environment, or a file naming it")
-    parser.add_argument("--anchor", type=Path, required=True, help="manifest of the anchor's network")
-    parser.add_argument("--anchor-python", required=True, help="of its environment, or a file naming it")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--candidates", type=int, required=True, help="how many at most, the default among them")
     parser.add_argument("--groups", type=int, required=True, help="of the race, at most")
@@ -70,7 +71,8 @@ def run(args: argparse.Namespace) -> None:
     extra = {key: getattr(args, key) for key in ("node", "parameters", "batch_size")} | {"scenario": "latency"}
     description = session.described(args)
     launch.apply(args.launch)  # the workers inherit it, and the settings worth trying depend on it
-    valid = enumerated(args, facts.processors())
+    processors = facts.processors()
+    valid = enumerated(args, processors)
     if len(valid) == 1:
         reason = "there are no other launch settings than the default ones that are worth trying on this machine"
         session.write_skip(args.out, "tune", description, Skip(reason), extra)
@@ -79,8 +81,9 @@ def run(args: argparse.Namespace) -> None:
     with Journal(payload(args.out, ".partial"), deciding(args, valid), np.uint8) as journal:
         with feed.shared(feed.images(args)) as inputs:
             try:
-                figures = tuned(Track(args, settings, inputs, Course(journal)))
-            except turns.Skipped as skipped:  # the default
+                propose = proposer(args, processors, valid)
+                figures = tuned(Track(args, settings, inputs, Course(journal), propose))
+            except turns.Skipped as skipped:  # the default, or the anchor
                 session.write_skip(args.out, "tune", description, Skip(skipped.reason), extra)
                 journal.remove()
                 return
@@ -96,7 +99,7 @@ def enumerated(args: argparse.Namespace, processors: facts.Processors) -> list[S
     base = frameworks.settings(args.framework, args.threads, args.options)
     place = (args.precision, args.variant, args.batch_size, processors)
     every = [base]
-    for changed in frameworks.candidates(args.framework, *place):
+    for changed in frameworks.candidates(args.framework, *place, args.device):
         one = frameworks.settings(args.framework, *frameworks.apart({**base, **changed}))
         if one not in every and frameworks.valid(args.framework, one, *place):
             every.append(one)
@@ -104,9 +107,42 @@ def enumerated(args: argparse.Namespace, processors: facts.Processors) -> list[S
 
 
 def named(args: argparse.Namespace, valid: Sequence[Settings]) -> dict[str, Settings]:
-    """By name those that race: all that are valid, or a choice of them, the default first."""
-    default, *others = race.sampled(valid, args.candidates, args.seed)
+    """By name those that begin the race, the default first."""
+    default, *others = race.field(valid, args.candidates, args.seed)
     return {DEFAULT: default, **{wording.settings(one): one for one in others}}
+
+
+Propose = Callable[[Sequence[tuple[Settings, Optional[float]]], int], list[Settings]]
+"""So many further settings, of those that raced and what came of each, as `proposals.proposed` takes it."""
+
+
+def proposer(args: argparse.Namespace, processors: facts.Processors, every: Sequence[Settings]) -> Optional[Propose]:
+    """What proposes settings that are valid on this machine, of the values that are worth trying; None where all that
+    are enumerated race.
+    """
+    if len(every) <= args.candidates:
+        return None
+    space = frameworks.space(args.framework)
+    base = frameworks.settings(args.framework, args.threads, args.options)
+    tried = frameworks.values(args.framework, processors, args.device)
+    values = {key: [base.get(key, space[key].default), *each] for key, each in tried.items()}
+    values = {key: list(dict.fromkeys(each)) for key, each in values.items()}
+    place = (args.precision, args.variant, args.batch_size, processors)
+
+    def settings(of: Settings) -> Settings:
+        return frameworks.settings(args.framework, *frameworks.apart({**base, **of}))
+
+    def whole(of: Settings) -> Settings:
+        return {key: of.get(key, space[key].default) for key in values}
+
+    def valid(of: Settings) -> bool:
+        return frameworks.valid(args.framework, settings(of), *place)
+
+    def propose(raced: Sequence[tuple[Settings, Optional[float]]], most: int) -> list[Settings]:
+        known = [(whole(one), figure) for one, figure in raced]
+        return [settings(one) for one in proposals.proposed(values, known, valid, most, args.seed)]
+
+    return propose
 
 
 def deciding(args: argparse.Namespace, valid: Sequence[Settings]) -> str:
@@ -114,7 +150,17 @@ def deciding(args: argparse.Namespace, valid: Sequence[Settings]) -> str:
     code = source_code.digest("stages.tune", "stages.worker", "stages.anchor", f"frameworks.{args.framework}")
     asked = {key: str(value) for key, value in vars(args).items()}
     files = {key: sha256(getattr(args, key)) for key in ("converted", "array", "anchor")}
-    return digest({"asked": asked, "files": files, "code": code, "valid": valid}, 64)
+    machine = facts.stable(facts.describe())  # of the whole record, which tells of one
+    optimiser = proposals.version() if len(valid) > args.candidates else None
+    everything = {
+        "asked": asked,
+        "files": files,
+        "code": code,
+        "valid": valid,
+        "optimiser": optimiser,
+        "machine": machine,
+    }
+    return digest(everything, 64)
 
 
 class Course:
@@ -144,15 +190,24 @@ class Course:
 class Track:
     """Where settings race: it lets candidates and the default take turns, as many of them as the memory holds."""
 
-    def __init__(self, args: argparse.Namespace, settings: Mapping[str, Settings], inputs: int, course: Course):
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        settings: Mapping[str, Settings],
+        inputs: int,
+        course: Course,
+        propose: Optional[Propose] = None,
+    ):
         """Begin.
 
         Args:
             settings: by name, of them the default.
             inputs: descriptor of the inputs, which the workers inherit.
+            propose: further settings; None where all that are valid race.
         """
-        self.args, self.settings, self.inputs, self.course = args, settings, inputs, course
-        self.of_anchor = anchor.command(workers.python(args.anchor_python), anchor.file(args.anchor))
+        self.args, self.settings, self.inputs, self.course = args, dict(settings), inputs, course
+        self.propose, self.proposed = propose, set[str]()
+        self.of_anchor = anchor.asked(args)
         self.pace = turns.Pace.of(args)
         self.scores: dict[str, dict[str, float] | None] = {}
         self.largest_mib = 0.0
@@ -160,6 +215,19 @@ class Track:
     def heat(self, waiting: Sequence[str]) -> Event:
         """Measure the first of these candidates beside the default, as many as there is room for."""
         return self._next(lambda number: self._measured({name: name for name in waiting[: self.room() - 1]}, number))
+
+    def further(self, groups: Sequence[dict[str, Any]], left: Collection[str]) -> list[str]:
+        """Names of some candidates that are proposed, now that these groups are known; none where no more may race."""
+        most = min(self.args.candidates - len(self.settings), AT_ONCE)
+        if self.propose is None or most <= 0:
+            return []
+        figures = {name: race.figures(groups, name) for name in self.settings if name not in left}
+        means = {DEFAULT: 0.0} | {name: float(np.mean(each)) for name, each in figures.items() if each}
+        found = self.propose([(one, means.get(name)) for name, one in self.settings.items()], most)
+        named = {wording.settings(one): one for one in found}
+        self.settings |= named
+        self.proposed |= named.keys()
+        return list(named)
 
     def confirmation(self, winner: str) -> Event:
         """A group of the winner and the default alone."""
@@ -317,7 +385,7 @@ def tuned(track: Track) -> dict[str, Any]:
     return {
         "candidates": [
             {"name": name, "settings": one, **left.get(name, {"how": None, "why": None})}
-            | {"scores": track.scores.get(name)}
+            | {"scores": track.scores.get(name), "proposed": name in track.proposed}
             for name, one in track.settings.items()
         ],
         "race": groups,
@@ -332,7 +400,8 @@ def tuned(track: Track) -> dict[str, Any]:
 
 
 def raced(track: Track) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]], str]:
-    """Let all candidates race; its groups, those that left with `how` and `why`, and what ended it.
+    """Let all candidates race, and in the first group those that are proposed, too; its groups, those that left with
+    `how` and `why`, and what ended it.
 
     It ends when one is left beside the default, though not before the third group, which a single candidate has, too;
     or with its last group, or with the budget.
@@ -350,6 +419,9 @@ def raced(track: Track) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]]
             waiting = [name for name in waiting if name not in event["done"]]
             left |= event["left"]
             groups += [event["group"]] if event["group"] else []
+            if number == 0 and not waiting:
+                waiting = track.further(groups, left)
+                standing += waiting
         of = {name: race.figures(groups, name) for name in standing if name not in left}
         left |= {name: _slower(loss) for name, loss in race.losers(of, race.looks(args.groups)).items()}
         standing = [name for name in standing if name not in left]

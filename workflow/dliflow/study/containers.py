@@ -31,15 +31,17 @@ def containerfile(files: Sequence[Path]) -> str:
         f"# Made by `./dliflow containers` of {', '.join(map(str, files))}. Do not edit it.",
         "ARG DLIFLOW=dliflow",
         "FROM ${DLIFLOW}",
+        "ARG SSL_CERT_FILE",  # as in containers/Containerfile
     ]
     return "\n".join([*head, *(line for file in files for line in _layer(file))]) + "\n"
 
 
 def _layer(file: Path) -> list[str]:
-    """What makes one environment. Its file is copied anew, since the image below may have an older one."""
+    """What makes one environment. Its file and its lock are copied anew, since the image below may have older ones."""
     marker = f"{environments.folder(file, FOLDER)}/environment.json"
+    locks = [lock] if (lock := environments.lock(file)).is_file() else []
     return [
-        f"COPY {file} {file}",
+        *(f"COPY {path} {path}" for path in (file, *locks)),
         f"RUN PYTHONPATH=workflow {PYTHON} -m dliflow environment --file {file} --out {marker}",
         f'LABEL dliflow.{file.stem}="{environments.digest(file)}"',
     ]

@@ -39,9 +39,10 @@ def tried(option: Option) -> str:
         values = [value for value in option.tried(processors) if value != option.default]
         text = ", ".join(written(value) for value in values) or "none"
         on.setdefault(text, []).append(machine)
+    where = "" if option.device is None else f"on a {option.device.upper()}: "
     if len(on) == 1:
-        return next(iter(on))
-    return "<br>".join(f"{', '.join(machines)}: {text}" for text, machines in on.items())
+        return where + next(iter(on))
+    return where + "<br>".join(f"{', '.join(machines)}: {text}" for text, machines in on.items())
 
 
 def parameter(name: str, option: Option) -> str:

@@ -209,6 +209,12 @@ def _pace(study: Study, rounds: int, burst_requests: int, burst_limit_s: Optiona
     }
 
 
+def _anchor_device(configuration: Configuration) -> Optional[str]:
+    """What the anchor beside a configuration runs on; None for the CPU."""
+    beside = plan.anchor(configuration.framework, configuration.device)
+    return None if beside == plan.ANCHOR else configuration.device
+
+
 def sweep(study: Study, configuration: Configuration, node: str, group: int) -> str:
     """Of `sweep`. Fixed: one session of all requests in a row for each batch size."""
     settings, fixed = study.config["latency"], study.config["latency"]["mode"] == "fixed"
@@ -226,6 +232,7 @@ def sweep(study: Study, configuration: Configuration, node: str, group: int) -> 
         **_feed(study, configuration.model),
         seed=settings["seed"],
         batch_sizes=list(sizes),
+        anchor_device=_anchor_device(configuration),
     )
 
 
@@ -243,6 +250,7 @@ def throughput(study: Study, configuration: Configuration, node: str, group: int
         **_pace(study, settings["rounds"], LANE_REQUESTS, settings["burst_s"]),
         **_feed(study, configuration.model),
         batch_sizes=sizes,
+        anchor_device=_anchor_device(configuration),
         **{key: settings[key] for key in ("in_flight", "sessions", "seed")},
     )
 
@@ -261,6 +269,7 @@ def tune(study: Study, configuration: Configuration, node: str, batch_size: int)
         **{key: settings[key] for key in ("candidates", "groups", "sessions", "confirm_groups", "width", "seed")},
         score_images=parity["images"],
         bounds={name: parity[name][configuration.precision] for name in ("tolerance", "distance", "agreement")},
+        anchor_device=_anchor_device(configuration),
     )
 
 
@@ -281,8 +290,9 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
                 **candidate,
                 "options": study.options(candidate["framework"]),
                 "python": interpreter(study, candidate["framework"]),
+                **_anchor_of_its_own(study, candidate["framework"], device),
             }
-            for candidate in plan.candidates(of_model, **point)
+            for candidate in study.candidates(**point)
         ],
         tuned=plan.tuned(of_model, **point) or None,
         groups_of_sweep=study.config["latency"]["groups"],
@@ -293,6 +303,12 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
         budget=settings["budget_s"],
         **{key: settings[key] for key in ("leaders", "width", "groups", "sessions", "seed")},
     )
+
+
+def _anchor_of_its_own(study: Study, framework: str, device: str) -> dict[str, str]:
+    """The Python of the anchor that runs on a candidate's GPU, where there is one."""
+    beside = plan.anchor(framework, device)
+    return {} if beside == plan.ANCHOR else {"anchor": interpreter(study, beside)}
 
 
 def profile(study: Study, configuration: Configuration, node: str, batch_size: int) -> str:
@@ -368,7 +384,7 @@ def tables(study: Study) -> str:
 
 def of_tables(study: Study) -> dict[str, Any]:
     """All that rows are made from beside the records."""
-    names = (*study.used_frameworks, plan.ANCHOR)
+    names = (*study.used_frameworks, *study.anchors)
     markers = {name: [study.environment(name), study.digest(name)] for name in names}
     return {"study": study.deciding, "models": study.described, "environments": markers, "about": _about(study)}
 

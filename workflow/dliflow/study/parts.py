@@ -12,8 +12,9 @@ PARTS = {
 }
 OTHER = "other"
 ALONE = "measuring"  # whose jobs have the machine to themselves
+BY_STAGE = {stage: part for part, stages in PARTS.items() for stage in stages}
 
 
 def part_of(stage: str) -> str:
     """The part that a stage belongs to."""
-    return next((part for part, stages in PARTS.items() if stage in stages), OTHER)
+    return BY_STAGE.get(stage, OTHER)

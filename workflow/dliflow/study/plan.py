@@ -22,6 +22,8 @@ IDENTITY = ("model", "framework", "api", "variant", "precision", "device")
 SETTING = ("model", "device", "node", "scenario")
 CANDIDATE = ("framework", "api", "variant", "precision", "parameters")
 ANCHOR = "anchor"  # the name of its environment
+# Of those in which it runs on a GPU, by what stands behind the `@` of the frameworks that run there.
+ANCHORS_ON_GPU = {"cuda": "anchor@cuda"}
 DIGESTS = ("environment", "converter")  # of the environments that run and convert it (`conversion.mark`); in paths only
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 DEVICES = ("cpu", "gpu")
@@ -90,6 +92,12 @@ def elsewhere(model: dict[str, Any], framework: str, precision: str) -> Optional
     return f"the model's {model['format']} file is {model['precision']} already: it runs as it is, in {home}"
 
 
+def anchor(framework: str, device: str) -> str:
+    """The environment of the anchor beside a configuration: on a GPU of its own kind where there is one for it."""
+    version = framework.partition("@")[2]
+    return ANCHORS_ON_GPU.get(version, ANCHOR) if device == "gpu" else ANCHOR
+
+
 def _unmakeable(config: dict[str, Any], framework: str, precision: str) -> Optional[str]:
     """Why there is no environment for a configuration; None where there is."""
     needed = (framework, conversion.converter(framework, precision))
@@ -123,11 +131,12 @@ def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) ->
     """Every model × framework × API × variant × precision × device, with the declared reason where it is skipped."""
     for model in config["models"]:
         for framework in config["frameworks"]:
+            module, variants = frameworks.load(framework), frameworks.variants(framework, config.get("variants"))
             points = itertools.product(config["apis"], config["precisions"], config["devices"])
             for api, precision, device in points:
                 reason = elsewhere(models[model], framework, precision)
-                reason = reason or frameworks.load(framework).supports(precision, device)
-                for variant in frameworks.variants(framework, config.get("variants")):
+                reason = reason or module.supports(precision, device)
+                for variant in variants:
                     row = dict(zip(IDENTITY, (model, framework, api, variant, precision, device)))
                     lacking = reason or _unvaried(models[model], row) or unbuilt(models[model], row)
                     yield {**row, "reason": lacking or _unmakeable(config, framework, precision)}
@@ -154,7 +163,6 @@ def build(
         digest: for a framework the digest of its environment, which stands in paths.
     """
     plan: dict[str, list[dict[str, Any]]] = {stage: [] for stage in STAGES}
-    anchor = _made([environment(ANCHOR), paths.ANCHOR])
     for configuration in configurations(config, models):
         model, framework = models[configuration["model"]], configuration["framework"]
         as_it_is = model["precision"] is not None
@@ -165,8 +173,9 @@ def build(
         for stage, answered in _quality(config, model, row, converted, environment):
             plan[stage].append(answered)
         agreeing, speed = plan["parity"][-1]["needs"], _speed(config, model, row, converted)
+        anchored = _made([environment(ANCHOR), paths.ANCHOR, environment(anchor(framework, row["device"]))])
         for there in on_nodes(config, row):
-            for stage, answered in _measured(config, model, there, speed, anchor, agreeing):
+            for stage, answered in _measured(config, model, there, speed, anchored, agreeing):
                 plan[stage].append(answered)
     if config["compare"]["leaders"]:
         plan["compare"] = list(comparisons(plan["sweep"], plan["tune"], plan["parity"]))
@@ -224,7 +233,7 @@ def _measured(
     model: dict[str, Any],
     row: dict[str, Any],
     speed: list[str],
-    anchor: list[str],
+    anchored: list[str],
     agreeing: list[str],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows of what is measured of a configuration on a node, each with its stage.
@@ -232,10 +241,10 @@ def _measured(
     Args:
         row: of the configuration on that node.
         speed: what it needs so that requests can be made.
-        anchor: what the anchor needs.
+        anchored: what the anchor needs.
         agreeing: what parity needs, and its record, on which the settings that change scores rest.
     """
-    fixed, beside = model["batch_size"], [*speed, *anchor]
+    fixed, beside = model["batch_size"], [*speed, *anchored]
     for point in _points(config, row, fixed, "latency"):
         yield "sweep", _answered(point, paths.SWEEP, beside)
     for batch_size in raced(config, row):

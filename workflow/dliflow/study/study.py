@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -335,10 +336,11 @@ class Study:
         named, precisions = self.config["frameworks"], self.config["precisions"]
         return sorted({*named, *(conversion.converter(name, kind) for name in named for kind in precisions)})
 
-    @property
-    def anchor_python(self) -> str:
-        """The Python of the anchor's environment; with conda the file that tells it."""
-        return paths.INTERPRETER.format(framework=plan.ANCHOR) if self.conda else self.python(plan.ANCHOR)
+    @cached_property
+    def anchors(self) -> list[str]:
+        """The environments in which the anchor is made, and runs beside the study's configurations; sorted."""
+        points = itertools.product(self.config["frameworks"], self.config["devices"])
+        return sorted({plan.ANCHOR, *(plan.anchor(*point) for point in points)})
 
     @cached_property
     def described(self) -> dict[str, dict[str, Any]]:
@@ -372,6 +374,11 @@ class Study:
     def plan_of(self) -> dict[str, dict[str, Any]]:
         """The same of each model by itself, for what needs a few of its rows."""
         return plan.by_model(self.plan)
+
+    @cached_property
+    def candidates(self) -> Callable[..., list[dict[str, Any]]]:
+        """Of a comparison, by keys of its row: the configurations that it chooses from. They are looked for once."""
+        return cache(lambda **point: plan.candidates(self.plan_of[point["model"]], **point))
 
 
 def contents(source: dict[str, Any]) -> str:

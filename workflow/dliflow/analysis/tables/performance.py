@@ -42,6 +42,16 @@ class Point(NamedTuple):
     """Those before and behind what its interval says."""
 
 
+class Node(NamedTuple):
+    """What a node's whole study tells."""
+
+    reference: state.Reference
+    bursts: Mapping[tuple, state.Bursts]
+    """By what has a slope of its own."""
+    estimates: Mapping[tuple[tuple, int], Estimate]
+    """By that and the batch size."""
+
+
 class Swept:
     """What a study's configurations leave for its table, a few numbers for each point, so that thousands fit.
 
@@ -68,22 +78,23 @@ class Swept:
     def rows(self, parity_rows: shared.Rows) -> shared.Rows:
         """One row for each configuration and batch size, each node's at the reference state of its own sweep."""
         parity = {shared.values(row): row for row in parity_rows}
-        nodes = {node: self._node(node) for node in self.bursts}
+        nodes = {node: self._node(node) for node in {**self.bursts, **self._tuned}}
         table = []
         for point in self._points:
             row = point.row
             if point.measured:
-                reference, estimates = nodes[row["node"]]
-                row = row | _at_reference(point, reference, estimates[point.key, row["batch_size"]])
+                known = nodes[row["node"]]
+                threads, estimate = known.bursts[point.key].threads, known.estimates[point.key, row["batch_size"]]
+                row = row | _at_reference(point, known.reference[threads], estimate) | {"anchor_threads": threads}
             shared.fail_with_parity(row, parity[shared.values(row)])
             table.append(row)
         return table
 
-    def _node(self, node: str) -> tuple[state.Reference, Mapping[tuple[tuple, int], Estimate]]:
-        swept = self.bursts[node]
+    def _node(self, node: str) -> Node:
+        swept = self.bursts.get(node, {})
         every = swept | self._tuned.get(node, {})
         reference = state.reference_state(every.values()) | state.reference_state(swept.values())
-        return reference, state.estimates(every, reference)
+        return Node(reference, every, state.estimates(every, reference))
 
 
 def rows(configurations: Iterable[Measured], parity_rows: shared.Rows) -> shared.Rows:
@@ -127,7 +138,6 @@ def _figures(sessions: Sequence[Session]) -> dict[str, Any]:
         **{name: float(np.median([row[name] for row in session_rows])) for name in MEDIANS},
         "latency_mean_ms": float(np.mean([values.mean() for values in durations])),
         "latency_min_ms": float(min(values.min() for values in durations)),
-        "anchor_threads": session_rows[0]["anchor_threads"],
         "peak_rss_mib": max(peaks, default=None),
         "energy_mj": float(np.median(energies)) if energies else None,
         "requests": sum(map(len, durations)),
@@ -136,8 +146,12 @@ def _figures(sessions: Sequence[Session]) -> dict[str, Any]:
     }
 
 
-def _at_reference(point: Point, reference: state.Reference, estimate: Estimate) -> dict[str, Any]:
-    """The figures of a point that rest on the whole study of its node."""
+def _at_reference(point: Point, reference: float, estimate: Estimate) -> dict[str, Any]:
+    """The figures of a point that rest on the whole study of its node.
+
+    Args:
+        reference: the state that the estimate is of, logarithm of ms.
+    """
     batch_size, interval = point.row["batch_size"], estimate.reference_interval
     low, high = estimate.interval or (None, None)
     reference_low, reference_high = interval or (None, None)
@@ -154,7 +168,7 @@ def _at_reference(point: Point, reference: state.Reference, estimate: Estimate) 
         "latency_reference_ci_low_ms": reference_low,
         "latency_reference_ci_high_ms": reference_high,
         "state_slope": estimate.slope,
-        "reference_anchor_ms": math.exp(reference[point.row["anchor_threads"]]),
+        "reference_anchor_ms": math.exp(reference),
         "warnings": "; ".join([*before, *doubts.of_interval(half_width), *behind]),
     }
 

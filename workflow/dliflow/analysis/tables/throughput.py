@@ -70,6 +70,7 @@ def rows(
     for row in table:
         if row.get("sessions"):
             reference, estimates = nodes[row["node"]]
+            row["anchor_threads"] = loaded[row["node"]][key(row, LOADED)].threads
             row |= _rates(row, reference, estimates[key(row, LOADED), row["batch_size"]])
         shared.fail_with_parity(row, parity[shared.values(row)])
     for of_one in grouped(_good(table), ALONE).values():
@@ -145,7 +146,7 @@ def _figures(sessions: Sequence[Session]) -> dict[str, Any]:
     windows = [one.windows for one in sessions]
     latencies = [np.concatenate([each.latency_ns for each in of_one]) / 1e6 for of_one in windows]
     latencies = [values for values in latencies if len(values)]
-    first, threads = sessions[0], sessions[0].session["anchor_threads"]
+    first = sessions[0]
     peaks = [one.opened["peak_rss_mib"] for one in sessions if one.opened["peak_rss_mib"] is not None]
     return {
         **{f"latency_p{percent}_ms": stats.percentile(latencies, percent) for percent in PERCENTS},
@@ -159,8 +160,7 @@ def _figures(sessions: Sequence[Session]) -> dict[str, Any]:
         "groups": len({id(one.group) for one in sessions}),
         "sessions": len(sessions),
         "anchor_ms": surroundings.anchor_ms(one.session for one in sessions),
-        "anchor_threads": threads,
-        "warnings": "; ".join(doubts.of_load(_seen(sessions))),
+        "warnings": "; ".join(doubts.of_point(_seen(sessions), under_load=True)),
     }
 
 

@@ -34,6 +34,7 @@ def _candidate(figures: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
     return {
         "candidate": one["name"],
         "settings": json.dumps(one["settings"]),
+        "proposed": one.get("proposed", False),
         "outcome": _outcome(figures, one),
         "why": one["why"],
         "race_ratio": ratio,
