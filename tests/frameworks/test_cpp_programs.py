@@ -129,7 +129,7 @@ def test_what_is_deployed_compiles_and_finds_the_same(study, programs, environme
 def test_a_compiled_package_of_pytorch_serves_both_languages_and_all_batch_sizes(
     study, environments, outcomes, tmp_path
 ):
-    """Converting takes a minute and LibTorch half of one; the scores are those of the exported program."""
+    """Converting takes a minute, and compiling against LibTorch half of one."""
     source = study.folder / paths.INTERCHANGE.format(model=NETWORK)
     command = [python_of("pytorch", environments), "-m", "dliflow", "convert"]
     command += arguments.words(framework="pytorch", precision="fp32", variant="compiled", source=source)

@@ -75,7 +75,7 @@ class Worker:
         """What starting showed; the process is stopped from then on. Errors and arguments as of `ask`."""
         try:
             return self._read(limit_s)
-        finally:
+        finally:  # also one that told of an error: whoever goes on without it must not be disturbed by it
             self._stop()
 
     def ask(self, request: Mapping[str, Any], limit_s: Optional[float] = None) -> dict[str, Any]:
@@ -92,10 +92,7 @@ class Worker:
 
     @contextlib.contextmanager
     def awake(self) -> Iterator[None]:
-        """Let it run for several questions (`exchange`) without a stop between them.
-
-        It is stopped behind an error, too: whoever goes on without it must not be disturbed by it.
-        """
+        """Let it run for several questions (`exchange`) without a stop between them."""
         self.process.send_signal(signal.SIGCONT)
         try:
             yield

@@ -8,6 +8,6 @@ def compile_line(site):
     return ["-std=c++17"]
 
 
-def supports(precision):
+def supports(variant, precision):
     """It reads the weights of fp32 alone."""
     return None if precision == "fp32" else f"alpha has no {precision} in C++"
