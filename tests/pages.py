@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ def made(folder: Path, tables: read.Tables, title: str = "Inference of tiny") ->
     return folder / "report/index.html"
 
 
-def rendered(tables: read.Tables, folder: Path) -> str:
-    """The page of these tables without pictures, as text."""
+def rendered(tables: read.Tables, folder: Path, records: Mapping[str, str] | None = None) -> str:
+    """The page of these tables without pictures, as text.
+
+    Args:
+        records: behind the tables, with their digests.
+    """
     settings = conclusion.settings(tables)
     answers = answer.answers(answer.recommendations(tables), None)
     sources = page.Sources(
@@ -37,7 +42,7 @@ def rendered(tables: read.Tables, folder: Path) -> str:
         about=ABOUT,
         summary=answer.summary(tables, answers, settings, None, "t"),
         goal="",
-        records={},
+        records=dict(records or {}),
         settings=settings,
         missing=missing.missing(tables, folder / "logs"),
         figures={},

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pages import SCREENSHOTS, made
 from playwright.sync_api import expect
-from study_rows import called, in_rounds, point, quality, tables_of
+from study_rows import called, in_flight, in_rounds, point, quality, tables_of
 
 ROWS = "#table-performance tbody tr:not(.details)"
 
@@ -250,6 +250,47 @@ def test_few_tables_and_none_open_too(opened, tmp_path):
         page = opened(made(folder, tables_of(points, [], folder / "tables")))
         assert page.get_by_role("heading", name="The answer").is_visible()
         assert not page.locator("#ask").is_visible()
+
+
+def described(page, chart: str) -> list[str]:
+    """What the marks of a chart tell of themselves, in the order in which they are drawn."""
+    marks = page.locator(f"#chart-{chart} .mark-symbol.role-mark path")
+    return marks.evaluate_all("marks => marks.map((mark) => mark.getAttribute('aria-label'))")
+
+
+def test_throughput_is_drawn_against_the_requests_in_flight(opened, tmp_path):
+    speeds = {"a": {1: 100.0, 2: 180.0, 4: 190.0}, "b": {1: 80.0, 2: 120.0, 4: 240.0}}
+    loaded = [in_flight(name, number, speed, 9.0) for name, of in speeds.items() for number, speed in of.items()]
+    points = [point(name, 1, [5.0, 5.1]) for name in speeds]
+    tables = tables_of(points, [quality(name) for name in speeds], tmp_path / "tables", throughput=loaded)
+    page = opened(made(tmp_path, tables))
+    see_all_charts(page)
+    assert page.get_by_role("heading", name="Throughput against concurrency").is_visible()
+    told = described(page, "load")
+    assert len(told) == 6
+    for name, of in speeds.items():
+        for number, speed in of.items():
+            parts = (f"Requests in flight: {number}", f"Images per second: {speed:g}", f"Framework: {name}")
+            assert sum(all(part in text for part in parts) for text in told) == 1, parts
+    expect(page.locator("#chart-load .mark-line path")).to_have_count(2)
+    page.locator("#filter summary").click()
+    page.get_by_label("b", exact=True).uncheck()
+    expect(page.locator("#chart-load .mark-symbol.role-mark path")).to_have_count(3)
+
+
+def test_tuned_launch_parameters_are_drawn_against_the_default_ones(opened, tmp_path):
+    gains = {"a": (0.8, 0.75, 0.85), "b": (0.5, 0.4, 0.6)}
+    columns = ("tuned_ratio", "tuned_ratio_ci_low", "tuned_ratio_ci_high")
+    points = [point(name, 1, [5.0, 5.1]) for name in gains]
+    points += [point(name, 1, [4.0], parameters="tuned", **dict(zip(columns, gain))) for name, gain in gains.items()]
+    page = opened(made(tmp_path, tables_of(points, [quality(name) for name in gains], tmp_path / "tables")))
+    see_all_charts(page)
+    assert page.get_by_role("heading", name="Default against tuned").is_visible()
+    assert [text for text in described(page, "tuned") if "a fp32 tuned" in text and "0.8" in text]
+    across = "marks => marks.map((mark) => mark.getBoundingClientRect().x)"
+    unity, *lines = page.locator("#chart-tuned .mark-rule.role-mark line").evaluate_all(across)
+    first, second = page.locator("#chart-tuned .mark-symbol.role-mark path").evaluate_all(across)
+    assert second < first < unity and len(lines) == 2  # each with its interval, left of 1: faster
 
 
 def test_charts_of_what_only_some_studies_have_are_there_where_it_is(opened, tmp_path):

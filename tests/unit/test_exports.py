@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
+import subprocess
 import zipfile
 
 import duckdb
 import numpy as np
 import openpyxl
+import polars
 import pytest
 from openpyxl.utils.escape import unescape
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexMacroNode, LatexSpecialsNode, LatexWalker
@@ -66,6 +69,22 @@ def test_parquet_holds_the_table_with_its_types_and_gaps(study, exported, table)
     assert back.columns == columns.names(table)
     assert list(map(str, back.types)) == [parquet.TYPES[column.kind] for column in columns.TABLES[table]]
     assert [dict(zip(back.columns, row)) for row in back.fetchall()] == getattr(study[0], table)
+
+
+POLARS = {
+    columns.TEXT: polars.String,
+    columns.WHOLE: polars.Int64,
+    columns.NUMBER: polars.Float64,
+    columns.YES_NO: polars.Boolean,
+}
+
+
+@pytest.mark.parametrize("table", columns.TABLES)
+def test_another_library_than_wrote_it_reads_the_same_from_parquet(study, exported, table):
+    back = polars.read_parquet(exported / f"{table}.parquet")
+    assert dict(back.schema) == {column.name: POLARS[column.kind] for column in columns.TABLES[table]}
+    assert back.to_dicts() == getattr(study[0], table)
+    assert "dliflow" in polars.read_parquet_metadata(exported / f"{table}.parquet")
 
 
 def test_parquet_tells_what_its_columns_mean(exported):
@@ -210,18 +229,34 @@ def read_latex(text: str) -> list[list[list[str]]]:
     return tables
 
 
-def test_latex_is_well_formed_and_holds_every_cell(small, tmp_path):
-    tables = [*papers.ranking(small), *papers.accuracy(small)]
-    tables.append(papers.Table("k", NASTY[10], ["n", NASTY[10]], [["[x]", NASTY[10]]], [NASTY[10]]))
-    latex.write(tables, tmp_path / "all.tex")
+@pytest.fixture
+def for_papers(small):
+    """Tables for a paper, one of them with every letter that means something in LaTeX."""
+    nasty = papers.Table("k", NASTY[10], ["n", NASTY[10]], [["[x]", NASTY[10]]], [NASTY[10]])
+    return [*papers.ranking(small), *papers.accuracy(small), nasty]
+
+
+def test_latex_is_well_formed_and_holds_every_cell(for_papers, tmp_path):
+    latex.write(for_papers, tmp_path / "all.tex")
     text = (tmp_path / "all.tex").read_text(encoding="utf-8")
     found = read_latex(text)
-    assert [len(rows) for rows in found] == [1 + len(table.rows) for table in tables]
-    for rows, table in zip(found, tables):
+    assert [len(rows) for rows in found] == [1 + len(table.rows) for table in for_papers]
+    for rows, table in zip(found, for_papers):
         assert all(len(row) == len(table.header) for row in rows)
     assert found[0][1][0] == "a fp32"
     assert r"{[}x{]} & \$x\$ \& 100 \% of a\_b \#1 \textasciitilde{}\textasciicircum{}\textbackslash{}" in text
     assert not re.search(r"[−±×≈·…]", text)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex; apt-get install texlive-latex-recommended")
+def test_latex_sets_every_table(for_papers, tmp_path):
+    latex.write(for_papers, tmp_path / "tables.tex")
+    paper = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{tables}\end{document}"
+    (tmp_path / "paper.tex").write_text(paper)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="latin-1")
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_without_figures_there_are_files_all_the_same(tmp_path):

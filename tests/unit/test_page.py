@@ -10,10 +10,23 @@ import re
 
 import pytest
 from pages import rendered
-from study_rows import point, quality, tables_of
+from study_rows import called, in_rounds, point, quality, tables_of
 
-from dliflow.report import answer, canvas, charts, conclusion, distribution, listings, origins, page, pareto, points
-from dliflow.report.listings import performance
+from dliflow.report import (
+    answer,
+    canvas,
+    charts,
+    comparison,
+    conclusion,
+    distribution,
+    listings,
+    machines,
+    origins,
+    page,
+    pareto,
+    points,
+)
+from dliflow.report.listings import accuracy, parity, performance, rounds
 
 
 def of(latency, top1, half=0.0):
@@ -66,6 +79,47 @@ def test_every_gap_of_a_table_says_why_and_every_doubt_stands_at_its_number(tabl
     assert (gap.name, gap.gap) == ("c fp32", "failed: out of memory")
     assert first.best and first.anchor == "row-tiny-a-python-default-fp32-cpu-local-latency-default-1"
     assert set(listing.remarks) == {"a"}
+
+
+def gaps(listing, name):
+    """By heading, why a row of a table has no figure."""
+    (line,) = (line for line in listing.lines if line.name == name)
+    return {heading.short: cell.why for heading, cell in zip(listing.headings, line.cells) if cell.text == "–"}
+
+
+def test_a_gap_is_explained_in_words_of_the_page_and_not_by_names_of_columns(tmp_path):
+    reference = {**quality("a"), "baseline_reason": "it is the reference itself", "tolerance": None}
+    alone = {**quality("b", change=(-0.1, 0.0, 0.1)), "tolerance": 0.1}
+    made = tables_of([], [reference, alone], tmp_path)
+    of_reference = gaps(accuracy.listing(made.accuracy, str), "a fp32")
+    assert set(of_reference.values()) == {"it is the reference itself"} and "Change" in of_reference
+    assert gaps(accuracy.listing(made.accuracy, str), "b fp32")["Lost ≤"] == accuracy.UNLABELLED
+    assert gaps(parity.listing(made.parity, str), "a fp32")["≤"] == "any is accepted"
+    assert not any("`" in why for why in listings.EMPTY.values())
+
+
+def test_what_the_page_calls_decided_needs_no_more_groups(tmp_path):
+    """Seen: `first is faster`, and `3 groups` that would decide it, by another number of pairs."""
+    pairs, bursts = in_rounds(1, {called("a"): 1.0, called("b"): 1.5})
+    made = tables_of([], [], tmp_path, [{**pair, "groups_needed": 3} for pair in pairs], bursts)
+    ((line,),) = (rounds.listing(comparison.blocks(made), str).lines,)
+    assert [cell.text for cell in line.cells][4::4] == ["first is faster", "decided"]
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "told"), [("max 100000", "none"), ("150000 100000", "1.50 processors"), (None, None)]
+)
+def test_a_limit_of_processor_time_is_told_in_processors(tmp_path, cpu_max, told):
+    record = tmp_path / "record.json"
+    record.write_text(json.dumps({"machine": {"cgroup_cpu_max": cpu_max}}))
+    row = {"node": "n", "hostname": "h", "cpu": "c", "finished_at": None, "record": str(record)}
+    (machine,) = machines.machines([row])
+    assert dict(machine.facts).get("CPU limit (cgroup)") == told
+
+
+def test_the_anchor_is_named_with_its_version():
+    rows = [{"anchor": f"runtime 1.2, {threads}, 0f"} for threads in ("1 thread", "2 threads")]
+    assert machines.anchors([*rows, {"anchor": None}]) == ["runtime 1.2"]
 
 
 def test_the_drawing_of_a_row_has_a_step_for_each_bin_and_a_stroke_for_each_session(tables):
@@ -130,11 +184,14 @@ def test_the_answers_and_details_of_a_page_are_in_its_blocks(tables, tmp_path):
 
 def test_of_a_long_table_the_first_rows_stand_in_the_page_and_a_block_has_all(tables, tmp_path, monkeypatch):
     monkeypatch.setattr(listings, "WRITTEN", 2)
+    monkeypatch.setattr(page, "PORTION", 2)
     text = rendered(tables, tmp_path)
     section = text[text.index('<section id="performance">') :].partition("</section>")[0]
     assert section.count("<tr id=") == 2 and "The first 2 of 3 rows" in section
-    rows = taken_out(text)["rows-performance"]
-    assert rows.count("<tr id=") == 3 and rows.count('data-details="0"') == 2
+    portions = taken_out(text)["rows-performance"]
+    assert [portion.count("<tr id=") for portion in portions] == [2, 1]
+    rows = "".join(portions)
+    assert rows.count('data-details="0"') == 2
     assert "failed: out of memory" in rows and "failed: out of memory" not in section
 
 
@@ -152,3 +209,10 @@ def test_where_things_came_from_is_told_with_checksums():
         [("https://a.example", "md5 cd")],
         [("data/x", "")],
     ]
+
+
+@pytest.mark.parametrize("count", [1, page.HASHES + 1])
+def test_of_very_many_records_the_page_names_the_file_with_their_hashes(tables, tmp_path, count):
+    text = rendered(tables, tmp_path, {f"results/{number}.json": "0f" for number in range(count)})
+    assert ("results/0.json" in text) is (count == 1)
+    assert ('/tables/complete.json">complete.json</a>' in text) is (count > 1)

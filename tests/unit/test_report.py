@@ -681,8 +681,8 @@ def test_front_holds_what_nothing_beats():
 def test_names_and_units():
     assert names.configuration({"framework": "mxnet", "variant": "hybrid", "precision": "int8"}) == "mxnet hybrid int8"
     assert names.listed(["a", "b", "c", "d"], 3) == "a, b and 2 others"
-    assert [units.significant(x) for x in (0.001234, 9.996, 134.4, 12345, None)] == [
-        *("0.00123", "10.0", "134", "12,345", "–")
+    assert [units.significant(x) for x in (0.001234, 9.996, 134.4, 12345, -0.0468, -9.996, None)] == [
+        *("0.00123", "10.0", "134", "12,345", "−0.0468", "−10.0", "–")
     ]
     assert (units.ratio(1.0043), units.ratio(1.09), units.ratio(0.9996)) == ("1.004", "1.09", "0.9996")
     assert units.ratio(0.9876, 0.981, 0.9993) == "0.9876"

@@ -164,7 +164,7 @@ def _whole(title: str, headings: Mapping[str, str], path: str, context: dict[str
     jinja.filters.update(link=link)
     say: Any = jinja.get_template("macros.html.j2").make_module({})
     long = (listing for listing in context["listings"].values() if listing.cut)
-    blocks = {f"rows-{listing.name}": say.lines(listing, listing.lines, {}) for listing in long}
+    blocks = {f"rows-{listing.name}": page.rows_of(say, listing, {}) for listing in long}
     template, parts = jinja.get_template("site.html.j2"), page.sections(jinja, context, headings)
     embedded, scripts = {"charts": [chart._asdict() for chart in drawn]}, CHARTS if drawn else TABLES
     home = "" if path == INDEX else link(INDEX)

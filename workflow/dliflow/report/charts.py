@@ -130,17 +130,17 @@ def tradeoff(scales: Palette, data: dict[str, Rows], quality: str, heading: str,
 
 def tuned(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
     """Tuned launch parameters against the defaults."""
-    title = "Latency of tuned over default parameters; below 1 tuned is faster"
-    return ratios("tuned", "Default against tuned", title, scales, data)
+    note = "Below 1 tuned is faster."
+    return ratios("tuned", "Default against tuned", "Latency, tuned / default", note, scales, data)
 
 
 def versions(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
     """A framework's version against its older one."""
-    title = "Latency of the new over the old version; below 1 the new one is faster"
-    return ratios("versions", "Before and after an upgrade", title, scales, data)
+    note = "Below 1 the new version is faster."
+    return ratios("versions", "Before and after an upgrade", "Latency, new / old version", note, scales, data)
 
 
-def ratios(name: str, heading: str, title: str, scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
+def ratios(name: str, heading: str, title: str, note: str, scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
     """Ratios with their intervals, around 1."""
     unity = alt.Chart(alt.InlineData([{"one": 1}])).mark_rule(stroke=canvas.MUTED).encode(x="one:Q")
     x = alt.X("ratio:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=20))
@@ -151,7 +151,8 @@ def ratios(name: str, heading: str, title: str, scales: Palette, data: dict[str,
             x=x, y=row(), tooltip=["name:N", figure("ratio"), figure("ratio_low"), figure("ratio_high")]
         ),
     )
-    return made(name, heading, "Lines are 95 % intervals.", name, chart.properties(height=alt.Step(19)), data)
+    note = f"{note} Lines are 95 % intervals."
+    return made(name, heading, note, name, chart.properties(height=alt.Step(19)), data)
 
 
 def load(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
@@ -215,16 +216,16 @@ def whisker(scales: Palette, along: str, name: str) -> alt.Chart:
     """The intervals of a figure, where there are any."""
     rows = alt.Chart(alt.NamedData("rows")).transform_filter(f"isValid(datum.{name}_low)")
     ends = {along: alt.X(f"{name}_low:Q") if along == "x" else alt.Y(f"{name}_low:Q"), f"{along}2": f"{name}_high:Q"}
-    # Fill and stroke share one legend only where both of every layer have it.
+    # Fill and stroke share one legend only where both of every layer have it; it would take over a mark's own opacity.
     colour = alt.Stroke("framework:N", scale=scales.colour, title="Framework")
-    return rows.mark_rule(opacity=0.55).encode(stroke=colour, **ends)
+    return rows.mark_rule().encode(stroke=colour, strokeOpacity=alt.StrokeOpacityValue(0.55), **ends)
 
 
 def marks(scales: Palette) -> alt.Chart:
     """A mark for each row, in the look of its configuration."""
     return (
         alt.Chart(alt.NamedData("rows"))
-        .mark_point(size=62, strokeWidth=1.6, cursor="pointer")
+        .mark_point(size=62, strokeWidth=1.6, opacity=1, cursor="pointer")
         .encode(
             stroke=alt.Stroke("framework:N", scale=scales.colour, title="Framework"),
             fill=alt.Fill("framework:N", scale=scales.colour, title="Framework"),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from dliflow.analysis.comparison import FIRST, SECOND, TIE
 from dliflow.report import canvas, units
 from dliflow.report.canvas import COLOURS, INK, MUTED
 from dliflow.report.comparison import Gain, blocks
-from dliflow.report.marks import explain
+from dliflow.report.marks import explain, log_axis
 from dliflow.report.read import Tables
 
 COLOUR = {FIRST: COLOURS[2], SECOND: COLOURS[1], TIE: MUTED}
@@ -33,10 +32,7 @@ def pair_rows(axes: Axes, gains: list[Gain], doubtful: bool) -> None:
     ends = [end for gain in gains for end in (gain.ratio.value, *(gain.ratio.interval or ()))]
     reach = 1.15 * max(abs(np.log([*ends, 1.1])))
     axes.set_xlim(np.exp(-reach), np.exp(reach))
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.minorticks_off()
+    log_axis(axes.xaxis, np.exp(-reach), np.exp(reach))
     axes.tick_params(axis="y", length=0)
     axes.grid(True, axis="x")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis.rows import Rows
 from dliflow.files import read_json
@@ -37,10 +37,18 @@ def _facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
         "container": machine.get("container"),
         "frequency governor": machine.get("governor"),
         "microcode": machine.get("microcode"),
-        "CPU limit (cgroup)": machine.get("cgroup_cpu_max"),
+        "CPU limit (cgroup)": _quota(machine.get("cgroup_cpu_max")),
         "system": " ".join(filter(None, (machine.get("os"), machine.get("kernel"), machine.get("architecture")))),
     }
     return [(name, str(value)) for name, value in in_words.items() if value]
+
+
+def _quota(cpu_max: Optional[str]) -> Optional[str]:
+    """`1.5 processors` of `150000 100000`, as the kernel has it."""
+    if not cpu_max:
+        return None
+    quota, _, period = cpu_max.partition(" ")
+    return "none" if quota == "max" else f"{significant(int(quota) / int(period))} processors"
 
 
 def machines(measurements: Rows) -> list[Machine]:
@@ -68,3 +76,8 @@ def versions(tables: Tables) -> dict[str, list[str]]:
         if row["framework_version"] and row["framework_version"] not in versions_so_far:
             versions_so_far.append(row["framework_version"])
     return by_framework
+
+
+def anchors(measurements: Rows) -> list[str]:
+    """The anchor's runtimes, each with its version."""
+    return list(dict.fromkeys(row["anchor"].partition(",")[0] for row in measurements if row["anchor"]))

@@ -41,7 +41,7 @@ from dliflow.report.listings import versions as version_list
 from dliflow.report.missing import Missing
 from dliflow.report.origins import origins
 from dliflow.report.read import Tables
-from dliflow.study import paths
+from dliflow.study import paths, plan
 
 HERE = Path(__file__).parent
 # Every section is a file of this name in partials/, in this order, and is given the same context. Where it comes out
@@ -79,7 +79,8 @@ PLOTS = {
 }
 # Of these there is an interactive one: with scripts, on a screen, the picture is for screen readers only.
 TWINS = ("ranking", "fps", "tradeoff", "throughput")
-OPENED = 200  # rows whose details a block holds
+PORTION = 200  # rows whose details a block holds, and that the script makes in one go
+HASHES = 1000  # records whose hashes stand in the page; of more they would be most of it
 LARGEST = 1_000_000  # bytes of a picture in the page; a larger one is left to its file
 # In this order, as one module: what the others use comes first.
 SCRIPTS = ("data", "filter", "tables", "charts", "answer")
@@ -126,6 +127,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         mebibytes=units.mebibytes,
         more=units.more,
         duration=units.duration,
+        moment=units.moment,
         listed=names.listed,
         yaml=lambda value: yaml.safe_dump(value, allow_unicode=True, sort_keys=False),
         configuration=names.configuration,
@@ -200,9 +202,10 @@ def render(title: str, of: Sources) -> str:
 
     jinja.filters.update(link=link)
     jinja.tests.update(there=lambda path: Path(path).exists())
-    versions = machines.versions(tables)
+    anchors = machines.anchors(tables.measurements)
+    versions = machines.versions(tables) | ({plan.ANCHOR: anchors} if anchors else {})
     details = distribution.details(tables)
-    opens = {one.anchor: number // OPENED for number, one in enumerate(details)}
+    opens = {one.anchor: number // PORTION for number, one in enumerate(details)}
     context: dict[str, Any] = {
         **of._asdict(),
         "figures": {name: svg for name, svg in of.figures.items() if name != "throughput" or tables.throughput},
@@ -218,6 +221,7 @@ def render(title: str, of: Sources) -> str:
         "effort": times.effort(tables.measurements),
         "machines": machines.machines(tables.measurements),
         "csv": {name: link(path) for name, path in paths.TABLES.items()},
+        "hashes": link(paths.MARKS["tables"]) if len(of.records) > HASHES else "",
         "loaded": throughput.blocks(tables.throughput),
         "upgrades": changes_list.upgrades(tables.changes),
         "opens": opens,
@@ -301,11 +305,25 @@ def parts(
             f"answer-{number}",
             {**{key: answers[key] for key in ("tables", "outcomes")}, "rows": known, "cards": cards},
         )
-    for first in range(0, len(details), OPENED):
-        yield f"details-{first // OPENED}", {one.anchor: say.details(one) for one in details[first : first + OPENED]}
+    for number, portion in enumerate(portions(details)):
+        yield f"details-{number}", {one.anchor: say.details(one) for one in portion}
     for name, listing in listings.items():
         if listing.cut:
-            yield f"rows-{name}", say.lines(listing, listing.lines, opens if name == "performance" else {})
+            yield f"rows-{name}", rows_of(say, listing, opens if name == "performance" else {})
+
+
+def rows_of(say: Any, listing: Listing, opens: Mapping[str, int]) -> list[Markup]:
+    """All rows of a table, a portion at a time: made one and all at once, they would keep a reader waiting.
+
+    Args:
+        say, opens: as of `parts`.
+    """
+    return [say.lines(listing, portion, opens) for portion in portions(listing.lines)]
+
+
+def portions(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """So many at a time."""
+    return (items[first : first + PORTION] for first in range(0, len(items), PORTION))
 
 
 def block(value: Any) -> Markup:

@@ -18,13 +18,10 @@ def significant(value: Number, digits: int = 3) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{decimals}f}"
-    # 9.996 rounds up into one digit more.
-    return (
-        f"{value:,.{max(0, decimals - 1)}f}"
-        if decimals and float(text.replace(",", "")) >= 10 ** (digits - decimals)
-        else text
-    )
+    text = f"{abs(value):,.{decimals}f}"
+    if decimals and float(text.replace(",", "")) >= 10 ** (digits - decimals):
+        text = f"{abs(value):,.{decimals - 1}f}"  # 9.996 rounds up into one digit more
+    return f"−{text}" if value < 0 else text
 
 
 def interval(low: Number, high: Number, show=significant) -> str:
@@ -109,3 +106,9 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def moment(text: str) -> str:
+    """`2026-11-26 15:25 UTC` of a record's `2026-11-26T15:25:47+00:00`; another zone keeps its offset."""
+    date, zone = text[:16].replace("T", " "), text[-6:]
+    return f"{date} {'UTC' if zone == '+00:00' else zone}" if text else ""

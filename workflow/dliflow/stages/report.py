@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     jobs = times.jobs(args.logs)
     this_run = times.this_run(jobs, notes.run(args.run))
     models = dict.fromkeys(row["model"] for row in (*tables.performance, *tables.accuracy))
-    title = args.title or f"Inference of {', '.join(models) or 'no model'}"
+    title = args.title or f"Inference of {names.listed(list(models), 4) or 'no model'}"
     data = answer.summary(tables, answers, settings, args.goal, title)
     sources = page.Sources(
         tables=tables,

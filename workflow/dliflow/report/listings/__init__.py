@@ -144,4 +144,13 @@ def cell(table: str, row: Row, name: str, show: Any = units.significant, ends: s
     return Cell(bare(row[name]), interval=units.interval(low, high, bare), **more)
 
 
-EMPTY = {(table, column.name): column.empty for table, declared in columns.TABLES.items() for column in declared}
+def explained(one: Cell, why: str) -> Cell:
+    """A cell, with a better reason where there is nothing in it."""
+    return one._replace(why=why) if one.text == units.EMPTY and why else one
+
+
+EMPTY = {
+    (table, column.name): column.empty.replace("`", "")
+    for table, declared in columns.TABLES.items()
+    for column in declared
+}

@@ -7,7 +7,7 @@ from functools import partial
 from dliflow.analysis.columns import CALLED
 from dliflow.analysis.rows import Row, Rows
 from dliflow.report import names, units
-from dliflow.report.listings import Cell, Heading, Line, Link, Listing, Remarks, cell, kind
+from dliflow.report.listings import Cell, Heading, Line, Link, Listing, Remarks, cell, explained, kind
 
 HEADINGS = [
     Heading("Images", "Labelled images that it was evaluated on."),
@@ -24,6 +24,7 @@ HEADINGS = [
             "so many labelled images would tell, or so many without labels.",
             number=False),
 ]  # fmt: skip
+UNLABELLED = "no images without labels were evaluated; agreement.dataset names some"
 
 
 def listing(accuracy: Rows, record: Link) -> Listing:
@@ -49,27 +50,21 @@ def line(row: Row, remarks: Remarks, record: Link) -> Line:
     loss = "loss" if row["top1_change_ci_high"] is not None and row["top1_change_ci_high"] < 0 else ""
     marks = remarks.mark(row["warnings"])
     why = row["baseline_reason"] or ""
+    without = row["unlabelled_reason"] or why or UNLABELLED
     cells = [
         of("images", "{:,}".format),
         of("top1", units.percent, "top1_ci_*", marks=marks, link=record(row["record"])),
         of("top5", units.percent, "top5_ci_*"),
-        of("top1_change", units.points, "top1_change_ci_*", tone=loss),
+        explained(of("top1_change", units.points, "top1_change_ci_*", tone=loss), why),
         Cell(names.member(row["baseline"]), why=why) if row["baseline"] else Cell(units.EMPTY, why=why),
-        of("mcnemar_p", lambda value: units.significant(value, 2)),
-        of("agreement", units.percent),
-        unlabelled(row),
-        of("loss_bound", lambda value: units.at_most(value).rstrip(" %")),
-        verdict(row),
+        explained(of("mcnemar_p", lambda value: units.significant(value, 2)), why),
+        explained(of("agreement", units.percent), why),
+        explained(of("unlabelled_agreement", units.percent, "unlabelled_agreement_ci_*"), without),
+        explained(of("loss_bound", lambda value: units.at_most(value).rstrip(" %")), without),
+        explained(verdict(row), why),
     ]
     anchor = "-".join(["accuracy", row["model"], row["dataset"], *(row[name] for name in CALLED)])
     return Line(anchor, names.configuration(row), kind(row), cells)
-
-
-def unlabelled(row: Row) -> Cell:
-    """Agreement on images without labels."""
-    if row["unlabelled_reason"]:
-        return Cell(units.EMPTY, why=row["unlabelled_reason"])
-    return cell("accuracy", row, "unlabelled_agreement", units.percent, "unlabelled_agreement_ci_*")
 
 
 def verdict(row: Row) -> Cell:

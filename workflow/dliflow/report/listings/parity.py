@@ -6,7 +6,7 @@ from functools import partial
 
 from dliflow.analysis.rows import Row, Rows
 from dliflow.report import names, units
-from dliflow.report.listings import Cell, Heading, Line, Link, Listing, cell, kind
+from dliflow.report.listings import Cell, Heading, Line, Link, Listing, cell, explained, kind
 
 HEADINGS = [
     Heading("Images", "In the batch that was compared."),
@@ -35,15 +35,16 @@ def line(row: Row, index: int, record: Link) -> Line:
     if row["status"] == "skipped":
         return Line(anchor, name, kind(row), [], f"skipped: {row['reason']}")
     of = partial(cell, "parity", row)
+    free = "any is accepted" if row["status"] == "ok" else ""
     cells = [
         of("images", str),
         of("max_abs_score_diff", units.scientific, link=record(row["record"])),
         of("max_rel_score_diff", units.scientific),
-        of("tolerance", units.scientific),
+        explained(of("tolerance", units.scientific), free),
         of("score_distance", units.scientific),
-        of("distance_bound", units.scientific),
+        explained(of("distance_bound", units.scientific), free),
         of("agreement", units.percent),
-        of("agreement_bound", units.percent),
+        explained(of("agreement_bound", units.percent), free),
         Cell(row["status"], why=row["reason"] or "", tone="loss" if row["status"] == "failed" else ""),
     ]
     return Line(anchor, name, kind(row), cells)

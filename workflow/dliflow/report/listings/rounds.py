@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dliflow.analysis.rows import Row
+from dliflow.analysis.comparison import TIE
 from dliflow.report import names, units
 from dliflow.report.comparison import Block, Gain
 from dliflow.report.listings import Cell, Heading, Line, Link, Listing, Remarks, kind
@@ -55,16 +55,17 @@ def line(gain: Gain, anchor: str, block: Block, remarks: Remarks, record: Link) 
         Cell(units.significant(row["state_slope"], 2)),
         Cell(f"{row['rounds']} in {row['groups']}"),
         Cell(row["stopped_by"]),
-        needed(row),
+        needed(gain),
     ]
     return Line(anchor, gain.first, kind(first), cells)
 
 
-def needed(row: Row) -> Cell:
+def needed(gain: Gain) -> Cell:
     """What would decide a pair that is open."""
+    row = gain.row
+    if gain.verdict != TIE or row["groups_needed"] == 0:
+        return Cell("decided")
     if row["groups_needed"] is None:
         return Cell(units.EMPTY, why="even very many groups would hardly tell")
-    if not row["groups_needed"]:
-        return Cell("decided")
     seconds = row["groups_needed"] * (row["group_s"] or 0.0)
     return Cell(f"{names.count(row['groups_needed'], 'group')}, {units.duration(seconds)}")

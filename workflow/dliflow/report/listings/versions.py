@@ -24,4 +24,4 @@ def listing(versions: dict[str, list[str]], about: dict[str, Any]) -> Listing:
         ])
         for name in dict.fromkeys([*versions, *digests])
     ]  # fmt: skip
-    return Listing("versions", "Versions", HEADINGS, lines, {})
+    return Listing("versions", "Versions", HEADINGS, lines, {}, named="Framework")

@@ -2,16 +2,20 @@
 
 const ROWS = Object.fromEntries(Object.entries(await block("charts")).map(([name, packed]) => [name, unpacked(packed)]));
 const MOST = 40; // configurations in a ranking
+const NARROW = 480, FEW_ROWS = 12; // pixels, and lines of a list: with fewer a chart has no room for a legend beside it
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 let CHOICE = FILTER ? chosen() : null;
 
-/** The page's colours, resolved, so that a downloaded picture has them too. */
-function looks() {
+/** The page's colours, resolved, so that a downloaded picture has them too; and where a legend stands, in how many columns. */
+function looks(below, columns) {
   const style = getComputedStyle(document.documentElement), colour = (name) => style.getPropertyValue(name).trim();
   const axis = { labelColor: colour("--ink"), titleColor: colour("--ink"), gridColor: colour("--grid"),
-    domainColor: colour("--muted"), tickColor: colour("--muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
+    domainColor: colour("--muted"), tickColor: colour("--muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12,
+    labelSeparation: 4 };
   const legend = { labelColor: colour("--ink"), titleColor: colour("--muted"), labelFontSize: 12, titleFontWeight: "normal",
-    symbolBaseFillColor: colour("--muted"), symbolBaseStrokeColor: colour("--muted") };
+    symbolBaseFillColor: colour("--muted"), symbolBaseStrokeColor: colour("--muted"),
+    layout: { bottom: { direction: "vertical", anchor: "start" } },
+    ...(below ? { orient: "bottom", direction: "horizontal", columns } : {}) };
   return { background: "transparent", font: "system-ui, sans-serif", view: { stroke: null }, axis, legend };
 }
 
@@ -24,8 +28,10 @@ function rowsOf(chart) {
 
 async function draw(chart, place) {
   const rows = rowsOf(chart);
-  const options = { ast: true, renderer: "svg", actions: false, config: looks(), logLevel: 1 };
-  const { view } = await vegaEmbed(place, { ...chart.spec, datasets: { rows } }, options);
+  const narrow = place.clientWidth < NARROW, low = chart.spec.height?.step && rows.length < FEW_ROWS;
+  const config = looks(narrow || low, narrow ? 2 : 4);
+  const options = { ast: true, renderer: "svg", actions: false, config, logLevel: 1 };
+  const { view } = await vegaEmbed(place, { ...chart.spec, datasets: { ...chart.spec.datasets, rows } }, options);
   view.addEventListener("click", (_, item) => item?.datum?.anchor && reveal(item.datum.anchor));
   return view;
 }

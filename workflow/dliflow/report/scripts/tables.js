@@ -85,10 +85,14 @@ function listing(table) {
     cell.append(fragment((await block(`details-${row.dataset.details}`))[row.id]));
   }
 
-  /** All rows; those that are shown already stay as they are. */
+  /** All rows; those that are shown already stay as they are. Between two portions the page answers its reader. */
   async function whole() {
-    const known = new Map(every.map((row) => [row.id, row]));
-    every = [...fragment(await block(`rows-${table.dataset.block}`)).children].map((row) => known.get(row.id) ?? row);
+    const known = new Map(every.map((row) => [row.id, row])), rows = [];
+    for (const portion of await block(`rows-${table.dataset.block}`)) {
+      rows.push(...[...fragment(portion).children].map((row) => known.get(row.id) ?? row));
+      await new Promise((done) => setTimeout(done));
+    }
+    every = rows;
     document.getElementById(`cut-${table.dataset.block}`).remove();
     show();
   }
