@@ -48,7 +48,7 @@ def test_interchange_files(tmp_path):
     digest = sha256(tmp_path / "source/interchange.json")
     write_json(tmp_path / "source.json", {"files": {"interchange.json": digest}})
     args = argparse.Namespace(
-        **{"framework": "null", "precision": "fp32", "calibration": None, "adopt": None},
+        **{"framework": "null", "precision": "fp32", "variant": None, "calibration": None, "adopt": None},
         **{"source": tmp_path / "source.json", "out": tmp_path / "out.json"},
     )
     convert.run(args)

@@ -338,7 +338,7 @@ def test_what_another_machine_left_is_no_part_of_a_record(tmp_path, monkeypatch,
     files = {name: tmp_path / f"{name}.json" for name in ("converted", "array", "anchor")}
     for file in files.values():
         file.write_text("{}")
-    args = argparse.Namespace(framework="null", built=None, **files)
+    args = argparse.Namespace(framework="null", built=None, candidates=1, **files)
     more = [[{}]] if stage is tune_stage else []
     here = stage.deciding(args, *more)
     assert stage.deciding(args, *more) == here

@@ -180,7 +180,7 @@ def test_what_happened_before_a_kill_is_told_again_and_not_made_again(tmp_path):
 
 # --- The track, on workers that are none ------------------------------------------------------------------------------
 
-SETTINGS = {race.DEFAULT: {}, "compile=true": {"compile": True}, "threads=1": {"threads": 1}}
+SETTINGS = {race.DEFAULT: {}, "channels_last=true": {"channels_last": True}, "threads=1": {"threads": 1}}
 BOUNDS = {"tolerance": 1e-4, "distance": None, "agreement": None}
 
 
@@ -241,36 +241,36 @@ def track(monkeypatch, tmp_path):
 
 
 def test_settings_that_may_change_arithmetic_are_held_by_the_bounds_of_parity(track):
-    made = track({"compile=true": [[1.0, 2.1]]})
-    event = made.heat(["compile=true", "threads=1"])
-    assert event["done"] == ["compile=true", "threads=1"]
+    made = track({"channels_last=true": [[1.0, 2.1]]})
+    event = made.heat(["channels_last=true", "threads=1"])
+    assert event["done"] == ["channels_last=true", "threads=1"]
     (gone,) = event["left"].items()
-    assert gone[0] == "compile=true" and gone[1]["how"] == "other scores"
+    assert gone[0] == "channels_last=true" and gone[1]["how"] == "other scores"
     assert "0.05 of the largest" in gone[1]["why"] and "parity.tolerance.fp32 = 0.0001" in gone[1]["why"]
     assert made.together == [["default", "threads=1"]]
     assert made.scores["threads=1"] is None  # threads change no arithmetic
-    assert made.scores["compile=true"]["max_rel_score_diff"] == pytest.approx(0.05)
-    assert made.heat(["compile=true"])["scores"] == {}  # looked at once
+    assert made.scores["channels_last=true"]["max_rel_score_diff"] == pytest.approx(0.05)
+    assert made.heat(["channels_last=true"])["scores"] == {}  # looked at once
 
 
 def test_the_same_scores_stay(track):
-    event = track({}).heat(["compile=true"])
-    assert event["left"] == {} and event["scores"]["compile=true"]["max_rel_score_diff"] == 0
+    event = track({}).heat(["channels_last=true"])
+    assert event["left"] == {} and event["scores"]["channels_last=true"]["max_rel_score_diff"] == 0
 
 
 @pytest.mark.parametrize(("does", "how"), [("breaks", "failed"), ("skips", "skipped")])
 def test_what_cannot_be_opened_leaves_before_and_costs_the_others_nothing(track, does, how):
-    made = track({"compile=true": does})
-    event = made.heat(["compile=true", "threads=1"])
-    assert {name: one["how"] for name, one in event["left"].items()} == {"compile=true": how}
-    assert event["done"] == ["compile=true", "threads=1"]
+    made = track({"channels_last=true": does})
+    event = made.heat(["channels_last=true", "threads=1"])
+    assert {name: one["how"] for name, one in event["left"].items()} == {"channels_last=true": how}
+    assert event["done"] == ["channels_last=true", "threads=1"]
     assert made.together == [["default", "threads=1"]]  # in the same group
 
 
 def test_what_would_take_all_the_time_for_being_opened_leaves_with_what_to_raise(track):
-    event = track({}, takes={"compile=true": 0.2}, budget=0.3).heat(["compile=true", "threads=1"])
-    assert list(event["left"]) == ["compile=true"]
-    assert "more than tune.budget_s: 0.3; raise that to try it" in event["left"]["compile=true"]["why"]
+    event = track({}, takes={"channels_last=true": 0.2}, budget=0.3).heat(["channels_last=true", "threads=1"])
+    assert list(event["left"]) == ["channels_last=true"]
+    assert "more than tune.budget_s: 0.3; raise that to try it" in event["left"]["channels_last=true"]["why"]
 
 
 def test_no_more_are_proposed_than_may_race_and_what_left_is_told(track):
@@ -282,8 +282,8 @@ def test_no_more_are_proposed_than_may_race_and_what_left_is_told(track):
 
     made = track({})
     made.propose, made.args.candidates = propose, len(SETTINGS) + tune.AT_ONCE + 1
-    assert made.further([], {"compile=true": {}}) == ["threads=5", "threads=6", "threads=7"]
-    assert asked_for == [([({}, 0.0), ({"compile": True}, None), ({"threads": 1}, None)], tune.AT_ONCE)]
+    assert made.further([], {"channels_last=true": {}}) == ["threads=5", "threads=6", "threads=7"]
+    assert asked_for == [([({}, 0.0), ({"channels_last": True}, None), ({"threads": 1}, None)], tune.AT_ONCE)]
     assert made.further([], {}) == ["threads=8"]
     assert made.further([], {}) == []
     assert made.proposed == {f"threads={number}" for number in (5, 6, 7, 8)} < set(made.settings)
@@ -315,7 +315,7 @@ def test_the_memory_bounds_how_many_live_at_once(track):
     assert made.room() == tune.FIRST_HEAT
     made.heat(["threads=1"])
     assert made.room() == 2  # 700 of 1,000 MiB
-    made.heat(["threads=1", "compile=true"])
+    made.heat(["threads=1", "channels_last=true"])
     assert made.together[-1] == ["default", "threads=1"]
 
 
@@ -324,7 +324,7 @@ def test_the_memory_bounds_how_many_live_at_once(track):
     [(WorkerEnded("threads=1", "it died"), "failed"), (turns.Skipped("threads=1", "not here"), "skipped")],
 )
 def test_a_candidate_that_does_not_come_up_leaves_and_who_was_with_it_does_not(track, ended, how):
-    event = track({}, ends=ended).heat(["threads=1", "compile=true"])
+    event = track({}, ends=ended).heat(["threads=1", "channels_last=true"])
     assert event["done"] == ["threads=1"]
     assert event["left"] == {"threads=1": {"how": how, "why": ended.reason}}
 

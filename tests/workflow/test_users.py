@@ -46,14 +46,18 @@ def nobodys(template, finished_template, tmp_path, environments) -> Project:
     return project
 
 
+def homeless(project: Project) -> dict[str, str]:
+    """Variables of who has no home but for caches: root's would be refused."""
+    return {"HOME": "/nonexistent", "XDG_CACHE_HOME": str(project.folder / "cache")}
+
+
 def test_a_user_who_may_write_nothing_but_the_checkout_runs_a_study(nobodys, tmp_path):
     """And has no home but for caches, a long path, and on the PATH a Python first that is none."""
     for name in ("python", "python3"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 9\n")
         (tmp_path / name).chmod(0o755)
     record = nobodys.path(paths.SWEEP)
-    homeless = {"HOME": "/nonexistent", "XDG_CACHE_HOME": str(nobodys.folder / "cache")}
-    nobodys.run(record, **homeless, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    nobodys.run(record, **homeless(nobodys), PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert nobodys.read(paths.SWEEP)["status"] == "ok"
     assert {path.lstat().st_uid for path in (nobodys.folder / "results").rglob("*")} == {NOBODY}
 
@@ -61,7 +65,7 @@ def test_a_user_who_may_write_nothing_but_the_checkout_runs_a_study(nobodys, tmp
 def test_results_of_another_user_are_told_before_anything_runs(nobodys):
     """Seen: each job failed by itself with a traceback, after a run by sudo."""
     (nobodys.folder / "results").mkdir()
-    output = nobodys.fail(nobodys.path(paths.SWEEP), HOME=str(nobodys.folder))
+    output = nobodys.fail(nobodys.path(paths.SWEEP), **homeless(nobodys))
     refusal = "results cannot be written to (Permission denied); take it over (sudo chown -R $USER results)"
     assert refusal in output
     assert "Nothing was run. When that is mended:" in output
