@@ -68,10 +68,10 @@ def test_a_stopped_process_uses_no_time():
 )
 def test_a_worker_that_ends_is_named_and_the_others_are_gone(code, how):
     found = {}
-    with pytest.raises(DliflowError, match=f"bad: its process {how}"):  # noqa: SIM117 -- together longer than a line
-        with workers.started({"good": command(ECHO), "bad": command(code)}) as (running, _):
-            found.update(running)
-            running["bad"].ask({})
+    both = {"good": command(ECHO), "bad": command(code)}
+    with pytest.raises(DliflowError, match=f"bad: its process {how}"), workers.started(both) as (running, _):
+        found.update(running)
+        running["bad"].ask({})
     assert all(worker.process.returncode is not None for worker in found.values())
 
 

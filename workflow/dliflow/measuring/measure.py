@@ -12,11 +12,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
 Until = Callable[[Sequence[int]], bool]
+Burst = Callable[[int, int, float], tuple[list[int], int]]
 
 
 @dataclass(frozen=True)
@@ -43,52 +44,67 @@ def run(
     predict: Callable[[np.ndarray], object],
     batches: Sequence[np.ndarray],
     *,
-    requests: int,
-    limit_s: Optional[float],
-    until: Optional[Until] = None,
-    ask_from: int = 1,
     clock: Callable[[], int] = time.perf_counter_ns,
+    **bounds: Any,
 ) -> Samples:
-    """Time up to `requests` requests, rotating over `batches`.
+    """Time requests, rotating over `batches`.
 
     Args:
-        limit_s: past so many seconds of requests the loop ends; None for no limit.
-        until: told the durations so far (ns), whether they are enough. It is asked between requests, outside of all
-            that is timed, at counts that grow by a quarter.
-        ask_from: the first of these counts.
         clock: a monotonic clock, ns; another one than the machine's for simulated runs.
+        bounds: as of `bounded`.
     """
-    durations = [0] * requests
     distinct = len(batches)
-    looks = [requests] if until is None else pauses(ask_from, requests)
-    count = wall_ns = 0
-    stopped_by = "requests"
+
+    def burst(first: int, most: int, limit_ns: float) -> tuple[list[int], int]:
+        durations = [0] * most
+        start = clock()
+        deadline = start + limit_ns
+        for index in range(most):
+            batch = batches[(first + index) % distinct]
+            before = clock()
+            predict(batch)
+            after = clock()
+            durations[index] = after - before
+            if after > deadline:
+                break
+        return durations[: index + 1], after - start
+
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()  # a collection inside a request would be charged to the framework
     try:
-        for look in looks:
-            start = clock()
-            deadline = math.inf if limit_s is None else start + int(limit_s * 1e9) - wall_ns
-            for index in range(count, look):
-                batch = batches[index % distinct]
-                before = clock()
-                predict(batch)
-                after = clock()
-                durations[index] = after - before
-                if after > deadline:
-                    break
-            count = index + 1
-            wall_ns += after - start
-            if count == requests:
-                break
-            if after > deadline:
-                stopped_by = "time"
-                break
-            if until is not None and until(durations[:count]):
-                stopped_by = "until"
-                break
+        return bounded(burst, **bounds)
     finally:
         if collecting:
             gc.enable()
-    return Samples(durations[:count], stopped_by, wall_ns)
+
+
+def bounded(
+    burst: Burst, *, requests: int, limit_s: Optional[float], until: Optional[Until] = None, ask_from: int = 1
+) -> Samples:
+    """Up to `requests` requests, whoever makes them.
+
+    Args:
+        burst: makes requests: told the number of the first, how many at most, and after how many ns no new one may
+            begin, it gives their durations and how long all took, ns.
+        limit_s: past so many seconds of requests no more are made; None for no limit.
+        until: told the durations so far (ns), whether they are enough. It is asked between requests, outside of all
+            that is timed, at counts that grow by a quarter.
+        ask_from: the first of these counts.
+    """
+    durations: list[int] = []
+    wall_ns, stopped_by = 0, "requests"
+    limit_ns = math.inf if limit_s is None else int(limit_s * 1e9)
+    for look in [requests] if until is None else pauses(ask_from, requests):
+        more, took_ns = burst(len(durations), look - len(durations), limit_ns - wall_ns)
+        durations += more
+        wall_ns += took_ns
+        if len(durations) == requests:
+            break
+        if wall_ns > limit_ns:
+            stopped_by = "time"
+            break
+        if until is not None and until(durations):
+            stopped_by = "until"
+            break
+    return Samples(durations, stopped_by, wall_ns)

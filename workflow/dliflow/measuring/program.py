@@ -8,12 +8,13 @@ Python: bounds, the rule of the warm-up, the check of scores, what the system te
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -184,33 +185,16 @@ class Opened(session.Opened):
         super().__init__(running.scores, identity, load_ms, running.pid)
         self._running = running
 
-    def run(
-        self,
-        batches: Sequence[np.ndarray],
-        *,
-        requests: int,
-        limit_s: Optional[float],
-        until: Optional[measure.Until] = None,
-        ask_from: int = 1,
-    ) -> measure.Samples:
+    def run(self, batches: Sequence[np.ndarray], **bounds: Any) -> measure.Samples:
         """As `measure.run`; the program makes all requests from one look to the next by itself."""
-        durations: list[int] = []
-        first, wall_ns, stopped_by = self._running.place(batches[0]), 0, "requests"
-        limit_ns = ENDLESS if limit_s is None else int(limit_s * 1e9)
-        for look in [requests] if until is None else measure.pauses(ask_from, requests):
-            more = (first + len(durations), len(batches), look - len(durations), limit_ns - wall_ns)
-            answer = self._running.ask("run", *more)
-            durations += answer["latency_ns"]
-            wall_ns += answer["wall_ns"]
-            if len(durations) == requests:
-                break
-            if wall_ns > limit_ns:
-                stopped_by = "time"
-                break
-            if until is not None and until(durations):
-                stopped_by = "until"
-                break
-        return measure.Samples(durations, stopped_by, wall_ns)
+        place = self._running.place(batches[0])
+
+        def burst(first: int, most: int, limit_ns: float) -> tuple[list[int], int]:
+            limit = ENDLESS if math.isinf(limit_ns) else int(limit_ns)
+            answer = self._running.ask("run", place + first, len(batches), most, limit)
+            return answer["latency_ns"], answer["wall_ns"]
+
+        return measure.bounded(burst, **bounds)
 
     def close(self) -> None:
         """Let the program give its memory back."""

@@ -143,17 +143,9 @@ class Opened:
     pid: Union[int, str] = "self"
     """The process that runs it."""
 
-    def run(
-        self,
-        batches: Sequence[np.ndarray],
-        *,
-        requests: int,
-        limit_s: Optional[float],
-        until: Optional[measure.Until] = None,
-        ask_from: int = 1,
-    ) -> measure.Samples:
+    def run(self, batches: Sequence[np.ndarray], **bounds: Any) -> measure.Samples:
         """Timed requests; arguments as of `measure.run`."""
-        return measure.run(self.predict, batches, requests=requests, limit_s=limit_s, until=until, ask_from=ask_from)
+        return measure.run(self.predict, batches, **bounds)
 
     def close(self) -> None:
         """Give back what does not go when this is forgotten: here nothing."""
