@@ -19,11 +19,11 @@ nor by what converts it. To add one, add both files; nothing is registered. A fi
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from pathlib import Path
 from types import ModuleType
 from typing import Optional
 
+from dliflow import rooms
 from dliflow.configuration import family
 
 FOLDER = Path("workflow/cpp")
@@ -32,7 +32,7 @@ SHARED = ("worker.cpp", "worker.h")  # around each framework's own
 
 def names() -> list[str]:
     """Every framework that has a file here."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return rooms.modules(__path__)
 
 
 def load(name: str) -> ModuleType:

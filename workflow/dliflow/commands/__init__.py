@@ -6,16 +6,17 @@ Each has, as a stage has, `arguments(parser)` and `run(args)`; the first line of
 
 from __future__ import annotations
 
-import pkgutil
 from pathlib import Path
 from types import ModuleType
+
+from dliflow import rooms
 
 CHECKOUT = Path(__file__).parents[3]
 
 
 def names(package: ModuleType) -> list[str]:
     """The modules of a package, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return rooms.modules(package.__path__)
 
 
 def listing(package: ModuleType) -> str:

@@ -28,19 +28,19 @@ The framework's own package is imported inside these functions only.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Optional
 
+from dliflow import rooms
 from dliflow.configuration import family
 from dliflow.errors import DliflowError
 
 
 def names() -> list[str]:
     """Every framework that has a file here."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return rooms.modules(__path__)
 
 
 def load(name: str) -> ModuleType:

@@ -63,7 +63,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -72,6 +71,7 @@ from typing import Any, Optional, Protocol
 
 import numpy as np
 
+from dliflow import rooms
 from dliflow.configuration import family as family  # which others ask for here
 from dliflow.errors import DliflowError
 from dliflow.machine.facts import Processors
@@ -147,7 +147,7 @@ class Queue(Protocol):
 
 def names() -> list[str]:
     """Every framework that has a file here."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return rooms.modules(__path__)
 
 
 NAME = r"[a-z0-9_]+(?:@[a-z0-9_.]+)?"

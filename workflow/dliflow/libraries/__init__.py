@@ -18,10 +18,11 @@ What a library does not tell is never guessed: a `DliflowError` when there is no
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Optional
+
+from dliflow import rooms
 
 IMAGENET_CLASSES = "resources/imagenet_classes.txt"
 
@@ -46,7 +47,7 @@ class Description:
 
 def names() -> list[str]:
     """The libraries that there are."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return rooms.modules(__path__)
 
 
 def load(name: str) -> ModuleType:

@@ -15,12 +15,12 @@ The framework's own package is imported inside functions only.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from types import ModuleType
 from typing import NamedTuple, Optional, Protocol
 
 import numpy as np
 
+from dliflow import rooms
 from dliflow.configuration import family
 
 
@@ -59,7 +59,7 @@ class Profiled(Protocol):
 
 def names() -> list[str]:
     """Every framework that has a file here."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return rooms.modules(__path__)
 
 
 def load(name: str) -> Optional[ModuleType]:

@@ -8,12 +8,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Optional
 
 import jsonschema
@@ -21,7 +19,7 @@ import numpy as np
 import referencing
 import yaml
 
-from dliflow import architectures, frameworks, sources
+from dliflow import architectures, frameworks, rooms, sources
 from dliflow.errors import DliflowError
 from dliflow.fetching.archive import is_archive
 from dliflow.fetching.download import file_name
@@ -351,10 +349,6 @@ def _entry(path: Path, kind: str, name: str) -> dict[str, Any]:
     return {"name": name, "file": str(path), "title": name, **validated(entry, kind, str(path))}
 
 
-def _modules(package: ModuleType) -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
-
-
 def _file_names(source: dict[str, Any]) -> list[str]:
     """What the model's file is called, as far as the entry tells; by several locations perhaps differently."""
     if "file" in source:
@@ -365,7 +359,11 @@ def _file_names(source: dict[str, Any]) -> list[str]:
 
 def _format(source: dict[str, Any], origin: str) -> str:
     """The source format that the file's name ends like; the longest ending wins."""
-    known = {suffix: module for module in _modules(sources) for suffix in getattr(sources.load(module), "SUFFIXES", ())}
+    known = {
+        suffix: module
+        for module in rooms.modules(sources.__path__)
+        for suffix in getattr(sources.load(module), "SUFFIXES", ())
+    }
     names = _file_names(source)
     if not names:
         raise DliflowError(
@@ -382,7 +380,9 @@ def _format(source: dict[str, Any], origin: str) -> str:
     elif None in formats.values():
         problem = f"cannot be told from the name '{names[0]}'"
     if problem:
-        raise DliflowError(f"{origin}: source.format: {problem}; name one of {', '.join(_modules(sources))}")
+        raise DliflowError(
+            f"{origin}: source.format: {problem}; name one of {', '.join(rooms.modules(sources.__path__))}"
+        )
     return str(next(iter(formats.values())))
 
 
@@ -393,7 +393,7 @@ def _completed_source(source: dict[str, Any], origin: str) -> dict[str, Any]:
         source["output"] = str(source["output"])
     problems = []
     for field, package in (("format", sources), ("architecture", architectures)):
-        value, known = source.get(field), _modules(package)
+        value, known = source.get(field), rooms.modules(package.__path__)
         if value is not None and value not in known:
             problems.append(f"source.{field}: '{value}' is unknown{suggestion(value, known)}")
     _raise(origin, problems)
