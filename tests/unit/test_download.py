@@ -97,9 +97,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    for name in ("NO_PROXY", "no_proxy"):  # the second one counts where there are both
-        monkeypatch.setenv(name, "127.0.0.1,localhost")
+def server():
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
