@@ -48,7 +48,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=1800,
+            timeout=3600,
         )
 
     def begin(self, *arguments: str, output: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
