@@ -98,12 +98,12 @@ def test_another_constraint_shows_another_recommendation_of_the_study_s_own_step
             ask.get_by_label("Latency at most").fill("" if latency is None else str(latency))
             expected = looked_up(answers, objective, latency, size)
             shown = page.locator("#outcome")
-            assert expected["answer"] in shown.locator(".verdict").get_attribute("class")
+            expect(shown.locator(".verdict")).to_contain_class(expected["answer"])
             row = None if expected["row"] is None else answers["rows"][expected["row"]]
-            assert texts(page, "#outcome .who a") == ([] if row is None else [row["name"]])
+            expect(page.locator("#outcome .who a")).to_have_text([] if row is None else [row["name"]])
             if row is not None:
-                assert row["text"]["latency"] in shown.inner_text()
-                assert f"batch size {row['batch_size']}" in shown.locator(".who").inner_text()
+                expect(shown).to_contain_text(row["text"]["latency"])
+                expect(shown.locator(".who")).to_contain_text(f"batch size {row['batch_size']}")
             said.add((expected["answer"], expected["row"]))
     assert len(said) > 2
 
@@ -117,8 +117,8 @@ def test_a_recommendation_leads_to_its_row_whatever_the_filter_hides(opened, stu
     anchor = link.get_attribute("href").removeprefix("#")
     link.click()
     row = page.locator(f"[id='{anchor}']")
-    assert row.is_visible()
-    assert row.locator("button.open").get_attribute("aria-expanded") == "true"
+    expect(row).to_be_visible()
+    expect(row.locator("button.open")).to_have_attribute("aria-expanded", "true")
 
 
 def test_the_distribution_of_a_row_is_one_click_away_with_its_records(opened, study_page):
@@ -149,7 +149,7 @@ def test_the_keyboard_alone_sorts_opens_and_asks(opened, study_page):
     until("#ask [name=latency_ms]")
     before = page.locator("#outcome").inner_text()
     page.keyboard.type("0.001")
-    assert page.locator("#outcome").inner_text() != before
+    expect(page.locator("#outcome")).not_to_have_text(before, use_inner_text=True)
     until("#table-performance th:nth-child(6) button")
     page.keyboard.press("Enter")
     assert column(page, 6)[0] == min(column(page, 6))

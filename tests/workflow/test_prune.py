@@ -19,7 +19,7 @@ PARTIAL = "state.json"  # of an evaluation that was stopped
 def prune(project: Project, *arguments: str, answer: str = "") -> tuple[list[str], str, int]:
     """What the command lists, all that it tells, and its exit status."""
     command = [sys.executable, "./dliflow", "prune", *arguments]
-    result = subprocess.run(command, cwd=project.folder, input=answer, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, cwd=project.folder, input=answer, capture_output=True, text=True, timeout=1800)
     assert "Traceback" not in result.stderr, result.stderr
     listed = [line.partition("MiB  ")[2] for line in result.stdout.splitlines() if "MiB  " in line]
     return listed, result.stdout + result.stderr, result.returncode
