@@ -2,8 +2,9 @@
 
     DLIFLOW_TEST_ENVIRONMENTS=FOLDER PYTHONPATH=workflow:tests .venv/bin/python tests/faults/kills.py FOLDER --kills 50
 
-runs config/quick.yaml so, in two copies of the checkout. Whatever is no timing must be equal: lists of images, pixels,
-models, predictions, figures of quality, and which records there are.
+runs config/quick.yaml so, in a copy of the checkout: once whole, then killed until a run ends by itself, and from
+nothing again, until it was killed so often. Whatever is no timing must be equal: lists of images, pixels, models,
+predictions, figures of quality, and which records there are.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import contextlib
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,10 @@ from dliflow.machine import lock
 SAME = ("data", "calibration", "models", "anchor")  # folders of results whose files are equal to the byte
 QUALITY = ("parity", "accuracy")
 MEASURED = ("sweep", "compare", "throughput", "tune")
+RANDOM = ("fingerprint.pb",)  # files of models that are never the same twice: TensorFlow draws a number for each
 OF_THE_RUN = ("peak_rss_mib", "evaluated_s", "images_per_s")  # figures of quality that are none
+SNAKEMAKE, ONE = "Snakemake alone", "one process"
+KINDS, ENDED = ("all", SNAKEMAKE, ONE), "ended"
 
 
 def children_of(pid: int) -> list[int]:
@@ -45,29 +51,38 @@ def children_of(pid: int) -> list[int]:
 def killed(project: Project, targets: Sequence[str], after_s: float, chance: random.Random) -> str:
     """Start a run, and kill all of it, Snakemake alone or one of its processes after a while; says which.
 
-    A run that has lost one process only ends by itself.
+    A run that has lost one process only goes on, and is killed as a whole after as long again. One that has ended by
+    itself is not killed.
     """
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--rerun-incomplete", *targets]
     variables = {**os.environ, lock.TEST_LOCK_FOLDER: str(project.folder)}
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, cwd=project.folder, env=variables, start_new_session=True, **silent)
-    time.sleep(after_s)
-    kind = chance.choice(["all", "snakemake", "one"])
-    jobs = children_of(process.pid)
-    if kind == "all":
-        for pid in (process.pid, *jobs):
-            _kill(pid)
-    elif kind == "snakemake" or not jobs:
-        _kill(process.pid)
-    else:
+    if _ends(process, after_s):
+        return ENDED
+    kind, jobs = chance.choice(KINDS), children_of(process.pid)
+    if kind == ONE and jobs:
         _kill(chance.choice(jobs))
+        if not _ends(process, after_s):
+            _kill(process.pid, *children_of(process.pid))
+    else:
+        _kill(process.pid, *(() if kind == SNAKEMAKE else jobs))
     process.wait()
     return kind
 
 
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def _ends(process: subprocess.Popen[bytes], within_s: float) -> bool:
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _kill(*pids: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def comparable(folder: Path) -> dict[str, Any]:
@@ -75,8 +90,8 @@ def comparable(folder: Path) -> dict[str, Any]:
     results, seen = folder / "results", {}
     for name in SAME:
         for path in sorted((results / name).rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                seen[str(path.relative_to(results))] = hashlib.sha256(path.read_bytes()).hexdigest()
+            if path.is_file() and not path.name.startswith(".") and path.name not in RANDOM:
+                seen[str(path.relative_to(results))] = _contents(path)
     for name in QUALITY:
         for path in sorted((results / name).rglob("*.*")):
             if path.suffix == ".json":
@@ -91,6 +106,14 @@ def comparable(folder: Path) -> dict[str, Any]:
     return seen
 
 
+def _contents(path: Path) -> Any:
+    """A file's checksum; of a manifest what it says, without what is random."""
+    value = read_json(path) if path.suffix == ".json" else None
+    if not isinstance(value, dict) or not isinstance(value.get("files"), dict):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return {**value, "files": {name: of for name, of in value["files"].items() if Path(name).name not in RANDOM}}
+
+
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Paths of which two studies do not have the same."""
     return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
@@ -101,30 +124,61 @@ def left_over(folder: Path) -> list[str]:
     return [str(path) for path in (folder / "results").rglob("*") if path.suffix == ".partial" or path.name[0] == "."]
 
 
+def to_the_end(
+    project: Project, targets: Sequence[str], kills: int, longest_s: float, chance: random.Random
+) -> list[str]:
+    """Run a study from nothing to its end, killed so often at most; how it was each time."""
+    for name in ("results", "resources/downloads", ".snakemake"):
+        shutil.rmtree(project.folder / name, ignore_errors=True)
+    kinds: list[str] = []
+    while len(kinds) < kills:
+        after_s = chance.uniform(2, longest_s)
+        kind = killed(project, targets, after_s, chance)
+        if kind == ENDED:
+            break
+        kinds.append(kind)
+        print(f"  kill {len(kinds)}: {kind}, after {after_s:.1f} s", flush=True)
+        project.run("--unlock", *targets)
+    project.run(*targets)
+    return kinds
+
+
 def main() -> None:
-    """Both studies, and what differs."""
+    """A study that nothing disturbs, then the same one again and again, and what differs.
+
+    All in one folder, since PyTorch writes its path into models.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="an empty one, for the two copies")
+    parser.add_argument("folder", type=Path, help="an empty one, for the copy of the checkout")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--longest", type=float, default=60.0, help="seconds of a run until it is killed, at most")
+    parser.add_argument("--longest", type=float, default=20.0, help="seconds of a run until it is killed, at most")
     args = parser.parse_args()
     environments = Path(os.environ["DLIFLOW_TEST_ENVIRONMENTS"]).resolve()
-    chance, studies = random.Random(args.seed), []
+    chance, started = random.Random(args.seed), time.monotonic()
+    project = copy_of_the_repository(args.folder / "study", environments)
     targets = ("all", "--configfile", "config/quick.yaml", "--config", f"environments={{folder: {environments}}}")
-    for name in ("undisturbed", "killed"):
-        project = copy_of_the_repository(args.folder / name, environments)
-        for number in range(args.kills if name == "killed" else 0):
-            after_s = chance.uniform(2, args.longest)
-            kind = killed(project, targets, after_s, chance)
-            project.run("--unlock", *targets)
-            print(f"kill {number + 1} of {args.kills}: {kind}, after {after_s:.1f} s", flush=True)
-        project.run(*targets)
-        studies.append(comparable(project.folder))
-    different, left = differences(*studies), left_over(args.folder / "killed")
-    print(f"{len(studies[0])} files compared, {len(different)} differ, {len(left)} are left over")
-    print("\n".join([*different, *left]))
-    sys.exit(bool(different or left))
+    to_the_end(project, targets, 0, args.longest, chance)
+    undisturbed = comparable(project.folder)
+    print(f"undisturbed: {len(undisturbed)} files to compare, {time.monotonic() - started:.0f} s", flush=True)
+    kinds: Counter[str] = Counter()
+    wrong: set[str] = set()
+    studies = 0
+    while (kills := args.kills - sum(kinds.values())) > 0:
+        each = to_the_end(project, targets, kills, args.longest, chance)
+        if not each:
+            sys.exit(f"a study ended within {args.longest:g} s, before it was killed: choose a shorter --longest")
+        different, left = differences(undisturbed, comparable(project.folder)), left_over(project.folder)
+        print(f"study {studies + 1}: {len(each)} kills, {len(different)} files differ, {len(left)} are left over")
+        print("".join(f"  {path}\n" for path in (*different, *left)), end="", flush=True)
+        kinds.update(each)
+        studies, wrong = studies + 1, wrong | {*different, *left}
+    counts = ", ".join(f"{number} of {kind}" for kind, number in sorted(kinds.items()))
+    print(
+        f"{sum(kinds.values())} kills ({counts}) in {studies} studies, {time.monotonic() - started:.0f} s; of "
+        f"{len(undisturbed)} files {len(wrong)} differed or were left over"
+    )
+    sys.exit(bool(wrong))
 
 
 if __name__ == "__main__":

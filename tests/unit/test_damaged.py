@@ -55,6 +55,19 @@ def test_what_is_whole_at_every_length_that_is_not(tmp_path, value):
         assert bool(files.not_whole([str(path)])) is not whole, content[:length]
 
 
+@pytest.mark.parametrize("name", ["performance.csv", "index.html", "ranking.png", "study.xlsx"])
+def test_what_is_no_json_and_empty_or_of_zeros_at_its_end(tmp_path, name):
+    path = tmp_path / name
+    for content, whole in (
+        (b"", False),
+        (b"a" * 9 + bytes(99), False),
+        (b"a,b\n", True),
+        (b"PK\5\6" + bytes(18), True),
+    ):
+        path.write_bytes(content)
+        assert (files.not_whole([str(path)]) == []) is whole
+
+
 @pytest.mark.parametrize(
     "content", ["", "file,label\n", "file,label,sha256\na.png,0,12ab", "file,label,sha256\na.png,"]
 )

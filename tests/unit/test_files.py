@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dliflow import files
 from dliflow.files import BLOCK, checksum, clear, digest, lock_file, replacing, write_json
 
 
@@ -46,6 +47,17 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "replace", lambda path, target: done.append("rename") or rename(path, target))
     write_json(tmp_path / "a.json", {})
     assert done == ["sync", "rename"]
+
+
+def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """It would have all its files else, with nothing in them; and the manifest beside it, which is synced, is there."""
+    done = []
+    monkeypatch.setattr(files, "sync_all", lambda folder: done.append([*folder.iterdir(), (tmp_path / "a").exists()]))
+    with replacing(tmp_path / "a") as scratch:
+        scratch.mkdir()
+        (scratch / "weights").write_text("1")
+    assert done == [[scratch / "weights", False]]
+    assert (tmp_path / "a/weights").exists()
 
 
 def test_what_a_killed_process_has_left_is_removed_and_what_another_writes_is_not(tmp_path):

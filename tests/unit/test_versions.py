@@ -10,6 +10,7 @@ from project import ROOT
 
 from dliflow import conversion, files, frameworks, profiling
 from dliflow.analysis import comparison
+from dliflow.analysis.tables import changes
 from dliflow.commands import prune
 from dliflow.deployment import program
 from dliflow.errors import DliflowError
@@ -161,6 +162,19 @@ def test_versions_beside_each_other_are_a_pair_with_the_newest_first():
         ("openvino", "openvino@1.9"),
     }
     assert comparison.versions(among[3], among) == []
+
+
+def test_another_build_of_the_same_version_is_neither_older_nor_newer(checkout):
+    """Seen: `onnxruntime@cuda` was told as what `onnxruntime` had been before an upgrade."""
+    names_of_study = ("openvino", "openvino@cuda", "openvino@1.10")
+    among = [member(name) for name in names_of_study]
+    assert comparison.versions(among[1], among) == []
+    assert comparison.versions(among[0], among) == [(among[0], among[2])]
+    stages = dict.fromkeys(("sweep", "throughput", "tune", "accuracy", "agreement", "compare", "profile"), ())
+    beside = changes.versions({**stages, "parity": [{**one, "reason": "skipped"} for one in among]}).beside
+    assert beside == [{"openvino@1.10": "openvino"}]
+    (checkout / "envs/openvino@cuda.yaml").write_text((checkout / "envs/openvino.yaml").read_text())
+    assert environments.names("openvino") == ["openvino@1.0", "openvino@1.10", "openvino", "openvino@cuda"]
 
 
 def test_a_member_of_a_comparison_keeps_its_version_apart_from_that_of_its_older_self():

@@ -18,6 +18,7 @@ from typing import Any
 from dliflow.errors import DliflowError
 
 BLOCK = 1 << 18  # bytes of a file that are read at once
+END = 64  # bytes at the end of a file that are not all zeros, whatever its format
 
 
 def sha256(path: Path) -> str:
@@ -45,20 +46,23 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well, it is renamed to `path`.
 
     The block may create a file or a folder there. On an error the temporary one is removed and
-    `path` stays as it was. A file is on the disk before it has its name, so that a machine that loses its power leaves
-    the older one or the new one.
+    `path` stays as it was. What it has made is on the disk before it has its name, so that a machine that loses its
+    power leaves the older one or the new one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     with _held(scratch, fcntl.LOCK_SH):
         try:
-            yield scratch / path.name
-            if (scratch / path.name).is_dir() and path.is_dir():
-                path.replace(scratch / "old")  # a folder cannot be renamed onto a full one
-            elif (scratch / path.name).is_file():
-                _sync(scratch / path.name)
-            (scratch / path.name).replace(path)
+            new = scratch / path.name
+            yield new
+            if new.is_dir():
+                sync_all(new)
+                if path.is_dir():
+                    path.replace(scratch / "old")  # a folder cannot be renamed onto a full one
+            elif new.is_file():
+                _sync(new)
+            new.replace(path)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -150,7 +154,10 @@ def read_json(path: Path) -> Any:
 
 
 def not_whole(paths: Iterable[str]) -> list[str]:
-    """Those of our JSON files that are there but empty, cut off or no files, by a glance at their end."""
+    """Those of our files that are there but empty, ending in zeros or no files; of JSON also those that are cut off.
+
+    That takes a glance at their end.
+    """
     return [path for path in sorted(set(paths)) if os.path.lexists(path) and not _ends_well(Path(path))]
 
 
@@ -158,9 +165,12 @@ def _ends_well(path: Path) -> bool:
     if not path.is_file():
         return False
     with open(path, "rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 3))
-        if stream.read() == b"\n}\n":  # as `write_json` ends an object, and nothing inside of it
-            return True
+        stream.seek(max(0, path.stat().st_size - END))
+        end = stream.read()
+    if path.suffix != ".json":
+        return bool(end.strip(b"\0"))
+    if end.endswith(b"\n}\n"):  # as `write_json` ends an object, and nothing inside of it
+        return True
     try:
         read_json(path)
     except Damaged:

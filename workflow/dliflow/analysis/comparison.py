@@ -109,14 +109,14 @@ def references(member: Mapping[str, Any], among: Sequence[dict[str, Any]]) -> li
 
 def versions(member: dict[str, Any], among: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """A configuration and the same in another version of its framework that the study has, too; the newer one first."""
-    family = frameworks.family(member["framework"])
-    same = {**member, "framework": family}
+    line = frameworks.line(member["framework"])
+    same = {**member, "framework": line}
     others = [
         other
         for other in among
         if other["framework"] != member["framework"]
-        and frameworks.family(other["framework"]) == family
-        and name({**other, "framework": family}) == name(same)
+        and frameworks.line(other["framework"]) == line
+        and name({**other, "framework": line}) == name(same)
     ]
     pairs = [sorted((member, other), key=lambda one: frameworks.age(one["framework"])) for other in others]
     return [(newer, old) for old, newer in pairs]

@@ -154,8 +154,16 @@ NAME = r"[a-z0-9_]+(?:@[a-z0-9_.]+)?"
 """A regular expression of a framework's name, with a version or without; it stands in paths."""
 
 
+def line(name: str) -> str:
+    """Of what a name tells the version: `openvino` of `openvino` and `openvino@2025.3`, which are older and newer.
+
+    What has no digit behind its `@` is another build, `onnxruntime@cuda`. It is neither, and so a line by itself.
+    """
+    return name if re.search(r"@\D", name) else family(name)
+
+
 def age(name: str) -> tuple[bool, list[int]]:
-    """What sorts the names of a family, the newest last: by the numbers of the version, today's (without one) last."""
+    """What sorts the names of a line, the newest last: by the numbers of the version, today's (without one) last."""
     version = name.partition("@")[2]
     return not version, [int(number) for number in re.findall(r"\d+", version)]
 

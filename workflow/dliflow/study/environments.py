@@ -23,9 +23,10 @@ COMPILER = "cxx-compiler"  # which conda users may add, for programs in C++; wit
 
 
 def names(family: str, checkout: Path = Path()) -> list[str]:
-    """What a framework can be called in a config, by the environment files of a checkout: the newest version last."""
+    """What a framework can be called in a config, by the environment files of a checkout: older versions first."""
     every = [path.stem for path in (checkout / FOLDER).glob(f"{family}*.yaml")]
-    return sorted((name for name in every if frameworks.family(name) == family), key=frameworks.age)
+    of_family = (name for name in every if frameworks.family(name) == family)
+    return sorted(of_family, key=lambda name: (frameworks.line(name), frameworks.age(name)))
 
 
 def read(path: Path) -> dict[str, Any]:

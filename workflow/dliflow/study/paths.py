@@ -109,6 +109,8 @@ PAGES = {
     "report": [REPORT, SUMMARY, SUMMARY_DATA],
     "export_tables": EXPORTS,
 }
+# What is made last, of all records together: whether a study is finished is asked of these.
+LAST = [*MARKS.values(), *(page for pages in PAGES.values() for page in pages), RECOMMENDED]
 UNFINISHED = f"{RESULTS}/logs/unfinished.json"  # what the last run was to make and did not
 
 

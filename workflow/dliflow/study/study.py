@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from dliflow.study import containers, environments, nodes, paths, plan
 from dliflow.study.nodes import Entry
 
 MODELS, DATASETS, NODES = Path("config/models"), Path("config/datasets"), Path("config/nodes")
+DEPLOYED = re.sub(r"\{\w+\}", "*", paths.DEPLOYED)  # of whatever rows
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Study:
         """
         rows = [row for stage in self.plan.values() for row in stage]
         outputs = {output for row in rows for output in (row["record"], *row["needs"])}
-        broken = not_whole(output for output in outputs if output.endswith(".json"))
+        manifests = (output for output in outputs if output.endswith(".json"))
+        broken = not_whole([*manifests, *paths.LAST, *map(str, Path().glob(DEPLOYED))])
         lost = [marker for output in outputs if (marker := self._lost_environment(output))]
         if lost:
             raise DliflowError(

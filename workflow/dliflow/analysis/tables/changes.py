@@ -78,10 +78,10 @@ def _of(tables: Mapping[str, shared.Rows], names: Iterable[str]) -> dict[str, sh
 
 def _side_by_side(study_plan: dict[str, Any]) -> list[dict[str, str]]:
     """For each version beside a newer one of its framework: by its name that of the newest."""
-    families: dict[str, list[str]] = {}
+    lines: dict[str, list[str]] = {}
     for name in dict.fromkeys(row["framework"] for row in study_plan["parity"]):
-        families.setdefault(frameworks.family(name), []).append(name)
-    ordered = [sorted(names, key=frameworks.age) for names in families.values()]
+        lines.setdefault(frameworks.line(name), []).append(name)
+    ordered = [sorted(names, key=frameworks.age) for names in lines.values()]
     return [{name: newest} for *older, newest in ordered for name in older]
 
 
