@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from pathlib import Path
 
+import pypdfium2
 import pytest
 from pages import SCREENSHOTS, made
 from playwright.sync_api import expect
@@ -198,7 +200,7 @@ def test_without_scripts_the_answer_the_pictures_and_the_tables_stand(opened, st
     assert page.locator(ROWS).count() == 80
 
 
-def test_on_paper_there_are_pictures_in_place_of_charts(opened, study_page, tmp_path):
+def test_on_paper_there_are_pictures_in_place_of_charts_and_headings_on_each_page(opened, study_page, tmp_path):
     page = opened(study_page, color_scheme="dark")
     page.emulate_media(media="print")
     assert not page.locator(".interactive").first.is_visible() and page.locator(".still svg").first.is_visible()
@@ -206,7 +208,9 @@ def test_on_paper_there_are_pictures_in_place_of_charts(opened, study_page, tmp_
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--paper')").strip() == "#fff"
     pdf = Path(SCREENSHOTS or tmp_path, "page.pdf")
     page.pdf(path=pdf, format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "12mm"))
-    assert pdf.read_bytes().startswith(b"%PDF")
+    pages = [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(pdf)]
+    with_rows = [text for text in pages if len(re.findall(r"\b480 in 12\b", text)) > 2]
+    assert len(with_rows) > 1 and all("× fastest" in text for text in with_rows)
 
 
 NASTY = (
