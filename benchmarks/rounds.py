@@ -64,7 +64,8 @@ def by_rounds(
                 sessions = [turns.session(running, sizes, pace, order) for _ in range(args.sessions)]
             return {"sessions": sessions, "wall_s": time.monotonic() - begun}
 
-        groups, _ = comparison.until_decided(make, pairs, args.groups, args.budget, args.width)
+        groups: list[Mapping[str, Any]] = []
+        comparison.until_decided(make, groups, pairs, args.groups, args.budget, args.width)
         for what, pair in PAIRS.items():
             ratios[what].append(comparison.ratio(groups, pair))
     return ratios

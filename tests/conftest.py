@@ -11,6 +11,16 @@ from once import made_once, session_folder
 from project import Project, copy_of_the_repository
 from xdist.scheduler import LoadScopeScheduling
 
+from dliflow.machine import variables
+
+# What a user has set for other work, or a hook of git that runs the tests, is no part of what is tested.
+FOREIGN = ("CXX", "FORCE_COLOR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "PYTHONPATH", "SNAKEMAKE_PROFILE")
+for name in (*FOREIGN, *variables.THREADS):
+    os.environ.pop(name, None)
+# Servers of tests are on this machine, wherever all others are asked through.
+DIRECT = ",".join(filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), "127.0.0.1,localhost")))
+os.environ.update(NO_PROXY=DIRECT, no_proxy=DIRECT)
+
 # A study of everything the default one has, with as little measuring as can be.
 SHORT = {
     "latency": {"batch_sizes": [8], "groups": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},

@@ -15,6 +15,7 @@ from dliflow.report import answer, conclusion, missing, page, plots, read
 from dliflow.stages import report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LIMIT_MS = 120_000  # of anything that is waited for in it, on a busy machine too
 SCREENSHOTS = os.environ.get("DLIFLOW_TEST_SCREENSHOTS")  # a folder where the pictures are to stay
 
 

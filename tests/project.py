@@ -6,6 +6,7 @@ import contextlib
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from eventually import eventually
 
 from dliflow import files
 from dliflow.images import inputs
@@ -39,18 +41,39 @@ class Project:
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake as a user would; its output is both streams."""
-        command = [*self.before, sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
-        # Tests run side by side, and look at no speed: a project's measurements wait for its own jobs only.
-        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", lock.TEST_LOCK_FOLDER: str(self.folder)}
         return subprocess.run(
-            command,
+            self._command(*arguments),
             cwd=self.folder,
-            env={**variables, **environment},
+            env={**self._variables(), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=1800,
+            timeout=3600,
         )
+
+    def begin(self, *arguments: str, output: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        """Start Snakemake as `snakemake` does, to be stopped: it leads a session of its own.
+
+        Args:
+            output: where both streams go to.
+        """
+        return subprocess.Popen(
+            self._command(*arguments),
+            cwd=self.folder,
+            env=self._variables(),
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whatever the tests were started by
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [*self.before, sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+
+    def _variables(self) -> dict[str, str]:
+        # Tests run side by side, and look at no speed: a project's measurements wait for its own jobs only.
+        return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", lock.TEST_LOCK_FOLDER: str(self.folder)}
 
     def run(self, *arguments: str, **environment: str) -> str:
         """Run to a good end."""
@@ -68,7 +91,7 @@ class Project:
     def pending(self, *arguments: str) -> set[str]:
         """Outputs that a run would make now."""
         command = [sys.executable, "-m", "snakemake", "--cores", "1", "--summary", *arguments]
-        result = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120)
+        result = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=1800)
         assert result.returncode == 0, result.stderr
         rows = csv.DictReader(result.stdout.splitlines(), delimiter="\t")
         return {row["output_file"] for row in rows if row["plan"] != "no update"}
@@ -92,15 +115,23 @@ class Project:
         with open(self.folder / f"results/tables/{name}.csv", newline="") as stream:
             return list(csv.DictReader(stream))
 
-    def workers_left(self) -> list[str]:
-        """Commands of the workers and anchors of this project that still run."""
-        commands = []
+    def processes(self) -> dict[int, str]:
+        """Commands of the processes that work in its folder, by number."""
+        found = {}
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
-                words = (process / "cmdline").read_bytes().split(b"\0")
-                if {b"worker", b"anchor"}.intersection(words) and (process / "cwd").resolve() == self.folder.resolve():
-                    commands.append(b" ".join(words).decode())
-        return commands
+                if (process / "cwd").resolve() == self.folder.resolve():
+                    found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def workers_left(self) -> list[str]:
+        """Commands of the workers and anchors of this project that still run, when killed ones have had time to go."""
+
+        def running() -> list[str]:
+            return [each for each in self.processes().values() if {"worker", "anchor"}.intersection(each.split(" "))]
+
+        eventually(lambda: not running(), seconds=20)
+        return running()
 
     def digest(self, framework: str) -> str:
         """That of a framework's environment as its file is now."""
@@ -144,7 +175,7 @@ def python_of(framework: str, environments: Path) -> str:
     if not Path(folder, "environment.json").exists():
         command = [sys.executable, "-m", "dliflow", "environment", "--file", str(file)]
         variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-        subprocess.run([*command, "--out", f"{folder}/environment.json"], env=variables, check=True, timeout=900)
+        subprocess.run([*command, "--out", f"{folder}/environment.json"], env=variables, check=True, timeout=1800)
     return f"{folder}/bin/python"
 
 
@@ -165,7 +196,7 @@ def another_framework(folder: Path, name: str) -> None:
 
 def tracked_files() -> list[str]:
     """What a clone would hold, as the working tree has it."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
     return [name for name in listed if (ROOT / name).is_file()]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import CHROMIUM, Opened, made
+from pages import CHROMIUM, LIMIT_MS, Opened, made
 from study_rows import whole
 
 
@@ -25,7 +25,10 @@ def browser() -> Iterator[Any]:
         pytest.skip("there is no Chromium; apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        playwright.expect.set_options(timeout=LIMIT_MS)
+        # In containers /dev/shm may be missing, or too small for a page.
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=arguments, timeout=LIMIT_MS)
         yield chromium
         chromium.close()
 
@@ -37,6 +40,7 @@ def opened(browser) -> Iterator[Any]:
 
     def open_page(path: Path, width: int = 1200, **options: Any) -> Any:
         context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **options)
+        context.set_default_timeout(LIMIT_MS)
         contexts.append(context)
         pages.append(Opened(context, path))
         return pages[-1].page

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from collected import FACTS, World, study
-from pages import SCREENSHOTS
+from pages import LIMIT_MS, SCREENSHOTS
 from playwright.sync_api import expect
 from test_browser import NASTY, see_all_charts, texts
 
@@ -122,16 +122,18 @@ def test_a_web_server_serves_it_as_it_is(browser, site_pages):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page()
+        page.set_default_timeout(LIMIT_MS)
         said: list[str] = []
         page.on("console", lambda one: one.type == "error" and said.append(f"{one.location['url']}: {one.text}"))
         page.on("requestfailed", lambda request: said.append(request.url))
         page.on("response", lambda response: response.ok or said.append(response.url))
         page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
         page.locator("#table-overview tbody a").first.click()
+        page.wait_for_url(f"**/{site_pages[1].name}*")
         see_all_charts(page)
         assert marks(page, "latency") == 7 * MONTHS
         page.locator("#studies a").first.click()
-        assert page.title() == "A study"
+        expect(page).to_have_title("A study")
         page.close()
         server.shutdown()
     assert [text for text in said if "favicon.ico" not in text] == []  # which a browser asks a server for by itself

@@ -138,7 +138,7 @@ class Cluster:
             return self.ask("sinfo", "--noheader", "--Node", "--format=%T").split()
         return []
 
-    def until(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = 600) -> None:
         """Wait until something holds, while all daemons are well."""
         end = time.monotonic() + seconds
         while not holds():
@@ -150,7 +150,7 @@ class Cluster:
     def ask(self, *command: str) -> str:
         """The answer of one of SLURM's commands."""
         variables = {**os.environ, **self.variables}
-        return subprocess.run(command, env=variables, capture_output=True, text=True, check=True, timeout=60).stdout
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=True, timeout=600).stdout
 
     def jobs(self, **filters: str) -> list[list[str]]:
         """Number, name, state and node of each job."""

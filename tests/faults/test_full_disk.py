@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -62,16 +63,18 @@ def run(
     folder: Path, stage: str, *options: str, before: tuple[str, ...] = (), logs: str = "logs"
 ) -> subprocess.CompletedProcess[str]:
     """A stage under the supervisor, as the workflow runs it."""
-    supervisor = ("-m", "dliflow", "supervise", "--timeout", "60", "--log", f"{logs}/{stage}.log", "--", stage)
+    supervisor = ("-m", "dliflow", "supervise", "--timeout", "600", "--log", f"{logs}/{stage}.log", "--", stage)
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), lock.TEST_LOCK_FOLDER: str(folder)}
     command = [*before, sys.executable, *supervisor, *options]
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=1200)
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_a_disk_that_fills_up_is_told(given, stage):
     (given / "small").mkdir(exist_ok=True)
     namespace = ("unshare", "--user", "--map-root-user", "--mount")
+    if shutil.which("unshare") is None:
+        pytest.skip("takes unshare (util-linux)")
     allowed = subprocess.run([*namespace, "mount", "-t", "tmpfs", "tmpfs", str(given / "small")], capture_output=True)
     if allowed.returncode:
         pytest.skip("a small disk cannot be mounted here")
@@ -85,8 +88,13 @@ def test_a_disk_that_fills_up_is_told(given, stage):
 
 # Of a root without the right to write everywhere, if it is not any other user.
 LIMITED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+WITH_LIMITS = pytest.mark.skipif(
+    bool(LIMITED) and (shutil.which("setpriv") is None or subprocess.run([*LIMITED, "true"]).returncode != 0),
+    reason="takes setpriv (util-linux 2.31), and a root who may give rights away",
+)
 
 
+@WITH_LIMITS
 @pytest.mark.parametrize("stage", ["images"])
 def test_a_folder_that_may_not_be_written_is_told(given, stage):
     (given / "closed").mkdir(mode=0o555, exist_ok=True)
@@ -97,6 +105,7 @@ def test_a_folder_that_may_not_be_written_is_told(given, stage):
     assert reason in result.stderr
 
 
+@WITH_LIMITS
 def test_a_log_that_may_not_be_written_is_told(given):
     """Seen: the traceback of the supervisor, and no reason at the end of the run."""
     (given / "closed").mkdir(mode=0o555, exist_ok=True)

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Callable
 
-TIMEOUT_S = 600  # of one process
+TIMEOUT_S = 1500  # of one process
 TAIL = 6000  # characters of a process's output that are shown
 
 

@@ -27,7 +27,7 @@ def python(environments):
             env={"PYTHONPATH": PATHS, "PATH": "/usr/bin:/bin"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1500,
         )
         assert result.returncode == 0, result.stderr
         return result.stdout
@@ -72,7 +72,7 @@ def converted(study, environments, tmp_path_factory):
             [python_of(converter, environments), *command],
             env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
             check=True,
-            timeout=600,
+            timeout=1500,
         )
         return options["out"]
 

@@ -39,14 +39,15 @@ def tried(framework: str, variant: str, precision: str, model: str, array: str, 
         return {"profiler_skips": str(skip)}
     plain = np.array(module.load(Path(model), precision=precision, **common).predict(images))
     last = requests[-1]
-    whole = sum(one.us for one in last.operators)
+    whole = [sum(one.us for one in request.operators) for request in requests]
+    of_int8 = [sum(one.us for one in request.operators if one.int8) for request in requests]
     return {
         "requests": len(requests),
         "difference": max(float(np.abs(one - plain).max()) for one in scores),
         "operators": len(last.operators),
         "alike": len({len(request.operators) for request in requests[1:]}) == 1,
-        "covered": float(np.median([sum(one.us for one in request.operators) / request.us for request in requests])),
-        "int8": sum(one.us for one in last.operators if one.int8) / whole,
+        "covered": float(np.median(np.divide(whole, [request.us for request in requests]))),
+        "int8": float(np.median(np.divide(of_int8, whole))),  # of one alone a pause of the machine would decide it
         "types": sorted({one.type for one in last.operators}),
     }
 

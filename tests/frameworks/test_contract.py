@@ -23,6 +23,7 @@ EVERY = yaml.safe_load((ROOT / "config/all_frameworks.yaml").read_text())["frame
 DEVICE = "cpu"
 LAUNCH = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
 WARM_UP = {"requests": 20, "limit_s": 0.5}
+LIMIT_S = 600.0  # of an answer, on a busy machine too
 CASES = [
     (framework, variant, precision)
     for framework in EVERY
@@ -95,15 +96,16 @@ def test_two_requests_are_in_flight_in_the_framework_s_own_way(study, converted,
     with feed.shared(inputs.make(inputs.read(array, slice(8)), entry)) as images:
         command = arguments.worker(python_of(framework, environments), images, **held)
         command = ["env", f"PYTHONPATH={ROOT / 'workflow'}", *command]
-        with workers.started({"it": command}, [images], 120) as (running, ready):
+        with workers.started({"it": command}, [images], LIMIT_S) as (running, ready):
             assert "skip" not in ready["it"]
-            opened = running["it"].ask({"open": {"batch_size": 1, "warm_up": WARM_UP, "in_flight": 2}}, 120)
-            burst = running["it"].ask({"burst": {"requests": 10_000, "limit_s": 0.5}}, 120)
-            closed = running["it"].ask({"close": {}}, 120)
+            opened = running["it"].ask({"open": {"batch_size": 1, "warm_up": WARM_UP, "in_flight": 2}}, LIMIT_S)
+            burst = running["it"].ask({"burst": {"requests": 10_000, "limit_s": 0.5}}, LIMIT_S)
+            closed = running["it"].ask({"close": {}}, LIMIT_S)
     assert (opened["in_flight"], opened["mode"]) == (2, mode)
     window = load.busy({key: {"it": values} for key, values in burst.items()}, "it")
     assert sorted(set(burst["lane"])) == [0, 1]
-    assert window.requests * window.latency_ns.mean() / window.wall_ns == pytest.approx(2, rel=0.1)
+    # Two, but for what a busy machine lets pass between a request and the next: never one.
+    assert 1.3 < window.requests * window.latency_ns.mean() / window.wall_ns < 2.2
     assert closed["peak_rss_mib"] > 0
     if mode == "processes":
         assert len(set(closed["pinned"])) == 2
@@ -112,7 +114,7 @@ def test_two_requests_are_in_flight_in_the_framework_s_own_way(study, converted,
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_threads_are_as_many_as_asked_for(found, case, threads):
-    if (os.cpu_count() or 1) < threads:
+    if len(os.sched_getaffinity(0)) < threads:
         pytest.skip("the machine has fewer cores")
     result = found(*case, threads)
     assert result["threads"] == threads

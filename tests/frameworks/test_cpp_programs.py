@@ -48,7 +48,7 @@ def build(framework, environments, out) -> Path:
     command = [python_of(framework, environments), "-m", "dliflow", "build", "--framework", framework]
     command += ["--sources", *building.sources(framework), "--out", str(out)]
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
 
@@ -108,7 +108,7 @@ def test_what_is_deployed_compiles_and_finds_the_same(study, programs, environme
     (tmp_path / "predict.cpp").write_text(cpp.render(deployed, "A test."))
     built = files.read_json(programs[framework])
     commands = "\n".join(cpp.compile_line(framework, built))
-    subprocess.run(["bash", "-ec", commands], cwd=tmp_path, check=True, timeout=300)
+    subprocess.run(["bash", "-ec", commands], cwd=tmp_path, check=True, timeout=1500)
     assert re.search(r"^import \w+$", cpp.imports(built), re.M)
     (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
     pixels = np.load(files.payload(array, ".npy"))[:3]
@@ -135,7 +135,7 @@ def test_a_compiled_package_of_pytorch_serves_both_languages_and_all_batch_sizes
     command += arguments.words(framework="pytorch", precision="fp32", variant="compiled", source=source)
     command += ["--out", str(tmp_path / "compiled.json")]
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-    subprocess.run(command, env=variables, check=True, timeout=900)
+    subprocess.run(command, env=variables, check=True, timeout=1500)
     (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
     case = {"framework": "pytorch", "precision": "fp32", "variant": "compiled", "threads": 2, "options": {}}
     case |= {"built": str(build("pytorch", environments, tmp_path / "pytorch.json"))}

@@ -73,7 +73,7 @@ def told(python, script, files, folder, **variables) -> dict[str, list[tuple[flo
     """What a program prints: for each image the five highest scores with their names."""
     command = [str(python), str(script), *files]
     variables = {"PATH": os.environ["PATH"], **variables}
-    result = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=1500)
     assert result.returncode == 0, result.stderr
     scores: dict[str, list[tuple[float, str]]] = {}
     for line in result.stdout.splitlines():
@@ -153,7 +153,7 @@ def test_a_clean_environment_of_its_packages_runs_it_anywhere(project, tmp_path)
     wanted = {str(project.folder / file): best for file, best in expected(project, *case).items()}
     assert_same(found, wanted)
     pixels = "import numpy, predict, sys; numpy.save('pixels.npy', [predict.pixels_of(file) for file in sys.argv[1:]])"
-    subprocess.run([folder / ".venv/bin/python", "-c", pixels, *photographs], cwd=folder, check=True, timeout=300)
+    subprocess.run([folder / ".venv/bin/python", "-c", pixels, *photographs], cwd=folder, check=True, timeout=1500)
     (manifest,) = (project.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
     assert np.array_equal(np.load(folder / "pixels.npy"), np.load(files.payload(manifest, ".npy")))
 

@@ -69,7 +69,7 @@ def test_an_anchor_that_is_to_run_on_a_gpu_takes_no_cpu_instead(environments, tm
     python, manifest = python_of("anchor", environments), tmp_path / "network.json"
     subprocess.run([python, "-m", "dliflow", "anchor", "--out", str(manifest)], env=os.environ, check=True)
     command = anchor.command(python, anchor.file(manifest), anchor.GPU)
-    with workers.started({anchor.NAME: command}, limit_s=60) as (running, ready):
+    with workers.started({anchor.NAME: command}, limit_s=600) as (running, ready):
         assert ready[anchor.NAME]["device"] == "gpu"
-        answer = running[anchor.NAME].ask({"threads": 0, **anchor.BURST}, 60)
+        answer = running[anchor.NAME].ask({"threads": 0, **anchor.BURST}, 600)
     assert "cannot run on the GPU" in answer["skip"] and "without the CUDA provider" in answer["skip"]

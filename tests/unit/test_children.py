@@ -40,14 +40,14 @@ def test_the_end_of_a_process_is_noticed(monkeypatch, sleeper, kernel):
     assert thread.is_alive()
     sleeper.kill()
     sleeper.wait()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
 
 
 def test_a_later_process_of_the_same_number_is_another_one(sleeper):
     number, started, namespace = children.written(sleeper.pid).split(" ", 2)
     thread = waiting_for(f"{number} {float(started) - 1} {namespace}")
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
 
 
@@ -76,5 +76,5 @@ def test_a_child_dies_with_its_parent():
     thread = waiting_for(children.written(int(parent.stdout.readline())))
     parent.kill()
     parent.communicate()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()

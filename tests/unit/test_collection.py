@@ -6,8 +6,10 @@ import base64
 import errno
 import gzip
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import collected
@@ -348,8 +350,11 @@ def test_a_study_that_is_not_there_cannot_be_marked(shelved, path, message):
 
 
 def test_the_commands_say_what_they_did(tmp_path, finished):
+    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
     def run(*arguments):
-        done = subprocess.run([ROOT / "dliflow", *map(str, arguments)], capture_output=True, text=True, cwd=tmp_path)
+        command = [ROOT / "dliflow", *map(str, arguments)]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, cwd=tmp_path)
         return done.returncode, done.stdout + done.stderr
 
     assert run("publish", "mine", "study")[1].endswith("published\n")

@@ -26,7 +26,7 @@ def run(command: Path, *arguments: str, python: Path = EQUIPPED, cwd: Path | Non
     variables = {**os.environ, "PATH": f"{python}/bin:{os.environ['PATH']}", "COLUMNS": "200"}
     variables.pop("PYTHONPATH", None)
     return subprocess.run(
-        [str(command), *arguments], cwd=cwd, env=variables, capture_output=True, text=True, timeout=60
+        [str(command), *arguments], cwd=cwd, env=variables, capture_output=True, text=True, timeout=600
     )
 
 

@@ -274,14 +274,32 @@ def made(ratio, sd, wall_s=0.05):
 
 
 def test_it_ends_when_all_pairs_are_decided_but_not_before_so_many_groups():
-    found, why = comparison.until_decided(made(1.5, (0, 0.01, 0.01)), [PAIR], 4, 60.0, 0.02)
-    assert (len(found), why) == (4, "decided")
-    found, why = comparison.until_decided(made(1.02, (0.02, 0.02, 0.01)), [PAIR], 2, 60.0, 0.004)
-    assert why == "decided" and len(found) > 4
+    groups = []
+    why = comparison.until_decided(made(1.5, (0, 0.01, 0.01)), groups, [PAIR], 4, 60.0, 0.02)
+    assert (len(groups), why) == (4, "decided")
+    groups = []
+    why = comparison.until_decided(made(1.02, (0.02, 0.02, 0.01)), groups, [PAIR], 2, 60.0, 0.004)
+    assert why == "decided" and len(groups) > 4
 
 
 def test_it_ends_with_the_budget_but_has_so_many_groups_in_any_case():
-    found, why = comparison.until_decided(made(1.0, (0.2, 0.1, 0.1)), [PAIR], 3, 0.0, 1e-6)
-    assert (len(found), why) == (3, "time")
-    found, why = comparison.until_decided(made(1.0, (0.2, 0.1, 0.1)), [PAIR], 1, 0.12, 1e-6)
-    assert why == "time" and len(found) == 3  # of 0.05 s each
+    groups = []
+    why = comparison.until_decided(made(1.0, (0.2, 0.1, 0.1)), groups, [PAIR], 3, 0.0, 1e-6)
+    assert (len(groups), why) == (3, "time")
+    groups = []
+    why = comparison.until_decided(made(1.0, (0.2, 0.1, 0.1)), groups, [PAIR], 1, 0.12, 1e-6)
+    assert why == "time" and len(groups) == 3  # of 0.05 s each
+
+
+def test_groups_that_were_finished_count_when_the_next_one_fails():
+    make, groups = made(1.5, (0, 0.01, 0.01)), []
+
+    def breaking():
+        if len(groups) == 3:
+            raise RuntimeError("a member broke")
+        return make()
+
+    with pytest.raises(RuntimeError):
+        comparison.until_decided(breaking, groups, [PAIR], 4, 60.0, 0.02)
+    assert comparison.until_decided(make, groups, [PAIR], 4, 60.0, 0.02) == "decided"
+    assert len(groups) == 4

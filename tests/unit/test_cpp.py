@@ -7,11 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from eventually import eventually
 from once import made_once
 from project import ROOT, converted
 from test_sweep import Sweep
@@ -29,7 +29,8 @@ DOUBLES = ROOT / "tests/data/cpp"
 IMAGES = np.random.default_rng(0).random((5, 3, 4, 4), np.float32)
 SCORES = 10
 FREE = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
-WARM_UP = {"requests": 30, "limit_s": 5.0}
+WARM_UP = {"requests": 30, "limit_s": 60.0}
+LIMIT_S = 100.0  # of an answer, on a busy machine too
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="this machine has no g++")
 
@@ -75,12 +76,8 @@ def state(pid: int) -> str:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process ends within seconds."""
-    for _ in range(100):
-        if not Path(f"/proc/{pid}").exists() or state(pid) == "Z":
-            return True
-        time.sleep(0.05)
-    return False
+    """Whether a process ends."""
+    return eventually(lambda: not Path(f"/proc/{pid}").exists() or state(pid) == "Z")
 
 
 class Running:
@@ -95,7 +92,7 @@ class Running:
         command = arguments.worker(sys.executable, descriptor, **description.configuration.identity, **held)
         command = ["env", f"PYTHONPATH={ROOT / 'workflow'}", *command]
         self.worker = workers.Worker("it", command, [descriptor])
-        self.ready = self.worker.ready(20)
+        self.ready = self.worker.ready(LIMIT_S)
 
     def __enter__(self):
         return self
@@ -105,7 +102,7 @@ class Running:
         self.shared.__exit__(None, None, None)
 
     def ask(self, call, **arguments):
-        return self.worker.ask({call: arguments}, 20)
+        return self.worker.ask({call: arguments}, LIMIT_S)
 
 
 def test_it_answers_what_a_worker_does(programs, tmp_path):
@@ -113,7 +110,7 @@ def test_it_answers_what_a_worker_does(programs, tmp_path):
     with Running(programs, tmp_path, distinct=1) as running:
         identity = running.ready["identity"]
         assert (identity["api"], identity["framework_version"]) == ("cpp", "9.9")
-        assert running.ready["model_bytes"] == 6 and 0 < running.ready["import_ms"] < 20_000
+        assert running.ready["model_bytes"] == 6 and 0 < running.ready["import_ms"] < LIMIT_S * 1e3
         opened = running.ask("open", batch_size=2, warm_up=WARM_UP)
         assert (opened["batch_size"], opened["threads_in_effect"], opened["distinct_batches"]) == (2, 3, 1)
         assert opened["inputs_mib"] == pytest.approx(2 * 48 * 4 / 2**20)
@@ -125,7 +122,7 @@ def test_it_answers_what_a_worker_does(programs, tmp_path):
         closing = running.ask("close")
         assert closing["peak_rss_mib"] > 1 and closing["launch"]["asked"] == FREE
         assert closing["launch"]["in_effect"] == known["in_effect"]
-        assert 0 < closing["counters"]["wall_s"] < 20 and set(closing["counters"]) == {
+        assert 0 < closing["counters"]["wall_s"] < 10 * LIMIT_S and set(closing["counters"]) == {
             *("wall_s", "own_cpu_s", "involuntary_switches", "major_faults", "minor_faults")
         }
 
@@ -187,7 +184,7 @@ def test_one_that_hangs_is_killed(programs, tmp_path):
         (child,) = process.descendants(running.worker.process.pid)
         with pytest.raises(workers.WorkerEnded, match=r"did not answer within 0\.3 s and was killed"):
             running.worker.ask({"open": {"batch_size": 1, "warm_up": WARM_UP}}, 0.3)
-        assert running.worker.process.wait(10) == -9
+        assert running.worker.process.wait(60) == -9
         assert gone(child)
 
 
@@ -210,14 +207,14 @@ def test_it_is_stopped_with_its_worker_and_counted_with_it(programs, tmp_path):
         (child,) = process.descendants(pid)
         running.ask("open", batch_size=1, warm_up={"requests": 0, "limit_s": 0})
         running.ask("burst", requests=500_000, limit_s=None)
-        assert state(child) == "T"
+        assert eventually(lambda: state(child) == "T")
         spent = disturbance.snapshot([pid])["helpers_s"] - sum(process.seconds(pid, 14, 15, 16, 17))
         assert spent > 0  # in clock ticks
 
 
 def test_its_warm_up_is_looked_at_as_often_as_that_of_python(programs, tmp_path):
     counts: dict[str, list[int]] = {"python": [], "cpp": []}
-    bounds = {"requests": 100, "limit_s": 20.0, "ask_from": 25}
+    bounds = {"requests": 100, "limit_s": 60.0, "ask_from": 25}
 
     def until(api, last):
         return lambda durations: counts[api].append(len(durations)) or len(durations) >= last
@@ -308,6 +305,7 @@ def test_a_build_tells_how_it_was_made_and_makes_the_same_again(tmp_path):
 
 
 def test_without_a_compiler_it_is_skipped_and_what_does_not_compile_fails(tmp_path, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C")  # compilers speak the user's language
     (tmp_path / "null.cpp").write_text("int main() { return nothing; }\n")
     with pytest.raises(
         DliflowError, match=r"could not be compiled \(status 1\):\n(.*\n)*.*null\.cpp.*nothing.* was not declared"

@@ -11,6 +11,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from eventually import eventually
 
 from dliflow import files
 from dliflow.errors import DliflowError
@@ -226,10 +227,10 @@ def test_an_environment_that_another_run_builds_is_waited_for_and_said_so(buildi
         fcntl.flock(held, fcntl.LOCK_EX)
         thread = threading.Thread(target=environment.run, args=[args])
         thread.start()
-        thread.join(0.5)
+        said = eventually(lambda: capsys.readouterr().err)
+        assert f"waiting: {args.out.parent} is held by process {os.getpid()} of" in said
         assert thread.is_alive() and not built
-        assert f"waiting: {args.out.parent} is held by process {os.getpid()} of" in capsys.readouterr().err
-    thread.join(5)
+    thread.join(60)
     assert len(built) == 1
 
 

@@ -22,7 +22,7 @@ from dliflow.fetching.download import Patience, fetch, file_name, target_of
 
 CONTENT = random.Random(0).randbytes(400_000)
 OTHER = random.Random(1).randbytes(400_000)
-SHORT = Patience(attempts=3, wait_s=0.01, stall_s=0.3)
+SHORT = Patience(attempts=3, wait_s=0.01)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,8 +70,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body[:cut])
             self.close_connection = True
             return
-        for first in range(0, len(body), 100_000):
-            part = body[first : first + 100_000]
+        for first in range(0, len(body), 20_000):
+            part = body[first : first + 20_000]
             self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
             time.sleep(drip)
         if chunked:
@@ -97,8 +97,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+def server():
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
@@ -147,14 +146,14 @@ def test_cut_off_in_the_middle_goes_on_from_there(server, tmp_path):
 def test_a_later_run_goes_on_too(server, tmp_path):
     server.script = [{"cut": 200_000}]
     with pytest.raises(DliflowError, match=r"cut off after .* given up after 1 attempts"):
-        fetch(located(server), tmp_path, Patience(attempts=1, stall_s=1))
+        fetch(located(server), tmp_path, Patience(attempts=1))
     assert fetch(located(server), tmp_path, SHORT).read_bytes() == CONTENT
     assert "Range" in server.requests[1]
 
 
 def test_many_cuts_are_borne_as_long_as_something_comes(server, tmp_path):
     server.script = [{"cut": 70_000} for _ in range(5)]
-    assert fetch(located(server), tmp_path, Patience(attempts=2, wait_s=0.01, stall_s=1)).read_bytes() == CONTENT
+    assert fetch(located(server), tmp_path, Patience(attempts=2, wait_s=0.01)).read_bytes() == CONTENT
 
 
 def test_a_changed_file_is_begun_anew(server, tmp_path):
@@ -235,7 +234,7 @@ def test_503_is_tried_again(server, tmp_path):
         (503, "7", 7),
         (429, "7", 7),
         (429, " 2 ", 2),
-        (503, "date:40", 40),
+        (503, "date:200", 200),
         (503, "100000", 300),  # no longer than that
         (503, "0", 0.01),
         (503, "date:-9999", 0.01),
@@ -255,7 +254,7 @@ def test_a_server_that_asks_to_wait_is_given_the_time(
     server.script = [{"status": status, "retry_after": retry_after}]
     assert fetch(located(server), tmp_path, SHORT).read_bytes() == CONTENT
     (wait,) = (seconds for seconds in waited if seconds)  # the server of this test sleeps too
-    assert wait == pytest.approx(waits, abs=1.5 if waits == 40 else 0)
+    assert wait == pytest.approx(waits, abs=100 if waits == 200 else 0)
     output = capsys.readouterr().out
     assert f"the server answers {status}" in output
     assert ("asks to wait for" in output) == (waits > 1)
@@ -270,16 +269,20 @@ def test_a_byte_more_each_time_is_next_to_nothing(server, tmp_path):
 
 
 def test_a_stall_is_given_up_and_gone_on_with(server, tmp_path):
-    server.script = [{"stall": 3}]
+    server.script = [{"stall": 100}]
     started = time.monotonic()
-    assert fetch(located(server), tmp_path, SHORT).read_bytes() == CONTENT
-    assert time.monotonic() - started < 2
+    patience = Patience(attempts=99, wait_s=0.01, stall_s=0.3)  # a busy machine may stall a good answer, too
+    assert fetch(located(server), tmp_path, patience).read_bytes() == CONTENT
+    assert time.monotonic() - started < 60
+    assert len(server.requests) > 1
 
 
 def test_a_slow_server_is_waited_for(server, tmp_path):
-    server.script = [{"drip": 0.15}]
-    patience = Patience(attempts=1, stall_s=0.3)  # in all it takes longer
+    server.script = [{"drip": 0.12}]
+    patience = Patience(attempts=1, stall_s=2)
+    started = time.monotonic()
     assert fetch(located(server), tmp_path, patience).read_bytes() == CONTENT
+    assert time.monotonic() - started > patience.stall_s
     assert len(server.requests) == 1
 
 
@@ -341,8 +344,9 @@ def test_a_redirect_to_what_is_no_server_of_the_web_is_refused_at_once(server, t
 @pytest.mark.parametrize("bound", ["UNKNOWN", "KEPT_FREE"])
 def test_a_file_of_no_known_size_leaves_the_disk_usable(server, tmp_path, monkeypatch, bound):
     """Seen: it filled the disk."""
-    free = download.shutil.disk_usage(tmp_path).free
-    monkeypatch.setattr(download, bound, 100_000 if bound == "UNKNOWN" else free - 100_000)
+    usage = download.shutil.disk_usage(tmp_path)._replace(free=10**9)  # others write on the real disk meanwhile
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(download, bound, 100_000 if bound == "UNKNOWN" else 10**9 - 100_000)
     server.script = [{"chunked": True}]
     with pytest.raises(DliflowError, match=r"tells no size and has sent [\d,]+ bytes, more than are taken so"):
         fetch(located(server), tmp_path, SHORT)

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from project import ROOT
 
 from dliflow.errors import DliflowError
 from dliflow.machine import lock
@@ -162,13 +163,13 @@ def test_a_job_that_is_stopped_while_it_waits_for_the_machine_ends_in_one_line(t
     fcntl.flock(lock_folder, fcntl.LOCK_EX)
     process = subprocess.Popen(
         [*command, "interpreter"],
-        env={"PYTHONPATH": "workflow", lock.TEST_LOCK_FOLDER: str(tmp_path)},
+        env={"PYTHONPATH": str(ROOT / "workflow"), lock.TEST_LOCK_FOLDER: str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
     )
     line = process.stderr.readline()
     process.send_signal(number)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=100)
     os.close(lock_folder)
     assert "waiting" in line and rest == ""
     assert process.returncode == 128 + number

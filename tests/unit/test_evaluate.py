@@ -96,7 +96,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
             env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1500,
         )
         assert result.returncode == 0, result.stderr
         peaks[count] = int(result.stdout.split()[-1]) / 1024

@@ -86,7 +86,7 @@ def test_another_process_sees_the_same_images():
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=600,
         )
     assert bytes.fromhex(seen.stdout) == READY.tobytes()
 

@@ -27,7 +27,6 @@ NOBODY = {"url": "http://127.0.0.1:9/net.onnx", "sha256": DIGEST}
 def here(tmp_path, monkeypatch):
     """A working directory with a model in a folder and in an archive."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     Path("mine").mkdir()
     Path("mine/net.onnx").write_bytes(MODEL)
     Path("mine/net.onnx_data").write_bytes(b"more")

@@ -33,7 +33,7 @@ def run(asked, code=APPLY, **options):
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         **options,
     )
 

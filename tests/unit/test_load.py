@@ -78,7 +78,7 @@ def test_lanes_are_in_flight_together():
     together = threading.Barrier(3)  # a request ends only when two others are in flight
 
     def predict(batch):
-        together.wait(10)
+        together.wait(60)
         return batch
 
     lanes = Lanes([predict] * 3)
@@ -105,7 +105,7 @@ def test_a_lane_that_breaks_keeps_no_other_waiting_and_garbage_is_collected_agai
     started = time.monotonic()
     with pytest.raises(ValueError, match="no more"):
         Lanes([broken, lambda batch: time.sleep(0.001)]).burst(BATCHES, requests=10**6, limit_s=0.05)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 100  # of a thousand that all requests would take
     assert gc.isenabled()
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import multiprocessing
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from eventually import eventually
 from project import ROOT
 
 from dliflow.errors import DliflowError
@@ -22,42 +26,73 @@ def test_the_machine_is_described():
     assert machine["memory_mib"] > 100
 
 
+def test_memory_that_was_freed_goes_back_to_the_system():
+    """In a process of its own, whose heap has holes: glibc keeps all but what is at its end, unless it is asked."""
+    code = """
+from dliflow.machine import process
+blocks = [bytes(1000) for _ in range(100_000)]
+kept = blocks[::500]
+blocks.clear()
+process.give_back()
+process.reset_peak()
+print(process.peak_rss_mib())
+"""
+    environment = {**os.environ, "PYTHONPATH": "workflow"}
+    child = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("this C library gives memory back when it likes")
+    assert float(child.stdout) < 60, child.stderr
+
+
 def test_peak_memory_is_the_process_s_own():
     ballast = bytearray(400 << 20)
     code = "from dliflow.machine import process; print(process.peak_rss_mib())"
     child = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": "workflow"}, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
+        capture_output=True,
+        text=True,
     )
     assert 1 < float(child.stdout) < 200 < process.peak_rss_mib()
     del ballast
 
 
-def hold(exclusive, seconds, queue):
-    with lock.hold(exclusive):
-        queue.put((exclusive, "in", time.monotonic()))
-        time.sleep(seconds)
-        queue.put((exclusive, "out", time.monotonic()))
+FORK = multiprocessing.get_context("fork")
 
 
-def spans(kinds, monkeypatch, tmp_path):
+@pytest.fixture
+def own_folder(monkeypatch, tmp_path):
+    """The lock is taken on a folder of the test's own, as if that were the machine's."""
+    monkeypatch.delenv(lock.TEST_LOCK_FOLDER, raising=False)
     monkeypatch.setattr(lock, "LOCKED_FOLDERS", [tmp_path])
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    processes = [context.Process(target=hold, args=(kind, 0.3, queue)) for kind in kinds]
+
+
+def hold(exclusive, stay, queue):
+    with lock.hold(exclusive):
+        queue.put(("in", time.monotonic()))
+        stay()
+        queue.put(("out", time.monotonic()))
+
+
+def spans(kinds, stay):
+    """Who comes in and goes out when, of processes that hold the lock as long as `stay` takes."""
+    queue = FORK.Queue()
+    processes = [FORK.Process(target=hold, args=(kind, stay, queue)) for kind in kinds]
     for child in processes:
         child.start()
-    events = sorted((queue.get(timeout=20) for _ in range(2 * len(kinds))), key=lambda event: event[2])
+    events = sorted((queue.get(timeout=100) for _ in range(2 * len(kinds))), key=lambda event: event[1])
     for child in processes:
         child.join()
-    return [what for _, what, _ in events]
+    return [what for what, _ in events]
 
 
-def test_measurements_never_overlap(monkeypatch, tmp_path):
-    assert spans([True, True, False], monkeypatch, tmp_path) == ["in", "out"] * 3
+def test_measurements_never_overlap(own_folder):
+    assert spans([True, True, False], lambda: time.sleep(0.3)) == ["in", "out"] * 3
 
 
-def test_other_jobs_may(monkeypatch, tmp_path):
-    assert spans([False, False], monkeypatch, tmp_path) == ["in", "in", "out", "out"]
+def test_other_jobs_may(own_folder):
+    together = FORK.Barrier(2, timeout=60)  # none goes out before the other one is in
+    assert spans([False, False], together.wait) == ["in", "in", "out", "out"]
 
 
 HELD = """
@@ -73,9 +108,10 @@ with lock.hold(exclusive=True):
 
 def holder(environment, *arguments):
     """A process that asks for the machine as it is, with no folder of the test's own."""
+    outside = {name: value for name, value in os.environ.items() if name != lock.TEST_LOCK_FOLDER}
     return subprocess.Popen(
         [sys.executable, "-c", HELD, *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow"), **environment},
+        env={**outside, "PYTHONPATH": str(ROOT / "workflow"), **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -103,19 +139,38 @@ def excluded(first, second):
             process.communicate()
 
 
-def test_the_lock_is_the_machine_s_whatever_the_temporary_folder(tmp_path):
+@pytest.fixture
+def free_machine():
+    """No study is measuring beside the tests, which would be waited for; other tests give the lock back soon."""
+    folder = next(folder for folder in lock.LOCKED_FOLDERS if Path(folder).is_dir())
+
+    def free():
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
+    if not eventually(free):
+        pytest.skip("a study is measuring on this machine")
+
+
+def test_the_lock_is_the_machine_s_whatever_the_temporary_folder(free_machine, tmp_path):
     pid, waiting = excluded([{"TMPDIR": str(tmp_path)}], [{}])
     assert f"waiting: this machine is held by process {pid} of " in waiting
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes a user who can become another one")
-def test_users_exclude_each_other():
+def test_users_exclude_each_other(free_machine):
     for first, second in ([{}, "other"], [{}]), ([{}], [{}, "other"]):
         pid, waiting = excluded(first, second)
         assert f"waiting: this machine is held by process {pid} of {'nobody' if first[1:] else 'root'} (" in waiting
 
 
-def test_a_system_without_locks_is_told(monkeypatch, tmp_path):
+def test_a_system_without_locks_is_told(own_folder, monkeypatch, tmp_path):
     monkeypatch.setattr(lock, "LOCKED_FOLDERS", [tmp_path / "none"])
     message = r"nothing on this machine can be locked, .*none: No such file"
     with pytest.raises(DliflowError, match=message), lock.hold(exclusive=True):

@@ -133,7 +133,7 @@ def supervised(stage="interpreter", known=STEP, machine=None):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -210,9 +210,9 @@ def test_an_allocation_that_ends_is_not_taken_for_one(scheduler):
 def test_the_holder_ends_when_nobody_touches_its_lease(tmp_path):
     lease = tmp_path / "a $(false) 'b'.lease"
     hold = slurm.HOLD.format(lease=shlex.quote(str(lease)), idle=0.1)
-    subprocess.run(["sh", "-c", hold], timeout=20)  # there is none
+    subprocess.run(["sh", "-c", hold], timeout=200)  # there is none
     lease.touch()
-    subprocess.run(["sh", "-c", hold], timeout=20, check=True)
+    subprocess.run(["sh", "-c", hold], timeout=200, check=True)
 
 
 def test_a_controller_that_is_busy_is_asked_again(scheduler, monkeypatch, capsys):

@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from eventually import eventually
 from PIL import Image
 from project import ROOT
 
@@ -155,9 +156,7 @@ def test_a_killed_preparation_goes_on(folder):
     options = ["--images", str(folder / "images.csv"), "--geometry", json.dumps(GEOMETRY), "--out", str(out)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     process = subprocess.Popen([sys.executable, "-c", KILLED, "prepare", *options], env=environment)
-    done = 0
-    while not done and process.poll() is None:
-        done = json.loads(state.read_text())["records"] if state.exists() else 0
+    assert eventually(lambda: state.exists() and json.loads(state.read_text())["records"])
     process.kill()
     process.wait()
     done = json.loads(state.read_text())["records"]

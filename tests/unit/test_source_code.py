@@ -108,18 +108,29 @@ def test_a_conversion_does_not_depend_on_what_runs_the_model(framework):
     assert not [file for file in files if file.startswith(("frameworks/", "measuring/")) and "/shared/" not in file]
 
 
-def test_of_an_imported_constant_the_value_counts(tmp_path, monkeypatch):
-    package = tmp_path / "dliflow"
-    package.mkdir()
-    monkeypatch.setattr(source_code, "PACKAGE", package)
+def forget():
+    """All that is remembered of files."""
+    for function in vars(source_code).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An empty one in place of dliflow; what is remembered of its modules is no other test's."""
+    (tmp_path / "dliflow").mkdir()
+    monkeypatch.setattr(source_code, "PACKAGE", tmp_path / "dliflow")
+    yield tmp_path / "dliflow"
+    forget()
+
+
+def test_of_an_imported_constant_the_value_counts(package):
     runs = 'MODEL = "model.onnx"\nTWICE = 1\nTWICE = 2\nLIST = [1]\ndef load():\n    return 1\n'
     (package / "makes.py").write_text("from dliflow.runs import MODEL\n")
 
     def digest(text):
         (package / "runs.py").write_text(text)
-        for function in vars(source_code).values():
-            if hasattr(function, "cache_clear"):
-                function.cache_clear()
+        forget()
         return source_code.digest("makes")
 
     before = digest(runs)

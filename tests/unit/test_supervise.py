@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from eventually import eventually
 from project import ROOT
 
 from dliflow import progress
@@ -43,7 +43,7 @@ def supervised(tmp_path, monkeypatch):
         variables = {**os.environ, "PYTHONPATH": str(workflow)}
         with open(tmp_path / "stderr", "w+") as stream:  # a file, since what is left running would hold a pipe
             command += ["--", "tried"]
-            result = subprocess.run(command, cwd=tmp_path, env=variables, stderr=stream, timeout=60)
+            result = subprocess.run(command, cwd=tmp_path, env=variables, stderr=stream, timeout=timeout + 60)
         result.stderr = (tmp_path / "stderr").read_text()
         return result, notes.failure(tmp_path / "a.failed.json")
 
@@ -138,11 +138,12 @@ def test_what_a_stage_leaves_running_ends_with_it_and_holds_no_lock(supervised, 
     code = "import os; os.setsid() if {} else None; import time; print(os.getpid(), flush=True); time.sleep(60)"
     start = "subprocess.Popen([sys.executable, '-c', {!r}], close_fds=False)"
     lines = [start.format(code.format(daemon)) for daemon in (False, True)]
-    result, _ = supervised("\n".join([*lines, "time.sleep(1)"]), "--exclusive")
+    until_both_are_up = "while sum(map(str.isdigit, open('a.log').read().split())) < 2: time.sleep(0.05)"
+    result, _ = supervised("\n".join([*lines, until_both_are_up]), "--exclusive")
     assert result.returncode == 0, result.stderr
     numbers = [int(line) for line in (tmp_path / "a.log").read_text().split() if line.isdigit()]
     assert len(numbers) == 2
-    time.sleep(0.2)
+    assert eventually(lambda: sum(map(_runs, numbers)) < 2, seconds=30)
     alive = [number for number in numbers if _runs(number)]
     assert len(alive) == 1  # in a session of its own, which no group reaches
     try:
@@ -177,15 +178,11 @@ def test_uv_ends_with_the_job_that_it_works_for(tmp_path):
     code = f"from dliflow.fetching import uv; uv.program = lambda: {str(fake)!r}; uv.run('pip')"
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     job = subprocess.Popen([sys.executable, "-c", code], env=variables)
-    for _ in range(200):
-        if (tmp_path / "number").exists() and (tmp_path / "number").read_text().strip():
-            break
-        time.sleep(0.05)
+    assert eventually(lambda: (tmp_path / "number").exists() and (tmp_path / "number").read_text().strip())
     number = int((tmp_path / "number").read_text())
     job.kill()
     job.wait()
-    time.sleep(0.2)
-    alive = _runs(number)
-    if alive:
+    ended = eventually(lambda: not _runs(number), seconds=30)
+    if not ended:
         os.kill(number, signal.SIGKILL)
-    assert not alive
+    assert ended

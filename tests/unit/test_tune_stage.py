@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import math
-import time
 from types import SimpleNamespace
 
 import nested
@@ -187,8 +187,8 @@ BOUNDS = {"tolerance": 1e-4, "distance": None, "agreement": None}
 class Worker:
     """Answers what a session of its scores is asked."""
 
-    def __init__(self, name, scores, takes_s=0.0):
-        self.name, self.scores, self.takes_s = name, scores, takes_s
+    def __init__(self, name, scores, open_for):
+        self.name, self.scores, self.open_for = name, scores, open_for
 
     def ask(self, request, limit_s):
         (kind,) = request
@@ -196,7 +196,8 @@ class Worker:
             raise WorkerEnded(self.name, "it broke when it was opened")
         if self.scores == "skips" and kind == "open":
             return {"skip": "not on this machine"}
-        time.sleep(self.takes_s if kind == "open" else 0)
+        if kind == "open":
+            self.open_for()
         return {"scores": self.scores} if kind == "scores" else {}
 
 
@@ -205,11 +206,16 @@ def track(monkeypatch, tmp_path):
     """A track of PyTorch whose groups have these workers, or fail to start; and who gave bursts in each group."""
 
     def make(scores, ends=None, peak_mib=100.0, takes=(), budget=60.0):
-        together = []
+        together, now = [], [0.0]
+
+        def pass_by(name):
+            now[0] += dict(takes).get(name, 0.0)
 
         def members(commands):
-            takes_s = dict(takes)
-            return {name: Worker(name, scores.get(name, [[1.0, 2.0]]), takes_s.get(name, 0.0)) for name in commands}
+            return {
+                name: Worker(name, scores.get(name, [[1.0, 2.0]]), functools.partial(pass_by, name))
+                for name in commands
+            }
 
         @contextlib.contextmanager
         def group(commands, of_anchor, inputs, hang_s):
@@ -224,6 +230,8 @@ def track(monkeypatch, tmp_path):
         monkeypatch.setattr(turns, "group", group)
         monkeypatch.setattr(turns, "session", session)
         monkeypatch.setattr(turns, "Watch", lambda running: SimpleNamespace(seen=dict))
+        for module in (tune, turns):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
         monkeypatch.setattr(anchor, "file", lambda manifest: "anchor")
         monkeypatch.setattr(tune.facts, "memory_available_mib", lambda: 1000)
         pace = {"rounds": 1, "burst_requests": 1, "burst_limit": 1.0, "warmup_requests": 1, "warmup_limit": 1.0}

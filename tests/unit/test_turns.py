@@ -6,7 +6,6 @@ import contextlib
 import os
 import random
 import sys
-from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -218,7 +217,7 @@ for line in sys.stdin:
 def test_crash_hang_wrong_scores_and_skip_cost_one_batch_size_each():
     inputs = os.open(os.devnull, os.O_RDONLY)
     wanted = turns.Sweep(turns.points([1, 2, 4, 8, 16, 32]), 2, None)
-    pace = turns.Pace(3, {"requests": 1, "limit_s": 0.1}, {"requests": 1, "limit_s": 0.1}, 3.0)
+    pace = turns.Pace(3, {"requests": 1, "limit_s": 0.1}, {"requests": 1, "limit_s": 0.1}, 8.0)
     commands = [[sys.executable, "-S", "-c", code] for code in (MEMBER, ANCHOR)]
     try:
         groups, broken = turns.sweep("x", *commands, inputs, wanted, pace, random.Random(0))
@@ -227,7 +226,7 @@ def test_crash_hang_wrong_scores_and_skip_cost_one_batch_size_each():
     reasons = {one.batch_size: (one.skipped, one.reason) for one in broken}
     assert reasons == {
         2: (False, "its process was killed by SIGABRT; its own message stands in this log"),
-        4: (False, "its process did not answer within 3.1 s and was killed"),
+        4: (False, "its process did not answer within 8.1 s and was killed"),
         8: (False, "DliflowError: the scores are NaN"),
         16: (True, "not so many"),
     }
@@ -239,13 +238,13 @@ def test_crash_hang_wrong_scores_and_skip_cost_one_batch_size_each():
         assert group["wall_s"] >= group["disturbance"]["wall_s"] > 0
         assert set(group["disturbance"]) == set(turns.MACHINE)
     starts = [one["started_at"] for one in sessions]
-    assert all(earlier < later for earlier, later in pairwise(starts))
+    assert starts == sorted(starts)
 
 
 def test_a_member_that_cannot_run_here_at_all_is_told_before_anything():
     skipping = [sys.executable, "-S", "-c", """print('{"skip": "no such processor"}', flush=True); input()"""]
     with (
         pytest.raises(turns.Skipped, match="x: no such processor"),
-        turns.group({"x": skipping}, [sys.executable, "-S", "-c", ANCHOR], 0, 10.0),
+        turns.group({"x": skipping}, [sys.executable, "-S", "-c", ANCHOR], 0, 60.0),
     ):
         pass

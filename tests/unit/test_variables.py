@@ -12,7 +12,7 @@ import pytest
 from project import ROOT
 
 from dliflow.errors import DliflowError
-from dliflow.machine import variables
+from dliflow.machine import lock, variables
 from dliflow.measuring import anchor
 from dliflow.study import config
 
@@ -136,7 +136,7 @@ def test_the_supervisor_gives_a_clean_environment_and_says_what_it_withheld(tmp_
     harmful = {key: value for key, value in HARMFUL.items() if not key.startswith(("LD_", "PYTHON"))}
     result = subprocess.run(
         [*command, "--environment", json.dumps(asked), "--", "tell"],
-        env={"PATH": os.environ["PATH"], **harmful, "PYTHONPATH": str(tmp_path)},
+        env={"PATH": os.environ["PATH"], **harmful, "PYTHONPATH": str(tmp_path), lock.TEST_LOCK_FOLDER: str(tmp_path)},
         capture_output=True,
         text=True,
     )

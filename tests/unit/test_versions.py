@@ -31,7 +31,9 @@ def checkout(tmp_path, monkeypatch):
     text = (ROOT / "envs/openvino.yaml").read_text()
     for name in ("openvino", "openvino@1.0", "openvino@1.10", "tensorflow", "tensorflow@2.9.3"):
         (tmp_path / f"envs/{name}.yaml").write_text(text.replace("joblib==", f"joblib=={len(name)}."))
-    return tmp_path
+    conversion.converter.cache_clear()  # which remembers what lay in `envs`, wherever that was
+    yield tmp_path
+    conversion.converter.cache_clear()
 
 
 def test_all_versions_share_the_code_of_their_family():

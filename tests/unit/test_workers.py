@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from eventually import eventually
 from project import ROOT
 
 from dliflow.errors import DliflowError
@@ -25,19 +26,19 @@ def command(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def state(worker: workers.Worker) -> str:
-    """The process's state after the signals have arrived; proc(5)."""
-    time.sleep(0.05)
-    return Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+def stopped(worker: workers.Worker) -> bool:
+    """Whether the process stands still, once the signals have arrived; proc(5)."""
+    stat = Path(f"/proc/{worker.process.pid}/stat")
+    return eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
 
 def test_all_are_stopped_but_the_one_that_is_asked():
     with workers.started({"a": command(ECHO), "b": command(ECHO)}) as (running, told):
         assert told == {"a": {}, "b": {}}
-        assert [state(worker) for worker in running.values()] == ["T", "T"]
+        assert all(stopped(worker) for worker in running.values())
         assert running["a"].ask({"n": 1}) == {"got": {"n": 1}}
         assert running["b"].ask({"n": 2}) == {"got": {"n": 2}}
-        assert [state(worker) for worker in running.values()] == ["T", "T"]
+        assert all(stopped(worker) for worker in running.values())
     assert all(worker.process.returncode is not None for worker in running.values())
 
 
@@ -52,7 +53,7 @@ def test_a_stopped_process_uses_no_time():
     spin += "threading.Thread(target=lambda: all(True for _ in itertools.count(1)), daemon=True).start()\n"
     with workers.started({"a": command(spin + ECHO)}) as (running, _):
         ticks = Path(f"/proc/{running['a'].process.pid}/stat")
-        time.sleep(0.05)
+        assert stopped(running["a"])
         before = ticks.read_text().split()[13:15]
         time.sleep(0.3)
         assert ticks.read_text().split()[13:15] == before
@@ -103,17 +104,17 @@ for line in sys.stdin:
 
 
 def test_a_worker_that_takes_too_long_is_killed_and_told():
-    with workers.started({"a": command(HANGS)}, limit_s=30) as (running, _):
+    with workers.started({"a": command(HANGS)}, limit_s=100) as (running, _):
         worker = running["a"]
-        assert worker.ask({"sleep_s": 0.05}, limit_s=20) == {"slept": True}
+        assert worker.ask({"sleep_s": 0.05}, limit_s=100) == {"slept": True}
         began = time.monotonic()
         with pytest.raises(
             workers.WorkerEnded, match=r"a: its process did not answer within 0\.3 s and was killed"
         ) as ended:
             worker.ask({"sleep_s": 60}, limit_s=0.3)
-        assert 0.3 <= time.monotonic() - began < 10
+        assert 0.3 <= time.monotonic() - began < 50
         assert (ended.value.name, ended.value.reason.partition(" ")[0]) == ("a", "its")
-        assert worker.process.wait(10) == -9
+        assert worker.process.wait(60) == -9
 
 
 def test_a_worker_that_does_not_come_up_is_killed_with_the_others():
@@ -127,8 +128,9 @@ def test_a_worker_that_does_not_come_up_is_killed_with_the_others():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "Worker", noted)
         with (
-            pytest.raises(workers.WorkerEnded, match=r"bad: its process did not answer within 2 s"),
-            workers.started({"good": command(ECHO), "bad": [*command(HANGS), "start"]}, limit_s=2),
+            pytest.raises(workers.WorkerEnded, match=r"bad: its process did not answer within 0\.5 s"),
+            # It is waited for first: how long the other one takes on a busy machine does not matter.
+            workers.started({"bad": [*command(HANGS), "start"], "good": command(ECHO)}, limit_s=0.5),
         ):
             raise AssertionError("it came up")
     assert len(found) == 2 and all(worker.process.returncode is not None for worker in found)
@@ -173,7 +175,7 @@ def test_an_error_is_an_answer_and_what_a_framework_prints_is_none(importable, c
         assert worker.ask({"value": 4}) == {"doubled": 8}
         with pytest.raises(workers.WorkerEnded, match=r"^a: scores are NaN$"):
             worker.ask({"wrong": 1})
-        assert state(worker) == "T"
+        assert stopped(worker)
         with pytest.raises(workers.WorkerEnded, match=r"^a: ZeroDivisionError: division by zero$") as ended:
             worker.ask({"zero": 0})
         assert ended.value.reason == "ZeroDivisionError: division by zero"
@@ -190,7 +192,7 @@ def test_what_is_no_answer_is_told_as_that_of_the_worker(printed):
     with workers.started({"a": command(code)}) as (running, _):
         with pytest.raises(workers.WorkerEnded, match=f"^a: its answer is no object of JSON, but b'{printed}'$"):
             running["a"].ask({})
-        assert state(running["a"]) == "T"
+        assert stopped(running["a"])
 
 
 @pytest.mark.parametrize(

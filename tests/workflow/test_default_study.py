@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from dliflow.machine import facts
+
 
 def test_every_framework_agrees_with_the_reference(study):
     rows = [row for row in study.table("parity") if row["status"] == "ok"]
@@ -39,14 +41,17 @@ def test_interchange_files_hold_no_path_of_this_machine(study):
 
 def test_what_was_inherited_does_not_decide_the_threads(study):
     """The workflow engine sets OMP_NUM_THREADS to a job's threads; every framework still uses its default."""
-    every_core = {"pytorch", "onnxruntime", "openvino", "opencv", "tensorflow"}  # TFLite and MXNet take fewer
+    every = dict.fromkeys(("pytorch", "onnxruntime"), "physical_cores")  # TFLite and MXNet take fewer
+    every |= dict.fromkeys(("opencv", "tensorflow"), "usable_cpus")
+    every |= {} if facts.processors().hybrid else {"openvino": "physical_cores"}  # else those of the fast kind
     for path in study.records():
         record = json.loads(path.read_text())
-        if record["status"] == "ok" and record["identity"]["framework"] in every_core:
+        framework = record["identity"]["framework"]
+        if record["status"] == "ok" and framework in every:
             told = [
                 opened
                 for group in record["figures"]["groups"]
                 for one in group["sessions"]
                 for opened in one["opened"].values()
             ]
-            assert {opened["threads_in_effect"] for opened in told} == {record["machine"]["physical_cores"]}
+            assert {opened["threads_in_effect"] for opened in told} == {record["machine"][every[framework]]}

@@ -16,7 +16,7 @@ def compare(project, *words: str, slower: str = "400%", budget: str = "60", **en
     command = [sys.executable, str(project.folder / "dliflow"), "compare", "alpha", "beta", "--on-busy-machine"]
     options = ["--slower", slower, "--budget", budget, *words]
     variables = {**os.environ, lock.TEST_LOCK_FOLDER: str(project.folder), **environment}
-    return subprocess.run([*command, *options], env=variables, capture_output=True, text=True, timeout=300)
+    return subprocess.run([*command, *options], env=variables, capture_output=True, text=True, timeout=1800)
 
 
 def test_each_outcome_has_its_exit_status(finished, tmp_path):
@@ -35,7 +35,7 @@ def test_each_outcome_has_its_exit_status(finished, tmp_path):
     assert len(groups) >= 2
     assert all(set(one["latency_ns"]) == {"before", "after"} for one in groups[0]["sessions"][0]["rounds"])
 
-    undecided = compare(finished, slower="1%", budget="0.01")
+    undecided = compare(finished, slower="0.1%", budget="0.01")  # a quiet machine may know 1 %
     assert undecided.returncode == 4, undecided.stdout + undecided.stderr
     assert "raise --budget over 0.01" in undecided.stdout
 

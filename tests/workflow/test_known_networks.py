@@ -86,7 +86,7 @@ def variables(published):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
         mirrors = " ".join(f"{origin}={address}" for origin in ORIGINS)
-        yield {"DLIFLOW_MIRRORS": mirrors, "HF_ENDPOINT": address.rstrip("/"), "NO_PROXY": "127.0.0.1"}
+        yield {"DLIFLOW_MIRRORS": mirrors, "HF_ENDPOINT": address.rstrip("/")}
         server.shutdown()
 
 
@@ -120,7 +120,7 @@ def project(tmp_path, environments) -> Project:
 def known(project, *arguments, status=0):
     """Run `./dliflow known`; its output is both streams."""
     command = [sys.executable, str(project.folder / "dliflow"), "known", *arguments]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1800)
     assert result.returncode == status, result.stdout
     return result.stdout
 

@@ -29,7 +29,7 @@ def prune(project: Project, *arguments: str, answer: str = "") -> tuple[list[str
         input=answer,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1800,
     )
     assert "Traceback" not in result.stderr, result.stderr
     listed = [line.partition("MiB  ")[2] for line in result.stdout.splitlines() if "MiB  " in line]

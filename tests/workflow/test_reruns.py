@@ -48,11 +48,12 @@ def test_a_copy_elsewhere_and_new_dates_run_nothing(finished, tmp_path):
 
 def test_a_git_clone_with_the_results_copied_runs_nothing(finished, tmp_path):
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    as_it_comes = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}  # no hooks, no signatures
     (finished.folder / ".gitignore").write_text("/results/\n/.snakemake/\n")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
-        subprocess.run([*git, *command], cwd=finished.folder, check=True)
+        subprocess.run([*git, *command], cwd=finished.folder, env=as_it_comes, check=True)
     clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "-q", str(finished.folder), str(clone)], check=True)
+    subprocess.run([*git, "clone", "-q", str(finished.folder), str(clone)], env=as_it_comes, check=True)
     for name in ("results", ".snakemake"):
         shutil.copytree(finished.folder / name, clone / name, symlinks=True)
     assert Project(clone, finished.environments).pending() == set()

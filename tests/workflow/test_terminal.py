@@ -30,7 +30,7 @@ def on_a_terminal(project, *arguments: str) -> str:
     except OSError:  # the last process has closed it
         pass
     os.close(terminal)
-    assert process.wait(60) == 0, written.decode()
+    assert process.wait(600) == 0, written.decode()
     return written.decode()
 
 
@@ -38,7 +38,7 @@ def test_a_run_tells_what_goes_on_and_how_far_it_is(finished):
     """Seen: 2,609 lines, of which none named a framework or the time that was left."""
     finished.configure(latency={"groups": 3})
     text = finished.run("all")
-    line = r"^\d\d:\d\d:\d\d  (.+): (?:.+ s); (\d+) of (\d+) jobs, (\d+) % of the time(.*)$"
+    line = r"^\d\d:\d\d:\d\d  (.+): [\d.]+ \w+; (\d+) of (\d+) jobs, (\d+) % of the time(.*)$"
     ended = re.findall(line, text, re.MULTILINE)
     assert {name for name, *_ in ended[:2]} == {"sweep alpha fp32, group 3", "sweep beta fp32, group 3"}
     assert [int(number) for _, number, *_ in ended] == list(range(1, int(ended[-1][2]) + 1))
@@ -49,8 +49,8 @@ def test_a_run_tells_what_goes_on_and_how_far_it_is(finished):
     shown = on_a_terminal(finished, "all")
     drawn = [part.replace("\r\n", "\n") for part in shown.split(CLEAR) if "of the time" in part]
     first = next(part for part in drawn if "sweep alpha fp32, group 4, " in part)
-    assert re.search(r"\nmeasuring  [━╌]{30}  [01] of 2  about \d s left\nreporting  ╌{30}  0 of 5  about ", first)
-    assert re.search(r"\n\d+ % of the time, \d+ s so far, about \d+ s left\n", first)
+    assert re.search(r"\nmeasuring  [━╌]{30}  [01] of 2  about .+ left\nreporting  ╌{30}  0 of 5  about ", first)
+    assert re.search(r"\n\d+ % of the time, .+ so far, about .+ left\n", first)
     assert all(len(line) < 90 for part in drawn for line in part.splitlines())
     assert re.search(r"measuring  ━{30}  2 of 2\n", drawn[-1])
     after = shown.rpartition(CLEAR)[2]  # nothing is drawn any more

@@ -17,6 +17,8 @@ def point(row):
 def test_it_is_measured_beside_what_is_finished_and_once(finished):
     swept = finished.dates()
     many = facts.physical_cores() + 1
+    typed = finished.run("all", "--dry-run", "--config", "throughput={in_flight: [1, 2], groups: 3, batch_sizes: [1]}")
+    assert "6 with several requests in flight" in typed  # of two frameworks, three groups
     finished.configure(throughput={**ASKED, "batch_sizes": [1], "in_flight": [1, many]})
     assert "2 with several requests in flight" in finished.run("all", "--dry-run")  # a record for all numbers
     finished.run("all")

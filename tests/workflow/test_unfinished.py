@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from eventually import eventually
 
 from dliflow.study import paths
 
@@ -104,23 +105,11 @@ def test_what_a_stopped_run_did_not_make_has_no_figures(finished, number):
     """Stopped while the first of all measurements runs again: the others are of older settings."""
     finished.configure(threads=1, options={"beta": {"fault": "slow"}, "alpha": {"fault": "slow"}})
     begun = time.time()
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "all"]
-    process = subprocess.Popen(
-        command,
-        cwd=finished.folder,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whatever the tests were started by
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = finished.begin("all", output=subprocess.PIPE)
     logs = finished.folder / "results/logs/sweep"
-    for _ in range(600):
-        if any(path.stat().st_mtime > begun for path in logs.rglob("*.log")):
-            break
-        time.sleep(0.1)
+    assert eventually(lambda: any(path.stat().st_mtime > begun for path in logs.rglob("*.log")), seconds=600)
     os.killpg(process.pid, number)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode != 0, output
     assert "Traceback" not in output, output
     rows = finished.table("measurements")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.utils import update_config
 
 # A large plan is millions of objects that stay. To look through them for garbage after every 700 new ones, as Python does,
 # took an eighth of the time of a dry run of 2,520 measurements.
@@ -13,6 +14,7 @@ gc.set_threshold(200_000, 50, 100)
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from dliflow.study import config as configuration
+from dliflow.study import yaml_files
 from dliflow.runs import ending, terminal
 from dliflow.errors import DliflowError
 
@@ -39,3 +41,5 @@ if {"{", "}"}.intersection(workflow.basedir):
         "without { and } in its path"
     )
 checked(configuration.readable, ["config/config.yaml", *workflow.configfiles])
+of_command_line = workflow.config_settings
+update_config(of_command_line.overwrite_config, yaml_files.typed(of_command_line.config))

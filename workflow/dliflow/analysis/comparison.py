@@ -277,22 +277,27 @@ def _narrow(of_pair: Ratio, width: float) -> bool:
 
 
 def until_decided(
-    make: Callable[[], Mapping[str, Any]], pairs: Sequence[Pair], least: int, budget_s: float, width: float
-) -> tuple[list[Mapping[str, Any]], str]:
-    """Make groups until all pairs are `decided`, or they have taken the budget (`time`); the groups, and which it was.
+    make: Callable[[], Mapping[str, Any]],
+    groups: list[Mapping[str, Any]],
+    pairs: Sequence[Pair],
+    least: int,
+    budget_s: float,
+    width: float,
+) -> str:
+    """Make groups until all pairs are `decided`, or they have taken the budget (`time`); which of the two it was.
 
     Args:
         make: gives one group, as records have it.
+        groups: those that there are already; each that is made goes into the list, and stays where the next one fails.
         least: so many groups in any case.
         budget_s: after so many seconds no other group begins.
         width: half of a ratio's interval that is narrow enough, as a share of the ratio.
     """
-    groups: list[Mapping[str, Any]] = []
     while len(groups) < least or sum(group["wall_s"] for group in groups) < budget_s:
         groups.append(make())
         if len(groups) >= least and decided(groups, pairs, width):
-            return groups, "decided"
-    return groups, "time"
+            return "decided"
+    return "time"
 
 
 def groups_needed(groups: Groups, pair: Pair, width: float, confidence: float) -> Optional[int]:

@@ -204,11 +204,16 @@ def cautions(setting: Setting) -> list[str]:
             )
         if batch.no_rounds:
             lines.append(f"batch size {batch.size}: rounds did not run, so its order rests on different times")
-    return [short(line, COLUMNS - 2) for line in lines]
+    return [part for line in lines for part in wrapped(line)]
+
+
+def wrapped(line: str) -> list[str]:
+    """In lines that stand below a setting's name, whole: what is told of a figure stands behind it."""
+    return textwrap.wrap(line, COLUMNS - 2, subsequent_indent="  ")
 
 
 def versions(setting: Setting) -> list[str]:
-    """A line for each framework whose version changed: against its old self."""
+    """Each framework whose version changed: against its old self."""
     lines = []
     for version in setting.versions if not setting.doubtful else []:
         gains = [
@@ -216,8 +221,7 @@ def versions(setting: Setting) -> list[str]:
             f"{', no difference shown' if gain.verdict == TIE else ''}"
             for gain in version.gains
         ]
-        line = f"{version.framework} {version.new} against {version.old}: {'; '.join(gains)}"
-        lines.append(short(line, COLUMNS - 2))
+        lines += wrapped(f"{version.framework} {version.new} against {version.old}: {'; '.join(gains)}")
     return lines
 
 

@@ -4,8 +4,8 @@ The same machinery as that of the sweep, with several members, each in its frame
 pairs are known or clearly decided, or with the budget. Without a batch size the fastest configurations of several batch
 sizes meet: which one classifies most images in a time.
 
-A member whose process breaks is left out and the others are compared; the stage fails all the same, and their record
-lies beside the one that it could not write.
+A member whose process breaks is left out and the others are compared, with the groups that were finished before; the
+stage fails all the same, and their record lies beside the one that it could not write.
 """
 
 from __future__ import annotations
@@ -173,10 +173,11 @@ def run(args: argparse.Namespace) -> None:
         return
     launch.apply(args.launch)  # the workers inherit it
     broken: dict[str, str] = {}
+    groups: list[Mapping[str, Any]] = []
     with feed.shared(feed.images(args)) as inputs:
         while True:
             try:
-                figures = compared(args, members, pairs, inputs)
+                figures = compared(args, members, pairs, groups, inputs)
                 break
             except (workers.WorkerEnded, turns.Skipped) as ended:
                 print(f"dliflow rounds: {ended}", file=sys.stderr, flush=True)
@@ -210,11 +211,16 @@ def _without(name: str, pairs: Sequence[comparison.Pair]) -> list[comparison.Pai
 
 
 def compared(
-    args: argparse.Namespace, members: Sequence[Member], pairs: Sequence[comparison.Pair], inputs: int
+    args: argparse.Namespace,
+    members: Sequence[Member],
+    pairs: Sequence[comparison.Pair],
+    groups: list[Mapping[str, Any]],
+    inputs: int,
 ) -> dict[str, Any]:
     """The record's figures of a comparison.
 
     Args:
+        groups: those that were finished before a member broke, which had a part in them; more are added.
         inputs: descriptor of the inputs, which the workers inherit.
 
     Raises:
@@ -233,15 +239,14 @@ def compared(
             sessions = [turns.session(running, sizes, pace, order) for _ in range(args.sessions)]
             return turns.described(running, watch.seen(), sessions, begun)
 
-    started = time.monotonic()
-    groups, stopped_by = comparison.until_decided(make, pairs, args.groups, args.budget, args.width)
+    stopped_by = comparison.until_decided(make, groups, pairs, args.groups, args.budget, args.width)
     return {
         "members": {name: ready["identity"] for name, ready in groups[0]["members"].items()},
         "pairs": [pair._asdict() for pair in pairs],
         "groups": groups,
         "stopped_by": stopped_by,
         "width_asked": args.width,
-        "wall_s": time.monotonic() - started,
+        "wall_s": sum(group["wall_s"] for group in groups),
         **feed.chosen(args),
     }
 

@@ -453,7 +453,11 @@ def confirmed(track: Track, winner: str, left: dict[str, dict[str, str]]) -> tup
         return event["group"]
 
     args = track.args
+    groups: list[Mapping[str, Any]] = []
     try:
-        return comparison.until_decided(make, [race.PAIR], args.confirm_groups, args.confirm_budget, args.width)
+        stopped_by = comparison.until_decided(
+            make, groups, [race.PAIR], args.confirm_groups, args.confirm_budget, args.width
+        )
     except Gone:
         return [], None
+    return groups, stopped_by

@@ -120,6 +120,7 @@ class Held:
         self.opened = None
         gc.unfreeze()
         gc.collect()
+        process.give_back()
         return closing
 
 

@@ -6,7 +6,7 @@ A key that stands twice is refused: PyYAML would take the last one without a wor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,25 @@ def mapping(path: Path) -> dict[Any, Any]:
         kind = "a list" if isinstance(value, list) else "a text" if isinstance(value, str) else "a single value"
         raise DliflowError(f"{path}: line 1: holds {kind}; right would be lines of 'key: value'")
     return value
+
+
+def typed(value: Any) -> Any:
+    """What the command line gives, read as a file would be: inside lists and mappings Snakemake takes all for text.
+
+    Args:
+        value: as Snakemake has it; `{"in_flight": ["1", "2"]}` becomes `{"in_flight": [1, 2]}`.
+    """
+    if isinstance(value, Mapping):
+        return {key: typed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [typed(inner) for inner in value]
+    if not isinstance(value, str) or not value:
+        return value
+    try:
+        scalar = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    return scalar if scalar is None or isinstance(scalar, (bool, int, float)) else value
 
 
 def _json(path: Path, text: str) -> Any:
