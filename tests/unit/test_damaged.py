@@ -131,10 +131,11 @@ def building(tmp_path, monkeypatch):
     return argparse.Namespace(file=file, out=tmp_path / "x-1/environment.json"), built
 
 
-def test_an_environment_whose_mark_is_empty_is_made_again(building):
+@pytest.mark.parametrize("content", ["", "\0" * 60, '{\n "python": '])
+def test_an_environment_whose_mark_is_not_whole_is_made_again(building, content):
     args, built = building
     args.out.parent.mkdir()
-    args.out.write_text("")
+    args.out.write_text(content)
     environment.run(args)
     environment.run(args)
     assert len(built) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dliflow import files
-from dliflow.files import BLOCK, checksum, clear, digest, lock_file, replacing, write_json
+from dliflow.files import BLOCK, checksum, digest, lock_file, replacing, write_json
 
 
 def test_nothing_is_left_of_a_broken_write(tmp_path):
@@ -61,11 +61,11 @@ def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
 
 
 def test_what_a_killed_process_has_left_is_removed_and_what_another_writes_is_not(tmp_path):
-    """Seen: hidden folders of an interrupted unpacking stayed for ever."""
+    """Seen: hidden folders of an interrupted unpacking stayed for ever, and so did those of tables."""
     for name in (".a.json.abcdefgh", ".b.json.abcdefgh", ".a.json.more", "a.json.abcdefgh"):
         (tmp_path / name / "half").mkdir(parents=True)
     with replacing(tmp_path / "a.json") as scratch:
-        clear(tmp_path / "a.json")
+        write_json(tmp_path / "a.json", {})
         scratch.write_text("whole")
     assert (tmp_path / "a.json").read_text() == "whole"
     left = sorted(path.name for path in tmp_path.iterdir())

@@ -172,6 +172,22 @@ def test_what_cannot_be_given_to_both_is_not_measured(before, tmp_path):
     assert "'launch'" in matched(before, pinned).pairs[0].problem
 
 
+def test_what_was_launched_in_another_way_than_the_first_is_not_measured_like_it(before, after, monkeypatch, capsys):
+    """Seen: a row that had been pinned to processors was measured on all of them, since another one stood before it."""
+    for record in (path for side in (before, after) for path in side.glob("results/sweep/local/m/openvino-*/*.json")):
+        known = read_json(record)
+        (place,) = (number for number, word in enumerate(known["command"]) if word == "--launch")
+        known["command"][place + 1] = json.dumps({**LAUNCH, "cpus": "0"})
+        write_json(record, known)
+    monkeypatch.setattr(compare, "measure", measured_as(gate.PASSED))
+    assert compare.run(asked(before, after)) == 5
+    output = capsys.readouterr().out
+    assert (
+        "was launched in another way than m onnxruntime fp32 cpu, which is measured; compare each by itself" in output
+    )
+    assert compare.run(asked(before, after, "--framework", "openvino")) == 0
+
+
 def test_what_differs_is_told(before, tmp_path):
     other = swept_by(tmp_path / "other", "1.0", threads=3, options={"hint": "LATENCY"})
     manifest = other / "results/models/openvino.json"

@@ -22,7 +22,7 @@ def flip(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "shorter", "gone"])
+@pytest.mark.parametrize("damage", ["flipped", "shorter", "empty", "zeros", "gone"])
 def test_a_converted_model(tmp_path, damage):
     manifest = converted(tmp_path / "model.json", {"classes.json": "10"})
     path = tmp_path / "model/classes.json"
@@ -32,10 +32,10 @@ def test_a_converted_model(tmp_path, damage):
     assert session.import_model(description).model_bytes == 2
     if damage == "flipped":
         flip(path)
-    elif damage == "shorter":
-        path.write_text("1")
-    else:
+    elif damage == "gone":
         path.unlink()
+    else:
+        path.write_text({"shorter": "1", "empty": "", "zeros": "\0\0"}[damage])
     with pytest.raises(
         DliflowError, match=r"classes\.json is (damaged|gone).*delete .*model\.json to convert the model"
     ):

@@ -61,14 +61,16 @@ def left(folder, count=5):
     return folder / "records.bin", folder / "state.json"
 
 
-@pytest.mark.parametrize("damage", ["shorter", "gone", "flipped"])
+@pytest.mark.parametrize("damage", ["shorter", "empty", "zeros", "gone", "flipped"])
 def test_records_that_are_not_those_of_the_state_are_dropped_and_it_is_said(tmp_path, capsys, damage):
     records, _ = left(tmp_path / "partial")
     content = bytearray(records.read_bytes())
     if damage == "gone":
         records.unlink()
-    elif damage == "shorter":
-        records.write_bytes(content[:9])
+    elif damage in ("shorter", "empty"):
+        records.write_bytes(content[: 9 if damage == "shorter" else 0])
+    elif damage == "zeros":
+        records.write_bytes(bytes(len(content)))
     else:
         content[5] ^= 1
         records.write_bytes(content)
@@ -79,7 +81,9 @@ def test_records_that_are_not_those_of_the_state_are_dropped_and_it_is_said(tmp_
     assert "partial" in (printed := capsys.readouterr().out) and "begins anew" in printed and "records.bin" in printed
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"key": "key"}', '{"key": "key", "records": "x"}'])
+@pytest.mark.parametrize(
+    "content", ["", "\0" * 60, "{", "[]", "null", '{"key": "key"}', '{"key": "key", "records": "x"}']
+)
 def test_a_state_that_is_damaged_is_begun_anew(tmp_path, capsys, content):
     _, state = left(tmp_path / "partial")
     state.write_text(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from project import Project
 
-from dliflow.study import paths
+from dliflow.machine import lock
+from dliflow.records.journal import Journal
+from dliflow.study import environments, paths
 
 OLD = "0123456789ab"  # digest of an environment
 PARTIAL = "state.json"  # of an evaluation that was stopped
@@ -19,7 +22,15 @@ PARTIAL = "state.json"  # of an evaluation that was stopped
 def prune(project: Project, *arguments: str, answer: str = "") -> tuple[list[str], str, int]:
     """What the command lists, all that it tells, and its exit status."""
     command = [sys.executable, "./dliflow", "prune", *arguments]
-    result = subprocess.run(command, cwd=project.folder, input=answer, capture_output=True, text=True, timeout=1800)
+    result = subprocess.run(
+        command,
+        cwd=project.folder,
+        env={**os.environ, lock.TEST_LOCK_FOLDER: str(project.folder)},
+        input=answer,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
     assert "Traceback" not in result.stderr, result.stderr
     listed = [line.partition("MiB  ")[2] for line in result.stdout.splitlines() if "MiB  " in line]
     return listed, result.stdout + result.stderr, result.returncode
@@ -40,6 +51,10 @@ def upgraded(finished, tmp_path) -> Project:
             target = Path(str(path).replace(f"-{today}", f"-{OLD}"))
             target.parent.mkdir(exist_ok=True)
             (shutil.copytree if path.is_dir() else shutil.copy)(path, target)
+            log = Path(paths.log(str(target.relative_to(finished.folder))))
+            for file in (log, paths.timing(str(log)), paths.failure(str(log))):
+                (finished.folder / file).parent.mkdir(exist_ok=True)
+                (finished.folder / file).touch()
     goes_on = finished.folder / finished.path(paths.ACCURACY, "beta").replace(".json", ".partial")
     goes_on.mkdir()
     (goes_on / PARTIAL).write_text("{}")
@@ -47,6 +62,8 @@ def upgraded(finished, tmp_path) -> Project:
         for name in (f"beta-{today}", f"anchor-{finished.digest('anchor')}", f"beta-{OLD}"):
             (folder / name).mkdir(parents=True)
             (folder / name / "environment.json").write_text("{}")
+            environments.lock_of(folder / name).touch()
+        environments.lock_of(folder / f"alpha-{OLD}").touch()  # whose environment was deleted by hand
     finished.configure(environments={"folder": "results/envs"})
     return finished
 
@@ -63,7 +80,8 @@ def test_what_older_versions_left_is_listed_and_deleted_after_asking(upgraded):
         for group in (1, 2)
     ]
     model, predictions = old_ones[0].removesuffix(".json"), old_ones[4].replace(".json", ".csv")
-    assert set(listed) == {*old_ones, model, predictions, f"results/envs/beta-{OLD}"}
+    in_envs = {f"results/envs/beta-{OLD}", f"results/envs/alpha-{OLD}.lock"}
+    assert set(listed) == {*old_ones, model, predictions, *in_envs}
     assert contents(upgraded) == before
     assert prune(upgraded, answer="")[2] == 1  # nobody answers
     assert "not needed by config/config.yaml" in told
@@ -74,6 +92,22 @@ def test_what_older_versions_left_is_listed_and_deleted_after_asking(upgraded):
     assert contents(upgraded) == before - old
     assert not [path for path in upgraded.records("results/**") if OLD in path.name]  # no empty folders either
     assert prune(upgraded) == ([], "Nothing in results/ that no study needs.\n", 0)
+
+
+def test_what_another_run_is_making_stays_and_is_told(upgraded):
+    """Two runs would make the same one else, as soon as there is another lock in place of the one that they share."""
+    unfinished = upgraded.folder / upgraded.path(paths.ACCURACY, "beta", environment=OLD).replace(".json", ".partial")
+    environment = upgraded.folder / f"results/envs/beta-{OLD}"
+    guard = lock.take(environments.lock_of(environment), "this is")
+    with Journal(unfinished, "key", "<i4"):
+        listed, told, status = prune(upgraded, "--yes")
+        assert status == 1
+        assert {path for path in listed if path.endswith(".partial")} == {str(unfinished.relative_to(upgraded.folder))}
+        assert told.count("stays: ") == told.count(f"process {os.getpid()} of") == 2
+        assert (environment / "environment.json").exists() and (unfinished / "records.bin").exists()
+    os.close(guard)
+    assert prune(upgraded, "--yes")[2] == 0
+    assert not [path for path in upgraded.records("results/**") if OLD in path.name]
 
 
 def test_environments_elsewhere_may_serve_others_and_stay(upgraded, tmp_path):

@@ -47,10 +47,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The block may create a file or a folder there. On an error the temporary one is removed and
     `path` stays as it was. What it has made is on the disk before it has its name, so that a machine that loses its
-    power leaves the older one or the new one.
+    power leaves the older one or the new one. What a process that was killed has left of the same is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear(path)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     with _held(scratch, fcntl.LOCK_SH):
         try:
@@ -112,7 +113,14 @@ def lock_file(path: Path) -> int:
         return os.open(path, os.O_RDONLY | flags)
 
 
-def clear(path: Path) -> None:
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file still lies at a path: whoever held a lock may have removed the file while it was opened."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    return False
+
+
+def _clear(path: Path) -> None:
     """Remove the temporary folders that processes which were killed inside of `replacing(path)` have left."""
     for folder in path.parent.glob(f".{glob.escape(path.name)}.????????"):
         with contextlib.suppress(OSError), _held(folder, fcntl.LOCK_EX) as left:

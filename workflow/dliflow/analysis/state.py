@@ -6,10 +6,8 @@ in the median over the study (the reference state).
 
 The session is the unit, and how alike those of a group are is pooled over a node's points; what a slope takes of the
 differences between groups is missing from them; a slope is drawn to usual ones by as much as it is unknown, and its
-error counts. So 95 % intervals hold the truth in 94 to 96 of 100 cases, whether a machine keeps its speed for a tenth
-of a second or for two minutes, on one processor or on all, with drift, stalls or heavy tails (`benchmarks/coverage.py`;
-with the slope's error clustered by group, and without the other two, 90 to 95). Latencies as measured, 88 to 98:
-groups of few minutes do not see all states of a machine that keeps each for one.
+error counts. How often 95 % intervals so hold the truth stands in docs/method.md, and comes from
+`benchmarks/coverage.py`; with the slope's error clustered by group, and without the other two, it was less often.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def measure(able: Sequence[Pair], args: argparse.Namespace) -> dict[str, Any]:
         Unmeasured: when it failed.
     """
     request, log, out = (args.folder.resolve() / name for name in ("pairs.json", LOG, "record.json"))
-    like = able[0].after
+    like = able[0].after  # in its launch settings, which all of them have
     write_json(request, [_asked(pair) for pair in able])
     words = command_line.words(
         pairs=request,
@@ -196,7 +196,7 @@ def undone(pair: Pair, reason: str) -> list[dict[str, Any]]:
 
 def rows(wanted: Sequence[Pair], args: argparse.Namespace) -> list[dict[str, Any]]:
     """What becomes of every row."""
-    problems = {pair.name: pair.problem for pair in wanted}
+    problems = pairs.problems(wanted)
     able = {pair.name: pair for pair in wanted if problems[pair.name] is None}
     done: list[dict[str, Any]] = []
     if able:

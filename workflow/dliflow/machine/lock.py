@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from dliflow.errors import DliflowError
+from dliflow.files import is_at, lock_file
 from dliflow.machine import process, system
 
 # What the machine's lock is taken on: folders that are there on every Linux, that no user can make, remove or replace,
@@ -18,6 +21,8 @@ LOCKED_FOLDERS = ("/dev/shm", "/run", "/")  # nosec B108
 
 # For the project's own tests, which look at no speed and run side by side: the name of a folder that is locked instead.
 TEST_LOCK_FOLDER = "DLIFLOW_TEST_LOCK_FOLDER"
+# What file systems without locks say.
+UNABLE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)
 
 
 @contextlib.contextmanager
@@ -59,6 +64,44 @@ def _locked(kind: int) -> int:
     raise DliflowError(f"nothing on this machine can be locked, so measurements could overlap: {'; '.join(refused)}")
 
 
+def take(path: Path, held: str, wait: bool = True) -> int:
+    """Lock a file that is there for that, and is made where there is none; its descriptor, which holds the lock.
+
+    Who holds it may remove the file: whoever has waited for that one takes the next. Not all shared file systems have
+    locks; then that is told, and nothing is locked.
+
+    Args:
+        held: what the lock is of, and a verb.
+        wait: for another process that has it.
+
+    Raises:
+        DliflowError: when it is not to be waited for, naming that process.
+    """
+    while True:
+        descriptor = lock_file(path)
+        try:
+            (wait_for if wait else _at_once)(descriptor, fcntl.LOCK_EX, held)
+        except OSError as error:
+            if error.errno not in UNABLE:
+                os.close(descriptor)
+                raise
+            print(f"{path} cannot be locked ({error.strerror}): let no other run work on this meanwhile", flush=True)
+            return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if is_at(descriptor, path):
+            return descriptor
+        os.close(descriptor)
+
+
+def _at_once(descriptor: int, kind: int, held: str) -> None:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DliflowError(f"{held} held by {_named_holders(descriptor)}; let it end, or stop it") from None
+
+
 def wait_for(descriptor: int, kind: int, held: str) -> None:
     """Lock an open file, saying first who holds it when that takes a while.
 
@@ -68,9 +111,12 @@ def wait_for(descriptor: int, kind: int, held: str) -> None:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        holders = " and ".join(holders_of(descriptor)) or "another job"
-        print(f"waiting: {held} held by {holders}", file=sys.stderr, flush=True)
+        print(f"waiting: {held} held by {_named_holders(descriptor)}", file=sys.stderr, flush=True)
         fcntl.flock(descriptor, kind)
+
+
+def _named_holders(descriptor: int) -> str:
+    return " and ".join(holders_of(descriptor)) or "another job"
 
 
 def holders_of(descriptor: int) -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from dliflow import progress
 from dliflow.errors import DliflowError
-from dliflow.files import read_json, write_json
+from dliflow.files import is_at, read_json, write_json
 from dliflow.machine import process
 
 EVERY_S = 3.0
@@ -45,7 +45,7 @@ class Journal:
         try:
             self.count, self._checksum = self._earlier_state()
             if not self.count:
-                self._empty()
+                _empty(folder)
             self._stream = open(folder / "records.bin", "ab")  # noqa: SIM115 -- closed on exit
             self._stream.truncate(self.count * self.dtype.itemsize)  # what came after the last state may be torn
         except BaseException:
@@ -88,20 +88,11 @@ class Journal:
             return 0, 0
         return count, checksum
 
-    def _empty(self) -> None:
-        for path in self.folder.iterdir():
-            if path.name == LOCK:
-                continue  # whoever else comes must find this one
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-
     def restart(self, why: str) -> None:
         """Drop all records, and what else lies in the folder, since they are worth nothing; and say so."""
         progress.say(f"{self.folder}: {why}: begins anew")
         self._stream.close()
-        self._empty()
+        _empty(self.folder)
         self.count = self._checksum = 0
         self._stream = open(self.folder / "records.bin", "ab")  # noqa: SIM115 -- closed on exit
 
@@ -132,7 +123,38 @@ class Journal:
     def remove(self) -> None:
         """The work is done, and what it ends in is written: remove the folder, and add nothing more."""
         self._stream.close()
-        shutil.rmtree(self.folder)
+        _take_away(self.folder)
+
+
+def discard(folder: Path) -> None:
+    """Remove a journal of work that nobody wants any more.
+
+    Raises:
+        DliflowError: when a process is at work there, naming it.
+    """
+    descriptor = _locked(folder)
+    try:
+        _take_away(folder)
+    finally:
+        os.close(descriptor)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name == LOCK:
+            continue  # whoever else comes must find this one
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _take_away(folder: Path) -> None:
+    """Remove a folder that this process has locked, the lock last: as soon as it is gone another process may come."""
+    _empty(folder)
+    (folder / LOCK).unlink()
+    with contextlib.suppress(OSError):  # one has come
+        folder.rmdir()
 
 
 def _locked(folder: Path) -> int:
@@ -155,10 +177,9 @@ def _locked(folder: Path) -> int:
                     f"{folder}: its file system gives no locks ({error.strerror}), so two runs could spoil each "
                     "other's results; mount it with locks (flock), or work in another folder"
                 ) from error
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), (folder / LOCK).stat()):
-                    _sign(descriptor)
-                    return descriptor
+            if is_at(descriptor, folder / LOCK):
+                _sign(descriptor)
+                return descriptor
         except BaseException:
             os.close(descriptor)
             raise

@@ -57,6 +57,22 @@ class Pair(NamedTuple):
         return None
 
 
+def problems(every: Sequence[Pair]) -> dict[str, Optional[str]]:
+    """By the name of each why it cannot be measured with the others, and what to do; None where it can.
+
+    One process measures all of them, and what it starts has its launch settings: those of the first that can be.
+    """
+    known = {pair.name: pair.problem for pair in every}
+    able = [pair for pair in every if known[pair.name] is None]
+    for pair in able[1:]:
+        if pair.after.held["launch"] != able[0].after.held["launch"]:
+            known[pair.name] = (
+                f"was launched in another way than {able[0].name}, which is measured; compare each by itself, with "
+                "--framework and its like, or run both studies again with one 'launch'"
+            )
+    return known
+
+
 def _name(identity: Mapping[str, str]) -> str:
     """`efficientnet_lite0 openvino int8 cpu`; what is usual is not told."""
     return " ".join(value for value in identity.values() if value not in ("default", PYTHON))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dliflow import conversion, integrity
 from dliflow.errors import DliflowError, Skip
-from dliflow.files import clear, payload, read_json, replacing, sha256, write_json
+from dliflow.files import payload, read_json, replacing, sha256, write_json
 from dliflow.images import inputs
 
 
@@ -35,7 +35,6 @@ def run(args: argparse.Namespace) -> None:
     if args.calibration:
         calibration = inputs.make(inputs.read(args.calibration), args.input)
     target = payload(args.out)
-    clear(target)
     manifest = {"framework": args.framework, "precision": args.precision, "status": "ok", "reason": None}
     if args.calibration:
         manifest["calibration"] = {"chosen": args.calibration_set, "input": args.input, **read_json(args.calibration)}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import fcntl
 import json
 import os
 import subprocess
@@ -14,7 +12,7 @@ from typing import Any, Optional
 from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.fetching import uv
-from dliflow.files import lock_file, not_whole, sync_all, write_json
+from dliflow.files import not_whole, sync_all, write_json
 from dliflow.machine import lock
 from dliflow.study import environments
 
@@ -56,10 +54,10 @@ def run(args: argparse.Namespace) -> None:
     folder = args.out.parent
     if folder.exists() and not folder.is_dir():
         raise DliflowError(f"{folder}: is no folder; delete it, and the environment is made there")
-    folder.mkdir(parents=True, exist_ok=True)
-    guard = lock_file(folder.with_name(f"{folder.name}.lock"))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    guard = lock.take(environments.lock_of(folder), f"{folder} is")
     try:
-        _alone(guard, folder)
+        folder.mkdir(exist_ok=True)  # not before: whoever had the lock may have deleted it
         python = folder / "bin" / "python"
         if args.out.exists() and not not_whole([str(args.out)]) and python.exists():
             return
@@ -97,17 +95,6 @@ def _check_may_clear(folder: Path) -> None:
             f"{folder}: may not be written, and the environment there is not finished; let the run of whoever began it "
             "end well, or name a folder of your own in environments.folder"
         )
-
-
-def _alone(guard: int, folder: Path) -> None:
-    """Wait until no other run makes the same environment. Not all shared file systems have locks; then that is told."""
-    try:
-        lock.wait_for(guard, fcntl.LOCK_EX, f"{folder} is")
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF):
-            raise
-        told = f"{folder}.lock cannot be locked ({error.strerror}): let no other run make this environment meanwhile"
-        print(told, flush=True)
 
 
 def installed(python: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from dliflow import integrity, sources
-from dliflow.files import clear, payload, replacing, sha256, write_json
+from dliflow.files import payload, replacing, sha256, write_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,6 @@ def run(args: argparse.Namespace) -> None:
     integrity.verify_fetched(args.path, args.fetched)
     module, shape = sources.load(args.source["format"]), (3, args.input["height"], args.input["width"])
     target = payload(args.out)
-    clear(target)
     with replacing(target) as folder:
         folder.mkdir()
         scores = module.export(sources.read(args), shape, folder)

@@ -17,7 +17,7 @@ from typing import Any, Optional
 from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.fetching import archive, checksums, download, locations, uv
-from dliflow.files import clear, digest, payload, replacing, sha256, write_json
+from dliflow.files import digest, payload, replacing, sha256, write_json
 from dliflow.study import paths
 
 
@@ -166,7 +166,6 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         DliflowError: when none has the registered file; each is named with its reason.
     """
-    clear(payload(args.out))
     source, used = args.source, locations.in_place(args.source)
     if used is not None:
         location = source["from"][0]

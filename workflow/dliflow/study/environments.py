@@ -103,6 +103,11 @@ def _normal(pin: str) -> str:
     return f"{re.sub('[-_.]+', '-', name).lower()}=={version}"
 
 
+def lock_of(folder: Path) -> Path:
+    """The file that whoever makes or deletes a virtual environment holds a lock on (flock)."""
+    return folder.with_name(f"{folder.name}.lock")
+
+
 def digest(path: Path) -> str:
     """Of what decides an environment."""
     return files.digest(read(path))
