@@ -18,6 +18,7 @@ from dliflow.report.read import Tables
 SHAPES = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"}
 DASHES = {"-": [1, 0], "--": [6, 3], "-.": [6, 3, 1, 3], ":": [2, 2]}
 LATENCY = "Latency at the reference state, ms"
+TICKS = [digit * 10.0**power for power in range(-4, 7) for digit in (1, 2, 5)]
 
 
 class Chart(NamedTuple):
@@ -70,9 +71,12 @@ def ranking(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
     """The configurations of a batch size in their order."""
     chart = alt.layer(
         whisker(scales, "x", "latency").encode(y=row()),
-        marks(scales).encode(x=logarithmic("latency", LATENCY), y=row(), tooltip=TOOLTIP),
+        marks(scales).encode(x=logarithmic("latency", "Latency, ms"), y=row(), tooltip=TOOLTIP),
     )
-    note = "From the fastest on; lines are 95 % intervals. Of many configurations the fastest 40 are drawn."
+    note = (
+        "By latency at the reference state, from the fastest on; lines are 95 % intervals. Of many configurations the "
+        "fastest 40 are drawn."
+    )
     return made("ranking", "Ranking", note, "points", chart.properties(height=alt.Step(19)), data, one_size=True)
 
 
@@ -209,7 +213,9 @@ def row() -> alt.Y:
 
 def logarithmic(name: str, title: str, axis: Callable[..., Any] = alt.X) -> Any:
     """A logarithmic axis."""
-    return axis(f"{name}:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=12))
+    return axis(
+        f"{name}:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=12), axis=alt.Axis(values=TICKS)
+    )  # fmt: skip
 
 
 def whisker(scales: Palette, along: str, name: str) -> alt.Chart:
