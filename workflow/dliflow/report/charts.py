@@ -18,7 +18,6 @@ from dliflow.report.read import Tables
 SHAPES = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"}
 DASHES = {"-": [1, 0], "--": [6, 3], "-.": [6, 3, 1, 3], ":": [2, 2]}
 LATENCY = "Latency at the reference state, ms"
-TICKS = [digit * 10.0**power for power in range(-4, 7) for digit in (1, 2, 5)]
 
 
 class Chart(NamedTuple):
@@ -213,9 +212,7 @@ def row() -> alt.Y:
 
 def logarithmic(name: str, title: str, axis: Callable[..., Any] = alt.X) -> Any:
     """A logarithmic axis."""
-    return axis(
-        f"{name}:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=12), axis=alt.Axis(values=TICKS)
-    )  # fmt: skip
+    return axis(f"{name}:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=12))
 
 
 def whisker(scales: Palette, along: str, name: str) -> alt.Chart:
