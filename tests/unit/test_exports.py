@@ -14,7 +14,7 @@ import openpyxl
 import polars
 import pytest
 from openpyxl.utils.escape import unescape
-from pylatexenc.latexwalker import LatexEnvironmentNode, LatexMacroNode, LatexSpecialsNode, LatexWalker
+from pylatexenc.latexwalker import LatexEnvironmentNode, LatexGroupNode, LatexMacroNode, LatexSpecialsNode, LatexWalker
 from study_rows import called, in_rounds, point, quality, tables_of, whole
 
 from dliflow.analysis import columns
@@ -207,8 +207,9 @@ RULES = ("toprule", "midrule", "bottomrule")
 
 
 def environments(nodes, name: str) -> list[LatexEnvironmentNode]:
-    """Those of a name among nodes."""
-    return [one for one in nodes if one.isNodeType(LatexEnvironmentNode) and one.environmentname == name]
+    """Those of a name among nodes, and in braces among them."""
+    inside = [each for one in nodes if one.isNodeType(LatexGroupNode) for each in environments(one.nodelist, name)]
+    return inside + [one for one in nodes if one.isNodeType(LatexEnvironmentNode) and one.environmentname == name]
 
 
 def read_latex(text: str) -> list[list[list[str]]]:
@@ -251,11 +252,12 @@ def test_latex_is_well_formed_and_holds_every_cell(for_papers, tmp_path):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex; apt-get install texlive-latex-recommended")
 def test_latex_sets_every_table(for_papers, tmp_path):
     latex.write(for_papers, tmp_path / "tables.tex")
-    paper = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{tables}\end{document}"
+    paper = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}\input{tables}\end{document}"
     (tmp_path / "paper.tex").write_text(paper)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="latin-1")
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout  # in the default class, whose lines are short
     assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
 
 

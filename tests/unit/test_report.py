@@ -602,6 +602,7 @@ def test_everything_failed_still_gives_plots_page_and_summary(tmp_path):
     assert "Most often: environment: $no$ network" in (tmp_path / "plots/fps.svg").read_text()
     text, short = run_report(tmp_path)
     assert "What failed" in text and "no figures: 2 failed" in short
+    assert "FPS over batch size" in text and "Measured together, in rounds" not in text
 
 
 def test_empty_tables_still_give_everything(tmp_path):

@@ -70,9 +70,12 @@ def ranking(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
     """The configurations of a batch size in their order."""
     chart = alt.layer(
         whisker(scales, "x", "latency").encode(y=row()),
-        marks(scales).encode(x=logarithmic("latency", LATENCY), y=row(), tooltip=TOOLTIP),
+        marks(scales).encode(x=logarithmic("latency", "Latency, ms"), y=row(), tooltip=TOOLTIP),
     )
-    note = "From the fastest on; lines are 95 % intervals. Of many configurations the fastest 40 are drawn."
+    note = (
+        "By latency at the reference state, from the fastest on; lines are 95 % intervals. Of many configurations the "
+        "fastest 40 are drawn."
+    )
     return made("ranking", "Ranking", note, "points", chart.properties(height=alt.Step(19)), data, one_size=True)
 
 

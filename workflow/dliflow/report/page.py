@@ -206,9 +206,11 @@ def render(title: str, of: Sources) -> str:
     versions = machines.versions(tables) | ({plan.ANCHOR: anchors} if anchors else {})
     details = distribution.details(tables)
     opens = {one.anchor: number // PORTION for number, one in enumerate(details)}
+    # Of these parts, which a config can switch off, another section says why they are missing.
+    unmeasured = {name for name in ("comparison", "throughput") if not getattr(tables, name)}
     context: dict[str, Any] = {
         **of._asdict(),
-        "figures": {name: svg for name, svg in of.figures.items() if name != "throughput" or tables.throughput},
+        "figures": {name: svg for name, svg in of.figures.items() if name not in unmeasured},
         "accuracy": list(grouped((row for row in tables.accuracy if row["status"] == "ok"), EVALUATED).values()),
         "doubts": [doubt for kind in doubts(of.settings, tables.accuracy) for doubt in kind],
         "races": tuning.races(tables.tuning),
@@ -227,7 +229,7 @@ def render(title: str, of: Sources) -> str:
         "opens": opens,
         "charts": charts.charts(tables, rows),
         "filters": filters(rows["points"]),
-        "plots": PLOTS,
+        "plots": {name: heading for name, heading in PLOTS.items() if name not in unmeasured},
         "folder": paths.PLOTS,
         "twins": TWINS,
         "listings": {

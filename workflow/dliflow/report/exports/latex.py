@@ -1,4 +1,4 @@
-"""Tables for papers in LaTeX, with the lines of the package booktabs."""
+"""Tables for papers in LaTeX, with the lines of the package booktabs, as wide as the text at most."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from dliflow.files import write_text
 from dliflow.report.exports.papers import Table
 
-NEEDED = "% Needs \\usepackage{booktabs}. Copy what you need, or \\input the whole file."
+NEEDED = "% Needs \\usepackage{booktabs,graphicx}. Copy what you need, or \\input the whole file."
+FITTED = r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"  # only what is too wide is made smaller
 ESCAPES = str.maketrans(
     {letter: f"\\{letter}" for letter in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -37,13 +38,14 @@ def table(of: Table) -> str:
             r"  \centering",
             f"  \\caption{{{escaped(of.title)}}}",
             f"  \\label{{tab:{of.key}}}",
+            FITTED,
             f"  \\begin{{tabular}}{{l{'r' * (len(of.header) - 1)}}}",
             r"    \toprule",
             line(of.header),
             r"    \midrule",
             *map(line, of.rows),
             r"    \bottomrule",
-            r"  \end{tabular}",
+            r"  \end{tabular}}",
             "",
             f"  \\smallskip {{\\footnotesize {escaped(' '.join(of.notes))}}}",
             r"\end{table}",

@@ -34,7 +34,7 @@ def listing(blocks: list[Block], record: Link) -> Listing:
             lines.append(line(gain, f"rounds-{len(lines)}", block, remarks, record))
         for reason in block.untold:
             lines.append(Line(f"rounds-{len(lines)}", block.title, {}, [], reason))
-    return Listing("rounds", "Pairs that were measured together", HEADINGS, lines, remarks.all())
+    return Listing("rounds", "Pairs that were measured together", HEADINGS, lines, remarks.all(), named="First")
 
 
 def line(gain: Gain, anchor: str, block: Block, remarks: Remarks, record: Link) -> Line:
