@@ -44,13 +44,17 @@ STAGES = CHECKOUT / "tests/frameworks/stages.py"  # runs stages in one process, 
 CONFIG = yaml_files.mapping(CHECKOUT / "config/config.yaml")
 FROM_ONNX = "pytorch:onnx"  # built of the graph, as networks are that bring no program
 COLUMNS = (*yaml_files.mapping(CHECKOUT / "config/all_frameworks.yaml")["frameworks"], FROM_ONNX)
-ENVIRONMENT = {"torchvision": CHECKOUT / "envs/torch_libraries.yaml", "keras": CHECKOUT / "envs/tensorflow.yaml"}
+ENVIRONMENT = {
+    **dict.fromkeys(("torchvision", "timm"), CHECKOUT / "envs/torch_libraries.yaml"),
+    "keras": CHECKOUT / "envs/tensorflow.yaml",
+}
 NETWORKS = {
     "torchvision": (
         "alexnet vgg11_bn resnet18 resnext50_32x4d wide_resnet50_2 squeezenet1_1 densenet121 inception_v3 googlenet "
         "shufflenet_v2_x1_0 mobilenet_v2 mobilenet_v3_small mnasnet1_0 efficientnet_b0 efficientnet_v2_s "
         "regnet_x_400mf regnet_y_400mf vit_b_16 swin_v2_t convnext_tiny maxvit_t"
     ),
+    "timm": "ghostnetv2_100 convit_tiny",
     "keras": (
         "MobileNetV2 MobileNetV3Small ResNet50 ResNet50V2 EfficientNetB0 EfficientNetV2B0 DenseNet121 NASNetMobile "
         "Xception ConvNeXtTiny"

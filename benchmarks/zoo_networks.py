@@ -13,9 +13,11 @@ standard deviation of 1 (LSUV, arXiv:1511.06422), and all vectors (biases, scale
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +53,31 @@ def write_pixels(manifest: Path, pixels: np.ndarray) -> None:
 
 def torchvision(name: str, rng: np.random.Generator, folder: Path) -> tuple[dict[str, Any], np.ndarray]:
     """A network of torchvision as an exported program; its entry, and its scores of the images."""
-    import torch
-
     models = torchvision_package.torchvision().models
-    torch.manual_seed(SEED)
     plain = {"googlenet": {"aux_logits": False, "init_weights": False}}
     plain["inception_v3"] = plain["googlenet"]
-    network = models.get_model(name, weights=None, **plain.get(name, {})).eval()
-    size = SIZES.get(name, 224)
+    build = functools.partial(models.get_model, name, weights=None, **plain.get(name, {}))
+    return program(build, SIZES.get(name, 224), rng, folder)
+
+
+def timm(name: str, rng: np.random.Generator, folder: Path) -> tuple[dict[str, Any], np.ndarray]:
+    """A network of timm, likewise."""
+    torchvision_package.torchvision()  # which timm imports
+    import timm
+
+    return program(
+        functools.partial(timm.create_model, name), timm.get_pretrained_cfg(name).input_size[-1], rng, folder
+    )
+
+
+def program(
+    build: Callable[[], Any], size: int, rng: np.random.Generator, folder: Path
+) -> tuple[dict[str, Any], np.ndarray]:
+    """The network that is built, as an exported program; its entry, and its scores of the images."""
+    import torch
+
+    torch.manual_seed(SEED)
+    network = build().eval()
     entry = {"height": size, "width": size, "mean": [127.5] * 3, "scale": [64.0] * 3}
     entry |= {"channel_order": "RGB", "layout": "NCHW"}
     pixels = images(IMAGES, size, rng)
@@ -128,7 +147,7 @@ def keras(name: str, rng: np.random.Generator, folder: Path) -> tuple[dict[str, 
     return {"source": {"format": "keras"}, "file": "network.keras", "input": entry}, scores
 
 
-LIBRARIES = {"torchvision": torchvision, "keras": keras}
+LIBRARIES = {"torchvision": torchvision, "timm": timm, "keras": keras}
 
 
 def main(which: str, folder: Path) -> None:

@@ -285,7 +285,7 @@ def parts():
 
     def resized(x):
         small = functional.avg_pool2d(x, 2)
-        large = functional.interpolate(small, scale_factor=2, mode="bilinear")
+        large = functional.interpolate(small, x.shape[2:], mode="bilinear")
         return functional.interpolate(x, scale_factor=2) + functional.interpolate(large, scale_factor=2)
 
     mixed = Apply(lambda x, mix: mix(torch.einsum("nchw,ndhw->ncd", x, x)).amax(2), nn.Linear(16, 16))

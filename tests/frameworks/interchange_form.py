@@ -1,6 +1,6 @@
 """Bring ONNX models of older opsets into the interchange form; prints what came of each as JSON.
 
-Usage: python interchange_form.py OUT
+Usage: python interchange_form.py OUT MODEL...
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ CONSTANTS = {
     "backwards": np.array([-1, 1]),
     "row_weight": np.array([[[0.5, -1, 2]]], np.float32),
     "twofold": np.array([1, 1, 2, 2], np.float32),
+    "seven": np.array([7, 7]),
+    "sevens": np.array([1, 4, 7, 7]),
+    "ones_behind": np.array([1, 1, 1]),
+    "pairs": np.random.default_rng(5).normal(size=(1, 9, 9, 64)).astype(np.float32),  # more than `inference.LARGE`
+    "pair_weight": np.random.default_rng(6).normal(size=(64, 1)).astype(np.float32),
+    "last": np.array([3]),
 }
 NEAREST = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
 MODELS = {
@@ -97,6 +103,31 @@ MODELS = {
         *(node("Reshape", ["small", "alone_flat"], ["flat"]), node("MatMul", ["flat", "dense"], ["linear"])),
         node("LogSoftmax", ["linear"], ["unused"]),
         node("Softmax", ["linear"], ["y"], axis=1),
+    ),
+    "resized": (  # to sizes that are computed, as torch's exporter writes them, and of some axes alone
+        *(18, "N"),
+        *(node("Conv", ["x", "weight"], ["conv"]), node("AveragePool", ["conv"], ["small"], kernel_shape=[5, 5])),
+        *(node("Shape", ["small"], ["front"], start=0, end=2), node("Concat", ["front", "seven"], ["all"], axis=0)),
+        *(node("Resize", ["small", "", "", "all"], ["nearest"], **NEAREST), node("Shape", ["conv"], ["size"], start=2)),
+        *(node("Resize", ["small", "", "", "size"], ["linear"], mode="linear", axes=[2, 3]),),
+        *(node("Mul", ["nearest", "linear"], ["times"]), node("Mul", ["conv", "times"], ["gated"])),
+        *(node("GlobalAveragePool", ["gated"], ["pool"]), node("Flatten", ["pool"], ["y"])),
+    ),
+    "resized_alone": (  # to sizes for one image
+        *(18, 1),
+        *(node("Conv", ["x", "weight"], ["conv"]), node("AveragePool", ["conv"], ["small"], kernel_shape=[5, 5])),
+        *(node("Resize", ["small", "", "", "sevens"], ["large"], **NEAREST), node("Mul", ["conv", "large"], ["gated"])),
+        *(node("GlobalAveragePool", ["gated"], ["pool"]), node("Flatten", ["pool"], ["y"])),
+    ),
+    "positions": (  # ConViT's: a large constant for each image, weighted
+        *(18, "N"),
+        *(node("Shape", ["x"], ["batch"], end=1), node("Concat", ["batch", "rows"], ["sizes"], axis=0)),
+        node("Conv", ["x", "weight"], ["conv"], strides=[3, 3], pads=[1, 1, 1, 1]),
+        *(node("Reshape", ["conv", "sizes"], ["flat"]), node("Transpose", ["flat"], ["patches"], perm=[0, 2, 1])),
+        *(node("Concat", ["batch", "ones_behind"], ["each"], axis=0), node("Expand", ["pairs", "each"], ["repeated"])),
+        *(node("MatMul", ["repeated", "pair_weight"], ["far"]), node("Squeeze", ["far", "last"], ["near"])),
+        *(node("Softmax", ["near"], ["shares"], axis=-1), node("MatMul", ["shares", "patches"], ["mixed"])),
+        node("ReduceMean", ["mixed", "second"], ["y"], keepdims=0),
     ),
     "newer": (  # operators of opset 20 and 21, and those that ONNX makes of others
         *(21, "N"),
@@ -200,7 +231,7 @@ def refusal(*nodes) -> str:
 
 if __name__ == "__main__":
     out = Path(sys.argv[1])
-    found = {name: settled(name, out) for name in ("opset9", "opset13", "attention", "fixed", "newer")}
+    found = {name: settled(name, out) for name in sys.argv[2:]}
     found.update({name: written(name, out) for name in ("padded", "summed")})
     conv = ("Conv", ["x", "weight"], ["y"], "named")
     found["refused"] = [

@@ -1,6 +1,6 @@
-"""One step of the way from a random network to its INT8 scores in OpenCV, each in the environment that it needs.
+"""One step of the way from a random network to INT8, each in the environment that it needs.
 
-Usage: python quantized.py export NETWORK FOLDER | quantize FOLDER | predict FOLDER
+Usage: python quantized.py export NETWORK FOLDER | quantize FOLDER | predict FOLDER | layers NETWORK FOLDER
 
 The calibration images are those that are predicted. `plain` is what ONNX Runtime's tool makes of the whole graph but
 for its linear layers, `mended` what the project's conversion for OpenCV does.
@@ -60,6 +60,23 @@ def predict(folder: Path) -> None:
     print(json.dumps({kind: metrics.compare(given, reference) for kind, given in scores.items()}))
 
 
+def layers(name: str, folder: Path) -> None:
+    """Print how many layers PyTorch's INT8 has in the program and in the graph, and how many of them take int8."""
+    from torch.ops import aten
+
+    from dliflow.conversion import pytorch
+
+    export(name, folder)
+    counts = {}
+    for kind in ("program", "graph"):
+        quantized = pytorch._quantize(pytorch._program(folder), np.load(folder / "images.npy"))
+        kinds = (aten.conv2d.default, aten.linear.default)
+        taken = [str(node.args[0].target) for node in quantized.graph.nodes if node.target in kinds]
+        counts[kind] = {"all": len(taken), "int8": sum("dequantize" in target for target in taken)}
+        (folder / pytorch.EXPORTED).unlink(missing_ok=True)
+    print(json.dumps(counts))
+
+
 if __name__ == "__main__":
     step, *arguments, last = sys.argv[1:]
-    {"export": export, "quantize": quantize, "predict": predict}[step](*arguments, Path(last))
+    {"export": export, "quantize": quantize, "predict": predict, "layers": layers}[step](*arguments, Path(last))

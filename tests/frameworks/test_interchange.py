@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+SETTLED = ("opset9", "opset13", "attention", "fixed", "resized", "resized_alone", "positions", "newer")
 
 
 @pytest.fixture(scope="module")
 def found(python, tmp_path_factory):
     """What `interchange_form.py` prints."""
     folder = tmp_path_factory.mktemp("form")
-    return json.loads(python("onnxruntime", HERE / "interchange_form.py", folder).splitlines()[-1])
+    return json.loads(python("onnxruntime", HERE / "interchange_form.py", folder, *SETTLED).splitlines()[-1])
 
 
 def test_older_opsets_constants_aliases_and_dead_ends_are_settled(found):
@@ -51,6 +52,18 @@ def test_files_of_one_image_take_batches(found):
     assert found["padded"] == "" and "batch size is fixed to 1" in found["summed"]
 
 
+def test_sizes_to_resize_to_become_factors(found):
+    for name, resizes in (("resized", 2), ("resized_alone", 1)):
+        operators = found[name]["file"]
+        assert operators.count("Resize") == resizes and not {"Shape", "Concat"} & set(operators)
+        assert found[name]["moved"] < 1e-5
+
+
+def test_what_large_constants_for_each_image_lead_to_is_computed_at_export(found):
+    assert found["positions"]["file"] == ["Conv", "Reshape", "Transpose", "MatMul", "ReduceMean"]
+    assert found["positions"]["moved"] < 1e-5
+
+
 def test_operators_that_are_newer_or_made_of_others_are_written_out(found):
     newer = found["newer"]
     assert not {"Gelu", "GroupNormalization", "Sum", "Mean", "CastLike", "Identity"} & set(newer["file"])
@@ -59,6 +72,6 @@ def test_operators_that_are_newer_or_made_of_others_are_written_out(found):
     assert newer["moved"] < 1e-5
 
 
-@pytest.mark.parametrize("name", ["opset9", "opset13", "attention", "fixed", "newer"])
+@pytest.mark.parametrize("name", SETTLED)
 def test_what_is_read_computes_the_same(found, name):
     assert found[name]["misread"] < 1e-4

@@ -1,4 +1,4 @@
-"""OpenCV's INT8 of convolutions before a sigmoid: wrong by itself, which parity's bounds see, and mended."""
+"""INT8 that was wrong by itself, which parity's bounds see, or left layers out without a word; both are mended."""
 
 from __future__ import annotations
 
@@ -40,3 +40,8 @@ def test_a_convolution_before_a_sigmoid_is_right_since_it_stays_in_float32(found
 
 def test_other_networks_are_right_either_way(found):
     assert [metrics.beyond(differences, BOUNDS) for differences in found("resnet18").values()] == [[], [], []]
+
+
+def test_pytorch_quantizes_every_layer_however_it_was_written(python, tmp_path):
+    counts = json.loads(python("pytorch", SCRIPT, "layers", "transformer", tmp_path).splitlines()[-1])
+    assert all(count["int8"] == count["all"] >= 10 for count in counts.values()), counts

@@ -140,16 +140,17 @@ def test_values_of_more_than_8_bits_are_scaled_by_their_range(tmp_path, name, tu
     assert (pixels == pixels[..., :1]).all()
 
 
-def tiff(pixels, planes=1, packed=False):
-    """A TIFF of (height, width[, 3]) in the pixels' byte order, colours together or in planes, perhaps compressed."""
-    order, colours = ">" if pixels.dtype.byteorder == ">" else "<", 1 if pixels.ndim == 2 else 3
+def tiff(pixels, planes=1, packed=False, turn=1):
+    """A TIFF of (height, width[, colours]) in the pixels' byte order, colours together or in planes, or compressed."""
+    order, colours = ">" if pixels.dtype.byteorder == ">" else "<", pixels.shape[2] if pixels.ndim == 3 else 1
     parts = [pixels.tobytes()] if planes == 1 else [plane.tobytes() for plane in np.moveaxis(pixels, 2, 0)]
     parts = [zlib.compress(part) for part in parts] if packed else parts
     starts = [8 + len(b"".join(parts[:place])) for place in range(len(parts))]
     entries = {
         **{256: [pixels.shape[1]], 257: [pixels.shape[0]], 258: [pixels.itemsize * 8] * colours},
-        **{259: [8 if packed else 1], 262: [min(colours, 2)], 273: starts, 277: [colours], 278: [pixels.shape[0]]},
-        **{279: [len(part) for part in parts], 284: [planes], 339: ["uif".index(pixels.dtype.kind) + 1] * colours},
+        **{259: [8 if packed else 1], 262: [min(colours, 2)], 273: starts, 274: [turn], 277: [colours]},
+        **{278: [pixels.shape[0]], 279: [len(part) for part in parts], 284: [planes]},
+        339: ["uif".index(pixels.dtype.kind) + 1] * colours,
     }
     after, table = b"".join(parts), b""
     for tag, values in entries.items():
@@ -170,18 +171,56 @@ def test_colours_of_16_bits_in_a_tiff(tmp_path, order, packed):
     assert np.asarray(decode(tmp_path / "a.tif")).tolist() == [[[0, 12, 128], [255, 0, 1]]]
 
 
+@pytest.mark.parametrize("planes", [1, 2])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["u2", "u4", "u8", "i4", "f2", "f4", "f8"])
+def test_colours_that_pillow_does_not_know_are_scaled_by_their_range(tmp_path, kind, order, planes):
+    pixels = (COLOURS / 65_535 if kind[0] == "f" else COLOURS).astype(f"{order}{kind}")
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, planes))
+    assert np.asarray(decode(tmp_path / "a.tif")).tolist() == [[[0, 12, 128], [255, 0, 1]]]
+
+
+def test_colours_that_pillow_does_not_know_are_turned_and_lose_their_transparency(tmp_path):
+    pixels = np.concatenate([COLOURS, COLOURS[..., :1] * 0], 2) / np.float32(65_535)
+    (tmp_path / "a.tif").write_bytes(tiff(pixels.astype("<f4"), turn=3))
+    assert np.asarray(decode(tmp_path / "a.tif")).tolist() == [[[255, 0, 1], [0, 12, 128]]]
+    (tmp_path / "a.tif").write_bytes(tiff(pixels[..., 0].astype("<f2")))
+    assert np.asarray(decode(tmp_path / "a.tif"))[..., 0].tolist() == [[0, 255]]
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (tiff(np.zeros((2, 2, 3), np.float32)), "a TIFF of 3 samples of 32 bits, float, which is not read; save it"),
-        (tiff(np.zeros((2, 2, 3), np.uint32)), "a TIFF of 3 samples of 32 bits, whole numbers, which is not read"),
+        (np.float32([[[0, 0.5, 1.01]]]), "its brightest value is 1.01, so white is not known"),
+        (np.float32([[[0, 0.5, -1]]]), "its values go from -1 to 0.5"),
+    ],
+)
+def test_colours_of_no_known_range_are_refused(tmp_path, content, reason):
+    (tmp_path / "a.tif").write_bytes(tiff(content))
+    with pytest.raises(DliflowError, match=rf"a\.tif: {reason}"):
+        decode(tmp_path / "a.tif")
+
+
+def test_colours_whose_parts_do_not_fit_their_size_are_told(tmp_path):
+    size = struct.pack("<HHII", 279, 4, 1, 24)
+    content = tiff(COLOURS.astype(np.float32))
+    assert size in content
+    (tmp_path / "a.tif").write_bytes(content.replace(size, struct.pack("<HHII", 279, 4, 1, 12)))
+    with pytest.raises(DliflowError, match=r"a\.tif: broken image: .*take 24 bytes, and its strips have 12"):
+        decode(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (tiff(np.zeros((2, 2, 3), np.float32), packed=True), "a TIFF of 3 samples of 32 bits, float, compressed"),
+        (tiff(np.zeros((2, 2, 5), np.uint32)), "a TIFF of 5 samples of 32 bits, whole numbers, which is not"),
         (tiff(COLOURS)[:20], "a TIFF of unknown samples"),
-        (tiff(COLOURS, planes=2), "a TIFF of planes of 16 bits, one for each colour"),
         (tiff(np.ones((2, 2), ">f4"), packed=True), "a TIFF of compressed big-endian samples of 32 bits"),
         (tiff(np.ones((2, 2), ">i2"), packed=True), "a TIFF of compressed big-endian samples of 16 bits"),
         (tiff(np.ones((2, 2), np.int8)), "a TIFF of samples of 8 bits with a sign"),
     ],
-    ids=["float", "32 bits", "cut off", "planes", "packed float", "packed with a sign", "8 bits with a sign"],
+    ids=["packed colours", "five samples", "cut off", "packed float", "packed with a sign", "8 bits with a sign"],
 )
 def test_a_tiff_that_pillow_cannot_read_or_reads_wrongly_is_told_as_such(tmp_path, content, reason):
     (tmp_path / "a.tif").write_bytes(content)

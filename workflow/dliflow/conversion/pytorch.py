@@ -80,8 +80,8 @@ def _quantize(program, calibration):
 def _name_sources(module):
     """Tell the quantizer which layer each operator is.
 
-    It looks for layers by the class that they were written as, and so would silently leave out every
-    convolution of a subclass of Conv2d.
+    It looks for layers by the class that they were written as, and so would silently leave out those of a subclass and
+    those written as functions: all of torch's own MultiheadAttention, every linear layer of a graph.
     """
     import operator
 
@@ -90,11 +90,13 @@ def _name_sources(module):
 
     sources = {
         nn.Conv2d: (aten.conv2d.default,),
+        nn.Linear: (aten.linear.default,),
         nn.BatchNorm2d: (aten.batch_norm.default,),
         nn.ReLU: (aten.relu.default, aten.relu_.default),
         nn.Hardtanh: (aten.hardtanh.default, aten.hardtanh_.default),
         nn.Hardswish: (aten.hardswish.default, aten.hardswish_.default),
         nn.SiLU: (aten.silu.default, aten.silu_.default),
+        nn.GELU: (aten.gelu.default,),
         operator.add: (aten.add.Tensor, aten.add_.Tensor),
     }
     source_of = {target: source for source, targets in sources.items() for target in targets}

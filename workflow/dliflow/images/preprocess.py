@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
-from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from dliflow.errors import DliflowError
 from dliflow.fetching import mistaken
+from dliflow.images import tiff
 
 MOST_PIXELS = 200_000_000  # of an image, and of what it is resized to: more is a bomb, and no large photograph
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow itself refuses twice as many
@@ -34,11 +35,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 DARK = 64  # a brightest value below this part of white says that white is another one
-BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC = 258, 259, 262  # tags of TIFF
-SAMPLES_PER_PIXEL, PLANES, SAMPLE_FORMAT = 277, 284, 339
-KINDS = {1: "whole numbers", 2: "signed numbers", 3: "float"}
-NO_TIFF = "a TIFF of {samples}, which is not read; save it with 8 or 16 bits, as RGB or grey"
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such a file begins; the last two are of BigTIFF
 
 
 def decode(path: Path) -> Image.Image:
@@ -50,25 +46,39 @@ def decode(path: Path) -> Image.Image:
         DliflowError: with the file's name, when it is missing, no image, cut off, or has values of no known range.
     """
     try:
-        with Image.open(path, formats=FORMATS) as file:
-            if math.prod(file.size) > MOST_PIXELS:
-                raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
-            _check_tiff(file, path)
-            file.load()
-            image: Image.Image = file
-            turn = _turn(image)
-            if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-                image = _eight_bits(image, path)
-            image = image if turn is None else image.transpose(turn)
-            return image if image.mode == "RGB" else image.convert("RGB")
+        return _read(path)
     except DliflowError:
         raise
     except FileNotFoundError as error:
         raise DliflowError(f"{path}: no such image") from error
     except UnidentifiedImageError as error:
-        raise DliflowError(f"{path}: {_what_else(path)}") from error
+        raise _what_else(path) from error
     except Exception as error:  # broken files make Pillow raise errors of all kinds
         raise DliflowError(f"{path}: broken image: {type(error).__name__}: {error}") from error
+
+
+def _read(path: Path) -> Image.Image:
+    table = tiff.tags(path)
+    if table is not None and tiff.is_plain(table):
+        _check_size(table[tiff.WIDTH], table[tiff.HEIGHT])
+        image = _eight_bits(tiff.values(path, table), table[tiff.BITS_PER_SAMPLE][0], table, path)
+        return _upright(image, TURNS.get(table.get(tiff.ORIENTATION, 1)))
+    with Image.open(path, formats=FORMATS) as file:
+        _check_size(*file.size)
+        tiff.check(file, path)
+        file.load()
+        deep = file.mode in ("I", "F") or file.mode.startswith("I;16")
+        return _upright(_grey(file, path) if deep else file, _turn(file))
+
+
+def _upright(image: Image.Image, turn: Optional[Image.Transpose]) -> Image.Image:
+    image = image if turn is None else image.transpose(turn)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise Image.DecompressionBombError(f"{width} x {height} pixels")
 
 
 def _turn(image: Image.Image) -> Optional[Image.Transpose]:
@@ -79,66 +89,46 @@ def _turn(image: Image.Image) -> Optional[Image.Transpose]:
         return None
 
 
-def _check_tiff(file: Any, path: Path) -> None:
-    """Refuse a TIFF of a kind that Pillow 13 reads wrongly, without a word."""
-    tags = getattr(file, "tag_v2", None)
-    if tags is None:
-        return
-    bits, packed = max(tags.get(BITS_PER_SAMPLE, (1,))), tags.get(COMPRESSION, 1) != 1
-    wrong = {
-        f"planes of {bits} bits, one for each colour": tags.get(PLANES) == 2 and bits > 8 and not packed,
-        f"compressed big-endian samples of {bits} bits": packed and tags.prefix == b"MM" and file.mode in ("I", "F"),
-        "samples of 8 bits with a sign": bits == 8 and tags.get(SAMPLE_FORMAT, (1,))[0] == 2,
-    }
-    for samples in (samples for samples, is_so in wrong.items() if is_so):
-        raise DliflowError(f"{path}: {NO_TIFF.format(samples=samples)}")
-
-
-def _what_else(path: Path) -> str:
+def _what_else(path: Path) -> DliflowError:
     """Why a file is no image, or none that is read."""
     with open(path, "rb") as stream:
-        start = stream.read(8)
-        if not start:
-            return "the file is empty"
-        if start.startswith(TIFF):
-            return NO_TIFF.format(samples=_samples(start, stream))
-    return mistaken.kind(path) or f"not an image of the formats {', '.join(FORMATS)}; save it as PNG or JPEG"
+        start = stream.read(4)
+    if start.startswith(tiff.BEGINS):
+        return tiff.refusal(path)
+    unknown = f"not an image of the formats {', '.join(FORMATS)}; save it as PNG or JPEG"
+    return DliflowError(f"{path}: {(mistaken.kind(path) or unknown) if start else 'the file is empty'}")
 
 
-def _samples(start: bytes, stream: Any) -> str:
-    """The samples of a TIFF's pixels, in words."""
-    try:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(start + (stream.read(8) if b"+" in start[:4] else b""))
-        stream.seek(tags.next)
-        tags.load(stream)
-        bits, kinds = tags[BITS_PER_SAMPLE], tags.get(SAMPLE_FORMAT, (1,))
-        count = tags.get(SAMPLES_PER_PIXEL, len(bits))
-    except Exception:  # its table is broken or cut off
-        return "unknown samples"
-    return f"{count} samples of {bits[0]} bits, {KINDS.get(kinds[0], 'of another kind')}"
-
-
-def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
-    """A grayscale image of 16 or 32 bits with its range from black to white scaled to 0 to 255.
-
-    White is the largest value that the file's samples can hold: 65 535 for 16 bits, 4095 for 12. For 32 bits, which say
-    nothing of it, it is the smallest of 255, 65 535 and the largest number that holds all values, for float of 1, 255
-    and 65 535.
-    """
+def _grey(image: Image.Image, path: Path) -> Image.Image:
+    """A grayscale image of 16 or 32 bits that Pillow has read, with 8 bits."""
     values = np.asarray(image)
-    tags = getattr(image, "tag_v2", {})  # of a TIFF
+    table = getattr(image, "tag_v2", {})  # of a TIFF
     default = 16 if image.mode.startswith("I;16") or image.format in ("PNG", "PPM") else 32
-    bits = tags.get(BITS_PER_SAMPLE, (default,))[0]
-    if image.mode == "I" and bits == 32 and tags.get(SAMPLE_FORMAT, (1,))[0] == 1:
+    bits = table.get(tiff.BITS_PER_SAMPLE, (default,))[0]
+    if image.mode == "I" and bits == 32 and table.get(tiff.SAMPLE_FORMAT, (tiff.WHOLE,))[0] == tiff.WHOLE:
         values = values.view(np.uint32)  # Pillow has signed ones only
+    return _eight_bits(values, bits, table, path)
+
+
+def _eight_bits(values: np.ndarray, bits: int, table: Any, path: Path) -> Image.Image:
+    """Values of more than 8 bits with their range from black to white scaled to 0 to 255.
+
+    White is the largest value that the file's samples can hold: 65 535 for 16 bits, 4095 for 12. For 32 bits and more,
+    which say nothing of it, it is the smallest of 255, 65 535 and the largest number that holds all values, for float
+    of 1, 255 and 65 535.
+
+    Args:
+        values: (height, width) or (height, width, 3).
+        table: the tags of a TIFF.
+    """
     least, most = float(values.min()), float(values.max())
     if not (least >= 0 and np.isfinite(most)):  # NaN is not at least 0
         raise DliflowError(
             f"{path}: its values go from {least:g} to {most:g}, so black and white are not known; save it with values "
             "of at least 0, best with 8 or 16 bits"
         )
-    if image.mode == "F" or (image.mode == "I" and bits == 32):
-        whites = (1, 255, 65_535) if image.mode == "F" else (255, 65_535, np.iinfo(values.dtype).max)
+    if values.dtype.kind == "f" or bits >= 32:
+        whites = (1, 255, 65_535) if values.dtype.kind == "f" else (255, 65_535, np.iinfo(values.dtype).max)
         white = next((white for white in whites if most <= white), 0)
         if not white or (white > whites[0] and most * DARK < white):
             raise DliflowError(
@@ -146,9 +136,9 @@ def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
                 f"{', '.join(f'{white:,}' for white in whites)}? Save it with 8 or 16 bits"
             )
     else:
-        white = 2 ** (bits - 1) - 1 if tags.get(SAMPLE_FORMAT, (1,))[0] == 2 else 2**bits - 1
+        white = 2 ** (bits - 1) - 1 if table.get(tiff.SAMPLE_FORMAT, (tiff.WHOLE,))[0] == tiff.SIGNED else 2**bits - 1
     scaled = np.rint(values.astype(np.float64) * (255 / white)).astype(np.uint8)
-    return Image.fromarray(255 - scaled if tags.get(PHOTOMETRIC, 1) == 0 else scaled)
+    return Image.fromarray(255 - scaled if table.get(tiff.PHOTOMETRIC, 1) == 0 else scaled)
 
 
 def _central(image: Image.Image, fraction: float) -> Image.Image:

@@ -124,7 +124,7 @@ def over_batches(two: tuple[int, ...], three: tuple[int, ...]) -> tuple[int, ...
 
 
 def _without_weights(model):
-    """A copy in which weights are inputs, so that inference after inference copies no weights."""
+    """A copy in which the images' weights are inputs, so that inference after inference copies no weights."""
     import onnx
 
     copy = onnx.ModelProto()
@@ -134,10 +134,23 @@ def _without_weights(model):
     for part in ("node", "input", "output"):
         getattr(copy.graph, part).extend(getattr(model.graph, part))
     copy.graph.output[0].type.tensor_type.ClearField("shape")
+    needed = _read_before_images(model.graph)
     for item in model.graph.initializer:
-        if np.prod(item.dims) > LARGE and item.data_type == onnx.TensorProto.FLOAT:
+        if np.prod(item.dims) > LARGE and item.data_type == onnx.TensorProto.FLOAT and item.name not in needed:
             described = onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims)
             copy.graph.input.append(described)
         else:
             copy.graph.initializer.append(item)
     return copy
+
+
+def _read_before_images(graph) -> set[str]:
+    """What is read by nodes that depend on the batch size alone, as where positions are repeated for each image."""
+    alone, names = {item.name for item in graph.initializer}, set()
+    for node in graph.node:
+        if node.op_type == "Shape":
+            alone.update(node.output)
+        elif alone.issuperset(filter(None, node.input)):
+            alone.update(node.output)
+            names.update(node.input)
+    return names

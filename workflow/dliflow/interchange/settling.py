@@ -42,6 +42,7 @@ def open_batch(model, batch: int) -> None:
         DliflowError: for a batch size that is fixed by more than reshapes.
     """
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    _resize_by_factors(model, batch or 1)
     if _refusal(model):
         _free_batch(model, batch or 1)
     refusal = _refusal(model)
@@ -49,6 +50,25 @@ def open_batch(model, batch: int) -> None:
         fixed = f"the model's batch size is fixed{f' to {batch}' if batch else ''}"
         raise DliflowError(f"{fixed}: {refusal}; export it with a batch of any size")
     _settle(model)
+
+
+def _resize_by_factors(model, batch: int) -> None:
+    """Give each Resize factors in place of sizes, where they say the same: sizes have the batch among them."""
+    graph = model.graph
+    sized = [node for node in graph.node if node.op_type == "Resize" and len(node.input) > 3]
+    shapes = at(model, batch)[0] if sized else {}
+    for node in sized:
+        before, after = (shapes.get(name, (0,)) for name in (node.input[0], node.output[0]))
+        modes = {attribute.name: attribute for attribute in node.attribute}
+        policy = modes["keep_aspect_ratio_policy"].s if "keep_aspect_ratio_policy" in modes else b"stretch"
+        if len(before) != len(after) or not all(before + after) or policy != b"stretch":
+            continue
+        factors = (np.array(after) / before).astype(np.float32)
+        short = factors.astype(np.float64) * before < after  # importers round what comes out down
+        factors[short] = np.nextafter(factors[short], np.float32(np.inf))
+        node.input[2:] = [constant(graph, f"{node.output[0]}_factors", factors)]
+        for name in modes.keys() & {"axes", "keep_aspect_ratio_policy"}:
+            node.attribute.remove(modes[name])
 
 
 def _refusal(model) -> str:
