@@ -99,7 +99,14 @@ def test_registries_and_environments_are_read_so(tmp_path):
 
 
 def test_the_command_line_is_read_as_a_file_would_be():
-    given = {"in_flight": ["1", "2"], "burst_s": "0.5", "p99_ms": "null", "pinned": "true", "name": "", "at": "2026-11-26"}
+    given = {
+        "in_flight": ["1", "2"],
+        "burst_s": "0.5",
+        "p99_ms": "null",
+        "pinned": "true",
+        "name": "",
+        "at": "2026-11-26",
+    }
     read = {"in_flight": [1, 2], "burst_s": 0.5, "p99_ms": None, "pinned": True, "name": "", "at": "2026-11-26"}
     assert yaml_files.typed({"throughput": given, "threads": 4}) == {"throughput": read, "threads": 4}
     assert yaml_files.typed(["openvino@2025.3", "a: b", "[1"]) == ["openvino@2025.3", "a: b", "[1"]

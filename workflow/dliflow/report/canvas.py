@@ -24,8 +24,8 @@ from dliflow.report.read import Tables
 
 # These five are replaced by the page's own colours where a plot is shown in it.
 INK, MUTED, GRID, FAINT, PAPER = "#1c2128", "#66707b", "#e3e6ea", "#cdd3d9", "#fffffe"
-# After M. Okabe and K. Ito (2008), darkened where needed, and four for more frameworks than these tell apart: at least 3:1
-# against white and against a dark page.
+# After M. Okabe and K. Ito (2008), darkened where needed, and four more for many frameworks: at least 3:1 against white
+# and against a dark page.
 COLOURS = (
     *("#0072b2", "#d55e00", "#009e73", "#c76a9c", "#b8860b", "#1e9bd7", "#7e57c2", "#7a7a7a"),
     *("#a65628", "#d6339a", "#6b8e23", "#1f8a8a"),
