@@ -15,6 +15,7 @@ from dliflow.conversion.graphs import pytorch_graph
 from dliflow.errors import Skip
 from dliflow.frameworks.pytorch import COMPILED, MODEL
 from dliflow.interchange import graph
+from dliflow.interchange.program import without_traces
 
 EXPORTED = "model.pt2"  # among the interchange files of models that come from PyTorch
 # Code that every x86-64 CPU with AVX2 can run, whatever CPU converted it: oneDNN, which does the convolutions
@@ -38,7 +39,7 @@ def convert(source, out, precision, calibration):
     elif exported.exists():
         shutil.copyfile(exported, out / MODEL)
     else:
-        torch.export.save(_program(source), out / MODEL)
+        torch.export.save(without_traces(_program(source)), out / MODEL)
 
 
 def compiled(source, out, precision, calibration):
@@ -124,7 +125,7 @@ def _compile(program, package: Path):
     except InvalidCxxCompiler:
         raise Skip("compiling needs a C++ compiler (g++) where models are converted; none was found") from None
     with fresh_cache(), torch.no_grad():
-        aoti_compile_and_package(program, package_path=str(package), inductor_configs=COMPILER)
+        aoti_compile_and_package(without_traces(program), package_path=str(package), inductor_configs=COMPILER)
 
 
 VARIANTS = {COMPILED: compiled}

@@ -12,6 +12,7 @@ from dliflow.errors import DliflowError
 from dliflow.images import batches
 from dliflow.interchange import form
 from dliflow.interchange.form import chosen
+from dliflow.interchange.program import without_traces
 
 
 def quietly(function, *arguments, **options):
@@ -151,5 +152,5 @@ def export(network, shape: tuple[int, ...], out: Path) -> int:
         if batch_size is None:
             raise
         return _write_graph(program(network, shape, batch_size), shape, out)
-    torch.export.save(exported, out / "model.pt2")
+    torch.export.save(without_traces(exported), out / "model.pt2")
     return _write_graph(exported, shape, out)
