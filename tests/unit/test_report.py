@@ -585,7 +585,7 @@ def test_page_escapes_what_comes_from_tables_and_needs_nothing_else(study, tmp_p
     assert "&lt;script&gt;" in text and "alert('x')" not in "".join(content for _, content in scripts[1:])
     assert "<title>A &amp; &lt;B&gt;</title>" in text
     assert "snakemake &lt;all&gt;" in text
-    assert text.count('<figure class="still') == 6
+    assert text.count('<figure class="still') == 5
     for outside in ('src="http', 'href="http', "url(http", "@import"):
         assert outside not in text
     assert short.startswith("FAILED\n  beta fp32: convert: <script>")
