@@ -61,7 +61,10 @@ def predict(folder: Path) -> None:
 
 
 def layers(name: str, folder: Path) -> None:
-    """Print how many layers PyTorch's INT8 has in the program and in the graph, and how many of them take int8."""
+    """Print how many layers PyTorch's INT8 has in the program and in the graph, and how many of them take int8.
+
+    And how many weights do not lie in the order of their axes, which its compiler packs wrongly.
+    """
     from torch.ops import aten
 
     from dliflow.conversion import pytorch
@@ -72,7 +75,9 @@ def layers(name: str, folder: Path) -> None:
         quantized = pytorch._quantize(pytorch._program(folder), np.load(folder / "images.npy"))
         kinds = (aten.conv2d.default, aten.linear.default)
         taken = [str(node.args[0].target) for node in quantized.graph.nodes if node.target in kinds]
-        counts[kind] = {"all": len(taken), "int8": sum("dequantize" in target for target in taken)}
+        strided = [name for name, value in quantized.state_dict.items() if not value.is_contiguous()]
+        int8 = sum("dequantize" in target for target in taken)
+        counts[kind] = {"all": len(taken), "int8": int8, "strided": len(strided)}
         (folder / pytorch.EXPORTED).unlink(missing_ok=True)
     print(json.dumps(counts))
 

@@ -64,6 +64,8 @@ def _quantize(program, calibration):
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
     module = program.module()
+    for weight in module.parameters():
+        weight.data = weight.data.contiguous()  # Inductor packs those of another order wrongly, without a word
     _name_sources(module)
     # CPUs without VNNI add pairs of products in 16 bits, which overflow with 8-bit activations: on such a CPU
     # the error of EfficientNet-Lite0's scores was three times that with 7 bits.
