@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from study_rows import CPU, called, in_rounds, point, quality, tables_of, whole
 
-from dliflow.analysis import comparison, ranking
+from dliflow.analysis import comparison, ranking, recommendation
 from dliflow.analysis.recommendation import FPS, LATENCY, Goal
 from dliflow.report import (
     answer,
@@ -724,3 +724,21 @@ def test_pictures_of_a_whole_study_are_light_and_within_their_paper(noisy, tmp_p
     assert all(path.stat().st_size < 200_000 for path in tmp_path.iterdir())
     (last, *_) = reversed(plots.FIGURES["comparison"](noisy).axes)
     assert last.get_yticklabels()[0].get_text().count("batch size") == 2  # a block of their own
+
+
+def test_others_are_told_by_what_they_do_not_have_in_common_with_the_best():
+    def one(framework, size, in_flight=None):
+        row = {"framework": framework, "api": "python", "variant": "default", "precision": "fp32"}
+        row |= {"parameters": "default", "batch_size": size, "in_flight": in_flight}
+        return recommendation.Candidate(ranking.Standing(row, "", None, None, False), 0, None, None, False)
+
+    def texts(best, *others):
+        return summary.distinct([one(*other) for other in others], one(*best))
+
+    assert texts(("a", 1), ("b", 1), ("a", 4), ("b", 2)) == ["itself at batch size 4", "b fp32 at batch sizes 1 and 2"]
+    assert texts(("a", 1), ("b", 1)) == ["b fp32"]
+    loaded = texts(("a", 1, 2), ("a", 1, 1), ("b", 1, 2), ("b", 1, 1), ("a", 8, 2), ("c", 8, 4))
+    assert loaded == [
+        *("itself with 1 in flight", "itself at batch size 8", "b fp32 with 1 in flight", "b fp32"),
+        "c fp32 at batch size 8 with 4 in flight",
+    ]

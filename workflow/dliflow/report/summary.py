@@ -94,14 +94,15 @@ def beside(answer: Answer, outcome: Outcome, most: int = 3) -> list[str]:
 
 def distinct(others: Sequence[Candidate], best: Candidate) -> list[str]:
     """Their names, but for what they have in common with the best one; a configuration's batch sizes together."""
-    sizes: dict[str, list[int]] = {}
-    for one in sorted(others, key=lambda one: (one.standing.name != best.standing.name, one.size)):
-        sizes.setdefault(names.configuration(one.row), []).append(one.size)
+    mine = names.configuration(best.row)
+    sizes: dict[tuple[str, Optional[int]], list[int]] = {}
+    for one in sorted(others, key=lambda one: (one.standing.name != best.standing.name, one.in_flight or 0, one.size)):
+        sizes.setdefault((names.configuration(one.row), one.in_flight), []).append(one.size)
     texts = []
-    for name, of_name in sizes.items():
-        at = f"batch size{'s' if len(of_name) > 1 else ''} {names.listed(list(map(str, of_name)))}"
-        same = name == names.configuration(best.row)
-        texts.append(name if of_name == [best.size] and not same else f"{'itself' if same else name} at {at}")
+    for (name, in_flight), of_name in sizes.items():
+        at = f" at batch size{'s' if len(of_name) > 1 else ''} {names.listed(list(map(str, of_name)))}"
+        load = "" if in_flight == best.in_flight else f" with {in_flight} in flight"
+        texts.append(f"{'itself' if name == mine else name}{'' if of_name == [best.size] else at}{load}")
     return texts
 
 
