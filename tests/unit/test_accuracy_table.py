@@ -277,14 +277,14 @@ def test_images_without_labels_show_that_hardly_anything_is_lost(unlabelled):
     assert (found["unlabelled_effective"], found["unlabelled_agreement"]) == (1000, 0.998)
     assert found["loss_bound"] == pytest.approx(1 - found["unlabelled_agreement_ci_low"])
     assert 0.002 < found["loss_bound"] < 0.01
-    assert found["verdict"] == "loses no more than 1%"
+    assert found["verdict"] == "loses no more than 1 %"
     assert not {"images_needed", "unlabelled_needed", "unlabelled_reason"} & set(found)
 
 
 def test_where_they_do_not_tell_it_is_said_what_is_known_and_how_many_would(unlabelled):
     unlabelled.add_unlabelled("pytorch-python-default-int8", 6)
     found = unlabelled.table()["pytorch-python-default-int8"]
-    assert found["verdict"] == "cannot tell with 8 labelled and 1000 unlabelled images; loses no more than 1.4%"
+    assert found["verdict"] == "cannot tell with 8 labelled and 1000 unlabelled images; loses no more than 1.4 %"
     # The interval of 0.6 % ends at 1 % with 3.84 · 0.01 · 0.99 / 0.004² images.
     assert found["unlabelled_needed"] == 2400
     # And 0.6 % that could be won or lost spread by 1 % with 3.84 · 0.006 / 0.01² images.
@@ -294,7 +294,7 @@ def test_where_they_do_not_tell_it_is_said_what_is_known_and_how_many_would(unla
 def test_where_more_change_than_may_be_lost_labels_alone_can_tell(unlabelled):
     unlabelled.add_unlabelled("pytorch-python-default-int8", 80)
     found = unlabelled.table()["pytorch-python-default-int8"]
-    assert found["verdict"].endswith("loses no more than 9.9%")
+    assert found["verdict"].endswith("loses no more than 9.9 %")
     assert "unlabelled_needed" not in found
     assert found["images_needed"] == 3100  # 3.84 · 0.08 / 0.01²
 
@@ -310,7 +310,7 @@ def test_parts_of_the_same_photographs_are_worth_less(study):
 
 def test_labels_that_show_a_loss_have_the_last_word():
     loss = accuracy.Loss(-0.05, -0.06, -0.04, 20, bound=0.02, changed=0.01, unlabelled=9, effective=9)
-    assert loss.verdict == "loses more than 1%"
+    assert loss.verdict == "loses more than 1 %"
 
 
 @pytest.mark.parametrize("broken", ["pytorch-python-default-fp32", "pytorch-python-default-int8"])

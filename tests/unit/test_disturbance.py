@@ -46,8 +46,8 @@ def beside(**disturbed):
     ("session", "message"),
     [
         (seen(), None),
-        (seen(beside(others_cpu_s=0.5)), "other processes took 25% of the processors' time"),
-        (seen(beside(others_cpu_s=1.88)), "DOUBTFUL: other processes took 94%"),
+        (seen(beside(others_cpu_s=0.5)), "other processes took 25 % of the processors' time"),
+        (seen(beside(others_cpu_s=1.88)), "DOUBTFUL: other processes took 94 %"),
         (seen(beside(steal_s=0.1)), "the hypervisor gave 5% of the processors' time"),
         (seen(beside(others_cpu_s=None, steal_s=None)), None),
         (seen(beside(frequencies_before_mhz={"0": 1500.0})), "frequencies went from 1500 to 3000 MHz"),
@@ -72,7 +72,7 @@ def test_what_weakens_the_figures_of_a_point_is_told(session, message):
 
 @pytest.mark.parametrize(
     ("half_width", "message"),
-    [(None, "one session: no interval; raise latency.groups"), (0.3, "known to ± 30% only"), (0.1, None)],
+    [(None, "one session: no interval; raise latency.groups"), (0.3, "known to ± 30 % only"), (0.1, None)],
 )
 def test_a_latency_that_is_hardly_known_is_told(half_width, message):
     told = doubts.of_interval(half_width)
@@ -82,7 +82,7 @@ def test_a_latency_that_is_hardly_known_is_told(half_width, message):
 def test_others_count_over_all_groups_each_once():
     """Two sessions of a disturbed group, and one of a quiet one: half of the time of both."""
     disturbed = beside(others_cpu_s=0.4)
-    assert "took 10%" in doubts.of_point([seen(disturbed)] * 2 + [seen(beside(others_cpu_s=0.0))])[0]
+    assert "took 10 %" in doubts.of_point([seen(disturbed)] * 2 + [seen(beside(others_cpu_s=0.0))])[0]
     assert doubts.of_point([seen(disturbed), *(seen(beside(others_cpu_s=0.0)) for _ in range(3))]) == []
 
 
@@ -135,14 +135,14 @@ EVEN, SLOWER = (1.0, (0.995, 1.005)), (0.5, (0.45, 0.55))
     ("groups", "ratio", "message"),
     [
         (groups_of(), EVEN, None),
-        (groups_of(), (1.0, (1 / 1.05, 1.05)), "known to no better than ± 5.0%, where ± 1.0% was asked for"),
+        (groups_of(), (1.0, (1 / 1.05, 1.05)), "known to no better than ± 5.0 %, where ± 1.0 % was asked for"),
         (groups_of(), SLOWER, None),  # wide, but decided
         (groups_of(), (1.0, None), "one group of rounds gives no interval; raise compare.groups"),
-        (groups_of(others_cpu_s=0.5), SLOWER, "other processes took 25%"),
+        (groups_of(others_cpu_s=0.5), SLOWER, "other processes took 25 %"),
         (
             groups_of(0.95, slope=0.4),
             EVEN,
-            "depends on the state of the machine: the first takes 95.0% of the second's",
+            "depends on the state of the machine: the first takes 95.0 % of the second's",
         ),
         (groups_of(0.8, slope=0.4), SLOWER, None),
         (groups_of(y_counters={"minor_faults": 1e5 * REQUESTS}), EVEN, "y: each request made 100,000 page faults"),
@@ -234,5 +234,5 @@ def test_time_of_a_helper_s_own_children_is_its_own():
 def test_warnings_under_load_are_those_that_still_mean_something():
     loaded = seen(beside(others_cpu_s=0.5), threads_in_effect=8, counters={"major_faults": 7})
     told = doubts.of_point([loaded], under_load=True)
-    assert any("other processes took 25%" in one for one in told) and any("read from disk" in one for one in told)
+    assert any("other processes took 25 %" in one for one in told) and any("read from disk" in one for one in told)
     assert not any("threads shared" in one for one in told)  # more requests than cores are what was asked for

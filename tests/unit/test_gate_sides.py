@@ -333,14 +333,14 @@ def test_measuring_that_fails_as_a_whole_is_not_measured(before, after, monkeypa
     assert "4 of 4 rows could not be measured: anchor: its process was killed by SIGKILL" in capsys.readouterr().out
 
 
-BUSY = "DOUBTFUL: other processes took 40% of the processors' time; stop them"
+BUSY = "DOUBTFUL: other processes took 40 % of the processors' time; stop them"
 
 
 @pytest.mark.parametrize(("words", "status"), [((), 5), (("--on-busy-machine",), 3)])
 def test_a_busy_machine_decides_nothing_unless_asked(before, after, monkeypatch, capsys, words, status):
     monkeypatch.setattr(compare, "measure", measured_as(gate.REGRESSED, warnings=[BUSY]))
     assert compare.run(asked(before, after, *words)) == status
-    assert "took 40% of the processors' time" in capsys.readouterr().out
+    assert "took 40 % of the processors' time" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", ["3", "0.03", "-3%", "three%", "3 percent"])

@@ -52,16 +52,16 @@ def test_the_pareto_front_tells_what_is_beaten_from_what_may_be_on_it():
 
 def test_doubts_that_differ_in_numbers_only_share_a_letter_and_one_text():
     remarks = listings.Remarks()
-    texts = ("known to ± 15% only", "each made 1,200.5 faults", "known to ± 9% only", None, "known to ± 40% only")
+    texts = ("known to ± 15 % only", "each made 1,200.5 faults", "known to ± 9 % only", None, "known to ± 40 % only")
     assert [remarks.mark(text) for text in texts] == [("a",), ("b",), ("a",), (), ("a",)]
-    assert remarks.all() == {"a": "known to ± 9 to 40% only", "b": "each made 1,200.5 faults"}
+    assert remarks.all() == {"a": "known to ± 9 to 40 % only", "b": "each made 1,200.5 faults"}
     assert [listings.letter(index) for index in (0, 25, 26, 27)] == ["a", "z", "aa", "ab"]
 
 
 @pytest.fixture
 def tables(tmp_path):
     points_ = [
-        point("a", 1, [5.0, 5.2], latency_p90_ms=6.0, warnings="known to ± 15% only"),
+        point("a", 1, [5.0, 5.2], latency_p90_ms=6.0, warnings="known to ± 15 % only"),
         point("b", 1, [9.0, 9.4], "int8"),
         point("c", 1, [], status="failed", reason="out of memory"),
     ]
@@ -129,7 +129,7 @@ def test_the_drawing_of_a_row_has_a_step_for_each_bin_and_a_stroke_for_each_sess
     assert one.drawing.count("h36.50") == 8  # bins of the tables' distribution
     strokes = re.search(r'class="thick" d="([^"]*)"', one.drawing)
     assert strokes and strokes[1].count("M") == 2
-    assert 'class="anchor"' in one.drawing and one.warnings == "known to ± 15% only"
+    assert 'class="anchor"' in one.drawing and one.warnings == "known to ± 15 % only"
     assert len(one.drawing) < 1500
 
 

@@ -219,7 +219,7 @@ def test_the_most_images_per_second_are_those_of_the_throughput_scenario(tmp_pat
 
 def test_throughput_beside_other_work_is_doubtful(tmp_path):
     rows = [
-        in_flight("a", 2, 400, 5.0, warnings="DOUBTFUL: other processes took 90% of the processors' time; stop them")
+        in_flight("a", 2, 400, 5.0, warnings="DOUBTFUL: other processes took 90 % of the processors' time; stop them")
     ]
     one = of(tables_of([point("a", 1, [3.9, 4.1])], [quality("a")], tmp_path, throughput=rows))
     outcome = one.answer(Goal(objective=THROUGHPUT))

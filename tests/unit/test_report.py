@@ -419,7 +419,7 @@ def test_a_winner_at_chance_is_marked_on_page_and_terminal(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "doubt"),
     [
-        ({"taken_share": 0.94}, "others took up to 94% of the processors' time"),
+        ({"taken_share": 0.94}, "others took up to 94 % of the processors' time"),
         ({"taken_share": 0.0}, None),
         ({"taken_share": None, "anchor_ms": None}, None),
     ],
@@ -449,7 +449,7 @@ def test_many_doubts_of_one_kind_leave_room_for_the_other_and_for_figures(tmp_pa
     tables_of(points, accuracy, tmp_path / "tables")
     _, short = run_report(tmp_path)
     assert "and 7 more such, all in the report" in short
-    assert "others took up to 90%" in short
+    assert "others took up to 90 %" in short
     assert len(short.splitlines()) <= summary.LINES
     assert "Report: " in short and "Files to deploy: results/deploy/" in short
 
@@ -472,7 +472,7 @@ def test_rounds_beside_other_work_are_doubtful(tmp_path):
     pairs = [{**row, "taken_share": 0.6, "missing": "c-python-default-int8-default"} for row in pairs]
     setting = only(tables_of(points, [quality("a"), quality("b")], tmp_path, pairs, bursts))
     (doubt,) = conclusion.doubts([setting], [])[1]
-    assert "others took up to 60%" in doubt
+    assert "others took up to 60 %" in doubt
     assert setting.batches[0].missing == ["c int8"]
 
 

@@ -70,11 +70,11 @@ def _taken(groups: Sequence[dict[str, Any]], usable_cpus: int) -> list[str]:
     others, steal = (surroundings.share(groups, usable_cpus, key) for key in ("others_cpu_s", "steal_s"))
     if others is not None and others > OTHERS:
         mark = DOUBTFUL if others > BUSY else ""
-        warnings.append(f"{mark}other processes took {others:.0%} of the processors' time; stop them")
+        warnings.append(f"{mark}other processes took {100 * others:.0f} % of the processors' time; stop them")
     if steal is not None and steal > STEAL:
         mark = DOUBTFUL if steal > BUSY else ""
         warnings.append(
-            f"{mark}the hypervisor gave {steal:.0%} of the processors' time to other machines; use another host"
+            f"{mark}the hypervisor gave {100 * steal:.0f} % of the processors' time to other machines; use another host"
         )
     return warnings
 
@@ -138,7 +138,7 @@ def of_interval(half_width: Optional[float]) -> list[str]:
         return ["one session: no interval; raise latency.groups"]
     if half_width <= VAGUE:
         return []
-    return [f"the latency at the reference state is known to ± {half_width:.0%} only; raise latency.groups"]
+    return [f"the latency at the reference state is known to ± {100 * half_width:.0f} % only; raise latency.groups"]
 
 
 def of_point(sessions: Sequence[Seen], under_load: bool = False) -> list[str]:
@@ -195,8 +195,8 @@ def _state(groups: Sequence[dict[str, Any]], pair: Pair) -> Optional[str]:
         return None
     return (
         "who is faster depends on the state of the machine: the first takes "
-        f"{states.fast.ratio:.1%} of the second's time when the machine is fast, {states.slow.ratio:.1%} when it is "
-        "slow; decide by the state that yours will be in"
+        f"{100 * states.fast.ratio:.1f} % of the second's time when the machine is fast, "
+        f"{100 * states.slow.ratio:.1f} % when it is slow; decide by the state that yours will be in"
     )
 
 
@@ -210,6 +210,6 @@ def _unsettled(ratio: Ratio, width: float) -> Optional[str]:
     if half <= width:
         return None
     return (
-        f"the ratio is known to no better than ± {half:.1%}, where ± {width:.1%} was asked for: a smaller difference "
-        "would not have shown; raise compare.budget_s"
+        f"the ratio is known to no better than ± {100 * half:.1f} %, where ± {100 * width:.1f} % was asked for: a "
+        "smaller difference would not have shown; raise compare.budget_s"
     )

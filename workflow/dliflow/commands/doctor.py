@@ -129,8 +129,9 @@ def noise() -> list[str]:
     time.sleep(LISTENING_S)
     after = disturbance.between(before, disturbance.snapshot())
     others = after["others_cpu_s"]
-    if others is not None and others / after["wall_s"] > 0.05:
-        doubts.append(f"other processes take {others / after['wall_s']:.0%} of one processor just now; stop them (top)")
+    share = (others or 0.0) / after["wall_s"]
+    if share > 0.05:
+        doubts.append(f"other processes take {100 * share:.0f} % of one processor just now; stop them (top)")
     if after["steal_s"]:
         doubts.append(f"the hypervisor took {after['steal_s']:.2f} s within {LISTENING_S:g} s; use another host")
     probes = [probe() for _ in range(ROUNDS)]

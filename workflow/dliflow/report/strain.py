@@ -29,8 +29,8 @@ def complaints(strains: Mapping[str, Sequence[Strain]]) -> list[str]:
     if busy:
         settings, count = where(busy)
         complaints.append(
-            f"{settings}: others took up to {max(one.taken or 0 for one in busy):.0%} of the processors' time, and "
-            f"more than {BUSY:.0%} in {count}: {so}stop them, or use another machine, {again}"
+            f"{settings}: others took up to {100 * max(one.taken or 0 for one in busy):.0f} % of the processors' time, "
+            f"and more than {100 * BUSY:.0f} % in {count}: {so}stop them, or use another machine, {again}"
         )
     if slow:
         settings, count = where(slow)

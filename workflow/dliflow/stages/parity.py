@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
             f"{args.model} in {args.framework} {args.precision} is not the same network as its reference: scores "
             f"differ by up to {distances['max_abs_score_diff']:.3g}, {distances['max_rel_score_diff']:.3g} of the "
             f"largest; their distance is {distances['score_distance']:.3g} of the spread of scores; top-1 agrees on "
-            f"{distances['agreement']:.1%} of {len(batch)} images. That is beyond {listed}"
+            f"{100 * distances['agreement']:.1f} % of {len(batch)} images. That is beyond {listed}"
         )
     bounds = {name if name == "tolerance" else f"{name}_bound": value for name, value in args.bounds.items()}
     session.write_record(args.out, "parity", opened.identity, figures={**distances, "images": len(batch), **bounds})

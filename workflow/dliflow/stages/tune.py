@@ -335,8 +335,8 @@ class Track:
         return {
             "how": "other scores",
             "why": f"its scores differ from the default's by {distances['max_rel_score_diff']:.2g} of the largest, "
-            f"their distance is {distances['score_distance']:.2g}, top-1 agrees on {distances['agreement']:.0%}: "
-            f"beyond {listed}",
+            f"their distance is {distances['score_distance']:.2g}, top-1 agrees on {100 * distances['agreement']:.0f} "
+            f"%: beyond {listed}",
         }
 
     def _command(self, name: str, member: str) -> list[str]:

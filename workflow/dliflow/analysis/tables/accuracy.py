@@ -184,12 +184,12 @@ class Loss(NamedTuple):
     def verdict(self) -> str:
         """Whether the loss exceeds what is accepted, as far as the images tell."""
         if not self.undecided:
-            return f"loses {'more' if self.more else 'no more'} than {self.accepted:.0%}"
+            return f"loses {'more' if self.more else 'no more'} than {100 * self.accepted:.0f} %"
         if self.bound is None:
             return f"cannot tell with {self.images} images"
         return (
             f"cannot tell with {self.images} labelled and {self.unlabelled} unlabelled images; loses no more than "
-            f"{math.ceil(self.most * 1000) / 10:.1f}%"
+            f"{math.ceil(self.most * 1000) / 10:.1f} %"
         )
 
     @property
