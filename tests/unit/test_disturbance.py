@@ -48,7 +48,7 @@ def beside(**disturbed):
         (seen(), None),
         (seen(beside(others_cpu_s=0.5)), "other processes took 25 % of the processors' time"),
         (seen(beside(others_cpu_s=1.88)), "DOUBTFUL: other processes took 94 %"),
-        (seen(beside(steal_s=0.1)), "the hypervisor gave 5% of the processors' time"),
+        (seen(beside(steal_s=0.1)), "the hypervisor gave 5 % of the processors' time"),
         (seen(beside(others_cpu_s=None, steal_s=None)), None),
         (seen(beside(frequencies_before_mhz={"0": 1500.0})), "frequencies went from 1500 to 3000 MHz"),
         (seen(beside(frequencies_before_mhz={"0": 2900.0})), None),

@@ -460,6 +460,7 @@ def test_an_anchor_far_from_its_best_in_the_study_is_doubtful(tmp_path):
     setting = only(tables_of([*quiet, *slow], [quality("a"), quality("b")], tmp_path))
     (doubt,) = conclusion.doubts([setting], [])[1]
     assert "took up to 200 times as long as at its best, and more than 3 times in 1 of 2 measurements" in doubt
+    assert doubt.endswith("measure again with --forcerun sweep")
     (batch,) = setting.batches
     assert batch.doubtful
     twice = strained([point("b", 1, [2.0, 2.1])], anchor_ms=1.0)
@@ -472,7 +473,7 @@ def test_rounds_beside_other_work_are_doubtful(tmp_path):
     pairs = [{**row, "taken_share": 0.6, "missing": "c-python-default-int8-default"} for row in pairs]
     setting = only(tables_of(points, [quality("a"), quality("b")], tmp_path, pairs, bursts))
     (doubt,) = conclusion.doubts([setting], [])[1]
-    assert "others took up to 60 %" in doubt
+    assert "others took up to 60 %" in doubt and doubt.endswith("measure again with --forcerun compare")
     assert setting.batches[0].missing == ["c int8"]
 
 

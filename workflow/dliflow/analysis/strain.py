@@ -24,6 +24,8 @@ class Strain(NamedTuple):
     """Share of the processors' time that others took; None where nothing tells."""
     slowed: Optional[float]
     """How many times as long as at its best in the study the anchor took; None likewise."""
+    rounds: bool
+    """Whether it is of the rounds of a comparison."""
 
     @property
     def busy(self) -> bool:
@@ -65,16 +67,16 @@ def of_groups(measurements: Rows, best: Best) -> Strain:
         measurements: its rows.
         best: `best_states` of the study.
     """
-    return _strain(_median([row["taken_share"] for row in measurements]), measurements, best)
+    return Strain(_median([row["taken_share"] for row in measurements]), _slowed(measurements, best), rounds=False)
 
 
 def of_rounds(taken: Optional[float], bursts: Rows, best: Best) -> Strain:
     """Of one comparison in rounds."""
-    return _strain(taken, bursts, best)
+    return Strain(taken, _slowed(bursts, best), rounds=True)
 
 
-def _strain(taken: Optional[float], rows: Rows, best: Best) -> Strain:
-    return Strain(taken, _median([row["anchor_ms"] and row["anchor_ms"] / best[_anchor(row)] for row in rows]))
+def _slowed(rows: Rows, best: Best) -> Optional[float]:
+    return _median([row["anchor_ms"] and row["anchor_ms"] / best[_anchor(row)] for row in rows])
 
 
 def _median(values: Sequence[Optional[float]]) -> Optional[float]:

@@ -15,8 +15,9 @@ def complaints(strains: Mapping[str, Sequence[Strain]]) -> list[str]:
         strains: by setting.
     """
     so = "what was measured tells more of that than of the frameworks, and who is fastest is not said; "
-    again = "then measure again with --forcerun sweep"
     every = [one for of_setting in strains.values() for one in of_setting]
+    rounds_alone = all(one.rounds for one in every if one.doubtful)  # what follows a sweep is made again with it
+    again = f"then measure again with --forcerun {'compare' if rounds_alone else 'sweep'}"
     busy, slow = [one for one in every if one.busy], [one for one in every if one.slow]
 
     def where(bad: Sequence[Strain]) -> tuple[str, str]:
