@@ -20,6 +20,7 @@ import pytest
 import slurm_cluster
 from project import Project
 
+from dliflow.machine import slurm
 from dliflow.study import paths
 
 pytestmark = pytest.mark.dear
@@ -44,7 +45,12 @@ def cluster(request, tmp_path_factory):
         yield running
 
 
-without_accounting = pytest.mark.parametrize("cluster", [False], indirect=True, ids=["without_accounting"])
+def only(accounting: bool, name: str) -> pytest.MarkDecorator:
+    """For tests that look at one kind of cluster."""
+    return pytest.mark.parametrize("cluster", [accounting], indirect=True, ids=[name])
+
+
+without_accounting, with_accounting = only(False, "without_accounting"), only(True, "with_accounting")
 
 
 @pytest.fixture
@@ -241,6 +247,13 @@ def test_the_profile_submits_what_does_not_measure_and_with_resources_each_measu
         ended(project, begun(project, cluster, *UNACCOUNTED, target))
         assert json.loads((project.folder / target).read_text())["environment"]["SLURMD_NODENAME"] == first
     assert not (project.folder / paths.LEASE.format(node=first)).exists()  # no allocation was held
+
+
+@with_accounting
+def test_an_account_that_is_not_known_is_refused_with_the_reason(cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CONF", cluster.variables["SLURM_CONF"])
+    with pytest.raises(slurm.Refused, match=r"sbatch: .*Invalid account"):
+        slurm.submit("any", ["--account=nobody"], tmp_path / "any.lease")
 
 
 @without_accounting
