@@ -1,4 +1,7 @@
-"""A SLURM of two nodes on one machine, of Debian's packages: no systemd, no control groups, no accounting."""
+"""A SLURM of two nodes on one machine, of Debian's packages: no systemd, no control groups; with accounting or without.
+
+With accounting its daemon keeps what ran in a MariaDB that nobody else can reach: a socket in the cluster's folder.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from pathlib import Path
 
 NODES = ("cpu1", "cpu2")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
+FOR_ACCOUNTING = ("slurmdbd", "sacctmgr", "sacct", "mariadbd", "mariadb-install-db")
+ACCOUNT = "lab"  # that the user may name; who names none gets SLURM's own for the user, called root
 # Commands read it where a variable names it; Snakemake's plugin takes that variable away from its jobs.
 USUAL = Path("/etc/slurm/slurm.conf")
 FOLDER = "dliflow-test-cluster"  # what the cluster's folder is called
@@ -36,12 +41,13 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 TaskProlog={folder}/prolog
 JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
+{accounting}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerType=sched/builtin
 SchedulerParameters=sched_interval=1,sched_min_interval=0,batch_sched_delay=0
 KillWait=2
+MessageTimeout=60
 MpiDefault=none
 SwitchType=switch/none
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
@@ -49,6 +55,26 @@ ReturnToService=2
 SlurmdParameters=config_overrides
 {nodes}
 PartitionName=bench Nodes={names} Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
+"""
+NO_ACCOUNTING = "AccountingStorageType=accounting_storage/none"
+ACCOUNTING = """\
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={database}
+AccountingStoragePass={folder}/munge.sock
+AccountingStorageEnforce=associations"""
+DATABASE = """\
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.sock
+DbdHost={host}
+DbdAddr=127.0.0.1
+DbdPort={database}
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=root
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
 """
 # Both nodes are one machine, so each takes the lock of a folder in the machine's place.
 PROLOG = """\
@@ -58,11 +84,14 @@ echo "export DLIFLOW_TEST_LOCK_FOLDER={folder}/lock-$SLURMD_NODENAME"
 """
 
 
-def lacking() -> str | None:
+def lacking(accounting: bool) -> str | None:
     """Why there can be no such cluster here; None where there can."""
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    needed, packages = PROGRAMS, "slurm-wlm munge"
+    if accounting:
+        needed, packages = (*PROGRAMS, *FOR_ACCOUNTING), f"{packages} slurmdbd mariadb-server"
+    missing = [name for name in needed if shutil.which(name) is None]
     if missing:
-        return f"SLURM is not installed (apt-get install slurm-wlm munge); missing: {', '.join(missing)}"
+        return f"SLURM is not installed (apt-get install {packages}); missing: {', '.join(missing)}"
     if os.geteuid() != 0:
         return "a test cluster needs root"
     # A link that leads nowhere may be the user's, to a disk that is away; one to such a folder a killed test has left.
@@ -83,11 +112,13 @@ class Cluster:
     """A running cluster; every process that it starts is ended by its number.
 
     Attributes:
+        accounting: whether it keeps what ran; `accounted` reads that.
         variables: with which commands and jobs find it.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, accounting: bool):
         self.folder = folder
+        self.accounting = accounting
         self.variables = {"SLURM_CONF": str(folder / "slurm.conf")}
         self._daemons: list[subprocess.Popen] = []
 
@@ -95,13 +126,17 @@ class Cluster:
         self.folder.mkdir(mode=0o700)
         (self.folder / "state").mkdir()
         host = socket.gethostname().partition(".")[0]
-        controller, *ports = free_ports(1 + len(NODES))
+        controller, database, *ports = free_ports(2 + len(NODES))
         lines = [
             f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=1000 Feature={name}"
             for name, port in zip(NODES, ports)
         ]
-        described = {"folder": self.folder, "host": host, "controller": controller, "names": ",".join(NODES)}
-        (self.folder / "slurm.conf").write_text(CONFIG.format(**described, nodes="\n".join(lines)))
+        described = {"folder": self.folder, "host": host, "controller": controller, "database": database}
+        described["accounting"] = (ACCOUNTING if self.accounting else NO_ACCOUNTING).format(**described)
+        described |= {"names": ",".join(NODES), "nodes": "\n".join(lines)}
+        (self.folder / "slurm.conf").write_text(CONFIG.format(**described))
+        (self.folder / "slurmdbd.conf").write_text(DATABASE.format(**described))
+        (self.folder / "slurmdbd.conf").chmod(0o600)
         (self.folder / "prolog").write_text(PROLOG.format(folder=self.folder))
         (self.folder / "prolog").chmod(0o755)
         key = self.folder / "munge.key"
@@ -122,21 +157,37 @@ class Cluster:
         place = [f"--{option}={self.folder}/munge.{ending}" for option, ending in files.items()]
         self._daemon("munged", "--foreground", "--force", *place)
         self.until(lambda: (self.folder / "munge.sock").exists(), "munged")
+        if self.accounting:
+            self._account()
         self._daemon("slurmctld", "-D", "-f", self.variables["SLURM_CONF"])
         for name in NODES:
             (self.folder / f"spool-{name}").mkdir()
             self._daemon("slurmd", "-D", "-N", name, "-f", self.variables["SLURM_CONF"])
-        self.until(lambda: self._states() == ["idle"] * len(NODES), "nodes that are idle")
+        states = ("sinfo", "--noheader", "--Node", "--format=%T")
+        self.until(lambda: (self._asked(*states) or "").split() == ["idle"] * len(NODES), "nodes that are idle")
 
-    def _daemon(self, *command: str) -> None:
+    def _account(self) -> None:
+        """Start what keeps accounts, with one that the user may name beside SLURM's own."""
+        data, place = f"--datadir={self.folder}/data", self.folder / "database.sock"
+        # Whoever reaches the socket is this user.
+        self.ask("mariadb-install-db", "--no-defaults", data, "--user=root", "--auth-root-authentication-method=normal")
+        self._daemon("mariadbd", "--no-defaults", data, "--user=root", f"--socket={place}", "--skip-networking")
+        self.until(place.exists, "mariadbd")
+        self._daemon("slurmdbd", "-D", MYSQL_UNIX_PORT=str(place))
+        self.until(lambda: self._asked("sacctmgr", "list", "cluster") is not None, "slurmdbd")
+        for what in ("cluster dliflow", f"account {ACCOUNT}", f"user root account={ACCOUNT}"):
+            self.ask("sacctmgr", "--immediate", "add", *what.split())
+
+    def _daemon(self, *command: str, **more: str) -> None:
         with open(self.folder / f"{command[0]}.out.log", "a") as log:
-            variables = {**os.environ, **self.variables}
+            variables = {**os.environ, **self.variables, **more}
             self._daemons.append(subprocess.Popen(command, stdout=log, stderr=log, env=variables))
 
-    def _states(self) -> list[str]:
+    def _asked(self, *command: str) -> str | None:
+        """The same as `ask` gives; None where it is refused, as before a daemon listens."""
         with contextlib.suppress(subprocess.CalledProcessError):
-            return self.ask("sinfo", "--noheader", "--Node", "--format=%T").split()
-        return []
+            return self.ask(*command)
+        return None
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 600) -> None:
         """Wait until something holds, while all daemons are well."""
@@ -149,7 +200,7 @@ class Cluster:
 
     def ask(self, *command: str) -> str:
         """The answer of one of SLURM's commands."""
-        variables = {**os.environ, **self.variables}
+        variables = {**os.environ, **self.variables, "SLURM_TIME_FORMAT": "%s"}
         return subprocess.run(command, env=variables, capture_output=True, text=True, check=True, timeout=600).stdout
 
     def jobs(self, **filters: str) -> list[list[str]]:
@@ -158,19 +209,27 @@ class Cluster:
         lines = self.ask("squeue", "--noheader", "--format=%i|%j|%T|%N", *options).splitlines()
         return [line.split("|") for line in lines]
 
+    def accounted(self) -> list[dict[str, str]]:
+        """What accounting keeps of each job and step, dates in seconds since 1970."""
+        columns = ("JobIDRaw", "JobName", "Account", "State", "Start", "End", "NodeList")
+        since = ("--starttime=now-1days", "--endtime=now")  # it would leave out what ended before midnight
+        command = ("sacct", "--allusers", "--parsable2", "--noheader", f"--format={','.join(columns)}", *since)
+        return [dict(zip(columns, line.split("|"))) for line in self.ask(*command).splitlines()]
+
     def set(self, node: str, state: str) -> None:
         """`DRAIN` a node, or let it `RESUME`."""
         self.ask("scontrol", "update", f"NodeName={node}", f"State={state}", "Reason=test")
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(subprocess.CalledProcessError, subprocess.TimeoutExpired):
-            self.ask("scancel", "--user=root")
-            self.until(lambda: not self.jobs(), "end of all jobs", 15)
-        for daemon in reversed(self._daemons):
-            daemon.terminate()
-            try:
-                daemon.wait(10)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
-        USUAL.unlink(missing_ok=True)
+        try:
+            if self._asked("scancel", "--user=root") is not None:
+                self.until(lambda: not self.jobs(), "end of all jobs", 60)
+        finally:
+            for daemon in reversed(self._daemons):
+                daemon.terminate()
+                try:
+                    daemon.wait(10)
+                except subprocess.TimeoutExpired:
+                    daemon.kill()
+                    daemon.wait()
+            USUAL.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """A study on two nodes of a real SLURM: pinned, alone, at the same time; a job killed, a node drained, and resumed.
 
-Skipped where Debian's packages of SLURM are missing. `pytest -n0 -s tests/cluster` prints the time stamps.
+With accounting the whole study is run by the profile, and SLURM's own dates are looked at as well. Skipped where
+Debian's packages are missing. `pytest -n0 -s tests/cluster` prints the time stamps.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +20,45 @@ import pytest
 import slurm_cluster
 from project import Project
 
+from dliflow.machine import slurm
 from dliflow.study import paths
 
 pytestmark = pytest.mark.dear
 
 NODES = slurm_cluster.NODES
 GROUPS = 3
+QUALITY = (paths.PARITY, paths.ACCURACY)
+# Asked early, since the plugin waits for 40 s by default.
+EARLY = ("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3")
+PROFILE = ("--workflow-profile", "profiles/slurm", "--default-resources", "runtime=5")
+ACCOUNTED = (*PROFILE, f"slurm_account={slurm_cluster.ACCOUNT}", *EARLY)
+UNACCOUNTED = (*PROFILE, "--slurm-status-command", "squeue", "--slurm-no-account", *EARLY)
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+@pytest.fixture(scope="module", params=[False, True], ids=["without_accounting", "with_accounting"])
+def cluster(request, tmp_path_factory):
     """The running cluster."""
-    reason = slurm_cluster.lacking()
+    reason = slurm_cluster.lacking(accounting=request.param)
     if reason is not None:
         pytest.skip(reason)
-    with slurm_cluster.Cluster(tmp_path_factory.mktemp("slurm") / slurm_cluster.FOLDER) as running:
+    with slurm_cluster.Cluster(tmp_path_factory.mktemp("slurm") / slurm_cluster.FOLDER, request.param) as running:
         yield running
+
+
+def only(accounting: bool, name: str) -> pytest.MarkDecorator:
+    """For tests that look at one kind of cluster."""
+    return pytest.mark.parametrize("cluster", [accounting], indirect=True, ids=[name])
+
+
+without_accounting, with_accounting = only(False, "without_accounting"), only(True, "with_accounting")
 
 
 @pytest.fixture
 def on_both(cluster, project):
-    """The tiny project, to be measured on both nodes."""
-    for name in NODES:
+    """The tiny project, to be measured on both nodes; where there are accounts only the first one names one."""
+    for name, account in zip(NODES, (slurm_cluster.ACCOUNT, None)):
         extra = {"slurm": {"partition": "bench", "constraint": name, "minutes": 30}}
+        extra["slurm"] |= {"account": account} if cluster.accounting else {}
         (project.folder / f"config/nodes/{name}.yaml").write_text(json.dumps(extra))
     project.configure(nodes=list(NODES), latency={"batch_sizes": [1], "groups": GROUPS}, compare={"leaders": 2})
     return project
@@ -86,6 +103,14 @@ def measured(project: Project, node: str) -> list[dict[str, Any]]:
     return sorted(jobs, key=lambda job: job["start"])
 
 
+def prepare(project: Project, cluster) -> str:
+    """Make by a few cores what need not be jobs of the scheduler, each of which takes half a minute; one is left."""
+    targets = [project.path(pattern, framework) for pattern in QUALITY for framework in ("alpha", "beta")]
+    ended(project, begun(project, cluster, "--cores", "4", *targets, project.path(paths.ANCHOR)))
+    (project.folder / targets[0]).unlink()
+    return targets[0]
+
+
 def going_on(project: Project, node: str) -> str | None:
     """The measurement of the sweep that a node is at, by the end of its record's path."""
     logs = project.folder / "results/logs/sweep" / node
@@ -103,20 +128,26 @@ def allocation(cluster, node: str, state: str = "RUNNING") -> str | None:
 
 def test_two_nodes_measure_pinned_alone_and_at_once_and_a_killed_allocation_goes_on(cluster, on_both, capsys):
     project, (first, second) = on_both, NODES
-    run = begun(project, cluster, "--cores", "4", "all")
+    how = ("--cores", "4")
+    if cluster.accounting:
+        pytest.importorskip("snakemake_executor_plugin_slurm", reason="requirements-slurm.lock is not installed")
+        prepare(project, cluster)
+        how = ACCOUNTED
+    run = begun(project, cluster, *how, "all")
     try:
         # Somebody else wants the second node: not while it is measured on.
         until(lambda: allocation(cluster, second), project, run)
         foreign = project.folder / "foreign"
         wrap = f"date +%s.%N > {foreign}"
         cluster.ask("sbatch", f"--nodelist={second}", "--ntasks=1", "--output=/dev/null", f"--wrap={wrap}")
-        # The first node is taken away in the middle of a measurement, and drained for a while.
-        until(lambda: len(measured(project, first)) >= 2 and going_on(project, first), project, run)
-        interrupted = going_on(project, first)
+        # The first node is drained for a while, and taken away in the middle of a measurement.
+        until(lambda: len(measured(project, first)) >= 2, project, run)
         number = allocation(cluster, first)
         cluster.set(first, "DRAIN")
+        until(lambda: not going_on(project, first), project, run)
+        interrupted = until(lambda: going_on(project, first), project, run)
         cluster.ask("scancel", number)
-        drained = time.time()
+        killed = time.time()
         before = {job["file"]: job["file"].stat().st_mtime_ns for job in measured(project, first)}
         until(lambda: allocation(cluster, first, "PENDING"), project, run)
         time.sleep(3)
@@ -128,7 +159,7 @@ def test_two_nodes_measure_pinned_alone_and_at_once_and_a_killed_allocation_goes
         run.wait()
     by_node = {node: measured(project, node) for node in NODES}
     with capsys.disabled():
-        show(by_node, drained, resumed)
+        show(by_node, killed, resumed)
     for node, jobs in by_node.items():
         assert len(jobs) == 2 * GROUPS + 1
         assert {job["at"] for job in jobs} == {node}  # pinned
@@ -137,19 +168,61 @@ def test_two_nodes_measure_pinned_alone_and_at_once_and_a_killed_allocation_goes
     assert len({job["job"] for job in by_node[second]}) == 1
     assert len({job["job"] for job in by_node[first]}) == 2
     (again,) = [job for job in by_node[first] if interrupted in str(job["file"])]
-    assert again["start"] > resumed and again["job"] != number
-    assert not [job for job in by_node[first] if drained + 2.5 < job["start"] < resumed]
+    assert all((job["start"] > resumed) == (job["job"] != number) for job in by_node[first])
+    assert again["job"] != number
     assert {path: path.stat().st_mtime_ns for path in before} == before  # what was finished is not repeated
-    cluster.until(foreign.exists, "job of somebody else", 300)
+    cluster.until(foreign.exists, "job of somebody else")
     assert float(foreign.read_text()) > by_node[second][-1]["end"]
-    assert not [name for _, name, *_ in cluster.jobs() if name.startswith("dliflow-")]  # both are given back
+    cluster.until(lambda: not cluster.jobs(), "end of all jobs")  # both are given back
     assert project.table("nodes")
+    if cluster.accounting:
+        cluster.until(
+            lambda: all(row["End"].isdigit() for row in cluster.accounted()), "ends of all jobs in accounting"
+        )
+        with capsys.disabled():
+            check_accounts(cluster.accounted(), by_node, number)
 
 
-def show(by_node: dict[str, list[dict[str, Any]]], drained: float, resumed: float) -> None:
+def check_accounts(rows: list[dict[str, Any]], by_node: dict[str, list[dict[str, Any]]], killed: str) -> None:
+    """That accounting tells the same, in whole seconds; it is shown, too.
+
+    Args:
+        rows: of jobs and steps.
+        killed: number of the allocation that was killed.
+    """
+    for row in rows:
+        row["job"], _, row["step"] = row.pop("JobIDRaw").partition(".")
+        row |= {key: int(row[key]) for key in ("Start", "End")}
+    begin = min(row["Start"] for row in rows)
+    print("as accounting tells (sacct):")
+    for row in rows:
+        place = f"{row['NodeList']} {row['job']:>3} {row['step']:5}"
+        span = f"{row['Start'] - begin:5} to {row['End'] - begin:5} s"
+        print(f"  {span}  {place}  {row['Account']:4}  {row['State']:15}  {row['JobName']}")
+    jobs = [row for row in rows if not row["step"]]
+    steps = {}
+    for node, account in zip(NODES, (slurm_cluster.ACCOUNT, "root")):
+        held = [row for row in jobs if row["JobName"].startswith(f"dliflow-{node}-")]
+        assert {row["job"] for row in held} == {job["job"] for job in by_node[node]}
+        assert {(row["NodeList"], row["Account"]) for row in held} == {(node, account)}
+        for mine, other in product(held, jobs):  # nobody else is on the node
+            alone = other is mine or other["NodeList"] != node
+            assert alone or other["End"] <= mine["Start"] or mine["End"] <= other["Start"]
+        of_node = [row for row in rows if row["step"].isdigit() and row["job"] in {job["job"] for job in held}]
+        steps[node] = [row for row in of_node if row["State"] == "COMPLETED"]
+        assert all(row["job"] == killed for row in of_node if row not in steps[node])
+        assert all(earlier["End"] <= later["Start"] for earlier, later in pairwise(of_node))
+        for step, job in zip(steps[node], by_node[node], strict=True):
+            assert step["job"] == job["job"] and step["Start"] <= job["start"] and job["end"] < step["End"] + 1
+    assert any(a["Start"] < b["End"] and b["Start"] < a["End"] for a, b in product(*steps.values()))
+    submitted = [row for row in jobs if not row["JobName"].startswith(("dliflow-", "wrap"))]
+    assert {(row["Account"], row["State"]) for row in submitted} == {(slurm_cluster.ACCOUNT, "COMPLETED")}
+
+
+def show(by_node: dict[str, list[dict[str, Any]]], killed: float, resumed: float) -> None:
     """The time stamps."""
     begin = min(jobs[0]["start"] for jobs in by_node.values())
-    print(f"\ndrained and killed at {drained - begin:.1f} s, resumed at {resumed - begin:.1f} s")
+    print(f"\nkilled while drained at {killed - begin:.1f} s, resumed at {resumed - begin:.1f} s")
     for node, jobs in by_node.items():
         print(f"{node}: {len(jobs)} measurements")
         for job in jobs:
@@ -160,33 +233,33 @@ def show(by_node: dict[str, list[dict[str, Any]]], drained: float, resumed: floa
         print(f"  {spent / len(jobs):.2f} s each, {sum(gaps) / len(gaps):.2f} s between two of an allocation")
 
 
-# Asked early, since the plugin waits for 40 s by default; without accounting.
-PLUGIN = (
-    *("--workflow-profile", "profiles/slurm", "--default-resources", "runtime=5", "--slurm-status-command", "squeue"),
-    *("--slurm-no-account", "--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3"),
-)
-
-
+@without_accounting
 def test_the_profile_submits_what_does_not_measure_and_with_resources_each_measurement(cluster, on_both):
     """One of each, on a machine of the kind of the first node."""
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="requirements-slurm.lock is not installed")
     project, (first, _) = on_both, NODES
-    parity, sweep = project.path(paths.PARITY), project.path(paths.SWEEP, node=first)
-    ended(project, begun(project, cluster, "--cores", "4", parity, project.path(paths.ANCHOR)))
-    (project.folder / parity).unlink()
+    parity, sweep = prepare(project, cluster), project.path(paths.SWEEP, node=first)
     asked = {"resources": {"slurm_partition": "bench", "constraint": first}}
     for target, described in ((parity, None), (sweep, asked)):
         if described is not None:
             for name in NODES:
                 (project.folder / f"config/nodes/{name}.yaml").write_text(json.dumps(described))
-        ended(project, begun(project, cluster, *PLUGIN, target))
+        ended(project, begun(project, cluster, *UNACCOUNTED, target))
         assert json.loads((project.folder / target).read_text())["environment"]["SLURMD_NODENAME"] == first
     assert not (project.folder / paths.LEASE.format(node=first)).exists()  # no allocation was held
 
 
+@with_accounting
+def test_an_account_that_is_not_known_is_refused_with_the_reason(cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CONF", cluster.variables["SLURM_CONF"])
+    with pytest.raises(slurm.Refused, match=r"sbatch: .*Invalid account"):
+        slurm.submit("any", ["--account=nobody"], tmp_path / "any.lease")
+
+
+@without_accounting
 def test_what_is_here_is_not_measured_through_a_scheduler(cluster, project):
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="requirements-slurm.lock is not installed")
-    run = begun(project, cluster, *PLUGIN, project.path(paths.SWEEP))
+    run = begun(project, cluster, *UNACCOUNTED, project.path(paths.SWEEP))
     assert run.wait(1500) != 0
     assert "nothing says which machine 'local' is" in (project.folder / "run.log").read_text()
     assert Path(project.folder / "results/nodes").exists() is False

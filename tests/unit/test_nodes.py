@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,19 @@ def test_a_run_that_would_measure_on_the_wrong_machine_is_refused():
         nodes.check_places({"local": EMPTY}, False, "my.yaml")
     with pytest.raises(DliflowError, match=r"my\.yaml: nodes: a: their 'resources' are for an executor"):
         nodes.check_places({"a": submitted}, True, "my.yaml")
+
+
+def test_a_rule_that_is_another_with_changes_says_anew_where_it_runs():
+    # It is not inherited: a scheduler would get downloads, and measurements that are to be steps of an allocation.
+    texts = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
+    where, again = {}, 0
+    for block in re.split(r"\n(?=\S)", "\n".join(texts)):
+        if named := re.match(r"(?:use rule (\w+) as|rule|checkpoint) (\w+)", block):
+            base, name = named.groups()
+            where[name] = re.findall("localrule: .*", block)
+            assert base is None or where[name] == where[base], name
+            again += base is not None and where[name] != []
+    assert again == 3
 
 
 # --- What is told of them ---------------------------------------------------------------------------------------------

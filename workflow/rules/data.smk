@@ -23,7 +23,7 @@ rule fetch_model:
         here("fetch", "--out {output:q}")
 
 
-# Fetch a dataset's images.
+# Fetch a dataset's images. Whether a rule is local is not inherited in Snakemake 9.27.
 use rule fetch_model as fetch_dataset with:
     input:
         files=lambda w: STUDY.archives(w.dataset),
@@ -31,6 +31,7 @@ use rule fetch_model as fetch_dataset with:
         paths.DATASET_FILES,
     log:
         paths.log(paths.DATASET_FILES),
+    localrule: True
     params:
         code=code("stages.fetch"),
         contents="",  # archives may be large: their dates decide whether they are looked at
@@ -45,6 +46,7 @@ use rule fetch_model as fetch_labels with:
         paths.LABEL_FILES,
     log:
         paths.log(paths.LABEL_FILES),
+    localrule: True
     params:
         code=code("stages.fetch"),
         contents=lambda w: contents(STUDY.label_source(w.dataset)),

@@ -62,6 +62,7 @@ use rule sweep as throughput with:
     log:
         paths.log(paths.THROUGHPUT),
     priority: lambda w: plan.turn(paths.THROUGHPUT.format(**w), int(w.group), CONFIG["throughput"])
+    localrule: not HANDED_OVER
     resources:
         **whole_node(),
         timeout_s=CONFIG["throughput"]["timeout_s"],
