@@ -2,11 +2,11 @@
 
     PYTHONPATH=workflow .venv/bin/python benchmarks/zoo.py --json zoo.json
 
-The networks are torchvision's and Keras's, with random weights from a seed (`zoo_networks.py`), of libraries in
+The networks are torchvision's, timm's and Keras's, with random weights from a seed (`zoo_networks.py`), of libraries in
 environments of their own. Each is exported, converted and compared by the workflow's own stages, in processes that are
 bounded in time and memory. A cell opens the model for each batch size and, where a framework has several variants, for
 each of them. The largest difference counts, by the largest score. The file given with `--json` is written after every
-network; what stands in it is not tried again, so delete it when the code has changed.
+cell; what stands in it is not tried again, so delete it when the code has changed.
 """
 
 from __future__ import annotations
@@ -349,18 +349,16 @@ def main() -> None:
             columns.remove(FROM_ONNX)
         if not columns:
             return
-        cells = {}
         for column, outcome in row(network, columns, settings):
-            cells[column] = outcome
             spent = f"{outcome['seconds']:5.0f} s {outcome['memory_gb']:5.1f} GB"
             print(
                 f"{network:32} {column:18} {shown(outcome, args.precision):10} {spent}  {outcome.get('reason', '')}",
                 flush=True,
             )
-        with writing:
-            results[network] = {**results.get(network, {}), **cells}
-            if args.json:
-                write_json(args.json, everything)
+            with writing:
+                results.setdefault(network, {})[column] = outcome
+                if args.json:
+                    write_json(args.json, everything)
 
     start = perf_counter()
     chosen = {column.partition(":")[0] for column in args.framework}

@@ -25,6 +25,7 @@ import numpy as np
 
 from dliflow.files import payload, sha256, write_json
 from dliflow.images import inputs
+from dliflow.libraries import keras as keras_applications
 from dliflow.libraries.shared import torchvision_package
 
 SEED = 0
@@ -107,11 +108,11 @@ def program(
 def keras(name: str, rng: np.random.Generator, folder: Path) -> tuple[dict[str, Any], np.ndarray]:
     """A network of Keras's applications as a file of it; its entry, and its scores of the images."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    from keras import activations, applications, layers, utils
+    from keras import activations, applications, layers, models, utils
 
     utils.set_random_seed(SEED)
     network = getattr(applications, name)(weights=None, classifier_activation=None)
-    size = network.input_shape[1]
+    size = network.input_shape[1] or keras_applications.SIZE
     entry = {"height": size, "width": size, "mean": [0.0] * 3, "scale": [1.0] * 3}
     entry |= {"channel_order": "RGB", "layout": "NHWC"}
     pixels = images(IMAGES, size, rng)
@@ -142,8 +143,9 @@ def keras(name: str, rng: np.random.Generator, folder: Path) -> tuple[dict[str, 
     if isinstance(last, layers.Dense):
         last.kernel.assign(last.kernel * LOGITS)
         last.activation = activations.softmax
-    scores = np.asarray(network(batch, training=False))
     network.save(folder / "network.keras")
+    # Read again, since a Normalization computes with what it took of its weights when it was made.
+    scores = np.asarray(models.load_model(folder / "network.keras")(batch, training=False))
     return {"source": {"format": "keras"}, "file": "network.keras", "input": entry}, scores
 
 

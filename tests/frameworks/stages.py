@@ -10,6 +10,7 @@ import os
 from cases import each
 
 from dliflow.__main__ import main
+from dliflow.machine import process
 
 
 def run(argv: list[str]) -> dict:
@@ -17,6 +18,7 @@ def run(argv: list[str]) -> dict:
     with contextlib.redirect_stderr(io.StringIO()) as errors:
         status = main(argv)
     gc.collect()  # a network of gigabytes would stay beside that of the next stage
+    process.give_back()
     return {"status": status, "errors": errors.getvalue()}
 
 

@@ -20,7 +20,7 @@ NETWORKS = {
         "vit_tiny_patch16_224.augreg_in21k_ft_in1k",
         "convnext_atto.d2_in1k",
     ],
-    "keras": ["MobileNetV2", "ResNet50", "DenseNet121", "EfficientNetB0"],
+    "keras": ["MobileNetV2", "MobileNetV3Small", "ResNet50", "DenseNet121", "EfficientNetB0"],
 }
 CASES = [(library, network) for library, networks in NETWORKS.items() for network in networks]
 
@@ -60,6 +60,12 @@ def test_keras_tells_checksums_of_some(told):
     assert answer(told["keras"]["ResNet50"])["entry"]["source"]["from"][0]["md5"] == "2cb95161c43110f7111970584f804107"
     assert set(answer(told["keras"]["MobileNetV2"])["entry"]["source"]["from"][0]) == {"url"}
     assert answer(told["keras"]["ResNet50"])["entry"]["input"]["channel_order"] == "BGR"
+
+
+def test_a_network_of_any_size_gets_the_size_of_its_weights(told):
+    described = answer(told["keras"]["MobileNetV3Small"])
+    assert described["entry"]["input"]["size"] == 224
+    assert "its size: it takes any, and gets 224 × 224" in described["untold"]
 
 
 def test_entries_pass_the_schema(told, tmp_path):

@@ -16,6 +16,7 @@ from dliflow.errors import DliflowError
 from dliflow.libraries import IMAGENET_CLASSES, Description
 
 ENVIRONMENT = "tensorflow"
+SIZE = 224  # of networks that take images of any size: MobileNetV3's weights have it in their names
 
 
 def _package() -> Any:
@@ -78,7 +79,8 @@ def describe(name: str) -> Description:
         keras.StatelessScope(initialize_variables=False),
     ):
         network = function(weights="imagenet")
-    (_, height, width, _), (_, classes) = network.input_shape, network.output_shape
+    (_, *sizes, _), (_, classes) = network.input_shape, network.output_shape
+    height, width = (size or SIZE for size in sizes)
     if classes != 1000 or len(asked) != 1:
         raise DliflowError(
             f"keras/{name}: {classes} classes and {len(asked)} files of weights, where 1000 and 1 are known"
@@ -101,6 +103,8 @@ def describe(name: str) -> Description:
         f"how images become {height} × {width}: it is dliflow's usual way (resize in docs/add-a-model.md)",
         "its accuracy on ImageNet",
     ]
+    if None in sizes:
+        untold.append(f"its size: it takes any, and gets {SIZE} × {SIZE}")
     return Description(entry, f"Keras {keras.__version__}", untold)
 
 
