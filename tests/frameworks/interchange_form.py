@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -16,7 +17,7 @@ import operations
 from onnx import helper, numpy_helper
 from onnx.helper import make_node as node
 
-from dliflow.errors import DliflowError
+from dliflow.errors import DliflowError, Skip
 from dliflow.interchange import form, graph
 
 FLOAT = onnx.TensorProto.FLOAT
@@ -206,8 +207,18 @@ def settled(name: str, folder: Path) -> dict:
         "file": [one.op_type for one in onnx.load(path).graph.node],
         "read": [one.op for one in taken.nodes],
         "moved": float(np.abs(scores(path.read_bytes(), batch) - before).max()),
+        "older": read_by_an_older_onnx(path),
         "misread": float(np.abs(operations.evaluate(taken, batch)[taken.output] - before).max()),
     }
+
+
+def read_by_an_older_onnx(path: Path) -> list[str] | str:
+    """Operators that `graph` reads by an onnx that knows opset 17 and no newer one, or why it does not."""
+    with mock.patch("onnx.defs.onnx_opset_version", return_value=17):
+        try:
+            return [one.op for one in graph.read(path, "none").nodes]
+        except Skip as skip:
+            return str(skip)
 
 
 def written(name: str, folder: Path) -> str:

@@ -72,6 +72,13 @@ def test_operators_that_are_newer_or_made_of_others_are_written_out(found):
     assert newer["moved"] < 1e-5
 
 
+def test_an_onnx_of_opset_17_reads_what_it_knows(found):
+    for name in ("opset9", "opset13", "positions"):
+        assert found[name]["older"] == found[name]["read"]
+    for name, operator in (("attention", "Pad"), ("resized", "Resize"), ("fixed", "Split")):
+        assert f"none: operator {operator} needs a newer onnx than" in found[name]["older"]
+
+
 @pytest.mark.parametrize("name", SETTLED)
 def test_what_is_read_computes_the_same(found, name):
     assert found[name]["misread"] < 1e-4

@@ -219,3 +219,25 @@ def test_uv_finds_the_python_that_runs_and_no_other():
         pytest.skip("uv is not installed")
     assert uv.has_python(".".join(map(str, sys.version_info[:2])))
     assert not uv.has_python("3.2")
+
+
+def test_uv_finds_the_pythons_of_pyenv_whose_programs_on_the_path_fail(tmp_path, monkeypatch):
+    if uv.program() is None:
+        pytest.skip("uv is not installed")
+    version = ".".join(map(str, sys.version_info[:2]))
+    shim = tmp_path / f"shims/python{version}"
+    shim.parent.mkdir()
+    shim.write_text(f"#!/bin/sh\necho 'pyenv: python{version}: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # away from this checkout's own environment
+    monkeypatch.setenv("PATH", str(shim.parent))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "none"))
+    monkeypatch.delenv("CONDA_PREFIX", raising=False)
+    assert not uv.has_python(version)
+    installed = tmp_path / f"versions/{version}.1/bin/python{version}"
+    installed.parent.mkdir(parents=True)
+    installed.symlink_to(Path(sys.base_prefix) / f"bin/python{version}")
+    assert uv.has_python(version)
+    made = uv.run("venv", "--offline", "--python", version, "made")
+    assert made.returncode == 0, made.stderr

@@ -1,4 +1,4 @@
-"""uv, which makes the environments: where it is, and the package index that it or pip is configured for."""
+"""uv, which makes the environments: where it is, the index that it or pip is configured for, and where Pythons are."""
 
 from __future__ import annotations
 
@@ -40,10 +40,21 @@ def pip_setting(name: str) -> str:
     return values.get(":env:") or values.get("install") or values.get("global") or next(iter(values.values()), "")
 
 
+def pythons_of_pyenv() -> list[str]:
+    """The folders of the Pythons that pyenv has installed.
+
+    On the PATH pyenv has a `python3.10` for each of them, which fails unless that version is the chosen one. uv knows
+    nothing else of pyenv.
+    """
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return sorted(map(str, root.glob("versions/3.*/bin")))
+
+
 def variables() -> dict[str, str]:
     """Environment variables for uv: those at hand, and pip's index and folders of wheels where uv has none of its own.
 
-    uv does not read pip's configuration, yet this is where a mirror, or a folder of wheels, usually stands.
+    uv does not read pip's configuration, yet this is where a mirror, or a folder of wheels, usually stands. Behind all
+    that is on the PATH it finds pyenv's Pythons.
     """
     environment = dict(os.environ)
     index, links = pip_setting("index-url"), pip_setting("find-links")
@@ -51,6 +62,7 @@ def variables() -> dict[str, str]:
         environment["UV_DEFAULT_INDEX"] = index
     if links and "UV_FIND_LINKS" not in environment:
         environment["UV_FIND_LINKS"] = ",".join(links.split())
+    environment["PATH"] = os.pathsep.join([environment.get("PATH", os.defpath), *pythons_of_pyenv()])
     environment.pop("VIRTUAL_ENV", None)
     return environment
 

@@ -122,11 +122,12 @@ class OpenVino:
         self.compiled = compiled
         self.request = compiled.create_infer_request()
         self.infer = partial(self.request.infer, **openvino_package.sharing(self.request.infer, share_outputs))
+        self.output = compiled.output(0)
         self.threads = threads_of(compiled)
 
     def predict(self, batch):
         """One synchronous request; the input is read in place."""
-        return self.infer({0: batch})[0]
+        return self.infer({0: batch})[self.output]
 
 
 class Preset(OpenVino):
@@ -139,7 +140,7 @@ class Preset(OpenVino):
     def predict(self, batch):
         """Copy the batch in, and make a synchronous request."""
         self.input[:] = batch
-        return self.infer()[0]
+        return self.infer()[self.output]
 
 
 class OpenVinoQueue:

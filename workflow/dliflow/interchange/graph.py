@@ -76,13 +76,15 @@ def read(path: Path, framework: str) -> Graph:
     """
     import onnx
 
-    from dliflow.interchange import functions, inference, reader  # the last one imports this module
+    from dliflow.interchange import functions, inference, opset17, reader  # the last one imports this module
 
     model = onnx.load(str(path))
+    if onnx.defs.onnx_opset_version() < inference.OPSET:  # as TensorFlow 2.9 needs it
+        return reader.Reader(model, opset17.shapes(model, framework), framework).graph()
     spelled = functions.written_out(model, reader.MADE_OF_OTHERS.__contains__)
     if spelled is not model:
         inference.fold(spelled.graph)
-    return reader.Reader(spelled, framework).graph()
+    return reader.Reader(spelled, inference.whole(spelled), framework).graph()
 
 
 def symmetric(before, after, kernel, strides, dilations, pads) -> Optional[tuple[int, ...]]:

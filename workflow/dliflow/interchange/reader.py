@@ -27,13 +27,13 @@ MADE_OF_OTHERS = ("Celu", "LogSoftmax", "ReduceL1", "ReduceLogSum", "ReduceSumSq
 class Reader:
     """The state of one translation."""
 
-    def __init__(self, model, framework: str):
+    def __init__(self, model, shapes: inference.Shapes, framework: str):
         import onnx
 
         self.framework = framework
         self.source = model.graph
         self.constants = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
-        self.shapes = inference.whole(model)
+        self.shapes = shapes
         self.uses = Counter(name for node in model.graph.node for name in node.input)
         self.nodes: list[Node] = []
         self.makers: dict[str, Node] = {}

@@ -22,14 +22,14 @@ class Profiled:
     """A compiled model that is asked for its counters after each request."""
 
     def __init__(self, compiled):
-        self.request = compiled.create_infer_request()
+        self.request, self.output = compiled.create_infer_request(), compiled.output(0)
         self.shared = openvino_package.sharing(self.request.infer)
         self.seen: list[Request] = []
 
     def predict(self, batch):
         """One synchronous request; the counters are read when it has ended."""
         started = time.perf_counter_ns()
-        scores = self.request.infer({0: batch}, **self.shared)[0]
+        scores = self.request.infer({0: batch}, **self.shared)[self.output]
         us = (time.perf_counter_ns() - started) / 1e3
         self.seen.append(Request(us, operators(self.request.get_profiling_info())))
         return scores

@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> None:
         result = uv.run("venv", "--clear", "--python", wanted["python"], str(folder))
         if result.returncode:
             raise DliflowError(
-                f"no environment with Python {wanted['python']} could be made; install that Python version, or let "
-                f"uv download it:\n{result.stderr.strip()}"
+                f"no environment with Python {wanted['python']} could be made; install that Python version where the "
+                f"PATH or pyenv has it, or let uv download it:\n{result.stderr.strip()}"
             )
         if locked is None:
             progress.say(

@@ -70,8 +70,8 @@ def lacking(path: Path, base: str) -> Optional[str]:
     """Why an environment that is not there yet cannot be made: no Python of its version. None where it can."""
     missing = [version for version in unmade_pythons([path], base) if not uv.has_python(version)]
     return (
-        f"{path} needs Python {missing[0]}, which is not installed and which uv could not fetch (uv python install "
-        f"{missing[0]}); conda can have it: --sdm conda"
+        f"{path} needs Python {missing[0]}, which is neither on the PATH nor among pyenv's, and which uv could not "
+        f"fetch (uv python install {missing[0]}); conda can have it: --sdm conda"
         if missing
         else None
     )

@@ -133,7 +133,7 @@ def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
             missing.append(
                 f"environments of {named}: no Python {version} is installed; uv will try to download it when the "
                 "study begins; where it cannot, their rows are skipped, until that version is installed (with the "
-                "system's packages)"
+                "system's packages, or pyenv)"
             )
     return missing
 

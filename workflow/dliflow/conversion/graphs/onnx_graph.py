@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dliflow.interchange import opset17
+
 
 def quantize(
     source: Path,
@@ -89,42 +91,12 @@ def _reader(name: str, calibration: np.ndarray):
     return Reader()
 
 
-# Operators whose form, beside that of reductions, is another one in opset 18 than in 17.
-SINCE_18 = (
-    "CenterCropPad",
-    "Col2Im",
-    "GroupNormalization",
-    "Mish",
-    "Pad",
-    "Resize",
-    "ScatterElements",
-    "ScatterND",
-    "Split",
-)
-
-
 def with_axes_as_attributes(source: Path, out: Path) -> None:
-    """Write the graph in opset 17, in which a mean has its axes as an attribute, where all its operators allow it.
-
-    OpenCV 4.7 and OpenVINO 2023.0 take the axes of opset 18, which are an input, for absent.
-    """
+    """Write the graph in opset 17, in which a mean has its axes as an attribute, where all its operators allow it."""
     import onnx
 
     model = onnx.load(source)
-    values = {item.name: item for item in model.graph.initializer}
-    means = [node for node in model.graph.node if node.op_type.startswith("Reduce") and node.op_type != "ReduceSum"]
-    plain = all(len(node.input) == 1 or node.input[1] in values for node in means)
-    if plain and not any(node.op_type in SINCE_18 for node in model.graph.node):
-        for node in means:
-            kept = [attribute for attribute in node.attribute if attribute.name == "keepdims"]  # the other is newer
-            for name in node.input[1:]:
-                axes = onnx.numpy_helper.to_array(values[name]).tolist()
-                kept.append(onnx.helper.make_attribute("axes", axes))
-            del node.input[1:], node.attribute[:]
-            node.attribute.extend(kept)
-        del model.opset_import[:]
-        model.opset_import.append(onnx.helper.make_opsetid("", 17))
-        onnx.checker.check_model(model)
+    opset17.lower(model)
     onnx.save(model, out)
 
 

@@ -27,14 +27,17 @@ def imported():
 def sharing(function, outputs: bool = False) -> dict[str, bool]:
     """The arguments with which a request reads its input where it lies, as the installed version calls them.
 
+    Before 2023.0 there are none: the input is copied.
+
     Args:
         function: of the package, which starts a request.
         outputs: whether the scores stay in the request's own memory.
     """
     known = inspect.signature(function).parameters
-    inputs = "share_inputs" if "share_inputs" in known else "shared_memory"  # before 2023.1
+    inputs = [name for name in ("share_inputs", "shared_memory") if name in known]  # the latter before 2023.1
+    given = dict.fromkeys(inputs, True)
     if "share_outputs" in known:
-        return {inputs: True, "share_outputs": outputs}
+        return {**given, "share_outputs": outputs}
     if outputs:
         raise Skip("this OpenVINO copies the scores out of its requests; options.shared_outputs needs 2023.2")
-    return {inputs: True}
+    return given
