@@ -75,7 +75,8 @@ def able(name, folder):
 def test_an_older_version_keeps_the_contract(told, case):
     name, precision = case
     result = told(*case)
-    assert result["version"].startswith(name.partition("@")[2])
+    if frameworks.line(name) != name:  # else another build
+        assert result["version"].startswith(name.partition("@")[2])
     assert result["score_distance"] < FAR[precision]
     assert result["shape"] == [8, 1000]
     assert result["dtype"] == "float32"
