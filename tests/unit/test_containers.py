@@ -75,6 +75,7 @@ def test_every_image_begins_with_the_orchestrator_s_which_has_the_locked_package
     assert "ARG DLIFLOW=dliflow\nFROM ${DLIFLOW}\nARG SSL_CERT_FILE\n" in text
     assert "FROM ${BASE}\n" in ORCHESTRATOR.split("ARG SSL_CERT_FILE\n")[0]  # an argument is known behind FROM only
     assert "--require-hashes -r requirements.lock" in ORCHESTRATOR
+    assert "\nSTOPSIGNAL SIGINT\n" in ORCHESTRATOR  # upon SIGTERM Snakemake waits for its jobs until it is killed
     assert re.search(r"WORKDIR (\S+)", ORCHESTRATOR)[1] + "/.venv/bin/python" == containers.PYTHON
 
 
