@@ -108,7 +108,7 @@ def program(
 def keras(name: str, rng: np.random.Generator, folder: Path) -> tuple[dict[str, Any], np.ndarray]:
     """A network of Keras's applications as a file of it; its entry, and its scores of the images."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    from keras import activations, applications, layers, models, utils
+    from keras import activations, applications, layers, utils
 
     utils.set_random_seed(SEED)
     network = getattr(applications, name)(weights=None, classifier_activation=None)
@@ -132,6 +132,9 @@ def keras(name: str, rng: np.random.Generator, folder: Path) -> tuple[dict[str, 
     for value in network.weights:
         if len(value.shape) == 1:
             value.assign(value + NOISE * rng.normal(size=value.shape))
+    for layer in network.layers:
+        if isinstance(layer, layers.Normalization):
+            layer.finalize_state()  # what it computes with is made of its weights
     kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Dense)
     scaled = [layer for layer in network._flatten_layers() if isinstance(layer, kinds)]
     for layer in scaled:
@@ -143,9 +146,8 @@ def keras(name: str, rng: np.random.Generator, folder: Path) -> tuple[dict[str, 
     if isinstance(last, layers.Dense):
         last.kernel.assign(last.kernel * LOGITS)
         last.activation = activations.softmax
+    scores = np.asarray(network(batch, training=False))
     network.save(folder / "network.keras")
-    # Read again, since a Normalization computes with what it took of its weights when it was made.
-    scores = np.asarray(models.load_model(folder / "network.keras")(batch, training=False))
     return {"source": {"format": "keras"}, "file": "network.keras", "input": entry}, scores
 
 

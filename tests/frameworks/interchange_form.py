@@ -78,6 +78,18 @@ MODELS = {
         *(node("Unsqueeze", ["size", "axes"], ["batch"]), node("Concat", ["batch", "rest"], ["flat"], axis=0)),
         node("Reshape", ["drop", "flat"], ["y"]),
     ),
+    "ranks": (  # a shape that is of as many sizes as another one has
+        *(13, "N"),
+        *(
+            node("Conv", ["x", "weight"], ["conv"]),
+            node("Shape", ["conv"], ["sizes"]),
+            node("Shape", ["sizes"], ["rank"]),
+        ),
+        *(node("Slice", ["sizes", "axes", "rank"], ["whole"]), node("Reshape", ["conv", "whole"], ["same"])),
+        *(node("Shape", ["same"], ["again"]), node("Gather", ["again", "first"], ["size"])),
+        *(node("Unsqueeze", ["size", "axes"], ["batch"]), node("Concat", ["batch", "rest"], ["flat"], axis=0)),
+        *(node("GlobalAveragePool", ["same"], ["pool"]), node("Reshape", ["pool", "flat"], ["y"])),
+    ),
     "attention": (
         *(13, "N"),
         *(node("Conv", ["x", "weight"], ["conv"], strides=[3, 3], pads=[1, 1, 1, 1]), node("Shape", ["x"], ["shape"])),

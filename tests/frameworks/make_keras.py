@@ -14,11 +14,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from keras.src.applications import convnext, inception_resnet_v2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 
 def network():
-    """SAME padding with strides, batch norm, hard swish, squeeze and excite, pooling at the edge."""
+    """SAME padding with strides, batch norm, hard swish, squeeze and excite, layers of applications, edge pooling."""
     x = inputs = layers.Input((64, 64, 3))
     x = layers.Conv2D(8, 3, 2, "same", use_bias=False)(x)
     x = layers.Activation("hard_silu")(layers.BatchNormalization()(x))
@@ -26,6 +27,7 @@ def network():
     gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
     gate = layers.Conv2D(8, 1, activation="sigmoid")(gate)
     x = layers.Multiply()([x, gate])
+    x = inception_resnet_v2.CustomScaleLayer(0.5)([x, convnext.LayerScale(0.5, 8)(x)])
     x = layers.Concatenate()([layers.MaxPooling2D(3, 2, "same")(x), layers.AveragePooling2D(3, 2, "same")(x)])
     x = layers.Dropout(0.5)(layers.Dense(16, "relu", name="features")(layers.Flatten()(x)))
     return keras.Model(inputs, layers.Dense(16, "softmax", name="scores")(x))
@@ -53,6 +55,15 @@ def as_keras_2(model, path: Path) -> None:
         file.attrs["model_config"] = json.dumps(described)
 
 
+def grouped(folder: Path) -> None:
+    """A convolution of groups, for which Keras has a function that XLA compiles."""
+    x = inputs = layers.Input((64, 64, 3))
+    x = layers.Conv2D(16, 3, 2, "same", groups=4)(layers.Conv2D(8, 3, 2)(x))
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D()(x))
+    model.save(folder / "grouped.keras")
+    model.export(folder / "grouped", verbose=False)
+
+
 def several_and_mixed(model, folder: Path) -> None:
     """A model with two outputs, and one that was trained in mixed precision."""
     outputs = [model.get_layer(name).output for name in ("features", "scores")]
@@ -73,7 +84,8 @@ def other_signatures(folder: Path) -> None:
 
 
 def pixels_and_switch(model, folder: Path) -> None:
-    """A SavedModel that takes pixels with its preprocessing inside, and a frozen graph with a switch for training."""
+    """A SavedModel that takes pixels with its preprocessing inside, a frozen graph with a switch for training, and one
+    with an operation that ONNX has not."""
     x = tf.TensorSpec((None, 64, 64, 3), tf.uint8, "x")
     run = tf.function(
         lambda x: {"scores": model(tf.cast(x, tf.float32) / 127.5 - 1, training=False)}, input_signature=[x]
@@ -91,6 +103,10 @@ def pixels_and_switch(model, folder: Path) -> None:
         y = tf.compat.v1.cond(training, lambda: tf.compat.v1.nn.dropout(y, rate=1 - 0.5 * kept), lambda: tf.identity(y))
         tf.identity(y, "scores")
     (folder / "switch.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, (None, 64, 64, 3), "x")
+        tf.identity(tf.math.lgamma(tf.reduce_mean(x, [1, 2])), "scores")
+    (folder / "untranslated.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
 
 def reach_out(folder: Path) -> None:
@@ -178,6 +194,7 @@ def main(folder: Path) -> None:
     (folder / "one_image.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
     (folder / "good.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     as_keras_2(model, folder / "keras2.h5")
+    grouped(folder)
     several_and_mixed(model, folder)
     other_signatures(folder)
     pixels_and_switch(model, folder)

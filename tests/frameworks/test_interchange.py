@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-SETTLED = ("opset9", "opset13", "attention", "fixed", "resized", "resized_alone", "positions", "newer")
+SETTLED = ("opset9", "opset13", "ranks", "attention", "fixed", "resized", "resized_alone", "positions", "newer")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,11 @@ def test_sizes_that_are_computed_and_class_tokens_are_settled(found):
         *("Gelu", "Slice", "Reshape"),
     ]
     assert found["moved"] < 1e-5
+
+
+def test_how_many_axes_there_are_may_be_computed(found):
+    assert found["ranks"]["file"] == ["Conv", "Reshape", "GlobalAveragePool", "Reshape"]
+    assert found["ranks"]["moved"] < 1e-5
 
 
 def test_files_of_one_image_take_batches(found):

@@ -22,6 +22,8 @@ GOOD = [
     ("pixels", {"format": "tensorflow_saved_model"}),
     ("switch.pb", {"format": "tensorflow_frozen_graph", "options": {"phase_train": False}}),
     ("first", {"format": "tensorflow_saved_model"}),
+    ("grouped.keras", {"format": "keras"}),
+    ("grouped", {"format": "tensorflow_saved_model"}),
 ]
 BAD = [
     ("code.keras", {"format": "keras"}, "refused: 'Lambda' of keras.layers is no layer of Keras's own, or runs code"),
@@ -44,6 +46,11 @@ BAD = [
     ("switch.pb", {"format": "tensorflow_frozen_graph"}, "Set source.options: {phase_train: false}"),
     ("switch.pb", {"format": "tensorflow_frozen_graph", "options": {"train": False}}, "did you mean 'phase_train'?"),
     ("pixels", {"format": "tensorflow_saved_model"}, "the model's input is uint8: set input.dtype: uint8"),
+    (
+        "untranslated.pb",
+        {"format": "tensorflow_frozen_graph", "layout": "NHWC"},
+        "the model uses Lgamma, which is no operator of ONNX",
+    ),
     ("cut_one_image.pb", {"format": "tensorflow_frozen_graph"}, "not a frozen graph of TensorFlow"),
     ("reaching.pb", {"format": "tensorflow_frozen_graph"}, "operation WriteFile 'WriteFile' reaches outside"),
     *[

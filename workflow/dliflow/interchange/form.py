@@ -92,6 +92,7 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
 
 def _check(model, shape: tuple[int, ...], layout: str) -> int:
     """Refuse what cannot be taken; make the input's shape the entry's. Returns the file's batch size, 0 for any."""
+    import onnx
 
     graph = model.graph
     initialized = {item.name for item in graph.initializer}
@@ -106,6 +107,9 @@ def _check(model, shape: tuple[int, ...], layout: str) -> int:
     for domain in sorted({node.domain for node in graph.node} - {"", "ai.onnx"}):
         operators = sorted({node.op_type for node in graph.node if node.domain == domain})
         raise DliflowError(f"the model uses {operators[0]} of the domain {domain}, which not every framework knows")
+    unknown = sorted({node.op_type for node in graph.node if not onnx.defs.has(node.op_type, "")})
+    if unknown:
+        raise DliflowError(f"the model uses {unknown[0]}, which is no operator of ONNX")
     quantized = sorted({node.op_type for node in graph.node if "Quantize" in node.op_type or "QLinear" in node.op_type})
     if quantized:
         raise DliflowError(f"the model is quantized ({quantized[0]}): set source.precision: int8 to run it as it is")
@@ -321,7 +325,7 @@ def _scores(model) -> int:
     import onnx
 
     graph = model.graph
-    scores_shape = at(model, 1)[0]["scores"]
+    scores_shape = at(model, 1)[0].get("scores", ())
     sizes = [size for size in scores_shape[1:] if size != 1] or list(scores_shape[1:2])
     if len(sizes) != 1 or sizes[0] == 0:
         sizes_shown = ", ".join(str(size or "any") for size in scores_shape[1:])

@@ -89,8 +89,9 @@ def at(model, batch: int) -> tuple[Shapes, dict[str, Any]]:
             raise DliflowError(f"the model cannot take a batch of {batch}: {' '.join(str(error).split())}") from error
         values = [*inferred.input, *inferred.value_info, *inferred.output]
         for value in values:
-            if value.name not in known:
-                shapes[value.name] = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+            tensor = value.type.tensor_type
+            if value.name not in known and tensor.HasField("shape"):  # without it, even how many axes is unknown
+                shapes[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
         asked = [node for node in graph.node if node.op_type == "Shape" and all(shapes.get(node.input[0], (0,)))]
         if not asked:
             return shapes, {item.name: item for item in graph.initializer if item.name not in known}

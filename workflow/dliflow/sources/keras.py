@@ -77,7 +77,16 @@ def _allowed() -> set[str]:
     packages = [keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.dtype_policies]
     packages += [keras.optimizers, keras.losses, keras.metrics]  # of models inside of the model
     named = {name for package in packages for name, kind in vars(package).items() if isinstance(kind, type)}
-    return named.difference(REFUSED) | {*VALUES, "Functional", "Sequential", "Model", "TFOpLambda"}
+    others = {*VALUES, "Functional", "Sequential", "Model", "TFOpLambda"}
+    return named.difference(REFUSED) | set(_of_applications()) | others
+
+
+def _of_applications() -> dict[str, type]:
+    """Layers that are not in Keras's list of them, but in networks of its applications."""
+    from keras.src.applications import convnext, inception_resnet_v2
+
+    kinds = (convnext.LayerScale, convnext.StochasticDepth, inception_resnet_v2.CustomScaleLayer)
+    return {kind.__name__: kind for kind in kinds}
 
 
 def _refuse_classes(described: Any, allowed: set[str], path: Path) -> None:
@@ -181,7 +190,7 @@ def _layers_of_keras_2() -> dict[str, type]:
 
         return type(layer.__name__, (layer,), {"from_config": classmethod(from_config)})
 
-    kinds = {name: kind for name, kind in vars(layers).items() if isinstance(kind, type)}
+    kinds = {name: kind for name, kind in vars(layers).items() if isinstance(kind, type)} | _of_applications()
     readers = {name: reader(kind) for name, kind in kinds.items() if name not in ("Layer", "InputLayer")}
     return {**readers, "TFOpLambda": TFOpLambda, "Functional": Functional, "Model": Functional}
 

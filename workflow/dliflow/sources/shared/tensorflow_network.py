@@ -16,6 +16,8 @@ import numpy as np
 from dliflow.images import batches
 from dliflow.interchange import form
 
+XLA = "_XlaMustCompile"  # of a function, and of each call of it
+
 
 @dataclass
 class Network:
@@ -82,9 +84,18 @@ def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
     concrete = function.get_concrete_function(tf.TensorSpec(wanted, network.dtype, "input"))
     frozen = convert_variables_to_constants_v2(concrete)
     model, _ = converter().from_graph_def(
-        frozen.graph.as_graph_def(),
+        _without_xla(frozen.graph.as_graph_def()),
         input_names=[frozen.inputs[0].name],
         output_names=[frozen.outputs[0].name],
         opset=form.OPSET,
     )
     return form.write(model, shape, network.layout, out)
+
+
+def _without_xla(definition: Any) -> Any:
+    """The graph with functions that can be inlined: XLA would compile some, as Keras's for grouped convolutions."""
+    functions = definition.library.function
+    for part in (*definition.node, *functions, *(node for function in functions for node in function.node_def)):
+        if XLA in part.attr:
+            del part.attr[XLA]
+    return definition
