@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +53,12 @@ def rendered(tables: read.Tables, folder: Path, records: Mapping[str, str] | Non
         out=folder / "report/index.html",
     )
     return page.render("t", sources)
+
+
+def plain(html: str) -> str:
+    """A page's text without what only keeps words in one line."""
+    html = html.replace("\u00a0", " ").replace("&nbsp;", " ")
+    return re.sub(r'<span class="name">([^<]*)</span>', r"\1", html)
 
 
 class Opened:

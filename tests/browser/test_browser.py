@@ -160,6 +160,14 @@ def test_the_keyboard_alone_sorts_opens_and_asks(opened, study_page):
     assert page.locator("#table-performance tr.details").count() == 1
 
 
+def test_a_long_axis_names_round_numbers(opened, study_page):
+    """Seen: 7, 8, 9, 20, since these left no room for 10."""
+    page = opened(study_page)
+    see_all_charts(page)
+    named = [text for text in texts(page, "#chart-ranking .role-axis-label text") if text.isdigit()]
+    assert "10" in named and not {"4", "6", "7", "8", "9"} & set(named)
+
+
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_a_chart_is_downloaded_in_the_page_s_colours(opened, study_page, kind, tmp_path):
     page = opened(study_page, accept_downloads=True)
@@ -204,7 +212,7 @@ def test_on_paper_there_are_pictures_in_place_of_charts_and_headings_on_each_pag
     page = opened(study_page, color_scheme="dark")
     page.emulate_media(media="print")
     assert not page.locator(".interactive").first.is_visible() and page.locator(".still svg").first.is_visible()
-    assert not page.locator("#ask").is_visible()
+    assert not page.locator("#ask").is_visible() and not page.locator("#study summary").first.is_visible()
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--paper')").strip() == "#fff"
     pdf = Path(SCREENSHOTS or tmp_path, "page.pdf")
     page.pdf(path=pdf, format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "12mm"))
@@ -256,6 +264,14 @@ def test_few_tables_and_none_open_too(opened, tmp_path):
         assert not page.locator("#ask").is_visible()
 
 
+def test_of_a_machine_too_busy_to_tell_the_page_names_nobody(opened, tmp_path):
+    points = [point(name, 1, [speed, speed + 0.1]) for name, speed in (("a", 1.0), ("b", 2.0))]
+    points = [(row, [{**one, "taken_share": 0.9} for one in sessions]) for row, sessions in points]
+    page = opened(made(tmp_path, tables_of(points, [quality(name) for name in "ab"], tmp_path / "tables")))
+    outcome = page.locator("#outcome")
+    expect(outcome).to_have_text("It cannot be told: lowest latency⚠ the machine was too busy to tell")
+
+
 def described(page, chart: str) -> list[str]:
     """What the marks of a chart tell of themselves, in the order in which they are drawn."""
     marks = page.locator(f"#chart-{chart} .mark-symbol.role-mark path")
@@ -287,8 +303,13 @@ def test_tuned_launch_parameters_are_drawn_against_the_default_ones(opened, tmp_
     columns = ("tuned_ratio", "tuned_ratio_ci_low", "tuned_ratio_ci_high")
     points = [point(name, 1, [5.0, 5.1]) for name in gains]
     points += [point(name, 1, [4.0], parameters="tuned", **dict(zip(columns, gain))) for name, gain in gains.items()]
-    page = opened(made(tmp_path, tables_of(points, [quality(name) for name in gains], tmp_path / "tables")))
-    see_all_charts(page)
+    path = made(tmp_path, tables_of(points, [quality(name) for name in gains], tmp_path / "tables"))
+    for width in (400, 1200):
+        page = opened(path, width)
+        see_all_charts(page)
+        right = "texts => Math.max(...texts.map((text) => text.getBoundingClientRect().right))"
+        box = page.locator("#chart-tuned svg.marks").bounding_box()
+        assert page.locator("#chart-tuned svg.marks text").evaluate_all(right) <= box["x"] + box["width"]
     assert page.get_by_role("heading", name="Default against tuned").is_visible()
     assert [text for text in described(page, "tuned") if "a fp32 tuned" in text and "0.8" in text]
     across = "marks => marks.map((mark) => mark.getBoundingClientRect().x)"

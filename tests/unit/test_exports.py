@@ -187,6 +187,10 @@ def test_the_ranking_tells_what_is_not_told_apart(small):
     assert cells["slow fp32"][2].startswith("9.")
     assert all(re.fullmatch(r"[\d.]+ \[[\d.]+, [\d.]+\]", row[1]) for row in table.rows)
     assert len(table.notes) == 3
+    busy = [{**pair, "taken_share": 0.6} for pair in small.comparison]
+    (table,) = papers.ranking(small._replace(comparison=busy))
+    assert len(table.notes) == 2 and table.notes[1].startswith("Doubtful")
+    assert not any("≈" in row[3] or "?" in row[3] for row in table.rows)
 
 
 def test_accuracy_stands_with_its_change_and_bound(small):

@@ -25,8 +25,10 @@ from dliflow.report import (
     page,
     pareto,
     points,
+    summary,
+    units,
 )
-from dliflow.report.listings import accuracy, parity, performance, rounds
+from dliflow.report.listings import accuracy, changes, nodes, parity, performance, rounds
 
 
 def of(latency, top1, half=0.0):
@@ -104,6 +106,9 @@ def test_what_the_page_calls_decided_needs_no_more_groups(tmp_path):
     made = tables_of([], [], tmp_path, [{**pair, "groups_needed": 3} for pair in pairs], bursts)
     ((line,),) = (rounds.listing(comparison.blocks(made), str).lines,)
     assert [cell.text for cell in line.cells][4::4] == ["first is faster", "decided"]
+    busy = [{**pair, "taken_share": 0.6} for pair in pairs]
+    ((line,),) = (rounds.listing(comparison.blocks(tables_of([], [], tmp_path, busy, bursts)), str).lines,)
+    assert [cell.text for cell in line.cells][4::4] == ["doubtful", "–"]
 
 
 @pytest.mark.parametrize(
@@ -115,6 +120,40 @@ def test_a_limit_of_processor_time_is_told_in_processors(tmp_path, cpu_max, told
     row = {"node": "n", "hostname": "h", "cpu": "c", "finished_at": None, "record": str(record)}
     (machine,) = machines.machines([row])
     assert dict(machine.facts).get("CPU limit (cgroup)") == told
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [("32K", "L1 data 32 KiB"), ("32768K", "L1 data 32 MiB"), ("1.5M", "L1 data 1.5M")]
+)
+def test_caches_are_told_in_binary_units(tmp_path, size, told):
+    record = tmp_path / "record.json"
+    record.write_text(json.dumps({"machine": {"caches": {"L1 Data": size}}}))
+    row = {"node": "n", "hostname": "h", "cpu": "c", "finished_at": None, "record": str(record)}
+    (machine,) = machines.machines([row])
+    assert dict(machine.facts)["caches"] == told
+
+
+def test_figures_stay_with_their_units_and_options_and_top_1_are_not_broken():
+    together = ("19.9 %", "± 2 %", "3 min 05 s", "1 h 20 min", "4.8 ms", "[−19.9, +10.8]", "62 MiB", "338 FPS")
+    for text in together:
+        assert units.unbroken(f"so {text} it is") == f"so {text.replace(' ', chr(160))} it is"
+    assert units.unbroken("2 parts, 3 sessions, 4 machines") == "2 parts, 3 sessions, 4 machines"
+    assert page.unbroken("<b> of top-1 with --cores 1") == (
+        '&lt;b&gt; of <span class="name">top-1</span> with <span class="name">--cores</span> 1'
+    )
+    assert summary.wrap("more than 25 %", 12) == ["more than", "25 %"]
+
+
+def test_what_is_told_in_many_words_may_be_broken_into_lines():
+    row = {"kind": "as told", "old_told": "ok", "new_told": "failed: " + 9 * "many words "}
+    assert [changes.figure(row, side).tone for side in ("old", "new")] == ["", "reason"]
+
+
+def test_nodes_are_compared_for_whoever_looks_at_any_of_them(tmp_path):
+    """Seen: no row of the table was shown, since the filter leaves one node, at first the one that all are against."""
+    both = [point("a", 1, [latency, 1.01 * latency], cpu="a CPU", node=f"node{latency}") for latency in (1, 2)]
+    (line,) = nodes.listing(tables_of(both, [], tmp_path).nodes).lines
+    assert line.kind == {"model": "tiny", "framework": "a", "precision": "fp32", "batch": 1}
 
 
 def test_the_anchor_is_named_with_its_version():
@@ -147,7 +186,7 @@ def test_only_charts_that_have_rows_are_made_and_each_takes_them_by_name(tables)
     for chart in every:
         assert '"name": "rows"' in json.dumps(chart.spec)
         fields = set(re.findall(r"datum\.(\w+)", json.dumps(chart.spec)))
-        assert fields <= set(rows[chart.data][0]), chart.name
+        assert fields - {"value", "label"} <= set(rows[chart.data][0]), chart.name  # these two are an axis's
 
 
 def test_rows_are_packed_without_loss_but_of_digits():

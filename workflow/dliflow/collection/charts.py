@@ -38,15 +38,15 @@ class Drawn(NamedTuple):
 
 SPEED, QUALITY = "speed", "quality"
 FIGURES = (
-    Drawn("latency", "Latency", "Latency at the machine's reference state, ms", SPEED, intervals=True),
-    Drawn("fps", "Images per second", "FPS at the machine's reference state", SPEED, intervals=True),
+    Drawn("latency", "Latency", "Latency at the machine’s reference state, ms", SPEED, intervals=True),
+    Drawn("fps", "Images per second", "FPS at the machine’s reference state", SPEED, intervals=True),
     Drawn("top1", "Top-1", "Top-1, %", QUALITY, intervals=True, logarithmic=False),
     Drawn("agreement", "Agreement", "Same top-1 class as FP32, % of images without labels", QUALITY, intervals=True,
           logarithmic=False),
     Drawn("memory", "Peak memory", "Peak resident memory, MiB", SPEED),
     Drawn("load", "Load time", "Opening the model, ms", SPEED),
     Drawn("first", "First request", "The first request, ms", SPEED),
-    Drawn("size", "Size of the model’s files", "The converted model's files, MiB", SPEED),
+    Drawn("size", "Size of the model’s files", "The converted model’s files, MiB", SPEED),
 )  # fmt: skip
 
 

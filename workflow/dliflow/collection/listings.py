@@ -100,7 +100,7 @@ def _frameworks(page: Page, link: Link) -> Iterable[Line]:
             Cell(names.configuration(fastest, framework=False)),
             _latency(fastest),
             Cell(str(fastest["batch_size"])),
-            Cell(f"{names.configuration(most, framework=False)}, batch size {most['batch_size']}"),
+            Cell(f"{names.configuration(most, framework=False)}, batch {most['batch_size']}"),
             Cell(units.significant(1000 * most["batch_size"] / history.latency(most).value)),
             _top1(study, fastest),
             Cell(day(study.date)),

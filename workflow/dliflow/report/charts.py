@@ -73,8 +73,8 @@ def ranking(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
         marks(scales).encode(x=logarithmic("latency", "Latency, ms"), y=row(), tooltip=TOOLTIP),
     )
     note = (
-        "By latency at the reference state, from the fastest on; lines are 95 % intervals. Of many configurations the "
-        "fastest 40 are drawn."
+        "The fastest first, then by latency at the reference state; lines are 95 % intervals. Of many configurations "
+        "the first 40 are drawn."
     )
     return made("ranking", "Ranking", note, "points", chart.properties(height=alt.Step(19)), data, one_size=True)
 
@@ -133,14 +133,14 @@ def tradeoff(scales: Palette, data: dict[str, Rows], quality: str, heading: str,
 
 def tuned(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
     """Tuned launch parameters against the defaults."""
-    note = "Below 1 tuned is faster."
-    return ratios("tuned", "Default against tuned", "Latency, tuned / default", note, scales, data)
+    note = "Of latencies; below 1 tuned is faster."
+    return ratios("tuned", "Default against tuned", "Tuned / default", note, scales, data)
 
 
 def versions(scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
     """A framework's version against its older one."""
-    note = "Below 1 the new version is faster."
-    return ratios("versions", "Before and after an upgrade", "Latency, new / old version", note, scales, data)
+    note = "Of latencies; below 1 the new version is faster."
+    return ratios("versions", "Before and after an upgrade", "New / old version", note, scales, data)
 
 
 def ratios(name: str, heading: str, title: str, note: str, scales: Palette, data: dict[str, Rows]) -> Optional[Chart]:
@@ -211,8 +211,12 @@ def row() -> alt.Y:
 
 
 def logarithmic(name: str, title: str, axis: Callable[..., Any] = alt.X) -> Any:
-    """A logarithmic axis."""
-    return axis(f"{name}:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=12))
+    """A logarithmic axis, with few labels where it is long: else those of 7, 8 and 9 leave no room for that of 10."""
+    ends = f"domain('{'x' if axis is alt.X else 'y'}')"
+    digit = "round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
+    few = f"{ends}[1] > 4 * {ends}[0] && indexof([1, 2, 3, 5], {digit}) < 0 ? '' : datum.label"
+    scale = alt.Scale(type="log", nice=False, padding=12)
+    return axis(f"{name}:Q", title=title, scale=scale, axis=alt.Axis(labelExpr=few))
 
 
 def whisker(scales: Palette, along: str, name: str) -> alt.Chart:

@@ -32,7 +32,7 @@ def _facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
         "memory": f"{significant(machine['memory_mib'] / 1024)} GiB" if machine.get("memory_mib") else None,
         "virtual machine": {True: "yes", False: "no"}.get(machine.get("virtualised", "")),
         "hardware threads on each core": {True: "two or more", False: "one"}.get(machine.get("smt", "")),
-        "caches": ", ".join(f"{name} {size}" for name, size in (machine.get("caches") or {}).items()),
+        "caches": ", ".join(_cache(*of) for of in (machine.get("caches") or {}).items()),
         "NUMA nodes": machine.get("numa_nodes"),
         "container": machine.get("container"),
         "frequency governor": machine.get("governor"),
@@ -41,6 +41,15 @@ def _facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
         "system": " ".join(filter(None, (machine.get("os"), machine.get("kernel"), machine.get("architecture")))),
     }
     return [(name, str(value)) for name, value in in_words.items() if value]
+
+
+def _cache(name: str, size: str) -> str:
+    """`L2 unified 512 KiB`, `L3 unified 32 MiB` of `L3 Unified` and `32768K`, as the kernel has it."""
+    number = size.removesuffix("K")
+    if number.isdigit():
+        mebibytes, rest = divmod(int(number), 1024)
+        size = f"{number} KiB" if rest else f"{mebibytes} MiB"
+    return f"{name[:3]}{name[3:].lower()} {size}"
 
 
 def _quota(cpu_max: Optional[str]) -> Optional[str]:

@@ -23,6 +23,7 @@ from dliflow.report import (
     canvas,
     charts,
     comparison,
+    cost,
     distribution,
     machines,
     names,
@@ -74,7 +75,7 @@ PLOTS = {
     "accuracy": "Accuracy",
     "tradeoff": "Accuracy against latency",
     "comparison": "Measured together, in rounds",
-    "machine": "The machine's speed over the study",
+    "machine": "The machine’s speed over the study",
     "throughput": "Images per second with several requests in flight",
 }
 # Of these there is an interactive one: with scripts, on a screen, the picture is for screen readers only.
@@ -105,6 +106,12 @@ def plots(folder: Path) -> dict[str, Markup]:
     return {name: inline(path.read_text("utf-8"), name) for name, path in fit.items()}
 
 
+def unbroken(text: str) -> Markup:
+    """A text of which no figure is parted from its unit, and neither `--cores` nor `top-1` broken at a hyphen."""
+    escaped = str(escape(units.unbroken(text)))
+    return Markup(re.sub(r"(?<!\S)(?:-[\w-]+|top-\d)", r'<span class="name">\g<0></span>', escaped))
+
+
 def environment(*folders: Path) -> jinja2.Environment:
     """Jinja with everything from the tables escaped.
 
@@ -120,13 +127,15 @@ def environment(*folders: Path) -> jinja2.Environment:
     )
     jinja.filters.update(
         significant=units.significant,
-        percent=units.percent,
+        percent=lambda share: units.unbroken(units.percent(share)),
         at_most=units.at_most,
         points=units.points,
         scientific=units.scientific,
         mebibytes=units.mebibytes,
-        more=units.more,
-        duration=units.duration,
+        more=lambda of: units.unbroken(units.more(of)),
+        duration=lambda seconds: units.unbroken(units.duration(seconds)),
+        unbroken=unbroken,
+        bound=cost.percent,
         moment=units.moment,
         listed=names.listed,
         yaml=lambda value: yaml.safe_dump(value, allow_unicode=True, sort_keys=False),
@@ -137,13 +146,13 @@ def environment(*folders: Path) -> jinja2.Environment:
         setting=names.setting,
     )
     jinja.globals.update(
-        interval=units.interval,
+        interval=lambda *ends: units.unbroken(units.interval(*ends)),
         count=names.count,
         whole=operators.whole,
         bare_percent=units.bare_percent,
         points=units.points,
         ratio=units.ratio,
-        ratio_interval=units.ratio_interval,
+        ratio_interval=lambda *of: units.unbroken(units.ratio_interval(*of)),
         settings_in_words=tuning.settings,
     )
     return jinja

@@ -29,6 +29,11 @@ def short(text: str, width: int = COLUMNS) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def wrap(text: str, width: int, **indent: str) -> list[str]:
+    """In lines, none of which ends between a figure and its unit."""
+    return [line.replace("\u00a0", " ") for line in textwrap.wrap(units.unbroken(text), width, **indent)]
+
+
 def failed(missing: list[Missing], most: int = 4) -> list[str]:
     """What failed and why, one line each."""
     failures = [item for item in missing if item.status == "failed"]
@@ -47,7 +52,7 @@ def doubtful(settings: list[Setting], rows: Rows, most: int = 3) -> list[str]:
     """
     text: list[str] = []
     for kind in conclusion.doubts(settings, rows):
-        paragraphs = [textwrap.wrap(doubt, COLUMNS - 2) for doubt in kind]
+        paragraphs = [wrap(doubt, COLUMNS - 2) for doubt in kind]
         shown = paragraphs[:most] if len(paragraphs) <= most else paragraphs[: most - 1]
         text += [line for paragraph in shown for line in paragraph]
         if len(paragraphs) > len(shown):
@@ -192,7 +197,7 @@ def answered(answer: Answer, goal: Optional[Goal], whole: bool) -> list[str]:
 
 def fitting(text: str, width: int, whole: bool) -> list[str]:
     """As lines of at most so many columns; if not whole, as one."""
-    return textwrap.wrap(text, width) if whole else [short(text, width)]
+    return wrap(text, width) if whole else [short(text, width)]
 
 
 def cautions(setting: Setting) -> list[str]:
@@ -210,7 +215,7 @@ def cautions(setting: Setting) -> list[str]:
 
 def wrapped(line: str) -> list[str]:
     """In lines that stand below a setting's name, whole: what is told of a figure stands behind it."""
-    return textwrap.wrap(line, COLUMNS - 2, subsequent_indent="  ")
+    return wrap(line, COLUMNS - 2, subsequent_indent="  ")
 
 
 def versions(setting: Setting) -> list[str]:
@@ -239,14 +244,14 @@ def spent(jobs: list[times.Job], run: Optional[times.Run]) -> list[str]:
     """Where the time went, in one or two lines."""
     if run is not None:
         parts = ", ".join(f"{share.group} {units.duration(share.seconds)}" for share in run.shares) or "no job ran"
-        return textwrap.wrap(
+        return wrap(
             f"This run took {units.duration(run.wall)}: {parts}; beside the jobs {units.duration(run.overhead)}.",
             COLUMNS,
         )
     if not jobs:
         return []
     parts = ", ".join(f"{share.group} {units.duration(share.seconds)}" for share in times.shares(jobs))
-    return textwrap.wrap(f"Jobs took {units.duration(sum(job.seconds for job in jobs))}: {parts}.", COLUMNS)
+    return wrap(f"Jobs took {units.duration(sum(job.seconds for job in jobs))}: {parts}.", COLUMNS)
 
 
 def render(

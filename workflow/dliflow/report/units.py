@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Optional
 
 from dliflow.analysis.ranking import Figure, More
 
 Number = Optional[float]
 EMPTY = "–"
+UNIT = r"(?:%|pp|ms|µs|s|min|h|KiB|MiB|GiB|MB|GB|FPS)(?![\w/])"
+TOGETHER = re.compile(  # the spaces in `12.6 %`, `3 min 05 s`, `[2.22, 2.30]` and `± 2`
+    rf"(?<=\d) (?={UNIT})|(?<=\d min) (?=\d)|(?<=\d h) (?=\d)|(?<=\d,) (?=[−+±]?[\d.,]+\])|(?<=±) (?=\d)"
+)
 
 
 def significant(value: Number, digits: int = 3) -> str:
@@ -106,6 +111,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def unbroken(text: str) -> str:
+    """With no-break spaces between a figure and its unit, and within durations and intervals."""
+    return TOGETHER.sub("\u00a0", text)
 
 
 def moment(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dliflow.files import write_text
 from dliflow.report.exports.papers import Table
+from dliflow.report.units import unbroken
 
 NEEDED = "% Needs \\usepackage{booktabs,graphicx}. Copy what you need, or \\input the whole file."
 FITTED = r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"  # only what is too wide is made smaller
@@ -47,7 +48,7 @@ def table(of: Table) -> str:
             r"    \bottomrule",
             r"  \end{tabular}}",
             "",
-            f"  \\smallskip {{\\footnotesize {escaped(' '.join(of.notes))}}}",
+            f"  \\smallskip {{\\footnotesize {escaped(unbroken(' '.join(of.notes)))}}}",
             r"\end{table}",
         ]
     )

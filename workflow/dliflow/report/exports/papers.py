@@ -48,9 +48,11 @@ def ranked(setting: str, batch: Batch) -> Table:
         rows.append([entry.name, units.figure(one.latency), units.figure(one.fps), f"{mark}{ratio}"])
     verdicts = {entry.verdict for entry in batch.entries}
     notes = [f"Latency at the machine's reference state; ratio: of it to that of the first row. {INTERVALS}"]
-    notes += ["≈: no difference to the first shown in rounds."] if TIE in verdicts else []
-    notes += ["?: measured at other times, and not told apart from the first."] if UNDECIDED in verdicts else []
-    notes += ["Doubtful: the machine was too busy."] if batch.doubtful else []
+    if batch.doubtful:
+        notes.append("Doubtful: the machine was too busy to tell who is fastest.")
+    else:
+        notes += ["≈: no difference to the first shown in rounds."] if TIE in verdicts else []
+        notes += ["?: measured at other times, and not told apart from the first."] if UNDECIDED in verdicts else []
     title = f"{setting}, batch size {batch.size}"
     header = ("configuration", "latency, ms", "images/s", "ratio")
     return Table(key("ranking", setting.replace(" · ", "-"), f"batch{batch.size}"), title, header, rows, notes)

@@ -32,6 +32,7 @@ WORDS = {
     "status": "status",
     "warnings": "warnings",
 }
+SHORT = 30  # letters: what is longer is broken into lines
 
 
 class Upgrade(NamedTuple):
@@ -118,7 +119,7 @@ def figure(row: Row, side: str) -> Cell:
     """What there was before (`old`), or is now (`new`)."""
     if row["kind"] == changes.TOLD:
         text = row[f"{side}_told"]
-        return Cell(text or units.EMPTY, why="" if text else "none")
+        return Cell(text or units.EMPTY, why="" if text else "none", tone="reason" if len(text or "") > SHORT else "")
     value = row[side]
     if row["unit"] == "share":
         return Cell(units.percent(value))

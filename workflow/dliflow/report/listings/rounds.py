@@ -55,14 +55,16 @@ def line(gain: Gain, anchor: str, block: Block, remarks: Remarks, record: Link) 
         Cell(units.significant(row["state_slope"], 2)),
         Cell(f"{row['rounds']} in {row['groups']}"),
         Cell(row["stopped_by"]),
-        needed(gain),
+        needed(gain, block.doubtful),
     ]
     return Line(anchor, gain.first, kind(first), cells)
 
 
-def needed(gain: Gain) -> Cell:
+def needed(gain: Gain, doubtful: bool) -> Cell:
     """What would decide a pair that is open."""
     row = gain.row
+    if doubtful:
+        return Cell(units.EMPTY, why="the machine was too busy to tell")
     if gain.verdict != TIE or row["groups_needed"] == 0:
         return Cell("decided")
     if row["groups_needed"] is None:

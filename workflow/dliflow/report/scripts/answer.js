@@ -60,12 +60,13 @@ async function answered() {
     return;
   }
   place.replaceChildren(element("p", { class: `verdict ${found.answer}` },
-    element("strong", {}, SAID[found.answer]), ` ${PAGE.words.objectives[found.objective]}`));
+    element("strong", {}, found.row === null && found.answer === "unknown" ? "It cannot be told:" : SAID[found.answer]), ` ${PAGE.words.objectives[found.objective]}`));
   if (found.row !== null) place.append(fragment(answers.cards[found.row]));
   line("No difference shown to: ", found.ties);
   line("Not told apart from: ", found.undecided);
   line("Better, if it keeps what you ask, which is not known: ", found.perhaps === null ? [] : [found.perhaps], "doubt");
-  const more = reasons(answers, found).filter((text) => !place.textContent.includes(text)); // a card has said it
+  const said = place.textContent.replaceAll("\u00a0", " "); // a card keeps figures and units together
+  const more = reasons(answers, found).filter((text) => !said.includes(text));
   for (const text of more) place.append(element("p", { class: "small doubt" }, `⚠ ${text}`));
 }
 

@@ -3,6 +3,7 @@
 const ROWS = Object.fromEntries(Object.entries(await block("charts")).map(([name, packed]) => [name, unpacked(packed)]));
 const MOST = 40; // configurations in a ranking
 const NARROW = 480, FEW_ROWS = 12; // pixels, and lines of a list: with fewer a chart has no room for a legend beside it
+const LETTER = 6.6; // pixels that one is wide, about
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 let CHOICE = FILTER ? chosen() : null;
 
@@ -26,10 +27,17 @@ function rowsOf(chart) {
   return rows.filter((row) => row.batch === size).slice(0, chart.name === "ranking" ? MOST : Infinity);
 }
 
+/** Of a legend below a chart, which begins where the chart's marks do: beside the names in a list. */
+function columns(chart, width) {
+  const longest = (name) => LETTER * Math.max(...ROWS[chart.data].map((row) => row[name].length));
+  const left = width - (chart.spec.height?.step ? longest("name") : 60);
+  return Math.min(4, Math.max(1, Math.floor(left / (24 + longest("framework")))));
+}
+
 async function draw(chart, place) {
   const rows = rowsOf(chart);
   const narrow = place.clientWidth < NARROW, low = chart.spec.height?.step && rows.length < FEW_ROWS;
-  const config = looks(narrow || low, narrow ? 2 : 4);
+  const config = looks(narrow || low, columns(chart, place.clientWidth));
   const options = { ast: true, renderer: "svg", actions: false, config, logLevel: 1 };
   const { view } = await vegaEmbed(place, { ...chart.spec, datasets: { ...chart.spec.datasets, rows } }, options);
   view.addEventListener("click", (_, item) => item?.datum?.anchor && reveal(item.datum.anchor));
