@@ -111,8 +111,9 @@ def _halve_last(graph) -> None:
     for gelu in network.gelus():
         last = network.makers[gelu.output]
         half = constant(graph, "half", np.array(0.5, np.float32))
-        twice = onnx.helper.make_node("Mul", [gelu.x, gelu.one_more], [f"{gelu.output}_twice"])
-        once = onnx.helper.make_node("Mul", [twice.output[0], half], [gelu.output])
+        doubled = f"{gelu.output}_twice"
+        twice = onnx.helper.make_node("Mul", [gelu.x, gelu.one_more], [doubled], doubled)
+        once = onnx.helper.make_node("Mul", [doubled, half], [gelu.output], gelu.output)
         place = list(graph.node).index(last)
         graph.node.remove(last)
         graph.node.insert(place, once)

@@ -16,7 +16,7 @@ import numpy as np
 from dliflow.images import batches
 from dliflow.interchange import form
 
-XLA = "_XlaMustCompile"  # of a function, and of each call of it
+APART = ("_XlaMustCompile", "_noinline")  # of a function, and of each call of it
 
 
 @dataclass
@@ -42,12 +42,13 @@ def tensorflow():
 
 
 def converter():
-    """The module `tf2onnx.convert`, without a fault of 1.17.0.
+    """The module `tf2onnx.convert`, without faults of 1.17.0.
 
     Its transpose optimizer takes a scalar that is added to a convolution (a hard swish has one) for a bias, fails, and
-    leaves all transposes between NHWC and NCHW in the graph.
+    leaves all transposes between NHWC and NCHW in the graph. It does not know Erfc, of which TensorFlow makes GELU.
     """
     import tf2onnx
+    from tf2onnx.handler import tf_op
     from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer as Optimizer
 
     whole = Optimizer._add_handler
@@ -59,6 +60,24 @@ def converter():
         return whole(self, transpose, node)
 
     Optimizer._add_handler = handler
+
+    @tf_op("Erfc")
+    class Erfc:
+        """`1 + erf(-x)`; GELU's x is negative already."""
+
+        @classmethod
+        def version_9(cls, ctx, node, **options):
+            shapes, dtypes, output = node.output_shapes, node.output_dtypes, node.output[0]
+            scaled = node.inputs[0]
+            ctx.remove_node(node.name)
+            if scaled.type == "Mul" and scaled.inputs[0].type == "Neg":
+                turned = ctx.make_node("Mul", [scaled.inputs[0].input[0], scaled.input[1]])
+            else:
+                turned = ctx.make_node("Neg", [scaled.output[0]])
+            erf = ctx.make_node("Erf", turned.output)
+            one = ctx.make_const(tf2onnx.utils.make_name("one"), np.ones((), np.float32))
+            ctx.make_node("Add", [erf.output[0], one.output[0]], outputs=[output], shapes=shapes, dtypes=dtypes)
+
     return tf2onnx.convert
 
 
@@ -84,7 +103,7 @@ def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
     concrete = function.get_concrete_function(tf.TensorSpec(wanted, network.dtype, "input"))
     frozen = convert_variables_to_constants_v2(concrete)
     model, _ = converter().from_graph_def(
-        _without_xla(frozen.graph.as_graph_def()),
+        _inlinable(frozen.graph.as_graph_def()),
         input_names=[frozen.inputs[0].name],
         output_names=[frozen.outputs[0].name],
         opset=form.OPSET,
@@ -92,10 +111,11 @@ def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
     return form.write(model, shape, network.layout, out)
 
 
-def _without_xla(definition: Any) -> Any:
-    """The graph with functions that can be inlined: XLA would compile some, as Keras's for grouped convolutions."""
+def _inlinable(definition: Any) -> Any:
+    """The graph whose functions can be inlined: XLA would compile some apart, as Keras's for grouped convolutions."""
     functions = definition.library.function
     for part in (*definition.node, *functions, *(node for function in functions for node in function.node_def)):
-        if XLA in part.attr:
-            del part.attr[XLA]
+        for name in APART:
+            if name in part.attr:
+                del part.attr[name]
     return definition
