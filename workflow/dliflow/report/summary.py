@@ -29,9 +29,10 @@ def short(text: str, width: int = COLUMNS) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def wrap(text: str, width: int, **indent: str) -> list[str]:
-    """In lines, none of which ends between a figure and its unit."""
-    return [line.replace("\u00a0", " ") for line in textwrap.wrap(units.unbroken(text), width, **indent)]
+def wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """In lines, none of which ends between a figure and its unit; all but the first are indented."""
+    lines = textwrap.wrap(units.unbroken(text), width, subsequent_indent=indent)
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def failed(missing: list[Missing], most: int = 4) -> list[str]:
@@ -215,7 +216,7 @@ def cautions(setting: Setting) -> list[str]:
 
 def wrapped(line: str) -> list[str]:
     """In lines that stand below a setting's name, whole: what is told of a figure stands behind it."""
-    return wrap(line, COLUMNS - 2, subsequent_indent="  ")
+    return wrap(line, COLUMNS - 2, indent="  ")
 
 
 def versions(setting: Setting) -> list[str]:
