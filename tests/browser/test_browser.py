@@ -18,7 +18,7 @@ ROWS = "#table-performance tbody tr:not(.details)"
 
 
 def texts(page, selector: str) -> list[str]:
-    return [text.strip() for text in page.locator(selector).all_inner_texts()]
+    return [text.strip() for text in page.locator(selector).all_text_contents()]  # marks have no inner text
 
 
 def column(page, number: int) -> list[float]:

@@ -31,7 +31,7 @@ function rowsOf(chart) {
 function columns(chart, width) {
   const longest = (name) => LETTER * Math.max(...ROWS[chart.data].map((row) => row[name].length));
   const left = width - (chart.spec.height?.step ? longest("name") : 60);
-  return Math.min(4, Math.max(1, Math.floor(left / (24 + longest("framework")))));
+  return Math.min(4, Math.max(1, Math.floor(left / (30 + Math.max(longest("framework"), longest("precision"))))));
 }
 
 async function draw(chart, place) {
