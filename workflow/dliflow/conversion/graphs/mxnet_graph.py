@@ -227,6 +227,8 @@ def _pad(b, F, x, *, pads, value, mode):
 
 
 def _slice(b, F, x, *, axis, start, stop, step):
+    if step == 1:  # `slice` goes to oneDNN, which without AVX-512 could not cut what a convolution gave
+        return F.slice_axis(x, axis=axis, begin=start, end=stop, name=b.name)
     left = (None,) * axis
     return F.slice(x, begin=(*left, start), end=(*left, stop), step=(*left, step), name=b.name)
 
