@@ -18,12 +18,11 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Union
-from unittest import mock
+from typing import Any
 
 import finished
 
-from cpp import groups, median_us
+from cpp import groups, median_us, options
 from dliflow.analysis import comparison
 from dliflow.machine import variables
 from dliflow.measuring import workers
@@ -40,15 +39,16 @@ class Member(workers.Worker):
     pid_file: Path
 
     def __init__(self, name: str, *arguments: Any):
-        super().__init__(name, *arguments)
         if name == INSIDE:
             self.pid_file.unlink(missing_ok=True)
-            self.process.send_signal = self._signal  # type: ignore[method-assign]
+        super().__init__(name, *arguments)
 
-    def _signal(self, number: Union[int, signal.Signals]) -> None:
-        inside = int(self.pid_file.read_text()) if self.pid_file.exists() else self.process.pid  # it did not come up
+    def send(self, number: signal.Signals) -> None:
+        """Signal the process, inside or not."""
+        if self.name != INSIDE or not self.pid_file.exists():  # it did not come up
+            return super().send(number)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(inside, number)
+            os.kill(int(self.pid_file.read_text()), number)
 
 
 def contained(of: argparse.Namespace, inputs: int, args: argparse.Namespace, pid_file: Path) -> list[str]:
@@ -81,8 +81,7 @@ def main(args: argparse.Namespace) -> None:
             plain = finished.worker(of, inputs)
             commands = {INSIDE: contained(of, inputs, args, Member.pid_file), HOST: plain, AGAIN: plain}
             for size in args.batch_sizes:
-                with mock.patch.object(workers, "Worker", Member):
-                    made = groups(commands, size, args, of, inputs)
+                made = groups(commands, size, args, of, inputs, Member)
                 print(f"{finished.name(of)}, batch size {size}, {args.groups} groups: latency")
                 for what, pair in PAIRS.items():
                     ratio = comparison.ratio(made, pair)
@@ -94,16 +93,8 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    usual = finished.settings()["compare"]
     parser = finished.parser(__doc__)
     parser.add_argument("--image", default="dliflow-all")
     parser.add_argument("--run", default="podman run", help="how a container is started, with options of your own")
     parser.add_argument("--frameworks", nargs="+", default=["onnxruntime", "openvino"])
-    parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1])
-    parser.add_argument("--groups", type=int, default=12, help="of new processes")
-    parser.add_argument("--sessions", type=int, default=usual["sessions"], help="in each group")
-    parser.add_argument("--rounds", type=int, default=usual["rounds"], help="in each session")
-    parser.add_argument("--burst", type=float, default=usual["burst_s"], help="seconds")
-    parser.add_argument("--seed", type=int, default=0)
-    main(parser.parse_args())
+    main(options(parser, groups=12))

@@ -14,7 +14,7 @@ import random
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,19 @@ def build(framework: str, python: str, folder: Path) -> Path:
 
 
 def groups(
-    commands: dict[str, Sequence[str]], size: int, args: argparse.Namespace, of: argparse.Namespace, inputs: int
+    commands: dict[str, Sequence[str]],
+    size: int,
+    args: argparse.Namespace,
+    of: argparse.Namespace,
+    inputs: int,
+    kind: Callable[..., workers.Worker] = workers.Worker,
 ) -> list[dict[str, Any]]:
-    """So many groups of rounds of both."""
+    """So many groups of rounds of all."""
     pace = turns.Pace.of(of)._replace(rounds=args.rounds, burst={"requests": of.burst_requests, "limit_s": args.burst})
     order = random.Random(args.seed)
     made = []
     for _ in range(args.groups):
-        with turns.group(commands, finished.of_anchor(of), inputs, pace.hang_s) as running:
+        with turns.group(commands, finished.of_anchor(of), inputs, pace.hang_s, kind) as running:
             sizes = dict.fromkeys(commands, size)
             made.append({"sessions": [turns.session(running, sizes, pace, order) for _ in range(args.sessions)]})
     return made
@@ -83,18 +88,23 @@ def main(args: argparse.Namespace) -> None:
             print(f"  batch size {size:3}: {found.ratio:.3f} [{low:.3f}, {high:.3f}], {args.groups} groups; {medians}")
 
 
-if __name__ == "__main__":
+def options(parser: argparse.ArgumentParser, groups: int) -> argparse.Namespace:
+    """What is asked for, with the options of `groups` added to the others."""
     usual = finished.settings()["compare"]
-    parser = finished.parser(__doc__)
-    parser.add_argument("--framework", default="openvino")
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument(
-        "--variant", default="default", help="for tflite: compiled_model; for pytorch in fp32: compiled"
-    )
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1])
-    parser.add_argument("--groups", type=int, default=8, help="of new processes")
+    parser.add_argument("--groups", type=int, default=groups, help="of new processes")
     parser.add_argument("--sessions", type=int, default=usual["sessions"], help="in each group")
     parser.add_argument("--rounds", type=int, default=usual["rounds"], help="in each session")
     parser.add_argument("--burst", type=float, default=usual["burst_s"], help="seconds")
     parser.add_argument("--seed", type=int, default=0)
-    main(parser.parse_args())
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    parser = finished.parser(__doc__)
+    parser.add_argument("--framework", default="openvino")
+    parser.add_argument(
+        "--variant", default="default", help="for tflite: compiled_model; for pytorch in fp32: compiled"
+    )
+    main(options(parser, groups=8))

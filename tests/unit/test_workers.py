@@ -76,17 +76,16 @@ def test_a_worker_that_ends_is_named_and_the_others_are_gone(code, how):
     assert all(worker.process.returncode is not None for worker in found.values())
 
 
-def test_a_worker_whose_program_is_gone_is_named_and_the_others_are_gone(monkeypatch):
-    started, real = [], workers.Worker
+def test_a_worker_whose_program_is_gone_is_named_and_the_others_are_gone():
+    started = []
 
     def noted(*arguments):
-        started.append(real(*arguments))
+        started.append(workers.Worker(*arguments))
         return started[-1]
 
-    monkeypatch.setattr(workers, "Worker", noted)
     told = r"^bad: /no/such/python cannot be run: No such file or directory$"
     commands = {"good": command(ECHO), "bad": ["/no/such/python"]}
-    with pytest.raises(workers.WorkerEnded, match=told) as ended, workers.started(commands):
+    with pytest.raises(workers.WorkerEnded, match=told) as ended, workers.started(commands, kind=noted):
         raise AssertionError("it came up")
     assert ended.value.name == "bad"
     assert [worker.process.returncode is not None for worker in started] == [True]
@@ -119,20 +118,17 @@ def test_a_worker_that_takes_too_long_is_killed_and_told():
 
 def test_a_worker_that_does_not_come_up_is_killed_with_the_others():
     found = []
-    real = workers.Worker
 
     def noted(*arguments):
-        found.append(real(*arguments))
+        found.append(workers.Worker(*arguments))
         return found[-1]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "Worker", noted)
-        with (
-            pytest.raises(workers.WorkerEnded, match=r"bad: its process did not answer within 0\.5 s"),
-            # It is waited for first: how long the other one takes on a busy machine does not matter.
-            workers.started({"bad": [*command(HANGS), "start"], "good": command(ECHO)}, limit_s=0.5),
-        ):
-            raise AssertionError("it came up")
+    with (
+        pytest.raises(workers.WorkerEnded, match=r"bad: its process did not answer within 0\.5 s"),
+        # It is waited for first: how long the other one takes on a busy machine does not matter.
+        workers.started({"bad": [*command(HANGS), "start"], "good": command(ECHO)}, limit_s=0.5, kind=noted),
+    ):
+        raise AssertionError("it came up")
     assert len(found) == 2 and all(worker.process.returncode is not None for worker in found)
 
 

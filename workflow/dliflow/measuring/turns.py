@@ -14,7 +14,7 @@ import contextlib
 import datetime
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
@@ -88,7 +88,11 @@ class Group:
 
 @contextlib.contextmanager
 def group(
-    commands: Mapping[str, Sequence[str]], of_anchor: Sequence[str], inputs: int, hang_s: float
+    commands: Mapping[str, Sequence[str]],
+    of_anchor: Sequence[str],
+    inputs: int,
+    hang_s: float,
+    kind: Callable[..., workers.Worker] = workers.Worker,
 ) -> Iterator[Group]:
     """Start fresh processes; they are gone when the block ends.
 
@@ -96,12 +100,13 @@ def group(
         commands: of the members' workers, by name.
         of_anchor: the anchor's.
         inputs: descriptor that the members inherit.
+        kind: what makes a worker.
 
     Raises:
         Skipped: when a member cannot run here.
         WorkerEnded: when one breaks, or does not come up in time.
     """
-    with workers.started({anchor.NAME: of_anchor, **commands}, [inputs], hang_s) as (running, ready):
+    with workers.started({anchor.NAME: of_anchor, **commands}, [inputs], hang_s, kind) as (running, ready):
         anchor_ready = ready.pop(anchor.NAME)
         for name, each in ready.items():
             if "skip" in each:

@@ -93,7 +93,7 @@ class Worker:
     @contextlib.contextmanager
     def awake(self) -> Iterator[None]:
         """Let it run for several questions (`exchange`) without a stop between them."""
-        self.process.send_signal(signal.SIGCONT)
+        self.send(signal.SIGCONT)
         try:
             yield
         finally:
@@ -138,7 +138,11 @@ class Worker:
         return f"was killed by {signal_name(-status)}" if status < 0 else f"ended with status {status}"
 
     def _stop(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
+        self.send(signal.SIGSTOP)
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal the process."""
+        self.process.send_signal(number)
 
     def kill(self) -> None:
         """End the process, stopped or not."""
@@ -152,7 +156,10 @@ class Worker:
 
 @contextlib.contextmanager
 def started(
-    commands: Mapping[str, Sequence[str]], inherited: Sequence[int] = (), limit_s: Optional[float] = None
+    commands: Mapping[str, Sequence[str]],
+    inherited: Sequence[int] = (),
+    limit_s: Optional[float] = None,
+    kind: Callable[..., Worker] = Worker,
 ) -> Iterator[tuple[dict[str, Worker], dict[str, dict[str, Any]]]]:
     """Start a worker for each command; yield them by name, stopped, and what each told when it was ready.
 
@@ -162,11 +169,12 @@ def started(
     Args:
         inherited: file descriptors that they get.
         limit_s: none may take more seconds to start.
+        kind: what makes a worker.
     """
     workers: dict[str, Worker] = {}
     try:
         for name, command in commands.items():
-            workers[name] = Worker(name, command, inherited)
+            workers[name] = kind(name, command, inherited)
         yield dict(workers), {name: worker.ready(limit_s) for name, worker in workers.items()}
     finally:
         for worker in workers.values():
