@@ -18,7 +18,8 @@ ROWS = "#table-performance tbody tr:not(.details)"
 
 
 def texts(page, selector: str) -> list[str]:
-    return [text.strip() for text in page.locator(selector).all_text_contents()]  # marks have no inner text
+    """As a browser shows white space; the inner text would leave out what marks say."""
+    return [re.sub(r"[ \n]+", " ", text).strip() for text in page.locator(selector).all_text_contents()]
 
 
 def column(page, number: int) -> list[float]:

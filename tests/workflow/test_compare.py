@@ -62,8 +62,7 @@ def test_the_fastest_of_all_batch_sizes_meet(compared):
     (row,) = (row for row in compared.table("comparison") if row["batch_size"] == "")
     assert row["purpose"] == "batch size"
     assert {row["first"].rpartition(":")[2], row["second"].rpartition(":")[2]} == {"1", "2"}
-    # An image of two takes about half of what one of one takes, since a request takes the same here: how near to half
-    # on a busy machine, nobody knows.
+    # An image of two takes about half of what one of one takes: how near to half on a busy machine, nobody knows.
     assert row["first"].endswith(":2")
     assert float(row["ratio"]) < 1
     figures = json.loads((compared.folder / OF_SIZES).read_text())["figures"]
