@@ -83,6 +83,7 @@ def study(
     state: float | None = None,
     images: str = "aa",
     page: str = PAGE,
+    doubt: str = "",
     **about: Any,
 ) -> Path:
     """A study as a finished run leaves it, in `folder`.
@@ -92,6 +93,7 @@ def study(
         pace: how much slower the machine is than another one.
         state: what the anchor took in this study over what it usually takes; seeded when absent.
         images: digest of the list of images.
+        doubt: what the study says of a machine that was too busy.
         about: keys of about.json that are other ones.
     """
     rng, date = world.rng("study", month, facts), BEGIN + timedelta(days=30.44 * month)
@@ -115,7 +117,7 @@ def study(
     report = folder / paths.REPORT
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(page, encoding="utf-8")
-    write_json(folder / paths.SUMMARY_DATA, SUMMARY)
+    write_json(folder / paths.SUMMARY_DATA, {**SUMMARY, **({"doubts": {"machine": [doubt]}} if doubt else {})})
     finish(folder)
     return folder
 

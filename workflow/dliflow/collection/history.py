@@ -51,6 +51,11 @@ class Shown:
     performance: Rows
     accuracy: Rows
 
+    @cached_property
+    def doubt(self) -> str:
+        """Why its latencies tell more of other work on the machine than of frameworks; empty where they do not."""
+        return shelf.doubt(self.entry)
+
     @property
     def date(self) -> str:
         """When its last record was written, ISO 8601."""

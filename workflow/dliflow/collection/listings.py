@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional
 from dliflow.analysis import changes
 from dliflow.analysis.columns import POINT
 from dliflow.analysis.rows import Row, Rows, grouped, key
-from dliflow.collection import charts, history
+from dliflow.collection import charts, history, shelf
 from dliflow.collection.history import Break, Shown, Step
 from dliflow.collection.shelf import Entry
 from dliflow.report import names, units
@@ -78,13 +78,14 @@ class Page(NamedTuple):
 
 def overview(pages: Sequence[Page], link: Link) -> Listing:
     """A row for each framework × model × machine."""
-    lines = [line for page in pages for line in _frameworks(page, link)]
+    remarks = Remarks()
+    lines = [line for page in pages for line in _frameworks(page, link, remarks)]
     numbered = [line._replace(anchor=f"all-{number}") for number, line in enumerate(lines)]
     caption = "Frameworks, models and machines with their last figures"
-    return Listing("overview", caption, OVERVIEW, numbered, {}, named="Framework")
+    return Listing("overview", caption, OVERVIEW, numbered, remarks.all(), named="Framework")
 
 
-def _frameworks(page: Page, link: Link) -> Iterable[Line]:
+def _frameworks(page: Page, link: Link, remarks: Remarks) -> Iterable[Line]:
     by_framework: dict[str, list[tuple[Shown, Rows]]] = {}
     for study in page.studies:
         for (framework,), rows in grouped(study.speeds, ("framework",)).items():
@@ -98,7 +99,7 @@ def _frameworks(page: Page, link: Link) -> Iterable[Line]:
             Cell(page.model),
             Cell(fastest["framework_version"] or units.EMPTY),
             Cell(names.configuration(fastest, framework=False)),
-            _latency(fastest),
+            _latency(fastest, remarks.mark(study.doubt)),
             Cell(str(fastest["batch_size"])),
             Cell(f"{names.configuration(most, framework=False)}, batch {most['batch_size']}"),
             Cell(units.significant(1000 * most["batch_size"] / history.latency(most).value)),
@@ -155,7 +156,7 @@ def now(studies: Sequence[Shown], steps: Sequence[Step]) -> Listing:
         far = STATE if abs(row["state_moved"]) > changes.FAR else None
         cells = [
             Cell(str(row["batch_size"])),
-            _latency(row, (*remarks.mark(row["warnings"]), *remarks.mark(far))),
+            _latency(row, (*remarks.mark(row["warnings"]), *remarks.mark(far), *remarks.mark(study.doubt))),
             _ratio(change),
             Cell(change["verdict"] if change else units.EMPTY, why="" if change else "there is none before"),
             Cell(units.significant(1000 * row["batch_size"] / history.latency(row).value)),
@@ -241,14 +242,15 @@ def changed(steps: Sequence[Step]) -> Listing:
         for row in sorted(step.changes, key=lambda row: row["quantity"] != changes.LATENCY.name)
         if changes.shown(row) or changes.likely(row)
     ]
+    remarks = Remarks()
     lines = [
-        Line(f"change-{number}", names.configuration(row), kind(row), _change(step, row))
+        Line(f"change-{number}", names.configuration(row), kind(row), _change(step, row, remarks))
         for number, (step, row) in enumerate(every)
     ]  # fmt: skip
-    return Listing("changed", "What changed from study to study", CHANGED, lines, {})
+    return Listing("changed", "What changed from study to study", CHANGED, lines, remarks.all())
 
 
-def _change(step: Step, row: Row) -> list[Cell]:
+def _change(step: Step, row: Row, remarks: Remarks) -> list[Cell]:
     size = row.get("batch_size")
     versions: list[str] = [row["old_version"] or units.EMPTY, row["new_version"] or units.EMPTY]
     return [
@@ -258,9 +260,19 @@ def _change(step: Step, row: Row) -> list[Cell]:
         told.figure(row, "old"),
         told.figure(row, "new"),
         told.difference(row),
-        Cell(row["verdict"], tone="loss" if told.worse(row) else ""),
+        Cell(row["verdict"], tone="loss" if told.worse(row) else "", marks=_doubts(step, row, remarks)),
         Cell(" → ".join(dict.fromkeys(versions))),
     ]
+
+
+def _doubts(step: Step, row: Row, remarks: Remarks) -> tuple[str, ...]:
+    """Of a latency, the marks of the studies on either side in which the machine was too busy."""
+    if row["quantity"] != changes.LATENCY.name:
+        return ()
+    sides = {"the study before": step.before, "the later study": step.after}
+    return tuple(
+        mark for called, side in sides.items() if side.doubt for mark in remarks.mark(f"{called}: {side.doubt}")
+    )
 
 
 # Where lines end, and the studies behind all.
@@ -270,7 +282,7 @@ BREAKS = [
     Heading("What is not the same", "Figures of before and after may not be compared.", number=False),
 ]
 STUDIES = [
-    Heading("State", "Whether it was finished, and whether it counts.", number=False),
+    Heading("State", "Whether it was finished, whether the machine was too busy, whether it counts.", number=False),
     Heading("Page", "The study’s own page.", number=False),
     Heading("Data", "Its study.json; the tables as Parquet lie beside it.", number=False),
     Heading("Machine", "CPU, processors and memory.", number=False),
@@ -293,16 +305,21 @@ def ended(breaks: Sequence[Break]) -> Listing:
 
 def studies(entries: Sequence[Entry], link: Link) -> Listing:
     """Every study, from the newest on."""
-    lines = [_study(each, number, link) for number, each in enumerate(reversed(entries))]
-    return Listing("studies", "All studies", STUDIES, lines, {}, named="Measured")
+    remarks = Remarks()
+    lines = [_study(each, number, link, remarks) for number, each in enumerate(reversed(entries))]
+    return Listing("studies", "All studies", STUDIES, lines, remarks.all(), named="Measured")
 
 
-def _study(of: Entry, number: int, link: Link) -> Line:
+def _study(of: Entry, number: int, link: Link, remarks: Remarks) -> Line:
     content = of.content
     versions = [f"{name} {', '.join(each)}" for name, each in content["versions"].items() if each]
-    state = content["status"] if of.invalid is None else f"invalid: {of.invalid}"
+    doubt, state = shelf.doubt(of), content["status"]
+    if of.invalid is not None:
+        doubt, state = "", f"invalid: {of.invalid}"
+    elif doubt:
+        state += ", doubtful"
     cells = [
-        Cell(state, tone="loss reason" if of.invalid is not None else ""),
+        Cell(state, tone="loss reason" if of.invalid is not None else "", marks=remarks.mark(doubt)),
         Cell("page", link=link(f"studies/{of.path}/page/index.html")),
         Cell("study.json", link=link(f"studies/{of.path}/study.json")),
         Cell(hardware(content["machine"])),

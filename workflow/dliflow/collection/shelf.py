@@ -26,6 +26,7 @@ from dliflow.wording import suggestion
 
 MACHINE = re.compile(r"[0-9a-f]{12}")
 INVALID = "invalid.json"
+SUMMARY = "page/summary.json"
 FILE, PLACE = "file of the row", "file_row_number"  # columns that no table has; DuckDB names the second one
 # What was so in every study of before a column told of it.
 ALWAYS = {"api": "python", "settings": "{}"}
@@ -108,6 +109,12 @@ def _reason(mark: Path) -> Optional[str]:
         raise DliflowError(f'{mark}: holds no reason; right would be {{"schema": 1, "reason": "why"}}')
     reason: str = content["reason"]
     return reason
+
+
+def doubt(of: Entry) -> str:
+    """What its page says of a machine that was too busy to measure on, before any figure; empty where nothing."""
+    summary = _json(of.folder / SUMMARY)
+    return " ".join(summary.get("doubts", {}).get("machine", ()))  # the first collections have none
 
 
 def chosen(collection: Path, path: str) -> Entry:
