@@ -23,6 +23,7 @@ os.environ.update(NO_PROXY=DIRECT, no_proxy=DIRECT)
 
 # A study of everything the default one has, with as little measuring as can be.
 SHORT = {
+    "agreement": {"images": 16},
     "latency": {"batch_sizes": [8], "groups": 1, "mode": "fixed", "requests": 3, "warmup_requests": 1},
     "compare": {"leaders": 2, "groups": 2, "sessions": 1, "rounds": 2, "budget_s": 0},
 }

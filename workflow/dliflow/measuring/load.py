@@ -29,7 +29,7 @@ from dliflow.frameworks import Queue
 from dliflow.machine import facts
 from dliflow.measuring.session import Imported
 
-LEAST = 3  # requests of every lane in a burst, however long they take: one before all lanes are busy, one after
+LEAST = 8  # requests of every lane in a burst, however long they take: processes may begin one or two of them apart
 
 Predict = Callable[[np.ndarray], Any]
 Clock = Callable[[], int]
