@@ -50,6 +50,7 @@ TOGETHER = {
 
 
 DEAR = "DLIFLOW_TEST_DEAR"
+DEAR_FRAMEWORKS = {"executorch"}  # whose environment and conversion take minutes, and which no study has by default
 
 
 def pytest_collection_modifyitems(config, items):
@@ -58,7 +59,9 @@ def pytest_collection_modifyitems(config, items):
         return
     skip = pytest.mark.skip(reason=f"takes minutes; {DEAR}=1 runs it")
     for item in items:
-        if item.get_closest_marker("dear"):
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        of_dear_framework = "environments" in item.fixturenames and parameters.get("framework") in DEAR_FRAMEWORKS
+        if of_dear_framework or item.get_closest_marker("dear"):
             item.add_marker(skip)
 
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import os
 import random
 
-import pytest
 from faults import kills
 
 from dliflow.study import paths
-
-pytestmark = pytest.mark.dear
-
 
 def test_two_kills_change_nothing_but_timings(project, finished_template):
     names = (paths.PARITY, paths.ACCURACY)

@@ -38,7 +38,7 @@ def test_it_is_measured_beside_what_is_finished_and_once(finished):
     assert {row["p99_budget_ms"] for row in finished.table("throughput")} == {"5"}
 
 
-@pytest.mark.parametrize("fault", ["segv", "hang"])
+@pytest.mark.parametrize("fault", [pytest.param("segv", marks=pytest.mark.dear), "hang"])
 def test_a_worker_that_dies_or_hangs_under_load_costs_that_point_only(finished, fault):
     finished.configure(throughput={**ASKED, "in_flight": [1]}, latency={"hang_s": 20})
     output = finished.fail("all", DLIFLOW_TEST_FAULT=f"beta {fault} at 2")

@@ -1,6 +1,7 @@
 """A file of a finished study that has lost its end, as a machine leaves it that has lost its power.
 
-`DLIFLOW_FUZZ_EXAMPLES=50 pytest tests/workflow/test_truncated.py` takes so many files by chance; CI takes two.
+`DLIFLOW_TEST_DEAR=1 DLIFLOW_FUZZ_EXAMPLES=50 pytest tests/workflow/test_truncated.py` takes so many files by chance;
+two are taken where no number is given.
 """
 
 from __future__ import annotations
