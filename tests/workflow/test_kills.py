@@ -9,6 +9,7 @@ from faults import kills
 
 from dliflow.study import paths
 
+
 def test_two_kills_change_nothing_but_timings(project, finished_template):
     names = (paths.PARITY, paths.ACCURACY)
     targets = [project.path(pattern, framework) for pattern in names for framework in ("alpha", "beta")]
