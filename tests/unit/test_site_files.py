@@ -101,7 +101,7 @@ def test_the_query_on_the_page_runs_in_the_site(made, monkeypatch):
 
 def test_a_study_of_a_busy_machine_is_doubtful_wherever_its_latencies_stand(tmp_path):
     """Among the studies, in the overview, in the last figures and, if it is of either side, in what changed."""
-    doubt = "others took up to 52 % of <it>"
+    doubt = "others took up to 52 % of <it>; stop them"
     world = World(frameworks=["tflite"], sizes=[1], speed={("tflite", 1): 2.0})
     for month in range(3):
         made = study(tmp_path / str(month), world, month, doubt=doubt if month == 1 else "")
@@ -110,7 +110,7 @@ def test_a_study_of_a_busy_machine_is_doubtful_wherever_its_latencies_stand(tmp_
     text = history.read_text(encoding="utf-8")
     assert index.read_text(encoding="utf-8").count("finished, doubtful") == text.count("finished, doubtful") == 1
     assert "the study before: others took up to 52" in text and "the later study: others took up to 52" in text
-    assert "<it>" not in text
+    assert "<it>" not in text and "stop them" not in text
     publish.publish(tmp_path / "all", study(tmp_path / "3", world, 3, doubt=doubt))
     index, history = site.write(tmp_path / "all", tmp_path / "site", "t")
     for page in (index, history):  # as that of the last figures

@@ -260,7 +260,7 @@ def _change(step: Step, row: Row, remarks: Remarks) -> list[Cell]:
         told.figure(row, "old"),
         told.figure(row, "new"),
         told.difference(row),
-        Cell(row["verdict"], tone="loss" if told.worse(row) else "", marks=_doubts(step, row, remarks)),
+        told.verdict(row, _doubts(step, row, remarks)),
         Cell(" → ".join(dict.fromkeys(versions))),
     ]
 

@@ -113,8 +113,8 @@ def _reason(mark: Path) -> Optional[str]:
 
 def doubt(of: Entry) -> str:
     """What its page says of a machine that was too busy to measure on, before any figure; empty where nothing."""
-    summary = _json(of.folder / SUMMARY)
-    return " ".join(summary.get("doubts", {}).get("machine", ()))  # the first collections have none
+    complaints = _json(of.folder / SUMMARY).get("doubts", {}).get("machine", ())  # the first collections have none
+    return ". ".join(each.rpartition("; ")[0] or each for each in complaints)  # behind it: what to do, too late here
 
 
 def chosen(collection: Path, path: str) -> Entry:

@@ -107,8 +107,7 @@ def _called(row: Row) -> str:
 def _cells(row: Row, remarks: Remarks) -> list[Cell]:
     figures = [figure(row, side) for side in ("old", "new")]
     what = Cell(WORDS[row["quantity"]], marks=remarks.mark(row["warnings"]))
-    verdict = Cell(row["verdict"], tone="loss" if changes.shown(row) and worse(row) else "")
-    return [what, *figures, difference(row), verdict, Cell(_method(row))]
+    return [what, *figures, difference(row), verdict(row), Cell(_method(row))]
 
 
 def _method(row: Row) -> str:
@@ -117,6 +116,8 @@ def _method(row: Row) -> str:
 
 def figure(row: Row, side: str) -> Cell:
     """What there was before (`old`), or is now (`new`)."""
+    if row["quantity"] == changes.WARNINGS.name:
+        return Cell(units.EMPTY, why="the verdict says which are new and which are gone")
     if row["kind"] == changes.TOLD:
         text = row[f"{side}_told"]
         return Cell(text or units.EMPTY, why="" if text else "none", tone="reason" if len(text or "") > SHORT else "")
@@ -126,6 +127,13 @@ def figure(row: Row, side: str) -> Cell:
     if row["unit"] == "bytes":
         return Cell(f"{units.mebibytes(value)} MiB", sort=value)
     return Cell(f"{units.significant(value)} {row['unit']}", sort=value)
+
+
+def verdict(row: Row, marks: tuple[str, ...] = ()) -> Cell:
+    """How sure the change is; of what is told in words with what is new or gone."""
+    loss, long = changes.shown(row) and worse(row), len(row["verdict"]) > SHORT
+    tone = " ".join(name for name, holds in (("loss", loss), ("reason", long)) if holds)
+    return Cell(row["verdict"], tone=tone, marks=marks)
 
 
 def difference(row: Row) -> Cell:
