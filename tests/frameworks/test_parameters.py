@@ -89,11 +89,12 @@ def test_every_parameter_is_among_them():
 @pytest.mark.parametrize(("framework", "settings"), CASES)
 def test_it_is_in_effect_by_both_ways(run, default, framework, settings):
     told_by_default, expected = default(framework)
-    if "threads" in settings and told_by_default.get("threads") == str(settings["threads"]):
-        settings = {**settings, "threads": 3 - settings["threads"]}  # this machine's default shows nothing
-    for key, value in settings.items():
-        if isinstance(value, bool) and told_by_default.get(key) == str(value):
-            settings = {**settings, key: not value}  # nor does a switch that it finds set so
+    # Switches and threads that are so by default on this machine show nothing.
+    settings = settings | {
+        key: not value if isinstance(value, bool) else 3 - value
+        for key, value in settings.items()
+        if told_by_default.get(key) == str(value) and (isinstance(value, bool) or key == "threads")
+    }
     if settings.get("threads", 1) > facts.processors().cpus:
         pytest.skip("the machine has fewer processors")
     told, scores = loaded(run, framework, settings)

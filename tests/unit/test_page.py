@@ -145,7 +145,7 @@ def test_figures_stay_with_their_units_and_options_and_top_1_are_not_broken():
 
 
 def test_what_is_told_in_many_words_may_be_broken_into_lines():
-    row = {"kind": "as told", "old_told": "ok", "new_told": "failed: " + 9 * "many words "}
+    row = {"quantity": "status", "kind": "as told", "old_told": "ok", "new_told": "failed: " + 9 * "many words "}
     assert [changes.figure(row, side).tone for side in ("old", "new")] == ["", "reason"]
 
 

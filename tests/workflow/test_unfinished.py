@@ -226,14 +226,17 @@ def test_a_wrong_key_is_the_last_thing_on_the_screen(project):
 # --- Damaged files ---------------------------------------------------------------------------------------------------
 
 
-def test_damaged_notes_stop_nothing(finished):
-    logs, contents = finished.folder / "results/logs", ("", '{"stage": "lat', "[]")
-    for note, content in zip(sorted(logs.rglob("*.time.json")), contents):
-        note.write_text(content)
-    for number, content in enumerate(contents):
-        (logs / f"old{number}.failed.json").write_text(content)
-    (logs / "run.json").write_text(contents[1])
-    (logs / "unfinished.json").write_text(contents[2])
+DEAR = [pytest.param(content, marks=pytest.mark.dear) for content in ("", "[]")]
+
+
+@pytest.mark.parametrize("content", [*DEAR, '{"stage": "lat'])
+def test_damaged_notes_stop_nothing(finished, content):
+    logs = finished.folder / "results/logs"
+    note = next(logs.rglob("*.time.json"))
+    note.write_text(content)
+    (logs / "run.json").write_text(content)
+    (logs / "unfinished.json").write_text(content)
+    (logs / "old.failed.json").write_text(content)
     finished.run("all", "--forcerun", "tables")
     assert (finished.folder / paths.REPORT).exists()
     assert finished.pending() == set()

@@ -45,16 +45,13 @@ class Shown:
     Attributes:
         performance: its rows of that table, at the machine's reference state.
         accuracy: its rows of that table.
+        doubt: why its latencies tell more of other work on the machine than of frameworks; empty where they do not.
     """
 
     entry: Entry
     performance: Rows
     accuracy: Rows
-
-    @cached_property
-    def doubt(self) -> str:
-        """Why its latencies tell more of other work on the machine than of frameworks; empty where they do not."""
-        return shelf.doubt(self.entry)
+    doubt: str = ""
 
     @property
     def date(self) -> str:
@@ -75,8 +72,10 @@ class Shown:
 
     def of(self, model: str) -> Shown:
         """The same with the rows of one model."""
-        tables = (self.performance, self.accuracy)
-        return Shown(self.entry, *([row for row in rows if row["model"] == model] for rows in tables))
+        performance, accuracy = (
+            [row for row in rows if row["model"] == model] for rows in (self.performance, self.accuracy)
+        )
+        return replace(self, performance=performance, accuracy=accuracy)
 
 
 class Break(NamedTuple):
@@ -91,7 +90,7 @@ def read(studies: Sequence[Entry]) -> list[Shown]:
     """Those that are not marked invalid, with their figures."""
     valid = [each for each in studies if each.invalid is None]
     tables = (shelf.rows(valid, table) for table in ("performance", "accuracy"))
-    return at_one_state([Shown(*each) for each in zip(valid, *tables)])
+    return at_one_state([Shown(*each) for each in zip(valid, *tables, map(shelf.doubt, valid))])
 
 
 def hardware(of: Entry) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional
 from dliflow.analysis import changes
 from dliflow.analysis.columns import POINT
 from dliflow.analysis.rows import Row, Rows, grouped, key
-from dliflow.collection import charts, history, shelf
+from dliflow.collection import charts, history
 from dliflow.collection.history import Break, Shown, Step
 from dliflow.collection.shelf import Entry
 from dliflow.report import names, units
@@ -260,7 +260,7 @@ def _change(step: Step, row: Row, remarks: Remarks) -> list[Cell]:
         told.figure(row, "old"),
         told.figure(row, "new"),
         told.difference(row),
-        told.verdict(row, _doubts(step, row, remarks)),
+        told.verdict(row, told.worse(row), _doubts(step, row, remarks)),
         Cell(" → ".join(dict.fromkeys(versions))),
     ]
 
@@ -303,23 +303,25 @@ def ended(breaks: Sequence[Break]) -> Listing:
     return Listing("breaks", "Where lines end", BREAKS, lines, {}, named="Study")
 
 
-def studies(entries: Sequence[Entry], link: Link) -> Listing:
-    """Every study, from the newest on."""
+def studies(entries: Sequence[Entry], doubts: Mapping[str, str], link: Link) -> Listing:
+    """Every study, from the newest on.
+
+    Args:
+        doubts: of those that count, by path.
+    """
     remarks = Remarks()
-    lines = [_study(each, number, link, remarks) for number, each in enumerate(reversed(entries))]
+    lines = [
+        _study(each, remarks.mark(doubts.get(each.path)), number, link) for number, each in enumerate(reversed(entries))
+    ]
     return Listing("studies", "All studies", STUDIES, lines, remarks.all(), named="Measured")
 
 
-def _study(of: Entry, number: int, link: Link, remarks: Remarks) -> Line:
+def _study(of: Entry, doubt: tuple[str, ...], number: int, link: Link) -> Line:
     content = of.content
     versions = [f"{name} {', '.join(each)}" for name, each in content["versions"].items() if each]
-    doubt, state = shelf.doubt(of), content["status"]
-    if of.invalid is not None:
-        doubt, state = "", f"invalid: {of.invalid}"
-    elif doubt:
-        state += ", doubtful"
+    state = f"{content['status']}{', doubtful' if doubt else ''}" if of.invalid is None else f"invalid: {of.invalid}"
     cells = [
-        Cell(state, tone="loss reason" if of.invalid is not None else "", marks=remarks.mark(doubt)),
+        Cell(state, tone="loss reason" if of.invalid is not None else "", marks=doubt),
         Cell("page", link=link(f"studies/{of.path}/page/index.html")),
         Cell("study.json", link=link(f"studies/{of.path}/study.json")),
         Cell(hardware(content["machine"])),

@@ -141,7 +141,7 @@ def _fill(folder: Path, study: Study, described: dict[str, Any]) -> None:
         has_node = "node" in columns.names(name)
         parquet.write(name, source, folder / f"tables/{name}.parquet", described["node"] if has_node else None)
     write_text(folder / "page/index.html", pages.without_links(study.path(paths.REPORT).read_text("utf-8")))
-    shutil.copyfile(study.path(paths.SUMMARY_DATA), folder / "page/summary.json")
+    shutil.copyfile(study.path(paths.SUMMARY_DATA), folder / shelf.SUMMARY)
     if study.status == entry.FINISHED:
         _verify(study.folder)  # a run that began meanwhile makes them anew
     write_json(folder / entry.FILE, {**described, "files": dict(_digests(folder))})

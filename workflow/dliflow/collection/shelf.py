@@ -22,6 +22,7 @@ from dliflow.analysis.rows import Row, Rows
 from dliflow.collection import entry
 from dliflow.errors import DliflowError
 from dliflow.report.exports import parquet
+from dliflow.report.strain import without_advice
 from dliflow.wording import suggestion
 
 MACHINE = re.compile(r"[0-9a-f]{12}")
@@ -114,7 +115,7 @@ def _reason(mark: Path) -> Optional[str]:
 def doubt(of: Entry) -> str:
     """What its page says of a machine that was too busy to measure on, before any figure; empty where nothing."""
     complaints = _json(of.folder / SUMMARY).get("doubts", {}).get("machine", ())  # the first collections have none
-    return ". ".join(each.rpartition("; ")[0] or each for each in complaints)  # behind it: what to do, too late here
+    return ". ".join(map(without_advice, complaints))
 
 
 def chosen(collection: Path, path: str) -> Entry:

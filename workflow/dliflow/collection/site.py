@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -67,7 +67,7 @@ def write(collection: Path, out: Path, title: str) -> list[Path]:
             scratch.mkdir()
             for each in entries:
                 shutil.copytree(each.folder, scratch / "studies" / each.path, ignore=shutil.ignore_patterns(".*"))
-            write_text(scratch / INDEX, overview(title, entries, pages))
+            write_text(scratch / INDEX, overview(title, entries, shown, pages))
             for one in pages:
                 write_text(scratch / one.path, model(one, looks, scales))
             write_json(scratch / MARK, {"schema": 1, "studies": [each.path for each in entries]})
@@ -110,7 +110,7 @@ def _link(path: str) -> Callable[[str], str]:
     return lambda target: quote(os.path.relpath(target, Path(path).parent))
 
 
-def overview(title: str, entries: Sequence[Entry], pages: Sequence[Page]) -> str:
+def overview(title: str, entries: Sequence[Entry], shown: Sequence[Shown], pages: Sequence[Page]) -> str:
     """The first page."""
     link, valid = _link(INDEX), [each for each in entries if each.invalid is None]
     days = [listings.day(each.content["last"]) for each in entries]
@@ -121,10 +121,18 @@ def overview(title: str, entries: Sequence[Entry], pages: Sequence[Page]) -> str
         "first": days[0],
         "last": days[-1],
     }
-    tables = {"overview": listings.overview(pages, link), "studies": listings.studies(entries, link)}
+    tables = {
+        "overview": listings.overview(pages, link),
+        "studies": listings.studies(entries, _doubts(shown), link),
+    }
     query = (HERE / "query.sql").read_text("utf-8").rstrip()
     context = {"counts": counts, "listings": tables, "machines": shelf.machines(entries), "query": query, "charts": []}
     return _whole(title, OVERVIEW, INDEX, context, rows={})
+
+
+def _doubts(studies: Iterable[Shown]) -> dict[str, str]:
+    """Of each study, by its path."""
+    return {each.entry.path: each.doubt for each in studies}
 
 
 def model(of: Page, looks: dict[tuple, canvas.Look], scales: Palette) -> str:
@@ -139,7 +147,7 @@ def model(of: Page, looks: dict[tuple, canvas.Look], scales: Palette) -> str:
         "steps": listings.counted(steps),
         "changed": listings.changed(steps),
         "breaks": listings.ended(history.breaks(of.studies, of.model)),
-        "studies": listings.studies(entries, link),
+        "studies": listings.studies(entries, _doubts(of.studies), link),
     }
     context = {
         "charts": drawn,

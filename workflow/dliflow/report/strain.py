@@ -7,6 +7,13 @@ from collections.abc import Mapping, Sequence
 from dliflow.analysis.strain import BUSY, SLOWED, Strain
 from dliflow.report import names
 
+TO_DO = "; "  # between what was and what to do
+
+
+def without_advice(complaint: str) -> str:
+    """One of `complaints` where it is too late to do anything."""
+    return complaint.rpartition(TO_DO)[0] or complaint
+
 
 def complaints(strains: Mapping[str, Sequence[Strain]]) -> list[str]:
     """What was too much, in words that help: one complaint of a kind, nothing where nothing was.
@@ -14,7 +21,7 @@ def complaints(strains: Mapping[str, Sequence[Strain]]) -> list[str]:
     Args:
         strains: by setting.
     """
-    so = "what was measured tells more of that than of the frameworks, and who is fastest is not said; "
+    so = f"what was measured tells more of that than of the frameworks, and who is fastest is not said{TO_DO}"
     every = [one for of_setting in strains.values() for one in of_setting]
     rounds_alone = all(one.rounds for one in every if one.doubtful)  # what follows a sweep is made again with it
     again = f"then measure again with --forcerun {'compare' if rounds_alone else 'sweep'}"

@@ -107,7 +107,7 @@ def _called(row: Row) -> str:
 def _cells(row: Row, remarks: Remarks) -> list[Cell]:
     figures = [figure(row, side) for side in ("old", "new")]
     what = Cell(WORDS[row["quantity"]], marks=remarks.mark(row["warnings"]))
-    return [what, *figures, difference(row), verdict(row), Cell(_method(row))]
+    return [what, *figures, difference(row), verdict(row, changes.shown(row) and worse(row)), Cell(_method(row))]
 
 
 def _method(row: Row) -> str:
@@ -129,10 +129,9 @@ def figure(row: Row, side: str) -> Cell:
     return Cell(f"{units.significant(value)} {row['unit']}", sort=value)
 
 
-def verdict(row: Row, marks: tuple[str, ...] = ()) -> Cell:
-    """How sure the change is; of what is told in words with what is new or gone."""
-    loss, long = changes.shown(row) and worse(row), len(row["verdict"]) > SHORT
-    tone = " ".join(name for name, holds in (("loss", loss), ("reason", long)) if holds)
+def verdict(row: Row, loss: bool, marks: tuple[str, ...] = ()) -> Cell:
+    """How sure the change is; of warnings with what is new or gone."""
+    tone = " ".join(name for name, holds in (("loss", loss), ("reason", len(row["verdict"]) > SHORT)) if holds)
     return Cell(row["verdict"], tone=tone, marks=marks)
 
 
