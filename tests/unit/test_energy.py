@@ -81,7 +81,9 @@ def test_a_worker_reads_around_its_burst(powercap):
         return np.zeros((1, 3), np.float32)
 
     spent: list[int] = []
-    held = worker.Held(session.Imported(None, None, Path(), "", 0.0, 0), None, argparse.Namespace(scores=3))
+    held = worker.Held(
+        session.Imported(None, None, Path(), "", 0.0, 0), None, argparse.Namespace(scores=3, device="cpu")
+    )
     held.opened, held.batches = session.Opened(predict, {}, 0.0), [np.zeros(1)]
     held.turns, held.counters = iter([0]), dict.fromkeys(COUNTERS, 0)
     burst = held.burst(requests=5, limit_s=None)

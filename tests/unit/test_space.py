@@ -73,7 +73,7 @@ def test_what_is_for_a_gpu_is_tried_there_alone():
     on_cpu, on_gpu = (
         frameworks.candidates("onnxruntime", "fp32", "default", 8, machine, device) for device in ("cpu", "gpu")
     )
-    assert [one for one in on_gpu if one not in on_cpu] == [{"gpu_provider": "TensorRT"}]
+    assert [one for one in on_gpu if one not in on_cpu] == [{"tf32": True}, {"gpu_provider": "TensorRT"}]
     assert [one for one in on_gpu if one in on_cpu] == on_cpu
 
 

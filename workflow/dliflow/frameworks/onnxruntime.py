@@ -100,6 +100,16 @@ OPTIONS = {
             "session.run_with_iobinding(binding)"
         ),
     ),
+    "tf32": Option(
+        bool,
+        False,
+        "float32 convolutions and products are made of factors of 10 bits (TF32), ONNX Runtime's own default on "
+        "NVIDIA's GPUs",
+        tried=lambda machine: [True],
+        arithmetic=True,
+        device="gpu",
+        code='providers[0] = ("CUDAExecutionProvider", {"use_tf32": "1"})',
+    ),
     "gpu_provider": Option(
         str,
         "CUDA",
@@ -205,7 +215,10 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     asked = take_options("onnxruntime", options)
     wanted = providers(onnxruntime, device, asked["gpu_provider"])
     session = onnxruntime.InferenceSession(
-        str(model / MODEL), session_options(onnxruntime, threads, asked), providers=wanted
+        str(model / MODEL),
+        session_options(onnxruntime, threads, asked),
+        providers=wanted,
+        provider_options=[{"use_tf32": str(int(asked["tf32"]))} if name == CUDA else {} for name in wanted],
     )
     _check(session, wanted[0])
     return (Bound if asked["io_binding"] else OnnxRuntime)(session, threads or facts.physical_cores())

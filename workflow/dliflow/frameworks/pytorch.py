@@ -32,6 +32,16 @@ OPTIONS = {
         arithmetic=True,
         code="model = model.to(memory_format=torch.channels_last)",
     ),
+    "tf32": Option(
+        bool,
+        False,
+        "float32 convolutions and products are made of factors of 10 bits (TF32), PyTorch's own default for "
+        "convolutions on NVIDIA's GPUs",
+        tried=lambda machine: [True],
+        arithmetic=True,
+        device="gpu",
+        code='torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "tf32"',
+    ),
     "keep_memory": allocator.KEEP_MEMORY,
     "allocator": allocator.ALLOCATOR,
 }
@@ -122,6 +132,8 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     if device == "gpu":
         from torch.export.passes import move_to_device_pass
 
+        products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+        products.fp32_precision = convolutions.fp32_precision = "tf32" if options["tf32"] else "ieee"
         program = move_to_device_pass(program, place)  # the constants in its code, too, not the weights alone
     module = program.module()
     if precision in ("bf16", "fp16"):

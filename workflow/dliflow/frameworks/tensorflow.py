@@ -50,6 +50,16 @@ OPTIONS = {
         another_way=True,
         code="function = tf.function(function, jit_compile=True)",
     ),
+    "tf32": Option(
+        bool,
+        False,
+        "float32 convolutions and products are made of factors of 10 bits (TF32), TensorFlow's own default on "
+        "NVIDIA's GPUs",
+        tried=lambda machine: [True],
+        arithmetic=True,
+        device="gpu",
+        code="tf.config.experimental.enable_tensor_float_32_execution({value})",
+    ),
 }
 TOGETHER = (("threads", "onednn"),)
 CONCURRENT = "threads"  # as TensorFlow Serving calls a model
@@ -108,6 +118,8 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
 
     options = take_options("tensorflow", options)
     _choose(tf, device)
+    if device == "gpu":
+        tf.config.experimental.enable_tensor_float_32_execution(options["tf32"])
     tf.config.threading.set_inter_op_parallelism_threads(options["inter_op_threads"])
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

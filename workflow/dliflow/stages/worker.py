@@ -94,10 +94,16 @@ class Held:
         first = next(self.turns)  # bursts begin at different batches, or short ones would see the same few always
         session.checked_predict(self.opened, self.batches[first - 1], self.args.scores)
         with self._counted():
-            before = energy.read()
+            before = self._energy(bounds["limit_s"])
             samples = self.opened.run(self.batches[first:] + self.batches[:first], **bounds)
-            energy_uj = energy.between(before, energy.read())
+            taken = sum(samples.latency_ns) / 1e9
+            energy_uj = energy.between(before, self._energy(taken))
         return {"latency_ns": samples.latency_ns, "energy_uj": energy_uj}
+
+    def _energy(self, seconds: Optional[float]) -> energy.Reading:
+        """The counters of the device, unless a burst of so many seconds is too short for them; None: of any length."""
+        device = self.args.device
+        return {} if seconds is not None and seconds < energy.SHORTEST_S[device] else energy.read(device)
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
