@@ -351,8 +351,9 @@ ENERGY = Column(
     "energy_mj",
     NUMBER,
     "mJ",
-    "what the processor packages (RAPL) took for a request, with all else that ran there and what they take when idle",
-    "nothing was measured, or the machine does not tell (`./dliflow doctor`)",
+    "what the processor packages (RAPL), or on an NVIDIA GPU that card (NVML), took for a request, with all else that ran "
+    "there and what they take when idle",
+    "nothing was measured, the machine does not tell (`./dliflow doctor`), or bursts are too short for a GPU's counter",
 )
 FPS = Column("fps", NUMBER, "images/s", "`batch_size` / `latency_p50_ms` · 1000", UNMEASURED)
 
