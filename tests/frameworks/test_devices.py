@@ -54,14 +54,14 @@ def test_a_gpu_s_scores_are_the_cpu_s_or_there_is_a_reason(tried, framework):
     if "skip" in outcome:
         assert WITHOUT[framework] in outcome["skip"]
     else:
-        assert outcome["apart"] < 1e-2  # NVIDIA's GPUs may round inputs of products to TF32, 10 bits
+        assert outcome["apart"] < CONFIG["parity"]["tolerance"]["fp32"]
 
 
 def test_tensorrt_is_no_other_provider_where_it_is_missing(tried):
     outcome = tried("onnxruntime", gpu_provider="TensorRT")
     assert "the installed onnxruntime package has no TensorRT provider" in outcome["skip"]
     with pytest.raises(Skip, match=r"options\.onnxruntime\.gpu_provider: TensorRT is for rows on a GPU"):
-        frameworks.load("onnxruntime").providers(None, "cpu", "TensorRT")
+        frameworks.take_options("onnxruntime", {"gpu_provider": "TensorRT"}, "cpu")
 
 
 def test_an_anchor_that_is_to_run_on_a_gpu_takes_no_cpu_instead(environments, tmp_path, monkeypatch):

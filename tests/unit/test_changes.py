@@ -219,10 +219,10 @@ def test_a_skipped_row_has_no_version():
 
 
 def test_warnings_that_differ_in_numbers_only_are_the_same():
-    old = performance(5.0, warnings="others took 12 % of the processors; few requests")
-    new = performance(5.0, warnings="others took 3.5 % of the processors; p99 drifts")
+    old = performance(5.0, warnings="others took 12 % of the processors; stop them · few requests")
+    new = performance(5.0, warnings="others took 3.5 % of the processors; stop them · p99 drifts; raise the budget")
     row = of("warnings", *both(old, new))
-    assert row["verdict"] == "shown new: p99 drifts; gone: few requests"
+    assert row["verdict"] == "shown new: p99 drifts; raise the budget · gone: few requests"
     rows = changes.changes(*both(old, performance(5.0, warnings=old["warnings"].replace("12", "9"))))
     assert "warnings" not in {row["quantity"] for row in rows}
 

@@ -168,6 +168,23 @@ def test_a_program_for_a_gpu_asks_for_the_provider_that_was_measured_and_makes_s
     assert "Tensorrt" not in program.render(deployed("onnxruntime", device="gpu"), "x")
 
 
+@pytest.mark.parametrize(
+    ("framework", "off", "on"),
+    [
+        ("onnxruntime", '"use_tf32": "0"', '"use_tf32": "1"'),
+        ("pytorch", 'fp32_precision = "ieee"', 'fp32_precision = "tf32"'),
+        ("tensorflow", "enable_tensor_float_32_execution(False)", "enable_tensor_float_32_execution(True)"),
+    ],
+)
+def test_a_program_for_a_gpu_computes_as_was_measured(framework, off, on):
+    text = program.render(deployed(framework, device="gpu"), "x")
+    assert off in text and on not in text
+    asked = program.render(deployed(framework, settings={"tf32": True}, device="gpu"), "x")
+    ast.parse(asked)
+    assert asked.index(off) < asked.index(on)
+    assert off not in program.render(deployed(framework), "x")  # on a CPU nobody rounds factors
+
+
 def test_variables_of_the_config_are_set_first_and_are_texts_only():
     text = program.render(deployed("mxnet", "hybrid", variables={"A_B": EVIL[0]}), "x")
     body = ast.parse(text).body

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 from scipy import special
 
-from dliflow.analysis import columns, comparison
+from dliflow.analysis import columns, comparison, doubts
 from dliflow.analysis.intervals import Interval, ratio_interval
 from dliflow.analysis.rows import Row, Rows, grouped, key
 
@@ -414,7 +414,7 @@ def _words(both: _Pair) -> Iterator[Row]:
     words = [f"new: {text}" for kind, text in new.items() if kind not in old]
     words += [f"gone: {text}" for kind, text in old.items() if kind not in new]
     if words:
-        yield _told(both, WARNINGS, "; ".join(old.values()), "; ".join(new.values()), "; ".join(words))
+        yield _told(both, WARNINGS, *map(doubts.BETWEEN.join, (old.values(), new.values(), words)))
 
 
 def _state(row: Row) -> str:
@@ -427,5 +427,5 @@ def _became(status: str) -> str:
 
 def _warnings(row: Row) -> dict[str, str]:
     """The warnings of a row, by what is left of each without its numbers: these differ from run to run."""
-    texts = [text for text in (row.get("warnings") or "").split("; ") if text]
+    texts = [text for text in (row.get("warnings") or "").split(doubts.BETWEEN) if text]
     return {re.sub(r"\d[\d.,]*", "#", text): text for text in texts}

@@ -134,7 +134,9 @@ LAUNCH = Column(
     "nothing was measured, or all are defaults",
 )
 MEASURED_AT = (NODE, SCENARIO, PARAMETERS, BATCH_SIZE)
-WARNINGS = Column("warnings", TEXT, "", "what weakens the figures, and what to do about it", "nothing does")
+WARNINGS = Column(
+    "warnings", TEXT, "", "what weakens the figures, and what to do about it; ` · ` between two", "nothing does"
+)
 RECORD = Column(
     "record",
     TEXT,
@@ -351,8 +353,8 @@ ENERGY = Column(
     "energy_mj",
     NUMBER,
     "mJ",
-    "what the processor packages (RAPL), or on an NVIDIA GPU that card (NVML), took for a request, with all else that ran "
-    "there and what they take when idle",
+    "what the processor packages (RAPL), or on an NVIDIA GPU that card (NVML), took for a request, with all else that "
+    "ran there and what they take when idle",
     "nothing was measured, the machine does not tell (`./dliflow doctor`), or bursts are too short for a GPU's counter",
 )
 FPS = Column("fps", NUMBER, "images/s", "`batch_size` / `latency_p50_ms` · 1000", UNMEASURED)

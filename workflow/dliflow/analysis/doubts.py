@@ -19,6 +19,7 @@ from dliflow.analysis.strain import BUSY
 # spread between sessions that the interval already shows.
 OTHERS, STEAL, FREQUENCY, VAGUE = 0.05, 0.02, 1.10, 0.10
 DOUBTFUL = "DOUBTFUL: "  # before a warning of a machine too busy to measure on
+BETWEEN = " · "  # two warnings of one row; within one a semicolon stands before what to do
 FAULT_NS, FAULTS = 500, 0.05  # what a page fault takes at least (trap, 4 KiB of zeros), and the share of a request
 
 

@@ -153,8 +153,8 @@ def _pace(files: Sequence[Path]) -> dict[str, Any]:
     study = config.of_files(files, CHECKOUT)
     turns, latency = study["compare"], study["latency"]
     warm_up = {"warmup_requests": latency["warmup_requests"], "warmup_limit": latency["warmup_limit_s"]}
-    burst = {"burst_requests": options.BURST_REQUESTS, "burst_limit": turns["burst_s"]}
-    kept = {key: turns[key] for key in ("rounds", "sessions", "groups")}
+    burst = dict(zip(("rounds", "burst_requests", "burst_limit"), options.bursts(turns)))
+    kept = {key: turns[key] for key in ("sessions", "groups")}
     return {**warm_up, **burst, **kept, "hang": latency["hang_s"]}
 
 

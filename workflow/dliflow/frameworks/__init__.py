@@ -73,7 +73,7 @@ import numpy as np
 
 from dliflow import rooms
 from dliflow.configuration import family as family  # which others ask for here
-from dliflow.errors import DliflowError
+from dliflow.errors import DliflowError, Skip
 from dliflow.machine.facts import Processors
 
 
@@ -247,16 +247,25 @@ def wrong_options(
             yield f"options.{name}.{key}: {value!r}. Right would be: {right(known[key])} ({known[key].meaning})"
 
 
-def take_options(framework: str, given: dict[str, Any]) -> dict[str, Any]:
+def take_options(framework: str, given: dict[str, Any], device: Optional[str] = None) -> dict[str, Any]:
     """The launch options with the defaults filled in.
+
+    Args:
+        device: what is about to run; None for what is the same on all.
 
     Raises:
         DliflowError: for an option that the framework does not know, or a value that it cannot have.
+        Skip: for one that is for another device: without effect it would be in the record all the same.
     """
     problems = list(wrong_options(framework, given))
     if problems:
         raise DliflowError("\n".join(problems))
-    return {**{key: option.default for key, option in options(framework).items()}, **given}
+    known = options(framework)
+    for key, value in given.items():
+        if device and known[key].device not in (None, device) and value != known[key].default:
+            there, here = ("on the CPU" if one == "cpu" else "on a GPU" for one in (known[key].device, device))
+            raise Skip(f"options.{framework}.{key}: {value} is for rows {there}; this one is {here}")
+    return {**{key: option.default for key, option in known.items()}, **given}
 
 
 def space(name: str) -> dict[str, Option]:

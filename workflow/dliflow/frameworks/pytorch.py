@@ -49,9 +49,13 @@ TOGETHER = (("channels_last", "keep_memory", "allocator"),)
 
 
 def valid(settings, processors, *, precision, variant, batch_size):
-    """What is compiled has its layout; the C library's allocator is one that is kept from giving memory back."""
+    """What is compiled has its layout; the C library's allocator is one that is kept from giving memory back.
+
+    TF32 is about float32.
+    """
     laid_out = is_compiled(variant, precision) and "channels_last" in settings
-    return not laid_out and not {"keep_memory", "allocator"} <= settings.keys()
+    rounded = precision != "fp32" and "tf32" in settings
+    return not laid_out and not rounded and not {"keep_memory", "allocator"} <= settings.keys()
 
 
 def is_compiled(variant, precision):
@@ -114,7 +118,7 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     """Open the program with the given number of intra-op threads."""
     import torch
 
-    options = take_options("pytorch", options)
+    options = take_options("pytorch", options, device)
     allocator.apply(options)
     if threads:
         torch.set_num_threads(threads)

@@ -65,6 +65,11 @@ TOGETHER = (("threads", "onednn"),)
 CONCURRENT = "threads"  # as TensorFlow Serving calls a model
 
 
+def valid(settings, processors, *, precision, variant, batch_size):
+    """TF32 is about float32."""
+    return precision == "fp32" or "tf32" not in settings
+
+
 def version():
     """The installed version."""
     import tensorflow
@@ -81,6 +86,8 @@ def environment(threads, options):
 def supports(precision, device):
     """FP32 and BF16; the kernels for a GPU are in another package, that of `envs/tensorflow@cuda.yaml`."""
     if precision == "fp16":
+        if device == "gpu":
+            return "no FP16 model is made for TensorFlow; bf16 is"
         return "TensorFlow has no FP16 weights with FP32 arithmetic, and FP16 arithmetic is emulated on CPUs"
     if precision == "int8":
         return "TensorFlow has no post-training INT8 of its own for CPUs; TFLite has"
@@ -116,7 +123,7 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     """Open the SavedModel with the given number of intra-op threads."""
     import tensorflow as tf
 
-    options = take_options("tensorflow", options)
+    options = take_options("tensorflow", options, device)
     _choose(tf, device)
     if device == "gpu":
         tf.config.experimental.enable_tensor_float_32_execution(options["tf32"])

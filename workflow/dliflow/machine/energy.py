@@ -21,8 +21,8 @@ from dliflow.machine import system
 POWERCAP = Path("/sys/class/powercap")
 COUNTER, RANGE = "energy_uj", "max_energy_range_uj"
 
-# Bursts shorter than this tell nothing (s): what the counter may lag behind is 5 % of it.
-SHORTEST_S = {"cpu": 0.0, "gpu": 2.0}
+RAPL, NVML = "RAPL", "NVML"
+SHORTEST_S = {RAPL: 0.0, NVML: 2.0}  # of a burst: what a card's counter may lag behind is 5 % of it
 
 Reading = Mapping[str, int]
 """µJ of each package's counter, by its folder; or of a card's, by its UUID."""
@@ -34,12 +34,12 @@ def packages() -> list[Path]:
     return [zone for zone in zones if (system.read(str(zone / "name")) or "").startswith("package")]
 
 
-def read(device: str = "cpu") -> Reading:
-    """The counters of a device as they are now, `cpu` or `gpu`; none where there are none.
+def read(by: str = RAPL) -> Reading:
+    """The counters as they are now; none where there are none.
 
     Also where one of several packages cannot be read, since half of a machine is no figure.
     """
-    if device == "gpu":
+    if by == NVML:
         counter = card()
         return {} if counter is None else counter()
     readings = {str(zone): system.read(str(zone / COUNTER)) for zone in packages()}
@@ -85,7 +85,14 @@ def card() -> Optional[Callable[[], Reading]]:
         pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except pynvml.NVMLError:
         return None
-    return lambda: {name: 1000 * pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)}
+
+    def counter() -> Reading:
+        try:
+            return {name: 1000 * pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)}
+        except pynvml.NVMLError:  # a card that was lost, which its own framework will tell of
+            return {}
+
+    return counter
 
 
 def told() -> str:

@@ -9,6 +9,9 @@ It stands apart from `frameworks/`, so that another way of profiling measures no
     The session that the framework's own `load` opens of the same arguments, with the profiler switched on.
     `errors.Skip` says why it can tell nothing.
 
+`ON_GPU: bool` (optional; default False)
+    Whether it tells what operators take on a GPU. Those that start one after another there are done later.
+
 The framework's own package is imported inside functions only.
 """
 

@@ -14,6 +14,7 @@ from dliflow.frameworks.shared import openvino_package
 from dliflow.profiling import Operator, Request
 
 PROFILER = "OpenVINO's performance counters (PERF_COUNT)"
+ON_GPU = True  # the counters are the device's
 # Nodes that only take values from one kind of numbers to another, whatever their kernel is called.
 CONVERSIONS = ("Reorder", "Convert", "FakeQuantize")
 

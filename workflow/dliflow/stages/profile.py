@@ -37,6 +37,10 @@ def run(args: argparse.Namespace) -> None:
         profiler = profiling.load(args.framework)
         if profiler is None:
             raise Skip(f"{args.framework} has no file in workflow/dliflow/profiling, which would ask its profiler")
+        if args.device == "gpu" and not getattr(profiler, "ON_GPU", False):
+            raise Skip(
+                f"{profiler.PROFILER} tells here how long it takes to start operators on a GPU, not what they take"
+            )
         imported = session.import_model(description)
         identity, figures = profiled(imported, profiler, args)
     except Skip as skip:

@@ -77,6 +77,7 @@ class Held:
     def _keep(self, batches: list[np.ndarray]) -> None:
         """For bursts, of which nothing is counted yet."""
         gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
+        self._energy(None)  # the first reading loads NVML
         self.batches = batches
         self.turns = itertools.cycle(range(len(batches)))
         self.counters = dict.fromkeys(self.imported.counters(), 0.0)
@@ -96,14 +97,14 @@ class Held:
         with self._counted():
             before = self._energy(bounds["limit_s"])
             samples = self.opened.run(self.batches[first:] + self.batches[:first], **bounds)
-            taken = sum(samples.latency_ns) / 1e9
-            energy_uj = energy.between(before, self._energy(taken))
+            energy_uj = energy.between(before, self._energy(samples.wall_ns / 1e9))
         return {"latency_ns": samples.latency_ns, "energy_uj": energy_uj}
 
     def _energy(self, seconds: Optional[float]) -> energy.Reading:
-        """The counters of the device, unless a burst of so many seconds is too short for them; None: of any length."""
-        device = self.args.device
-        return {} if seconds is not None and seconds < energy.SHORTEST_S[device] else energy.read(device)
+        """The counters, unless a burst of so many seconds is too short for them; None: it may be of any length."""
+        nvidia = self.args.device == "gpu" and self.args.framework.endswith("@cuda")
+        by = energy.NVML if nvidia else energy.RAPL
+        return {} if seconds is not None and seconds < energy.SHORTEST_S[by] else energy.read(by)
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ What must not re-run anything (time bounds, the place of a Python) is not in her
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from dliflow.configuration import Configuration
@@ -16,10 +17,11 @@ from dliflow.study import paths, plan
 from dliflow.study.arguments import text
 from dliflow.study.study import Study
 
-BURST_REQUESTS = 1000  # of a burst that ends by time, at most
 # With the profiler and without: a median of some dozens of requests each, of few where one takes seconds.
 PROFILE = {"rounds": 5, "burst_requests": 10, "burst_limit": 0.5}
 LANE_REQUESTS = 20_000  # of each lane of one with several requests in flight
+# Of a burst that ends by time, at most: in 0.05 s, the default; and for each second of a longer one.
+BURST_REQUESTS, BURST_REQUESTS_PER_S = 1_000, 20_000
 
 
 def _fetched_part(source: dict[str, Any]) -> dict[str, Any]:
@@ -195,6 +197,12 @@ def _feed(study: Study, model: str) -> dict[str, Any]:
     }
 
 
+def bursts(settings: Mapping[str, Any]) -> tuple[int, int, float]:
+    """How many of a session, how many requests each of them has at most, and after how many seconds it ends."""
+    limit_s = settings["burst_s"]
+    return settings["rounds"], max(BURST_REQUESTS, int(BURST_REQUESTS_PER_S * limit_s)), limit_s
+
+
 def _pace(study: Study, rounds: int, burst_requests: int, burst_limit_s: Optional[float]) -> dict[str, Any]:
     """How sessions are measured."""
     latency = study.config["latency"]
@@ -219,7 +227,7 @@ def sweep(study: Study, configuration: Configuration, node: str, group: int) -> 
     """Of `sweep`. Fixed: one session of all requests in a row for each batch size."""
     settings, fixed = study.config["latency"], study.config["latency"]["mode"] == "fixed"
     sizes = plan.batch_sizes(study.deciding, study.described[configuration.model])
-    burst = (1, settings["requests"], None) if fixed else (settings["rounds"], BURST_REQUESTS, settings["burst_s"])
+    burst = (1, settings["requests"], None) if fixed else bursts(settings)
     return text(
         **_session(study, configuration),
         node=node,
@@ -262,7 +270,7 @@ def tune(study: Study, configuration: Configuration, node: str, batch_size: int)
         **_session(study, configuration),
         node=node,
         batch_size=batch_size,
-        **_pace(study, settings["rounds"], BURST_REQUESTS, settings["burst_s"]),
+        **_pace(study, *bursts(settings)),
         **_feed(study, configuration.model),
         budget=settings["budget_s"],
         confirm_budget=settings["confirm_budget_s"],
@@ -298,7 +306,7 @@ def compare(study: Study, node: str, model: str, device: str, batch_size: Option
         groups_of_sweep=study.config["latency"]["groups"],
         scores=study.scores(model),
         threads=study.threads,
-        **_pace(study, settings["rounds"], BURST_REQUESTS, settings["burst_s"]),
+        **_pace(study, *bursts(settings)),
         **_feed(study, model),
         budget=settings["budget_s"],
         **{key: settings[key] for key in ("leaders", "width", "groups", "sessions", "seed")},

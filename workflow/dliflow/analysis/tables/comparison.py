@@ -74,7 +74,7 @@ def _pair(figures: dict[str, Any], pair: Pair, confidence: float, usable_cpus: i
         "sessions": len(sessions),
         "rounds": sum(len(session["rounds"]) for session in sessions),
         "stopped_by": figures["stopped_by"],
-        "warnings": "; ".join([*without, *doubts.of_pair(groups, usable_cpus, pair, ratio, width)]),
+        "warnings": doubts.BETWEEN.join([*without, *doubts.of_pair(groups, usable_cpus, pair, ratio, width)]),
         "missing": ", ".join(figures["missing"]),
         "taken_share": surroundings.taken_share(groups, usable_cpus),
         "launch": "; ".join(placed(asked)),

@@ -169,7 +169,7 @@ def _at_reference(point: Point, reference: float, estimate: Estimate) -> dict[st
         "latency_reference_ci_high_ms": reference_high,
         "state_slope": estimate.slope,
         "reference_anchor_ms": math.exp(reference),
-        "warnings": "; ".join([*before, *doubts.of_interval(half_width), *behind]),
+        "warnings": doubts.BETWEEN.join([*before, *doubts.of_interval(half_width), *behind]),
     }
 
 
