@@ -261,6 +261,7 @@ def test_those_that_are_well_are_compared_when_a_candidate_fails(project):
     assert project.pending("all") == set()
 
 
+@pytest.mark.dear
 def test_a_candidate_that_passes_parity_later_joins(project):
     weights = np.eye(3, dtype=np.float32) * 5 + np.float32(0.1)  # which half precision rounds
     np.savez(project.folder / "data/model/tiny.npz", weights=weights)
