@@ -8,6 +8,7 @@ import re
 import shutil
 
 import numpy as np
+import pytest
 
 from dliflow.study import paths
 
