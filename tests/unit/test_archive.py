@@ -58,6 +58,17 @@ def test_every_kind_of_tar(tmp_path, out, name, mode):
     assert (out / "b/c.txt").read_bytes() == b"two"
 
 
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_long_names_and_what_is_said_of_all_members(tmp_path, out, form):
+    """As `git archive` names its commit; a name for all members is taken for none."""
+    names = [f"{letter * 200}/{letter * 50}" for letter in "ab"]
+    with tarfile.open(tmp_path / "a.tar", "w", format=form, pax_headers={"comment": "1a2b", "path": "c"}) as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    extract(tmp_path / "a.tar", out)
+    assert files(out) == names
+
+
 def test_a_python_without_filters(tmp_path, out, monkeypatch):
     """Such as 3.11.2."""
     for name in ("FilterError", "data_filter", "tar_filter", "fully_trusted_filter"):
@@ -228,7 +239,7 @@ def test_the_last_member_of_a_name_wins(tmp_path, out):
     [
         ([("a", b"1"), ("a/b", b"2")], "the member 'a' needs a folder where the archive has a file"),
         ([("a/b", b"1"), ("a", b"2")], "the member 'a' is a file where the archive has a folder"),
-        ([("./", b"1")], "has no size or no name"),
+        ([("./", b"1")], "has no size, or a name that no file can have"),
     ],
 )
 def test_members_that_contradict_each_other(tmp_path, out, members, message):
@@ -243,11 +254,13 @@ SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "
 @pytest.mark.parametrize(
     ("headers", "message"),
     [
-        (SPARSE, "is stored with holes|cannot be unpacked"),
+        (SPARSE, "is stored with holes"),
         ({"GNU.sparse.map": "0,1,x"}, "cannot be unpacked"),
         ({"GNU.sparse.map": "0,1", "GNU.sparse.size": "10"}, "is stored with holes"),
         ({"size": "-1"}, "cannot be unpacked|has no size"),
         ({"path": "../escaped"}, "would land outside"),
+        ({"path": "a\0b"}, r"the member 'a\\x00b' has no size, or a name that no file can have"),
+        ({"path": "a/" * 2100}, "a name that no file can have"),
     ],
 )
 def test_headers_of_pax(tmp_path, out, headers, message):
@@ -298,6 +311,33 @@ def test_bombs(tmp_path, out):
     with pytest.raises(DliflowError, match="unpacks to more than 5 bytes"):
         make_tar(tmp_path / "big.tar", [("a", b"123456")])
         extract(tmp_path / "big.tar", out, limits=Limits(total=5))
+
+
+@pytest.mark.parametrize("kind", ["long name", "long link", "pax", "global pax", "Solaris"])
+@pytest.mark.parametrize(("times", "size"), [(1, 200 * 2**20), (3, 400 * 2**10)])
+def test_bombs_in_the_headers_of_a_tar(tmp_path, out, kind, times, size):
+    """The first announces more than it brings: it is refused before any of that is read."""
+    letter = {"long name": b"L", "long link": b"K", "pax": b"x", "global pax": b"g", "Solaris": b"X"}[kind]
+    info = tarfile.TarInfo("././@Header")
+    info.type, info.size = letter, size
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        for _ in range(times):
+            archive.addfile(info, io.BytesIO(b"%d a=" % size + b"x" * (size - 10) + b"\n") if times > 1 else None)
+        archive.addfile(tarfile.TarInfo("a"))
+    with pytest.raises(DliflowError, match=r"a\.tar\.gz: .* more than 1,048,576 bytes of headers before a member"):
+        extract(tmp_path / "a.tar.gz", out)
+    assert (tmp_path / "a.tar.gz").stat().st_size < 2**14
+
+
+def test_a_map_of_holes_is_not_read(tmp_path, out):
+    info = tarfile.TarInfo("a")
+    info.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    header[482] = 1  # the map goes on in the next blocks, of which there are none
+    header[148:156] = b"%06o\0 " % (sum(header[:148]) + 8 * ord(" ") + sum(header[156:]))
+    (tmp_path / "a.tar").write_bytes(header)
+    with pytest.raises(DliflowError, match=r"a\.tar: the member 'a' is stored with holes"):
+        extract(tmp_path / "a.tar", out)
 
 
 def test_a_zip_that_understates_its_size(tmp_path, out):

@@ -15,7 +15,7 @@ import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Optional, Union
@@ -25,6 +25,12 @@ from dliflow.errors import DliflowError
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 SUFFIXES = (*TAR, ".zip")
 NO_ARCHIVES = (".pth.tar", ".pt.tar")  # what many trainings call a checkpoint of PyTorch
+
+HEADERS = 2**20
+"""Bytes of the headers that may stand before a member of a tar: a path has up to 4 KiB, an attribute up to 64 KiB."""
+EXTENDED = (b"L", b"K", b"x", b"g", b"X")  # long names and links, and headers of pax
+LONGEST = 4096  # letters of a name; Linux takes no longer path
+TOLD = 10_000  # names, of which those like a missing one are told
 
 Member = Union[tarfile.TarInfo, zipfile.ZipInfo]
 
@@ -42,6 +48,28 @@ class Limits:
     files: int = 2_000_000
     total: int = 10**12
     ratio: int = 200
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar, read in bounded memory: tarfile takes in whole all headers before it, and maps of its holes.
+
+    `_proc_member` and the methods that it calls are the same from Python 3.11.2 to 3.14; its comment allows subclasses.
+    """
+
+    def _proc_member(self, archive: Any) -> tarfile.TarInfo:
+        # What a global header says (Git: the commit) is of no use here, and would be copied to every member.
+        archive.pax_headers.clear()
+        # The archive's offset stays where the first header before a member begins, so that many of them add up.
+        if self.type in EXTENDED and archive.fileobj.tell() + self.size - archive.offset > HEADERS:
+            raise tarfile.TarError(f"more than {HEADERS:,} bytes of headers before a member; that is no honest archive")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+    def _proc_sparse(self, archive: Any) -> tarfile.TarInfo:
+        self.sparse = b""  # it is refused, whatever its map
+        return self._proc_builtin(archive)  # type: ignore[attr-defined]
+
+    def _proc_gnusparse_10(self, following: tarfile.TarInfo, headers: Any, archive: Any) -> None:
+        following.sparse = b""
 
 
 def is_archive(name: Union[str, Path]) -> bool:
@@ -86,20 +114,29 @@ def extract(path: Path, folder: Path, only: Optional[str] = None, limits: Limits
 
 
 def _opened(path: Path) -> Any:  # a TarFile or a ZipFile
-    return tarfile.open(path) if str(path).lower().endswith(TAR) else zipfile.ZipFile(path)
+    return tarfile.open(path, tarinfo=_Member) if str(path).lower().endswith(TAR) else zipfile.ZipFile(path)
+
+
+def _members(archive: Any) -> Iterator[Member]:
+    """A tar's come one by one, so that a bomb is noticed before all of it was read; none is kept."""
+    if isinstance(archive, zipfile.ZipFile):
+        yield from archive.infolist()
+        return
+    while member := archive.next():
+        archive.members.clear()
+        yield member
 
 
 def _unpack(archive: Any, path: Path, folder: Path, only: Optional[str], limits: Limits) -> list[str]:
-    """Names of all members, after those that are wanted were unpacked one by one."""
-    # Members of a tar come one after the other, so that a bomb is noticed before all of it was read.
-    members: Iterable[Member] = archive.infolist() if isinstance(archive, zipfile.ZipFile) else archive
+    """Names of the first members, after those of all that are wanted were unpacked one by one."""
     allowed = min(limits.total, limits.ratio * path.stat().st_size + 2**20)
     names, total = [], 0
-    for member in members:
+    for number, member in enumerate(_members(archive), start=1):
         name, is_folder, size = _checked(path, member)
-        names.append(name)
+        if number <= TOLD:
+            names.append(name)
         total += size
-        if len(names) > limits.files:
+        if number > limits.files:
             raise DliflowError(f"{path}: more than {limits.files:,} members; that is no honest archive")
         if total > allowed:
             raise DliflowError(f"{path}: unpacks to more than {allowed:,} bytes; that is no honest archive")
@@ -188,9 +225,9 @@ def _checked(path: Path, member: Member) -> tuple[str, bool, int]:
         problem = "would land outside of the folder"
     elif not regular:
         problem = "is a link or a device, which is refused; unpack the archive yourself, and name that folder as path"
-    elif size < 0 or (normal == "." and not is_folder) or "\0" in name:
-        problem = "has no size or no name; the archive is broken"
+    elif size < 0 or (normal == "." and not is_folder) or "\0" in name or len(name) > LONGEST:
+        problem = "has no size, or a name that no file can have; the archive is broken"
     if problem:
-        shown = name.encode("utf-8", "backslashreplace").decode()
+        shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name[:200])
         raise DliflowError(f"{path}: the member '{shown}' {problem}")
     return normal, is_folder, size

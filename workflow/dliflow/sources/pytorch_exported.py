@@ -65,6 +65,8 @@ _FREE = ("metadata", "as_string", "as_strings", "torch_version", "guards_code", 
 _TREES = ("in_spec", "out_spec")
 _NAMED = "collections.namedtuple"
 _TREE_TYPES = {"builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict", None}
+_TEXT = re.compile(r"models/|data/(?:weights|constants)/.*_config\.json\Z", re.DOTALL)
+_TEXTS = 2**26  # bytes of JSON: torch writes 3 KB for an operator
 
 predict, export = export_torch.predict, export_torch.export
 
@@ -125,19 +127,21 @@ def _check(path: Path) -> None:
             raise _Refused(str(error)) from None
         if "archive_format" not in names:
             raise _Refused("the layout of torch 2.7 and older; save it again with a newer torch")
-        for name, full in names.items():
+        for name in names:
             if name.startswith("data/aotinductor/"):
                 raise _Refused("compiled code")
             if re.fullmatch(r"data/(weights|constants)/.*\.pt", name):
                 raise _Refused("pickled weights")
-            if re.fullmatch(r"data/(weights|constants)/.*_config\.json", name):
-                for entry in json.loads(archive.read(full))["config"].values():
-                    if entry["use_pickle"] or not re.match("weight_|tensor_", entry["path_name"]):
-                        raise _Refused("pickled objects")
+        texts = {name: full for name, full in names.items() if _TEXT.match(name)}
+        for name, content in torch_archive.contents(archive, texts, _TEXTS):
+            described = json.loads(content)
             if name.startswith("models/"):
-                model = json.loads(archive.read(full))
-                _look_through(model)
-                _know_outputs(model["graph_module"])
+                _look_through(described)
+                _know_outputs(described["graph_module"])
+                continue
+            for entry in described["config"].values():
+                if entry["use_pickle"] or not re.match("weight_|tensor_", entry["path_name"]):
+                    raise _Refused("pickled objects")
 
 
 def _know_outputs(module: dict) -> None:
@@ -177,6 +181,8 @@ def load(path: Path, source: dict):
     try:
         _check(path)
         program = export_torch.quietly(torch.export.load, path)
+    except DliflowError:
+        raise
     except _Refused as refused:
         raise DliflowError(f"{path}: not read, since reading could run code that it brings: it has {refused}") from None
     except pickle.UnpicklingError:

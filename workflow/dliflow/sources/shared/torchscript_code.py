@@ -35,7 +35,12 @@ id unchecked_unwrap_optional Uninitialized isinstance StringIndex is_nested is_m
 PRIM = frozenset(_PRIM.split())
 NAMESPACES = ("quantized", "_quantized", "prepacked")
 ROOTS = ("torch", "ops")
+PICKLES = ("data.pkl", "constants.pkl")
 CLASSES = re.compile(r"torch\.classes\.(?!(?:quantized|xnnpack)\b)[\w.]+")
+
+TEXTS = 2**23
+"""Bytes of code and of pickles without tensors: torch writes 0.6 KB of them for an operator, and of some texts Python's
+parser makes 900 times their size."""
 
 
 def check(path: Path) -> None:
@@ -62,11 +67,12 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
         raise _refused(path, str(error)) from None
     if "model.json" in names:
         raise _refused(path, "the layout of torch 1.2 and older; save it again with a newer torch")
-    for inside, full in names.items():
-        if inside.endswith(".py"):
-            _check_text(archive.read(full).decode("utf-8"), path)
-        elif inside in ("data.pkl", "constants.pkl"):
-            _check_classes(" ".join(_texts(archive.read(full))), path)
+    texts = {name: full for name, full in names.items() if name.endswith(".py") or name in PICKLES}
+    for name, content in torch_archive.contents(archive, texts, TEXTS):
+        if name in PICKLES:
+            _check_classes(" ".join(_texts(content)), path)
+        else:
+            _check_text(content.decode("utf-8"), path)
 
 
 def _refused(path: Path, what: str) -> DliflowError:
