@@ -6,6 +6,7 @@ Usage: python make_keras.py FOLDER
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 from keras.src.applications import convnext, inception_resnet_v2
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 
@@ -134,6 +136,7 @@ def reach_out(folder: Path) -> None:
         return {"scores": tf.cond(tf.shape(x)[0] > 0, write, lambda: tf.reduce_mean(x, [1, 2]))}
 
     tf.saved_model.save(tf.Module(), folder / "nested", signatures=nested)
+    call_unseen(nested, folder)
     for name in ("first", "first_writes"):
         with tf.Graph().as_default(), v1.Session() as session:
             x = v1.placeholder(tf.float32, (None, 64, 64, 3), "x")
@@ -149,6 +152,30 @@ def reach_out(folder: Path) -> None:
                 main_op=tf.io.write_file(mark, "") if name == "first_writes" else None,
             )
             builder.save()
+
+
+def call_unseen(writing, folder: Path) -> None:
+    """What writes is called by a placeholder's value, by an object of a function that is not described, by another."""
+    taken = [tf.TensorSpec((None, 64, 64, 3), tf.float32, "x")]
+    outer = tf.function(lambda x: writing(x)["scores"], taken)
+    graph = tf.function(lambda x: tf.identity(outer(x), "y"), taken).get_concrete_function().graph.as_graph_def()
+    (call,) = (node for node in graph.node if node.op == "StatefulPartitionedCall")
+    given = call.attr["f"].func
+    (function,) = (each for each in graph.library.function if each.signature.name == given.name)
+    (inner,) = (node for node in function.node_def if node.op == "StatefulPartitionedCall")
+    given.attr["g"].func.name = inner.attr["f"].func.name
+    inner.attr["f"].placeholder = "g"
+    function.signature.attr.add(name="g", type="func")
+    (folder / "placeholder.pb").write_bytes(graph.SerializeToString())
+    for name in ("undescribed", "swapped"):
+        shutil.copytree(folder / "nested", folder / name)
+        described = SavedModel.FromString((folder / name / "saved_model.pb").read_bytes())
+        (part,) = described.meta_graphs
+        if name == "undescribed":
+            part.object_graph_def.concrete_functions.clear()
+        else:
+            part.graph_def.library.function[0].attr["api_implements"].s = b"any"
+        (folder / name / "saved_model.pb").write_bytes(described.SerializeToString())
 
 
 @keras.saving.register_keras_serializable("theirs")

@@ -58,6 +58,9 @@ BAD = [
         for name, operation in (("printing", "PrintV2"), ("saving", "SaveV2"), ("merging", "MergeV2Checkpoints"))
     ],
     ("nested", {"format": "tensorflow_saved_model"}, "refused: operation WriteFile "),
+    ("placeholder.pb", {"format": "tensorflow_frozen_graph"}, "refused: operation "),
+    ("undescribed", {"format": "tensorflow_saved_model"}, "refused: operation WriteFile "),
+    ("swapped", {"format": "tensorflow_saved_model"}, "refused: TensorFlow may run function "),
     ("first_writes", {"format": "tensorflow_saved_model"}, "refused: operation WriteFile "),
     ("good.keras", {"format": "tflite"}, "not a TFLite file"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 
+from dliflow.machine import confinement
 from dliflow.study import paths
 
 
@@ -59,6 +60,12 @@ def test_records_hold_all_samples_and_what_was_found(finished):
             assert all(only["latency_ns"]["measured"])
             assert len(session["anchor_ns"]) == 2  # before and after the burst
             assert all(map(all, session["anchor_ns"]))
+
+
+def test_what_runs_the_models_file_first_is_confined_where_the_kernel_can(finished):
+    for pattern in (paths.INTERCHANGE, paths.REFERENCE):
+        log = (finished.folder / paths.log(finished.path(pattern))).read_text()
+        assert f"# {confinement.described()}\n" in log
 
 
 def test_groups_take_turns(finished):

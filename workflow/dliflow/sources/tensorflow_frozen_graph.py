@@ -38,7 +38,8 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
         raise DliflowError(f"{path}: not a frozen graph of TensorFlow, or an empty one")
     if any(node.op in ("Variable", "VariableV2", "VarHandleOp") for node in graph.node):
         raise DliflowError(f"{path}: the graph has variables; freeze it, or take the SavedModel that it came from")
-    tensorflow_operations.refuse_others(graph.node, graph.library, path)
+    in_functions = [node for function in graph.library.function for node in function.node_def]
+    tensorflow_operations.refuse_others([*graph.node, *in_functions], graph.library, path)
     _give_values(graph, source, path)
     placeholders = {node.name: node.attr["dtype"].type for node in graph.node if node.op == "Placeholder"}
     images = [name for name, dtype in placeholders.items() if dtype != tf.bool.as_datatype_enum]

@@ -17,6 +17,7 @@ LAYOUT = "NHWC"
 
 
 VARIABLES = ("variables", "local_variables")  # collections of TensorFlow 1: `VariableDef`s
+INTERFACE = "api_implements"  # of a function: TensorFlow's optimizer may call any of the same name in place of another
 
 
 def _check(meta_graph, folder: Path) -> None:
@@ -25,14 +26,24 @@ def _check(meta_graph, folder: Path) -> None:
     The operations that save its variables are not among these: nothing calls them.
     """
     library, check = meta_graph.graph_def.library, tensorflow_operations.refuse_others
+    for function in library.function:
+        if INTERFACE in function.attr:
+            raise DliflowError(f"{folder}: refused: TensorFlow may run function {function.signature.name} for others")
     if meta_graph.HasField("object_graph_def"):
-        public = meta_graph.object_graph_def.concrete_functions
+        public = _public(meta_graph.object_graph_def)
         for function in library.function:
             if function.signature.name in public:
                 check(function.node_def, library, folder)
         return
     nodes = tensorflow_operations.leading_to(meta_graph.graph_def, _run_in_tensorflow_1(meta_graph))
     check(nodes, library, folder, tensorflow_operations.COMPUTING | tensorflow_operations.RESTORING)
+
+
+def _public(objects) -> set[str]:
+    """The functions that a graph of objects can call: what it describes, and what an object names all the same."""
+    named = [name for node in objects.nodes for name in node.function.concrete_functions]
+    bare = [node.bare_concrete_function.concrete_function_name for node in objects.nodes]
+    return {*objects.concrete_functions, *named, *bare}
 
 
 def _run_in_tensorflow_1(meta_graph) -> list[str]:

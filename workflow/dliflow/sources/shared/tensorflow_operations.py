@@ -6,7 +6,7 @@ them, run Python or talk to other machines, and new ones come with each version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,9 @@ RESTORING = frozenset(["RestoreV2", "StringJoin", "ShardedFilename"])
 def refuse_others(nodes: Iterable[Any], library: Any, path: Path, allowed: frozenset[str] = COMPUTING) -> None:
     """Refuse nodes, of a file from outside, that are not known to compute only; so all functions that they call.
 
+    Those that a function gets from its caller, in place of a placeholder, are refused, as are those of no library:
+    TensorFlow makes `SymbolicGradient` of what it names by itself.
+
     Args:
         nodes: `NodeDef`s.
         library: the `FunctionDefLibrary` of their graph.
@@ -86,23 +89,33 @@ def refuse_others(nodes: Iterable[Any], library: Any, path: Path, allowed: froze
     left, seen = list(nodes), set[str]()
     while left:
         node = left.pop()
-        called = {node.op, *_named(node)}.intersection(functions)
-        if node.op not in allowed and node.op not in called:
+        refused = f"{path}: refused: operation {node.op} '{node.name}'"
+        if node.op not in allowed and node.op not in functions:
             raise DliflowError(
-                f"{path}: refused: operation {node.op} '{node.name}' reaches outside of the network, or is not known "
-                "to be one that only computes"
+                f"{refused} reaches outside of the network, or is not known to be one that only computes"
             )
-        for name in called - seen:
+        values = list(_given(node.attr))
+        for value in values:
+            if value.placeholder:
+                raise DliflowError(f"{refused} has its '{value.placeholder}' from whatever calls it")
+        called = {function.name for value in values for function in _functions(value) if function.name}
+        for name in sorted(called - functions.keys()):
+            raise DliflowError(f"{refused} calls '{name}', which is no function of this file")
+        for name in (called | functions.keys() & {node.op}) - seen:
             seen.add(name)
             left += functions[name].node_def
 
 
-def _named(node: Any) -> Iterable[str]:
-    """The functions that a node is given to call."""
-    for value in node.attr.values():
-        for function in (value.func, *value.list.func):
-            if function.name:
-                yield function.name
+def _given(attributes: Mapping[str, Any]) -> Iterator[Any]:
+    """Values of attributes; a function among them has attributes of its own, which may hold functions again."""
+    for value in attributes.values():
+        yield value
+        for function in _functions(value):
+            yield from _given(function.attr)
+
+
+def _functions(value: Any) -> tuple[Any, ...]:
+    return (value.func, *value.list.func)
 
 
 def leading_to(graph: Any, names: Iterable[str]) -> list[Any]:
