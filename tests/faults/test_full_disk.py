@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from project import ROOT
+from project import ROOT, converted, prepared
 from study_rows import whole
 
+from dliflow.files import sha256, write_json
 from dliflow.machine import lock
+from dliflow.measuring import anchor
 from dliflow.records import notes
 
 SMALL = 'mount -t tmpfs -o size=16k tmpfs small && cd "$0" && exec "$@"'
@@ -25,7 +27,7 @@ GEOMETRY = {"height": 64, "width": 64, "resize": "squash", "interpolation": "bil
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory) -> Path:
-    """A folder with images, the list of them, and the tables of a study."""
+    """A folder with images, the list of them, the tables of a study, and what a measurement and an environment need."""
     folder = tmp_path_factory.mktemp("given")
     (folder / "images").mkdir()
     for index in range(200):
@@ -38,6 +40,14 @@ def given(tmp_path_factory) -> Path:
     with tarfile.open(folder / "packed.tar", "w") as packed:
         packed.add(folder / "tables", "tables")
     run(folder, "images", *IMAGES, "--out", "images.csv")
+    converted(folder / "model.json", {"classes.json": "10"})
+    prepared(folder / "array.json", np.zeros((9, 8, 8, 3), np.uint8), list_sha256="1")
+    (folder / "anchor").mkdir()
+    (folder / "anchor" / anchor.NETWORK).write_bytes(b"a network")
+    write_json(folder / "anchor.json", {"sha256": sha256(folder / "anchor" / anchor.NETWORK)})
+    (folder / "onnxruntime.py").write_text(STAND_IN)
+    version = ".".join(map(str, sys.version_info[:2]))
+    (folder / "bare.yaml").write_text(f"dependencies:\n  - python={version}\n  - pip:\n      - six==1.17.0\n")
     return folder
 
 
@@ -47,6 +57,40 @@ STUDY = {
     **{"nodes": ["local"], "latency": {"batch_sizes": [1], "groups": 1}, "compare": {"leaders": 0}, "profile": []},
     **{"throughput": None, "tune": False, "agreement": {"dataset": None}, "calibration": {"dataset": None}},
 }
+# The anchor in an environment without ONNX Runtime.
+STAND_IN = """
+__version__ = "0.0"
+
+class SessionOptions:
+    intra_op_num_threads = 0
+
+class InferenceSession:
+    def __init__(self, path, settings, providers):
+        pass
+
+    def run(self, outputs, inputs):
+        return [0]
+"""
+ENTRY = {
+    **{"height": 8, "width": 8, "layout": "NCHW", "channel_order": "RGB", "mean": [0] * 3, "scale": [1] * 3},
+    **{"resize": "squash", "interpolation": "nearest"},
+}
+LAUNCH = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
+CONFIGURATION = {
+    **{"model": "none", "framework": "null", "variant": "default", "precision": "fp32", "device": "cpu"},
+    **{
+        "scores": 10,
+        "node": "local",
+        "scenario": "latency",
+        "origin": 0,
+        "group": 1,
+        "seed": 0,
+        "python": sys.executable,
+    },
+    **{"anchor-python": sys.executable, "anchor": "anchor.json", "converted": "model.json", "array": "array.json"},
+    **{"batch-sizes": "[1]", "sessions": 1, "rounds": 3, "burst-requests": 500, "warmup-requests": 1},
+    **{"warmup-limit": 60, "hang": 100, "input": json.dumps(ENTRY), "launch": json.dumps(LAUNCH)},
+}
 PACKED = ("--source", json.dumps({"from": [{"path": "packed.tar"}]}))
 STAGES = {
     "fetch": (*PACKED, "--contents", "--out", "small/fetched.json"),
@@ -54,6 +98,8 @@ STAGES = {
     "plots": ("--tables", "tables", "--out", "small/plots"),
     "images": (*IMAGES, "--out", "small/images.csv"),
     "prepare": ("--images", "images.csv", "--geometry", json.dumps(GEOMETRY), "--out", "small/pixels.json"),
+    "environment": ("--file", "bare.yaml", "--out", "small/bare/environment.json"),
+    "sweep": (*(f"--{key}={value}" for key, value in CONFIGURATION.items()), "--out", "small/record.json"),
     "report": ("--tables", "tables", "--plots", "plots", "--logs", "logs", "--out", "small/index.html"),
     "export_tables": ("--tables", "tables", "--out", "small/export"),
 }
@@ -64,7 +110,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """A stage under the supervisor, as the workflow runs it."""
     supervisor = ("-m", "dliflow", "supervise", "--timeout", "600", "--log", f"{logs}/{stage}.log", "--", stage)
-    variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), lock.TEST_LOCK_FOLDER: str(folder)}
+    variables = {**os.environ, "PYTHONPATH": f"{ROOT / 'workflow'}:{folder}", lock.TEST_LOCK_FOLDER: str(folder)}
     command = [*before, sys.executable, *supervisor, *options]
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=1200)
 

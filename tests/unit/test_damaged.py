@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import threading
@@ -68,13 +69,33 @@ def test_what_is_no_json_and_empty_or_of_zeros_at_its_end(tmp_path, name):
         assert (files.not_whole([str(path)]) == []) is whole
 
 
-@pytest.mark.parametrize(
-    "content", ["", "file,label\n", "file,label,sha256\na.png,0,12ab", "file,label,sha256\na.png,"]
-)
-def test_an_image_list_that_is_cut_off(tmp_path, content):
-    (tmp_path / "images.csv").write_text(content)
-    with pytest.raises(DliflowError, match=r"images\.csv is damaged, line \d: .*; delete it, and it is made again"):
-        dataset.read(tmp_path / "images.csv")
+LIST = [{"file": f"{index}.png", "label": index, "sha256": "0" * 64} for index in (0, 1)]
+DAMAGES = {
+    "empty": lambda lines: [],
+    "cut off in a line": lambda lines: [*lines[:-1], lines[-1][:20]],
+    "cut off at a line's end": lambda lines: lines[:2],
+    "without an image": lambda lines: [*lines[:2], *lines[3:]],
+    "with another label": lambda lines: [lines[0], lines[1].replace(",0,", ",1,"), *lines[2:]],
+    "of a version that wrote no checksum": lambda lines: lines[:-1],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_image_list_that_is_not_what_was_written(tmp_path, damage):
+    path = tmp_path / "images.csv"
+    dataset.write(path, LIST)
+    assert dataset.read(path) == LIST
+    path.write_text("".join(DAMAGES[damage](path.read_text().splitlines(keepends=True))))
+    for asked in (dataset.read, dataset.list_sha256):
+        with pytest.raises(DliflowError, match=r"images\.csv is damaged: .*; delete it, and it is made again"):
+            asked(path)
+
+
+def test_the_checksum_of_an_image_list_is_that_of_its_lines(tmp_path):
+    """As it was before lists told it, so that studies of different versions are known to have the same images."""
+    dataset.write(tmp_path / "images.csv", LIST)
+    lines = (tmp_path / "images.csv").read_bytes().splitlines(keepends=True)
+    assert dataset.list_sha256(tmp_path / "images.csv") == hashlib.sha256(b"".join(lines[:-1])).hexdigest()
 
 
 ACCURACY = {
@@ -171,6 +192,15 @@ def test_an_environment_whose_python_is_gone_is_told_before_anything_runs(tmp_pa
     (marker.parent / "bin").mkdir()
     (marker.parent / "bin/python").touch()
     Study.check_results(study)
+
+
+def test_a_fifo_in_place_of_a_list_of_images_is_told_before_anything_runs(tmp_path):
+    path = tmp_path / "images.csv"
+    os.mkfifo(path)
+    planned = {"parity": [{"record": str(tmp_path / "record.json"), "needs": [str(path)]}]}
+    study = SimpleNamespace(plan=planned, _lost_environment=Study._lost_environment)
+    with pytest.raises(DliflowError, match=rf"1 files are empty or cut off.*\n  rm {path}$"):
+        Study.check_results(study)
 
 
 def test_an_environment_where_a_file_lies_is_told(building):

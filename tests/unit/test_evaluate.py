@@ -12,7 +12,7 @@ import pytest
 from project import ROOT, converted, prepared
 
 from dliflow.files import sha256, write_json
-from dliflow.images import inputs
+from dliflow.images import dataset, inputs
 from dliflow.stages import accuracy
 
 ENTRY = {
@@ -70,11 +70,10 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
     peaks = {}
     for count in (1000, images):
         np.lib.format.open_memmap(tmp_path / "array.npy", "w+", np.uint8, (count, 100, 100, 3))  # sparse
-        with open(tmp_path / "images.csv", "w") as stream:
-            stream.write("file,label,sha256\n")
-            stream.writelines(f"folder/of/images/{index:08}.JPEG,0,{index:064x}\n" for index in range(count))
+        rows = [(f"folder/of/images/{index:08}.JPEG", 0, f"{index:064x}") for index in range(count)]
+        dataset.write(tmp_path / "images.csv", [dict(zip(dataset.FIELDS, row)) for row in rows])
         sums = np.zeros(count, np.uint64)  # of black images
-        listed = {"list_sha256": sha256(tmp_path / "images.csv")}
+        listed = {"list_sha256": dataset.list_sha256(tmp_path / "images.csv")}
         write_json(tmp_path / "array.json", {**listed, **inputs.seal(tmp_path / "array.json", sums)})
         options = {
             **{

@@ -9,6 +9,7 @@ from PIL import Image
 from project import Project
 from test_reruns import derived
 
+from dliflow.images import dataset
 from dliflow.study import paths
 
 
@@ -56,10 +57,10 @@ def test_what_is_without_labels_is_evaluated_beside_what_is_there(photographed):
 def test_its_photographs_are_no_calibration_images(photographed):
     photographed.configure(agreement={"dataset": "parts", "images": 1}, calibration={"dataset": "parts"})
     photographed.run(paths.CALIBRATION_IMAGES)
-    chosen = (photographed.folder / paths.CALIBRATION_IMAGES).read_text().splitlines()[1:]
-    evaluated = (photographed.folder / "results/data/parts/evaluation.csv").read_text().splitlines()[1:]
+    chosen = dataset.read(photographed.folder / paths.CALIBRATION_IMAGES)
+    evaluated = dataset.read(photographed.folder / "results/data/parts/evaluation.csv")
     assert len(chosen) == 8  # all parts of the other photograph
-    assert {line.rpartition(",")[2] for line in chosen}.isdisjoint(line.rpartition(",")[2] for line in evaluated)
+    assert {row["sha256"] for row in chosen}.isdisjoint(row["sha256"] for row in evaluated)
 
 
 def test_the_study_s_own_dataset_is_refused(photographed):

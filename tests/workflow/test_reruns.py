@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import subprocess
 import numpy as np
 from project import Project, another_framework
 
+from dliflow.images import dataset
 from dliflow.study import paths
 
 DERIVED = tuple(f"results/{name}/" for name in ("tables", "plots", "export", "report", "deploy"))
@@ -30,7 +30,7 @@ def test_records_name_the_list_of_their_images(finished):
     for stage, subset in (("accuracy", "evaluation"), ("sweep", "performance")):
         path = finished.folder / f"results/data/colours/{subset}.csv"
         manifest = json.loads(path.with_name(f"{subset}.csv.json").read_text())
-        assert manifest["list_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert manifest["list_sha256"] == dataset.list_sha256(path)
         assert (manifest["images"], manifest["classes"], manifest["images_of_a_class"]) == (9, 3, [3, 3])
         records = [json.loads(record.read_text()) for record in finished.records(f"results/{stage}/**/*.json")]
         assert {record["identity"]["list_sha256"] for record in records} == {manifest["list_sha256"]}

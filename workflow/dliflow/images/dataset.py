@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import csv
 import glob
+import hashlib
+import io
 import os
 import stat
 from collections import Counter
@@ -177,35 +179,48 @@ def listing(folder: Path, patterns: Optional[list[str]]) -> str:
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write an image list."""
-    with replacing(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)  # a label that is None becomes an empty cell
+    """Write an image list, with the checksum of its lines in the last one."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)  # a label that is None becomes an empty cell
+    content = text.getvalue().encode("utf-8")
+    with replacing(path) as scratch:
+        scratch.write_bytes(content + _seal(content))
 
 
 def read(path: Path) -> list[dict[str, Any]]:
     """Read an image list: `file` (str), `label` (int or None), `sha256` (str).
 
     Raises:
-        DliflowError: when it is not one, or not a whole one.
+        DliflowError: when it is not what was written.
     """
-    with open(path, newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        try:
-            if tuple(reader.fieldnames or ()) != FIELDS:
-                raise ValueError("its first line is not that of an image list")
-            return [_row(row) for row in reader]
-        except (ValueError, csv.Error) as error:
-            raise DliflowError(
-                f"{path} is damaged, line {reader.line_num}: {error}; delete it, and it is made again"
-            ) from None
+    lines = io.TextIOWrapper(io.BytesIO(_content(path)), encoding="utf-8", newline="")
+    return [{**row, "label": int(row["label"]) if row["label"] else None} for row in csv.DictReader(lines)]
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    if len(row["sha256"] or "") != 64:
-        raise ValueError("it is cut off")
-    return {**row, "label": int(row["label"]) if row["label"] else None}
+def list_sha256(path: Path) -> str:
+    """The checksum of an image list, as its last line tells it.
+
+    Raises:
+        DliflowError: when it is not what was written.
+    """
+    return hashlib.sha256(_content(path)).hexdigest()
+
+
+def _seal(content: bytes) -> bytes:
+    """The last line of a list, below these: one that lost lines, or has another label, is a good list else."""
+    return f"# sha256: {hashlib.sha256(content).hexdigest()}\n".encode()
+
+
+def _content(path: Path) -> bytes:
+    written = path.read_bytes()
+    content = written[: -len(_seal(b""))]
+    if written != content + _seal(content):
+        raise DliflowError(
+            f"{path} is damaged: its last line is not the checksum of those above it; delete it, and it is made again"
+        )
+    return content
 
 
 def rows(folder: Path, names: list[str], labels: list[Optional[int]]) -> list[dict[str, Any]]:

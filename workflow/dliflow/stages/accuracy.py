@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> None:
         rows = [{**row, "label": None} for row in rows]
     elif any(row["label"] is None for row in rows):
         raise DliflowError(f"{args.images}: there are no labels; accuracy needs a labelled dataset")
-    extra = {"dataset": args.dataset, "list_sha256": sha256(args.images)}
+    extra = {"dataset": args.dataset, "list_sha256": dataset.list_sha256(args.images)}
     if read_json(args.array)["list_sha256"] != extra["list_sha256"]:
         raise DliflowError(
             f"{args.array} holds other images than {args.images} lists; delete both, and they are made again"

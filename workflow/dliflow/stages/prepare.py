@@ -20,7 +20,7 @@ from PIL import Image
 
 from dliflow import progress
 from dliflow.errors import DliflowError
-from dliflow.files import digest, payload, sha256, write_json
+from dliflow.files import digest, payload, write_json
 from dliflow.images import crops, dataset, inputs
 from dliflow.images.preprocess import decode, preprocess
 from dliflow.records.journal import Journal
@@ -179,7 +179,7 @@ def run(args: argparse.Namespace) -> None:
                 "images": len(rows),
                 "shape": shape,
                 "geometry": args.geometry,
-                "list_sha256": sha256(args.images),
+                "list_sha256": dataset.list_sha256(args.images),
                 **inputs.seal(args.out, done["sum"]),
             },
         )

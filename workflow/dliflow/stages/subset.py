@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from dliflow.errors import DliflowError
-from dliflow.files import sha256, write_json
+from dliflow.files import write_json
 from dliflow.images import dataset, subset
 
 
@@ -43,6 +43,6 @@ def run(args: argparse.Namespace) -> None:
             "seed": args.seed,
             "classes": len(set(classes) - {None}),
             "images_of_a_class": [min(classes.values()), max(classes.values())],
-            "list_sha256": sha256(args.out),
+            "list_sha256": dataset.list_sha256(args.out),
         },
     )

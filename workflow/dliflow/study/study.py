@@ -95,8 +95,7 @@ class Study:
         """
         rows = [row for stage in self.plan.values() for row in stage]
         outputs = {output for row in rows for output in (row["record"], *row["needs"])}
-        manifests = (output for output in outputs if output.endswith(".json"))
-        broken = not_whole([*manifests, *paths.LAST, *map(str, Path().glob(DEPLOYED))])
+        broken = not_whole([*outputs, *paths.LAST, *map(str, Path().glob(DEPLOYED))])
         lost = [marker for output in outputs if (marker := self._lost_environment(output))]
         if lost:
             raise DliflowError(
