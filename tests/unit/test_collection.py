@@ -58,6 +58,17 @@ def test_a_machine_is_known_by_what_stays_the_same():
     assert len(different | {facts.fingerprint(FACTS)}) == 6
 
 
+def test_another_gpu_is_another_machine_and_one_without_is_as_before_gpus_were_told(tmp_path):
+    for slot, model in (("0000:01", "NVIDIA H200"), ("0000:02", "NVIDIA L4")):
+        (tmp_path / slot).mkdir()
+        (tmp_path / slot / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 42\n")
+    assert facts.gpus(tmp_path) == ["NVIDIA H200", "NVIDIA L4"]
+    assert facts.gpus(tmp_path / "none") == []
+    of_one, of_other = (facts.fingerprint({**FACTS, "gpus": [name]}) for name in facts.gpus(tmp_path))
+    assert len({of_one, of_other, facts.fingerprint(FACTS)}) == 3
+    assert facts.fingerprint({**FACTS, "gpus": []}) == facts.fingerprint(FACTS)
+
+
 def test_this_machine_has_a_fingerprint():
     assert re.fullmatch("[0-9a-f]{12}", facts.fingerprint(facts.describe()))
 

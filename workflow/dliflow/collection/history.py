@@ -95,7 +95,8 @@ def read(studies: Sequence[Entry]) -> list[Shown]:
 
 def hardware(of: Entry) -> str:
     """A digest of the machine's hardware, whatever kernel and microcode ran on it."""
-    return digest([of.content["machine"][name] for name in HARDWARE])
+    machine = of.content["machine"]
+    return digest([*(machine[name] for name in HARDWARE), *machine.get("gpus", [])])
 
 
 def by_hardware(studies: Iterable[Shown]) -> dict[str, list[Shown]]:

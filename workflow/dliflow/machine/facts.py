@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import sysconfig
 from fractions import Fraction
@@ -197,6 +198,7 @@ def describe() -> dict[str, Any]:
         "affinity": sorted(os.sched_getaffinity(0)),
         "smt": {"1": True, "0": False}.get(system.read(str(processors / "smt/active")) or ""),
         "caches": _caches(),
+        "gpus": gpus(),
         "microcode": cpu.get("microcode"),
         "numa_nodes": len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) or None,
         "boost": system.read(str(processors / "cpufreq/boost")),
@@ -216,6 +218,12 @@ def describe() -> dict[str, Any]:
     }
 
 
+def gpus(folder: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """The models of NVIDIA's GPUs, as their driver tells; others are not told."""
+    cards = (system.read(str(path)) or "" for path in sorted(folder.glob("*/information")))
+    return [model[1].strip() for text in cards if (model := re.search(r"(?m)^Model:(.+)$", text))]
+
+
 def stable(facts: dict[str, Any]) -> dict[str, Any]:
     """What makes two machines the same for a figure of speed: hardware, kernel and microcode.
 
@@ -229,7 +237,8 @@ def stable(facts: dict[str, Any]) -> dict[str, Any]:
         KeyError: when they are not.
     """
     same = {name: facts[name] for name in ("cpu", "architecture", "logical_cpus", "kernel", "microcode")}
-    return {**same, "memory_gib": round(facts["memory_mib"] / 1024)}
+    with_gpus = {"gpus": facts["gpus"]} if facts.get("gpus") else {}  # nothing where there are none, as before these
+    return {**same, "memory_gib": round(facts["memory_mib"] / 1024), **with_gpus}
 
 
 def fingerprint(facts: dict[str, Any]) -> str:
