@@ -17,12 +17,32 @@ from eventually import eventually
 from dliflow import files
 from dliflow.errors import DliflowError
 from dliflow.images import dataset
+from dliflow.measuring import session
 from dliflow.measuring.session import SCHEMA_VERSION
 from dliflow.records import record
 from dliflow.stages import environment
 from dliflow.study.study import Study
 
 BROKEN = {"empty": b"", "zeros": bytes(300), "cut off": b'{\n "a": {\n  "b": 1\n }', "text": b"a,b\n1,2\n"}
+
+
+def test_a_record_in_which_a_number_was_altered_is_not_believed(tmp_path):
+    path, identity = tmp_path / "record.json", {"model": "tiny", "device": "cpu", "threads": 1, "shares": (1, 0.1)}
+    for key in ("framework", "api", "framework_version", "variant", "precision"):
+        identity[key] = "x"
+    session.write_record(
+        path, "parity", {**identity, "options": {}, "by_size": {10: 1, 9: 2}}, status="skipped", reason="r"
+    )
+    assert record.read(str(path))["reason"] == "r"
+    altered = json.loads(path.read_text())
+    altered["machine"]["usable_cpus"] += 1
+    path.write_text(json.dumps(altered))
+    outcome = record.outcome({"reason": None, "record": str(path), "needs": []})
+    assert (outcome["status"], outcome["record"]) == ("failed", None)
+    assert f"{path}: was altered since it was written" in outcome["reason"]
+    del altered["digest"]  # of an older version
+    path.write_text(json.dumps(altered))
+    assert record.read(str(path))
 
 
 @pytest.mark.parametrize("kind", [*BROKEN, "fifo", "folder"])

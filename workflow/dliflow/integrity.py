@@ -5,11 +5,27 @@ SHA-256 reads 1 to 2 GB a second, so a model costs some hundredths of a second i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dliflow.errors import DliflowError
-from dliflow.files import read_json, sha256
+from dliflow.files import digest, read_json, sha256
+
+SEAL = "digest"  # the key of a record that holds the digest of all others
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be written as JSON, with the digest of what will be read of it."""
+    plain = json.loads(json.dumps(content))
+    return {**plain, SEAL: digest(plain, 64)}
+
+
+def is_sealed(content: Mapping[str, Any]) -> bool:
+    """Whether that is what `sealed` gave; so is what bears no digest, as older versions wrote it."""
+    rest = {key: value for key, value in content.items() if key != SEAL}
+    return SEAL not in content or content[SEAL] == digest(rest, 64)
 
 
 def verify(folder: Path, files: Mapping[str, str], remedy: str) -> None:

@@ -234,7 +234,7 @@ def write_record(out: Path, stage: str, identity: dict[str, Any], **figures: Any
         "finished_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "process_ms": process.age_ms(),
     }
-    write_json(out, record)
+    write_json(out, integrity.sealed(record))
 
 
 def write_skip(

@@ -22,6 +22,7 @@ __all__ = ["export", "load", "predict"]
 FRAMEWORK = "tensorflow"
 SUFFIXES = (".keras", ".h5", ".hdf5")
 LAYOUT = "NHWC"
+UNPACKED = 20  # times the file: of weights that a general tool has packed, most of them zeros
 
 
 # Keys that Keras 2 wrote for every layer of a kind, and the value at which they say nothing; Keras 3 refuses them.
@@ -46,6 +47,22 @@ OPERATIONS = re.compile(r"keras\.src\.ops\.(numpy|nn|core|math|image|linalg)")
 OF_FUNCTIONS = re.compile(r"builtins|keras\.(src\.)?(activations|initializers|ops)(\.\w+)*")
 
 
+def _unpacked(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    """A file in an archive, unless it is so much more than the archive that it was packed to fill the memory.
+
+    Raises:
+        DliflowError: naming it and its size, before it is unpacked.
+    """
+    size, packed = archive.getinfo(name).file_size, path.stat().st_size
+    if size > UNPACKED * packed:
+        raise DliflowError(
+            f"{path}: refused: its '{name}' unpacks to {size:,} bytes, more than {UNPACKED} times the file's "
+            f"{packed:,}; Keras packs nothing"
+        )
+    with archive.open(name) as stream:  # archive.read unpacks all that there is, however small it says to be
+        return stream.read(size)
+
+
 def _refuse_code(path: Path) -> None:
     """Refuse a file whose description names more than Keras's own layers, or whose weights lie in other files.
 
@@ -56,8 +73,8 @@ def _refuse_code(path: Path) -> None:
 
     if path.suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
-            description = archive.read("config.json").decode("utf-8")
-            weights: Any = io.BytesIO(archive.read("model.weights.h5"))
+            description = _unpacked(archive, "config.json", path).decode("utf-8")
+            weights: Any = io.BytesIO(_unpacked(archive, "model.weights.h5", path))
     else:
         weights = path
     with h5py.File(weights, "r") as file:
