@@ -21,6 +21,7 @@ from dliflow import files, frameworks
 from dliflow.configuration import Configuration
 from dliflow.deployment import program
 from dliflow.fetching import uv
+from dliflow.images import dataset
 from dliflow.study import config, paths
 
 HERE = Path(__file__).parent
@@ -55,9 +56,8 @@ def place(project, framework, variant, precision) -> Path:
 
 def images(project) -> list[str]:
     """Those that accuracy was looked at with, in their order."""
-    listed = project.folder / paths.EVALUATION_IMAGES.format(dataset=CONFIG["dataset"])
-    with open(listed, newline="", encoding="utf-8") as stream:
-        return [row["file"] for row in csv.DictReader(stream)]
+    listed = dataset.read(project.folder / paths.EVALUATION_IMAGES.format(dataset=CONFIG["dataset"]))
+    return [row["file"] for row in listed]
 
 
 @pytest.fixture(scope="module")
