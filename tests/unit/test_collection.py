@@ -20,6 +20,7 @@ from project import ROOT
 
 from dliflow.collection import entry, pages, publish, shelf
 from dliflow.errors import DliflowError
+from dliflow.integrity import SEAL, sealed
 from dliflow.machine import facts
 from dliflow.report.exports import parquet
 from dliflow.report.page import block
@@ -207,6 +208,22 @@ def test_a_node_that_was_two_machines_is_refused_with_what_differs(tmp_path, fir
     message = r"not one machine.*" + ".*".join(f"\n  {re.escape(each)}: 1 records" for each in facts_named)
     with pytest.raises(DliflowError, match=message):
         publish.publish(tmp_path / "collection", folder)
+
+
+def test_an_altered_record_is_refused_and_one_without_a_digest_taken(tmp_path, finished):
+    for stage in ("sweep", "accuracy"):
+        path = finished / f"results/{stage}/tiny.json"
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps({**sealed(record), "finished_at": "2024-02-01T06:00:00+00:00"}))
+        with pytest.raises(DliflowError, match=rf"{stage}/tiny\.json: was altered.*type the study's command again"):
+            publish.publish(tmp_path / "collection", finished)
+        path.write_text(json.dumps(sealed(record)))
+    assert publish.publish(tmp_path / "collection", finished)[0].added
+    for stage in ("sweep", "accuracy"):  # as older versions wrote them
+        path = finished / f"results/{stage}/tiny.json"
+        record = {key: value for key, value in json.loads(path.read_text()).items() if key != SEAL}
+        path.write_text(json.dumps(record))
+    assert publish.publish(tmp_path / "older", finished)[0].added
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a b", "naïve", "x" * 101, "<b>"])

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 
 import jsonschema
 
-from dliflow import version
+from dliflow import integrity, version
 from dliflow.analysis.rows import Row, Rows, grouped
 from dliflow.errors import DliflowError
 from dliflow.files import digest, read_json, sha256
@@ -120,7 +120,7 @@ def _record(study: Study, name: str) -> dict[str, Any]:
     """A record that the tables were made of.
 
     Raises:
-        DliflowError: when it is gone or damaged.
+        DliflowError: when it is gone, damaged or altered.
     """
     try:
         record = read_json(study.path(name))
@@ -133,6 +133,11 @@ def _record(study: Study, name: str) -> dict[str, Any]:
     except (KeyError, TypeError):
         told = f"{study.path(name)}: is no record of dliflow; delete it, and type the study's command again"
         raise DliflowError(told) from None
+    if not integrity.is_sealed(record):
+        raise DliflowError(
+            f"{study.path(name)}: was altered since it was written (its digest is another); delete it, and type the "
+            "study's command again"
+        )
     return dict(record)
 
 
