@@ -135,6 +135,18 @@ def test_gpus_are_named_wherever_a_machine_is(tmp_path):
     assert index.count(f"{machine}, {named}<") == 2 and "2 studies of 2 machines" in index
 
 
+@pytest.mark.parametrize(("months", "said"), [(1, "The only study is marked invalid"), (2, "All 2 studies are marked")])
+def test_a_site_of_studies_that_are_all_invalid_says_so(tmp_path, months, said):
+    for month in range(months):
+        publish.publish(tmp_path / "all", study(tmp_path / str(month), World(frameworks=["tflite"], sizes=[1]), month))
+    for each in shelf.entries(tmp_path / "all"):
+        shelf.mark_invalid(each, "a backup ran")
+    (index,) = site.write(tmp_path / "all", tmp_path / "site", "t")
+    text = index.read_text("utf-8")
+    assert said in text and text.count("invalid: a backup ran") == months
+    assert "tflite" not in re.search('(?s)<section id="overview">.+?</section>', text)[0]
+
+
 def test_a_site_is_replaced_and_nothing_else_is(tmp_path_factory, tmp_path):
     folder = tmp_path_factory.mktemp("one")
     collection, out = folder / "all", tmp_path / "site"
