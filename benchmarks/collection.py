@@ -1,4 +1,4 @@
-"""What a collection costs: three machines × 24 months × all frameworks, made up, and real studies beside them.
+"""What a collection costs: three machines × 24 months × the default study's frameworks, made up, and real ones.
 
 Printed are the processor seconds of publishing a study, of making the site, and of queries; the weight of what a reader
 opens, and the seconds of opening it.

@@ -47,6 +47,15 @@ def see_all_charts(page) -> None:
     page.evaluate("scrollTo(0, 0)")
 
 
+def tab_to(page, selector: str) -> None:
+    """Press the tabulator until something has the focus, as whoever has no mouse does."""
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached")
+
+
 def test_a_table_is_sorted_up_down_and_back(opened, study_page):
     page = opened(study_page)
     before = texts(page, f"{ROWS} th")
@@ -138,25 +147,16 @@ def test_the_distribution_of_a_row_is_one_click_away_with_its_records(opened, st
 
 def test_the_keyboard_alone_sorts_opens_and_asks(opened, study_page):
     page = opened(study_page)
-
-    def until(selector: str) -> None:
-        """Press the tabulator until something has the focus, as whoever has no mouse does."""
-        for _ in range(400):
-            page.keyboard.press("Tab")
-            if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
-                return
-        raise AssertionError(f"{selector} is not reached")
-
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    until("#ask [name=latency_ms]")
+    tab_to(page, "#ask [name=latency_ms]")
     before = page.locator("#outcome").inner_text()
     page.keyboard.type("0.001")
     expect(page.locator("#outcome")).not_to_have_text(before, use_inner_text=True)
-    until("#table-performance th:nth-child(6) button")
+    tab_to(page, "#table-performance th:nth-child(6) button")
     page.keyboard.press("Enter")
     assert column(page, 6)[0] == min(column(page, 6))
-    until("#table-performance button.open")
+    tab_to(page, "#table-performance button.open")
     page.keyboard.press("Space")
     assert page.locator("#table-performance tr.details").count() == 1
 

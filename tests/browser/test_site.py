@@ -11,7 +11,7 @@ import pytest
 from collected import FACTS, World, study
 from pages import LIMIT_MS, SCREENSHOTS
 from playwright.sync_api import expect
-from test_browser import NASTY, see_all_charts, texts
+from test_browser import NASTY, see_all_charts, tab_to, texts
 
 from dliflow.collection import publish, shelf, site
 
@@ -78,6 +78,26 @@ def test_the_filter_holds_for_charts_and_tables(opened, site_pages):
     expect(page.locator("#chart-latency .size")).to_have_text(", batch size 4")
     assert page.locator("#table-now tbody tr").count() == 3
     expect(page.locator("#chart-latency .mark-line path")).to_have_count(6)  # three, before and after
+
+
+def test_the_keyboard_alone_sorts_filters_and_follows_links(opened, site_pages):
+    page = opened(site_pages[0])
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    tab_to(page, "#table-overview th button")
+    page.keyboard.press("Enter")
+    assert page.locator("#table-overview th[aria-sort]").get_attribute("aria-sort") == "ascending"
+    tab_to(page, "#table-overview tbody a")
+    assert page.evaluate("document.activeElement.href") == site_pages[1].as_uri()
+    page = opened(site_pages[1])
+    tab_to(page, "#filter summary")
+    page.keyboard.press("Enter")
+    tab_to(page, "#filter input[value=openvino]")
+    page.keyboard.press("Space")
+    expect(page.locator("#table-now tbody tr")).to_have_count(3 * 2)  # those of tflite
+    tab_to(page, "#table-now th button")
+    page.keyboard.press("Enter")
+    assert page.locator("#table-now th[aria-sort]").count() == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

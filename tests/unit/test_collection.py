@@ -20,6 +20,7 @@ from project import ROOT
 
 from dliflow.collection import entry, pages, publish, shelf
 from dliflow.errors import DliflowError
+from dliflow.integrity import SEAL, sealed
 from dliflow.machine import facts
 from dliflow.report.exports import parquet
 from dliflow.report.page import block
@@ -186,16 +187,43 @@ def test_a_study_that_does_not_fit_together_is_refused(tmp_path, finished, harm,
     assert not (tmp_path / "collection").exists()
 
 
-def test_a_node_that_was_two_machines_is_refused_with_what_differs(tmp_path, finished):
-    record = json.loads((finished / "results/sweep/tiny.json").read_text())
-    record["machine"]["kernel"] = "6.9.9"
-    (finished / "results/sweep/later.json").write_text(json.dumps(record))
+@pytest.mark.parametrize(
+    ("first", "second", "facts_named"),
+    [
+        ({}, {"kernel": "6.9.9"}, ("kernel 6.1.0", "kernel 6.9.9")),
+        ({}, {"gpus": ["NVIDIA L4"]}, ("gpus none", "gpus NVIDIA L4")),
+        ({"gpus": ["NVIDIA L4"]}, {}, ("gpus NVIDIA L4", "gpus none")),
+        ({"gpus": ["NVIDIA L4"]}, {"gpus": ["NVIDIA H200"] * 2}, ("gpus NVIDIA L4", "gpus 2 × NVIDIA H200")),
+        ({"gpus": ["NVIDIA L4"]}, {"gpus": ["NVIDIA L4"], "kernel": "6.9.9"}, ("kernel 6.1.0", "kernel 6.9.9")),
+    ],
+)
+def test_a_node_that_was_two_machines_is_refused_with_what_differs(tmp_path, first, second, facts_named):
+    folder = study(tmp_path / "study", WORLD, facts={**FACTS, **first})
+    record = json.loads((folder / RECORD).read_text())
+    record["machine"] = {**FACTS, **second}
+    (folder / "results/sweep/later.json").write_text(json.dumps(record))
     later = {"record": "results/sweep/later.json"}
-    altered(finished, "measurements", lambda row: row | (later if row["framework"] == "tflite" else {}))
-    finish(finished)
-    told = r"not one machine.*\n  kernel 6\.1\.0: 1 records.*\n  kernel 6\.9\.9: 1 records"
-    with pytest.raises(DliflowError, match=told):
-        publish.publish(tmp_path / "collection", finished)
+    altered(folder, "measurements", lambda row: row | (later if row["framework"] == "tflite" else {}))
+    finish(folder)
+    message = r"not one machine.*" + ".*".join(f"\n  {re.escape(each)}: 1 records" for each in facts_named)
+    with pytest.raises(DliflowError, match=message):
+        publish.publish(tmp_path / "collection", folder)
+
+
+def test_an_altered_record_is_refused_and_one_without_a_digest_taken(tmp_path, finished):
+    for stage in ("sweep", "accuracy"):
+        path = finished / f"results/{stage}/tiny.json"
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps({**sealed(record), "finished_at": "2024-02-01T06:00:00+00:00"}))
+        with pytest.raises(DliflowError, match=rf"{stage}/tiny\.json: was altered.*type the study's command again"):
+            publish.publish(tmp_path / "collection", finished)
+        path.write_text(json.dumps(sealed(record)))
+    assert publish.publish(tmp_path / "collection", finished)[0].added
+    for stage in ("sweep", "accuracy"):  # as older versions wrote them
+        path = finished / f"results/{stage}/tiny.json"
+        record = {key: value for key, value in json.loads(path.read_text()).items() if key != SEAL}
+        path.write_text(json.dumps(record))
+    assert publish.publish(tmp_path / "older", finished)[0].added
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a b", "naïve", "x" * 101, "<b>"])

@@ -118,6 +118,35 @@ def test_a_study_of_a_busy_machine_is_doubtful_wherever_its_latencies_stand(tmp_
         assert [link for link in of_last.links if link in ("#overview-a", "#now-a")], page
 
 
+def test_gpus_are_named_wherever_a_machine_is(tmp_path):
+    """On its history, in the overview, among the studies and in the facts."""
+    world, several = World(frameworks=["tflite"], sizes=[1]), ["NVIDIA <b>H200</b>", "NVIDIA L4", "NVIDIA L4"]
+    publish.publish(tmp_path / "all", study(tmp_path / "without", world))
+    publish.publish(tmp_path / "all", study(tmp_path / "with", world, facts={**FACTS, "gpus": several}))
+    index, *histories = (
+        path.read_text("utf-8").replace("\u00a0", " ") for path in site.write(tmp_path / "all", tmp_path / "site", "t")
+    )
+    named, machine = "NVIDIA &lt;b&gt;H200&lt;/b&gt;, 2 × NVIDIA L4", "A CPU, 4 CPUs, 16 GiB"
+    assert [f"<dt>NVIDIA GPUs</dt><dd>{named}</dd>" in page for page in histories].count(True) == 1
+    assert {re.search("<title>(.+)</title>", page)[1] for page in histories} == {
+        f"tiny on {machine}",
+        f"tiny on {machine}, {named}",
+    }
+    assert index.count(f"{machine}, {named}<") == 2 and "2 studies of 2 machines" in index
+
+
+@pytest.mark.parametrize(("months", "said"), [(1, "The only study is marked invalid"), (2, "All 2 studies are marked")])
+def test_a_site_of_studies_that_are_all_invalid_says_so(tmp_path, months, said):
+    for month in range(months):
+        publish.publish(tmp_path / "all", study(tmp_path / str(month), World(frameworks=["tflite"], sizes=[1]), month))
+    for each in shelf.entries(tmp_path / "all"):
+        shelf.mark_invalid(each, "a backup ran")
+    (index,) = site.write(tmp_path / "all", tmp_path / "site", "t")
+    text = index.read_text("utf-8")
+    assert said in text and text.count("invalid: a backup ran") == months
+    assert "tflite" not in re.search('(?s)<section id="overview">.+?</section>', text)[0]
+
+
 def test_a_site_is_replaced_and_nothing_else_is(tmp_path_factory, tmp_path):
     folder = tmp_path_factory.mktemp("one")
     collection, out = folder / "all", tmp_path / "site"

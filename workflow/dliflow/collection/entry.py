@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, Optional
 
 import jsonschema
 
-from dliflow import version
+from dliflow import integrity, version
 from dliflow.analysis.rows import Row, Rows, grouped
 from dliflow.errors import DliflowError
 from dliflow.files import digest, read_json, sha256
 from dliflow.machine import facts
-from dliflow.report import machines
+from dliflow.report import machines, names
 from dliflow.report.read import Tables
 from dliflow.study import config, paths
 from dliflow.wording import listed
@@ -120,7 +120,7 @@ def _record(study: Study, name: str) -> dict[str, Any]:
     """A record that the tables were made of.
 
     Raises:
-        DliflowError: when it is gone or damaged.
+        DliflowError: when it is gone, damaged or altered.
     """
     try:
         record = read_json(study.path(name))
@@ -133,6 +133,11 @@ def _record(study: Study, name: str) -> dict[str, Any]:
     except (KeyError, TypeError):
         told = f"{study.path(name)}: is no record of dliflow; delete it, and type the study's command again"
         raise DliflowError(told) from None
+    if not integrity.is_sealed(record):
+        raise DliflowError(
+            f"{study.path(name)}: was altered since it was written (its digest is another); delete it, and type the "
+            "study's command again"
+        )
     return dict(record)
 
 
@@ -156,16 +161,22 @@ def _measured(study: Study, node: str) -> Measured:
 
 def _mixed(study: Study, node: str, records: dict[str, Any], by_machine: dict[str, list[str]]) -> str:
     """What to say of a node that was two machines in the course of its study."""
-    each = [facts.stable(records[names[0]]["machine"]) for names in by_machine.values()]
-    differing = [key for key in each[0] if len({one[key] for one in each}) > 1]
+    each = [facts.stable(records[first]["machine"]) for first, *_ in by_machine.values()]
+    keys = dict.fromkeys(key for one in each for key in one)  # only machines with GPUs have that key
+    differing = [key for key in keys if len({digest(one.get(key)) for one in each}) > 1]
     told = [
-        f"{', '.join(f'{key} {one[key]}' for key in differing)}: {len(names)} records, such as {names[0]}"
-        for one, names in zip(each, by_machine.values())
+        f"{', '.join(f'{key} {_called(one.get(key))}' for key in differing)}: {len(its)} records, such as {its[0]}"
+        for one, its in zip(each, by_machine.values())
     ]
     return (
         f"{study.folder}: node '{node}' was not one machine all the time, so its figures mix two. Delete the records "
         f"of one, and type the study's command again:{listed(told)}"
     )
+
+
+def _called(fact: Any) -> str:
+    """What a machine's fact is called; of GPUs there are several, or none."""
+    return names.gpus(fact) if isinstance(fact, list) else str(fact or "none")
 
 
 def _inputs(study: Study, node: str, records: dict[str, Any]) -> dict[str, str]:

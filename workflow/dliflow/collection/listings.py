@@ -37,15 +37,18 @@ def day(date: str) -> str:
 
 
 def hardware(facts: Mapping[str, Any]) -> str:
-    """What a machine is called: `AMD EPYC, 2 CPUs, 24 GiB`."""
+    """What a machine is called: `AMD EPYC, 2 CPUs, 24 GiB`, and its GPUs where it has any."""
     cpu = facts["cpu"] or "a processor that tells no name"
-    return f"{cpu}, {names.count(facts['logical_cpus'], 'CPU')}, {facts['memory_gib']} GiB"
+    words = (cpu, names.count(facts["logical_cpus"], "CPU"), f"{facts['memory_gib']} GiB")
+    return ", ".join(filter(None, (*words, names.gpus(facts.get("gpus", [])))))
 
 
 # What there is of all machines.
 
 OVERVIEW = [
-    Heading("Machine", "CPU, processors and memory; leads to the history of the model there.", number=False),
+    Heading(
+        "Machine", "CPU, processors, memory and NVIDIA GPUs; leads to the history of the model there.", number=False
+    ),
     Heading("Model", "As the study calls it.", number=False),
     Heading("Version", "Of the framework in its last study.", number=False),
     Heading("Fastest", "The configuration of lowest latency in that study.", number=False),
@@ -285,7 +288,7 @@ STUDIES = [
     Heading("State", "Whether it was finished, whether the machine was too busy, whether it counts.", number=False),
     Heading("Page", "The study’s own page.", number=False),
     Heading("Data", "Its study.json; the tables as Parquet lie beside it.", number=False),
-    Heading("Machine", "CPU, processors and memory.", number=False),
+    Heading("Machine", "CPU, processors, memory and NVIDIA GPUs.", number=False),
     Heading("Kernel", "Of the machine.", number=False),
     Heading("Host", "Its name, as the machine tells.", number=False),
     Heading("Models", "That were studied.", number=False),

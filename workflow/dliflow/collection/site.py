@@ -20,7 +20,7 @@ from dliflow.collection.listings import Page
 from dliflow.collection.shelf import Entry
 from dliflow.errors import DliflowError
 from dliflow.files import digest, replacing, write_json, write_text
-from dliflow.report import canvas, page, points
+from dliflow.report import canvas, names, page, points
 from dliflow.report.charts import Palette, palette
 from dliflow.wording import some
 
@@ -169,7 +169,7 @@ def _whole(title: str, headings: Mapping[str, str], path: str, context: dict[str
         rows: those behind the charts.
     """
     jinja, link, drawn = page.environment(HERE), _link(path), context["charts"]
-    jinja.filters.update(link=link)
+    jinja.filters.update(link=link, gpus=names.gpus)
     say: Any = jinja.get_template("macros.html.j2").make_module({})
     long = (listing for listing in context["listings"].values() if listing.cut)
     blocks = {f"rows-{listing.name}": page.rows_of(say, listing, {}) for listing in long}

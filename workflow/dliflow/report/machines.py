@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis.rows import Rows
 from dliflow.files import read_json
+from dliflow.report import names
 from dliflow.report.read import Tables
 from dliflow.report.units import significant
 
@@ -34,7 +35,7 @@ def _facts(machine: dict[str, Any]) -> list[tuple[str, str]]:
         "hardware threads on each core": {True: "two or more", False: "one"}.get(machine.get("smt", "")),
         "caches": ", ".join(_cache(*of) for of in (machine.get("caches") or {}).items()),
         "NUMA nodes": machine.get("numa_nodes"),
-        "NVIDIA GPUs": ", ".join(machine.get("gpus") or []),
+        "NVIDIA GPUs": names.gpus(machine.get("gpus") or []),
         "container": machine.get("container"),
         "frequency governor": machine.get("governor"),
         "microcode": machine.get("microcode"),

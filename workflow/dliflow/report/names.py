@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from dliflow.analysis import columns
@@ -66,3 +68,8 @@ def listed(words: list[str], most: int = 0) -> str:
 def count(number: int, noun: str) -> str:
     """`1 job`, `2 jobs`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def gpus(models: Iterable[str]) -> str:
+    """`NVIDIA L4, 2 × NVIDIA H200`."""
+    return ", ".join(model if number == 1 else f"{number} × {model}" for model, number in Counter(models).items())
