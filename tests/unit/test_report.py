@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from study_rows import CPU, called, in_rounds, point, quality, tables_of, whole
 
 from dliflow.analysis import comparison, ranking, recommendation
 from dliflow.analysis.recommendation import FPS, LATENCY, Goal
+from dliflow.deployment import choice
+from dliflow.records import marks
 from dliflow.report import (
     answer,
     canvas,
@@ -595,6 +598,17 @@ def test_page_escapes_what_comes_from_tables_and_needs_nothing_else(study, tmp_p
     assert len(short.splitlines()) <= summary.LINES
     assert max(map(len, short.splitlines())) <= summary.COLUMNS
     assert "not told apart from alpha fp32" in short
+
+
+def test_the_page_does_not_wait_for_the_folders_that_a_finished_study_deploys(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    linked = re.compile(r'href="([^"]*)">files to deploy')
+    assert not linked.search(run_report(tmp_path)[0])  # nothing will be made after a run that failed
+    marks.write(tmp_path / "tables" / Path(paths.MARKS["tables"]).name, [tmp_path / "tables/performance.csv"])
+    (of,) = answer.recommendations(study).values()
+    recommended = {f"../{Path(name).parent}" for name in choice.recommended(of, None)}
+    links = set(linked.findall(run_report(tmp_path)[0]))
+    assert links and links <= recommended
 
 
 def test_everything_failed_still_gives_plots_page_and_summary(tmp_path):

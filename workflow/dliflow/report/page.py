@@ -210,7 +210,7 @@ def render(title: str, of: Sources) -> str:
         return quote(os.path.relpath(path, of.out.parent)) if path else ""
 
     jinja.filters.update(link=link)
-    jinja.tests.update(there=lambda path: Path(path).exists())
+    jinja.tests.update(deployed=lambda row: deployed(row, finished=bool(of.records)))
     anchors = machines.anchors(tables.measurements)
     versions = machines.versions(tables) | ({plan.ANCHOR: anchors} if anchors else {})
     details = distribution.details(tables)
@@ -258,6 +258,16 @@ def render(title: str, of: Sources) -> str:
     blocks = dict(parts(say, of, rows, details, context["listings"], opens))
     template = jinja.get_template("template.html.j2")
     return whole(template, title, sections(jinja, context), embedded, blocks, SCRIPTS)
+
+
+def deployed(row: Mapping[str, Any], finished: bool) -> bool:
+    """Whether a row's folder is there, or comes: those of what a study recommends are made beside its page or after it.
+
+    Args:
+        row: of `summary.json`.
+        finished: whether the study is; of one that is not, nothing more is made.
+    """
+    return (finished and bool(row["recommended_for"])) or Path(row["deploy"]).exists()
 
 
 def whole(
