@@ -334,7 +334,7 @@ def test_a_row_without_figures_is_refused_with_its_reason(tables):
         choice.row_of(tables, place("onnxruntime", 3))
 
 
-def text_of(tables, framework, size, title="A network", launch=None, **changes):
+def text_of(tables, framework, size, title="A network", launch=None, settings=None, **changes):
     """A README."""
     row = figures.standing(setting(tables).of, choice.row_of(tables, place(framework, size)))
     record = {"finished_at": "2026-01-02T03:04:05", "machine": {"cpu": "a CPU", "usable_cpus": 4, "physical_cores": 2}}
@@ -349,7 +349,7 @@ def text_of(tables, framework, size, title="A network", launch=None, **changes):
         "pins": "",
         "compiled": [],
     }
-    what = deployed("onnxruntime", size=size, settings={"threads": 3})
+    what = deployed("onnxruntime", size=size, settings={"threads": 3} if settings is None else settings)
     return readme.render(what, origin, tables, row, **{**given, **changes})
 
 
@@ -406,6 +406,13 @@ def test_a_throughput_is_quoted_as_it_was_measured_and_the_readme_says_how_it_is
 def test_every_way_to_have_requests_in_flight_has_words():
     (mode,) = (column for column in columns.TABLES["throughput"] if column.name == "mode")
     assert re.findall(r"`(\w+)`:", mode.meaning) == list(figures.MODES)
+
+
+def test_default_settings_are_the_studys_and_stand_in_the_program(tables):
+    """Seen: “the framework's defaults”, of a program that sets three hints of its own."""
+    text = text_of(tables, "onnxruntime", 1, settings={})
+    assert "\n\nThe study's default settings for onnxruntime, which stand in `predict.py`.\n" in text
+    assert "for beta.\n" in text_of(tables, "beta", 1, settings={}, runs=False)
 
 
 def test_titles_are_no_markup(tables):

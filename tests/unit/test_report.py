@@ -603,12 +603,16 @@ def test_page_escapes_what_comes_from_tables_and_needs_nothing_else(study, tmp_p
 def test_the_page_does_not_wait_for_the_folders_that_a_finished_study_deploys(study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     linked = re.compile(r'href="([^"]*)">files to deploy')
-    assert not linked.search(run_report(tmp_path)[0])  # nothing will be made after a run that failed
+    text, _ = run_report(tmp_path)
+    assert "The study’s default launch settings</p>" in text
+    assert not linked.search(text)  # nothing will be made after a run that failed
     marks.write(tmp_path / "tables" / Path(paths.MARKS["tables"]).name, [tmp_path / "tables/performance.csv"])
     (of,) = answer.recommendations(study).values()
     recommended = {f"../{Path(name).parent}" for name in choice.recommended(of, None)}
-    links = set(linked.findall(run_report(tmp_path)[0]))
+    text, _ = run_report(tmp_path)
+    links = set(linked.findall(text))
     assert links and links <= recommended
+    assert "The study’s default launch settings, which stand in the program to deploy" in text
 
 
 def test_everything_failed_still_gives_plots_page_and_summary(tmp_path):

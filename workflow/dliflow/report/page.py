@@ -18,6 +18,7 @@ import vl_convert
 import yaml
 from markupsafe import Markup, escape
 
+from dliflow import wording
 from dliflow.analysis.rows import Rows, grouped
 from dliflow.report import (
     canvas,
@@ -153,6 +154,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         points=units.points,
         ratio=units.ratio,
         ratio_interval=lambda *of: units.unbroken(units.ratio_interval(*of)),
+        launched=wording.settings,
         settings_in_words=tuning.settings,
     )
     return jinja
