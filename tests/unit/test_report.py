@@ -28,9 +28,11 @@ from dliflow.report import (
     summary,
     times,
     tradeoff,
+    tuning,
     units,
 )
 from dliflow.report import comparison as told
+from dliflow.report.listings import tuning as listed
 from dliflow.stages import report
 from dliflow.study import paths
 
@@ -295,10 +297,27 @@ def test_tuned_settings_are_named_where_they_are_quoted_and_the_race_s_own_figur
     assert "onnxruntime int8 tuned" in short and "launched with threads=2" in short
     assert "Launch parameters: <code>options.intra_op_num_threads = 2</code>" in text
     section = text[text.index('<section id="tuning">') :].partition("</section>")[0]
-    assert "sampled: 3 of 30" in section and "0.83×" in section and "tune: the default broke" in section
-    assert re.search(r"<code>threads=2</code></td><td[^>]*>0\.70×", section)  # in the list of all that raced
+    assert "sampled: 3 of 30" in section and "0.83" in section and "tune: the default broke" in section
+    assert re.search(r"<td>threads=2</td><td[^>]*>0\.70", section)  # in the list of all that raced
     summary_row = section[section.index("<td>faster</td>") - 300 : section.index("<td>faster</td>")]
-    assert "0.83×" in summary_row and "0.70×" not in summary_row
+    assert "0.83" in summary_row and "0.70" not in summary_row
+
+
+def test_a_race_has_a_row_each_of_its_settings_another_and_every_gap_its_reason(tmp_path):
+    lost = [{**row, "batch_size": 4} for row in candidates(framework="openvino") if row["outcome"] != "chosen"]
+    none = {**lost[0], "batch_size": 8, "candidate": None, "status": "failed", "reason": "tune: the default broke"}
+    races = tuning.races(tables_of([], [], tmp_path, tuning=[none, *candidates(), *lost]).tuning)
+    won, stayed, gap = listed.listing(races, lambda record: "").lines
+    assert [cell.text for cell in won.cells] == ["1", "sampled: 3 of 30", "threads=2", "0.83", "faster", "1 min 15 s"]
+    assert (won.best, won.name, won.cells[3].interval) == (True, "onnxruntime int8", "[0.80, 0.86]")
+    assert won.kind == {"model": "tiny", "framework": "onnxruntime", "precision": "int8", "batch": 1,
+                        "setting": "tiny · cpu · local"}  # fmt: skip
+    assert [cell.why for cell in stayed.cells if cell.text == "–"] == [listed.NOBODY] * 2 and not stayed.best
+    assert gap.gap == "failed: tune: the default broke"
+    fastest, default, slowest, *_ = listed.raced(races).lines
+    assert [line.cells[1].text for line in (fastest, default, slowest)] == ["threads=2", "default", "threads=1"]
+    assert (default.cells[2].why, default.cells[4].why) == ("it is the default, or had no burst", "it did not leave")
+    assert (fastest.best, slowest.cells[2].text) == (True, "1.90")
 
 
 def test_a_study_without_tuning_has_no_section_of_it(study, tmp_path):

@@ -39,6 +39,7 @@ from dliflow.report.conclusion import EVALUATED, Setting, doubts
 from dliflow.report.listings import Listing, accuracy, nodes, parity, performance, rounds
 from dliflow.report.listings import changes as changes_list
 from dliflow.report.listings import throughput as throughput_list
+from dliflow.report.listings import tuning as tuning_list
 from dliflow.report.listings import versions as version_list
 from dliflow.report.missing import Missing
 from dliflow.report.origins import origins
@@ -155,7 +156,6 @@ def environment(*folders: Path) -> jinja2.Environment:
         ratio=units.ratio,
         ratio_interval=lambda *of: units.unbroken(units.ratio_interval(*of)),
         launched=wording.settings,
-        settings_in_words=tuning.settings,
     )
     return jinja
 
@@ -216,6 +216,7 @@ def render(title: str, of: Sources) -> str:
     anchors = machines.anchors(tables.measurements)
     versions = machines.versions(tables) | ({plan.ANCHOR: anchors} if anchors else {})
     details = distribution.details(tables)
+    races = tuning.races(tables.tuning)
     opens = {one.anchor: number // PORTION for number, one in enumerate(details)}
     # Of these parts, which a config can switch off, another section says why they are missing.
     unmeasured = {name for name in ("comparison", "throughput") if not getattr(tables, name)}
@@ -224,7 +225,6 @@ def render(title: str, of: Sources) -> str:
         "figures": {name: svg for name, svg in of.figures.items() if name not in unmeasured},
         "accuracy": list(grouped((row for row in tables.accuracy if row["status"] == "ok"), EVALUATED).values()),
         "doubts": [doubt for kind in doubts(of.settings, tables.accuracy) for doubt in kind],
-        "races": tuning.races(tables.tuning),
         "profiles": operators.profiles(tables.profile),
         "beside": operators.beside(tables.profile),
         "failed": [item for item in of.missing if item.status == "failed"],
@@ -248,6 +248,8 @@ def render(title: str, of: Sources) -> str:
             "accuracy": accuracy.listing(tables.accuracy, link),
             "parity": parity.listing(tables.parity, link),
             "rounds": rounds.listing(comparison.blocks(tables), link),
+            "tuning": tuning_list.listing(races, link),
+            "raced": tuning_list.raced(races),
             "throughput": throughput_list.listing(tables.throughput, link),
             "nodes": nodes.listing(tables.nodes),
             "versions": version_list.listing(versions, of.about),
