@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pages import plain
-from study_rows import CPU, called, in_rounds, point, quality, tables_of, whole
+from study_rows import called, candidates, in_rounds, point, quality, tables_of, whole
 
 from dliflow.analysis import comparison, ranking, recommendation
 from dliflow.analysis.recommendation import FPS, LATENCY, Goal
@@ -259,31 +259,6 @@ def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
     assert "a 2.1 against 2.0: a int8 0.67×" in short
     assert "<script>alert" not in text
     assert "FAILED" in short and "batch size 2: convert:" in short
-
-
-def candidates(**columns):
-    """Rows of tuning.csv: a race that one candidate won."""
-    race = {
-        **CPU,
-        "framework": "onnxruntime",
-        "precision": "int8",
-        "parameters": "tuned",
-        "batch_size": 1,
-        "status": "ok",
-    }
-    race |= {"tried": 3, "valid": 30, "seconds": 75.0, **columns}
-    winner = {
-        "settings": '{"threads": 2}',
-        "race_ratio": 0.7,
-        "ratio": 0.83,
-        "ratio_ci_low": 0.8,
-        "ratio_ci_high": 0.86,
-    }
-    return [
-        {**race, "candidate": "default", "settings": "{}", "outcome": "default"},
-        {**race, "candidate": "threads=2", **winner, "outcome": "chosen"},
-        {**race, "candidate": "threads=1", "settings": '{"threads": 1}', "race_ratio": 1.9, "outcome": "slower"},
-    ]
 
 
 def test_tuned_settings_are_named_where_they_are_quoted_and_the_race_s_own_figure_is_no_gain(tmp_path):
