@@ -168,6 +168,31 @@ def in_flight(framework, number, images_per_s, latency_ms, precision="fp32", sta
     return row | columns
 
 
+def candidates(**columns):
+    """Rows of tuning.csv: a race that one candidate won."""
+    race = {
+        **CPU,
+        "framework": "onnxruntime",
+        "precision": "int8",
+        "parameters": "tuned",
+        "batch_size": 1,
+        "status": "ok",
+    }
+    race |= {"tried": 3, "valid": 30, "seconds": 75.0, **columns}
+    winner = {
+        "settings": '{"threads": 2}',
+        "race_ratio": 0.7,
+        "ratio": 0.83,
+        "ratio_ci_low": 0.8,
+        "ratio_ci_high": 0.86,
+    }
+    return [
+        {**race, "candidate": "default", "settings": "{}", "outcome": "default"},
+        {**race, "candidate": "threads=2", **winner, "outcome": "chosen"},
+        {**race, "candidate": "threads=1", "settings": '{"threads": 1}', "race_ratio": 1.9, "outcome": "slower"},
+    ]
+
+
 def tables_of(
     points, accuracy, folder: Path, comparison=(), rounds=(), tuning=(), throughput=(), profile=(), changes=()
 ) -> read.Tables:

@@ -12,7 +12,7 @@ import pypdfium2
 import pytest
 from pages import SCREENSHOTS, made
 from playwright.sync_api import expect
-from study_rows import called, in_flight, in_rounds, point, quality, tables_of
+from study_rows import called, candidates, in_flight, in_rounds, point, quality, tables_of
 
 ROWS = "#table-performance tbody tr:not(.details)"
 
@@ -317,6 +317,28 @@ def test_tuned_launch_parameters_are_drawn_against_the_default_ones(opened, tmp_
     unity, *lines = page.locator("#chart-tuned .mark-rule.role-mark line").evaluate_all(across)
     first, second = page.locator("#chart-tuned .mark-symbol.role-mark path").evaluate_all(across)
     assert second < first < unity and len(lines) == 2  # each with its interval, left of 1: faster
+
+
+def test_races_of_launch_settings_are_sorted_and_filtered_and_fit_on_a_phone(opened, tmp_path):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    names = ("onnxruntime", "openvino")
+    tuning = [row for name in names for row in candidates(framework=name)]
+    points, accuracy = [point(name, 1, [5.0, 5.1], "int8") for name in names], [quality(name, "int8") for name in names]
+    path = made(tmp_path, tables_of(points, accuracy, tmp_path / "tables", tuning=tuning))
+    page = opened(path, 400, bypass_csp=True)
+    page.get_by_text("All 6 settings that raced").click()
+    ratios = "#table-raced tbody td:nth-child(4)"
+    heading = page.locator("#table-raced thead button", has_text="Race’s ratio")
+    heading.click()
+    heading.click()
+    assert [text[:4] for text in texts(page, ratios)[:4]] == ["1.90", "1.90", "0.70", "0.70"]  # the default's last
+    page.locator("#filter summary").click()
+    page.get_by_label("openvino").uncheck()
+    expect(page.locator("#table-tuning tbody tr")).to_have_count(1)
+    expect(page.locator("#table-raced tbody tr")).to_have_count(3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    results = axe.Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
 
 
 def test_charts_of_what_only_some_studies_have_are_there_where_it_is(opened, tmp_path):

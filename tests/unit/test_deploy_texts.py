@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import re
 import sys
 import types
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from project import converted
-from study_rows import called, in_rounds, point, quality, tables_of
+from study_rows import called, in_flight, in_rounds, point, quality, tables_of
 
 from dliflow import frameworks
+from dliflow.analysis import columns
 from dliflow.analysis.recommendation import Goal
 from dliflow.configuration import Configuration
 from dliflow.deployment import choice, figures, pins, program, readme, words
@@ -332,7 +334,7 @@ def test_a_row_without_figures_is_refused_with_its_reason(tables):
         choice.row_of(tables, place("onnxruntime", 3))
 
 
-def text_of(tables, framework, size, title="A network", launch=None, **changes):
+def text_of(tables, framework, size, title="A network", launch=None, settings=None, **changes):
     """A README."""
     row = figures.standing(setting(tables).of, choice.row_of(tables, place(framework, size)))
     record = {"finished_at": "2026-01-02T03:04:05", "machine": {"cpu": "a CPU", "usable_cpus": 4, "physical_cores": 2}}
@@ -340,13 +342,14 @@ def text_of(tables, framework, size, title="A network", launch=None, **changes):
     origin = readme.Origin(title, "NHWC", ["the model, A network: CC0-1.0"])
     given = {
         "best": ["the highest FPS"],
+        "loads": [],
         "record": record,
         "launch": LAUNCH | (launch or {}),
         "python": "3.11",
         "pins": "",
         "compiled": [],
     }
-    what = deployed("onnxruntime", size=size, settings={"threads": 3})
+    what = deployed("onnxruntime", size=size, settings={"threads": 3} if settings is None else settings)
     return readme.render(what, origin, tables, row, **{**given, **changes})
 
 
@@ -378,6 +381,38 @@ def test_a_readme_runs_it_as_it_was_launched(tables):
     text = text_of(tables, "onnxruntime", 8, launch={"cpus": "0-3", "priority": -5}, pins="torch==2+cpu")
     assert "nice -n -5 taskset -c 0-3 .venv/bin/python predict.py PHOTO.jpg" in text
     assert "--torch-backend cpu" in text
+
+
+def test_a_throughput_is_quoted_as_it_was_measured_and_the_readme_says_how_it_is_reached(tmp_path):
+    """Seen: recommended for the highest throughput, with the figures of one request after another alone."""
+    rows = [in_flight("onnxruntime", 2, 400.0, 4.9), in_flight("beta", 4, 300.0, 9.0, mode="queue")]
+    points = [point(name, 1, [3.9, 4.1]) for name in ("onnxruntime", "beta")]
+    accuracy = [quality(name) for name in ("onnxruntime", "beta")]
+    tables = tables_of(points, accuracy, tmp_path / "tables", throughput=rows)
+    of, goal = setting(tables), Goal(objective="throughput")
+    (load,) = choice.loads(of, goal, choice.row_of(tables, place("onnxruntime", 1)))
+    assert choice.loads(of, goal, choice.row_of(tables, place("beta", 1))) == []
+    text = text_of(tables, "onnxruntime", 1, loads=[load])
+    assert "| images per second with 2 requests in flight, at the reference state | 400 [380, 420] |" in text
+    assert "| how so many are in flight | as many threads that call one session |" in text
+    assert (
+        "\nThe images per second with several requests in flight need as many threads that call one session; "
+        "`predict.py` makes one request after another.\n\nIntervals" in text
+    )
+    assert "predict.cpp` makes one request" in text_of(tables, "onnxruntime", 1, loads=[load], compiled=["c++"])
+    assert "in flight" not in text_of(tables, "onnxruntime", 1)
+
+
+def test_every_way_to_have_requests_in_flight_has_words():
+    (mode,) = (column for column in columns.TABLES["throughput"] if column.name == "mode")
+    assert re.findall(r"`(\w+)`:", mode.meaning) == list(figures.MODES)
+
+
+def test_default_settings_are_the_studys_and_stand_in_the_program(tables):
+    """Seen: “the framework's defaults”, of a program that sets three hints of its own."""
+    text = text_of(tables, "onnxruntime", 1, settings={})
+    assert "\n\nThe study's default settings for onnxruntime, which stand in `predict.py`.\n" in text
+    assert "for beta.\n" in text_of(tables, "beta", 1, settings={}, runs=False)
 
 
 def test_titles_are_no_markup(tables):

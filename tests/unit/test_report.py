@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pages import plain
-from study_rows import CPU, called, in_rounds, point, quality, tables_of, whole
+from study_rows import called, candidates, in_rounds, point, quality, tables_of, whole
 
 from dliflow.analysis import comparison, ranking, recommendation
 from dliflow.analysis.recommendation import FPS, LATENCY, Goal
+from dliflow.deployment import choice
+from dliflow.records import marks
 from dliflow.report import (
     answer,
     canvas,
@@ -25,9 +28,11 @@ from dliflow.report import (
     summary,
     times,
     tradeoff,
+    tuning,
     units,
 )
 from dliflow.report import comparison as told
+from dliflow.report.listings import tuning as listed
 from dliflow.stages import report
 from dliflow.study import paths
 
@@ -256,31 +261,6 @@ def test_the_page_tells_comparisons_and_why_there_is_none(tmp_path):
     assert "FAILED" in short and "batch size 2: convert:" in short
 
 
-def candidates(**columns):
-    """Rows of tuning.csv: a race that one candidate won."""
-    race = {
-        **CPU,
-        "framework": "onnxruntime",
-        "precision": "int8",
-        "parameters": "tuned",
-        "batch_size": 1,
-        "status": "ok",
-    }
-    race |= {"tried": 3, "valid": 30, "seconds": 75.0, **columns}
-    winner = {
-        "settings": '{"threads": 2}',
-        "race_ratio": 0.7,
-        "ratio": 0.83,
-        "ratio_ci_low": 0.8,
-        "ratio_ci_high": 0.86,
-    }
-    return [
-        {**race, "candidate": "default", "settings": "{}", "outcome": "default"},
-        {**race, "candidate": "threads=2", **winner, "outcome": "chosen"},
-        {**race, "candidate": "threads=1", "settings": '{"threads": 1}', "race_ratio": 1.9, "outcome": "slower"},
-    ]
-
-
 def test_tuned_settings_are_named_where_they_are_quoted_and_the_race_s_own_figure_is_no_gain(tmp_path):
     tuned = point("onnxruntime", 1, [1.0, 1.01], "int8", parameters="tuned", settings='{"threads": 2}')
     points = [point("onnxruntime", 1, [1.2, 1.21], "int8"), tuned]
@@ -292,10 +272,27 @@ def test_tuned_settings_are_named_where_they_are_quoted_and_the_race_s_own_figur
     assert "onnxruntime int8 tuned" in short and "launched with threads=2" in short
     assert "Launch parameters: <code>options.intra_op_num_threads = 2</code>" in text
     section = text[text.index('<section id="tuning">') :].partition("</section>")[0]
-    assert "sampled: 3 of 30" in section and "0.83×" in section and "tune: the default broke" in section
-    assert re.search(r"<code>threads=2</code></td><td[^>]*>0\.70×", section)  # in the list of all that raced
+    assert "sampled: 3 of 30" in section and "0.83" in section and "tune: the default broke" in section
+    assert re.search(r"<td>threads=2</td><td[^>]*>0\.70", section)  # in the list of all that raced
     summary_row = section[section.index("<td>faster</td>") - 300 : section.index("<td>faster</td>")]
-    assert "0.83×" in summary_row and "0.70×" not in summary_row
+    assert "0.83" in summary_row and "0.70" not in summary_row
+
+
+def test_a_race_has_a_row_each_of_its_settings_another_and_every_gap_its_reason(tmp_path):
+    lost = [{**row, "batch_size": 4} for row in candidates(framework="openvino") if row["outcome"] != "chosen"]
+    none = {**lost[0], "batch_size": 8, "candidate": None, "status": "failed", "reason": "tune: the default broke"}
+    races = tuning.races(tables_of([], [], tmp_path, tuning=[none, *candidates(), *lost]).tuning)
+    won, stayed, gap = listed.listing(races, lambda record: "").lines
+    assert [cell.text for cell in won.cells] == ["1", "sampled: 3 of 30", "threads=2", "0.83", "faster", "1 min 15 s"]
+    assert (won.best, won.name, won.cells[3].interval) == (True, "onnxruntime int8", "[0.80, 0.86]")
+    assert won.kind == {"model": "tiny", "framework": "onnxruntime", "precision": "int8", "batch": 1,
+                        "setting": "tiny · cpu · local"}  # fmt: skip
+    assert [cell.why for cell in stayed.cells if cell.text == "–"] == [listed.NOBODY] * 2 and not stayed.best
+    assert gap.gap == "failed: tune: the default broke"
+    fastest, default, slowest, *_ = listed.raced(races).lines
+    assert [line.cells[1].text for line in (fastest, default, slowest)] == ["threads=2", "default", "threads=1"]
+    assert (default.cells[2].why, default.cells[4].why) == ("it is the default, or had no burst", "it did not leave")
+    assert (fastest.best, slowest.cells[2].text) == (True, "1.90")
 
 
 def test_a_study_without_tuning_has_no_section_of_it(study, tmp_path):
@@ -595,6 +592,21 @@ def test_page_escapes_what_comes_from_tables_and_needs_nothing_else(study, tmp_p
     assert len(short.splitlines()) <= summary.LINES
     assert max(map(len, short.splitlines())) <= summary.COLUMNS
     assert "not told apart from alpha fp32" in short
+
+
+def test_the_page_does_not_wait_for_the_folders_that_a_finished_study_deploys(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    linked = re.compile(r'href="([^"]*)">files to deploy')
+    text, _ = run_report(tmp_path)
+    assert "The study’s default launch settings</p>" in text
+    assert not linked.search(text)  # nothing will be made after a run that failed
+    marks.write(tmp_path / "tables" / Path(paths.MARKS["tables"]).name, [tmp_path / "tables/performance.csv"])
+    (of,) = answer.recommendations(study).values()
+    recommended = {f"../{Path(name).parent}" for name in choice.recommended(of, None)}
+    text, _ = run_report(tmp_path)
+    links = set(linked.findall(text))
+    assert links and links <= recommended
+    assert "The study’s default launch settings, which stand in the program to deploy" in text
 
 
 def test_everything_failed_still_gives_plots_page_and_summary(tmp_path):

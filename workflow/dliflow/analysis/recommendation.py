@@ -347,6 +347,8 @@ class Recommended(NamedTuple):
     """Of performance.csv."""
     asked: list[str]
     """What it is the answer to: `goal`, or of ASKED."""
+    loads: Rows
+    """Of throughput.csv, the rows that were meant where it is the answer with several requests in flight."""
 
 
 def recommended(of: Recommendation, goal: Optional[Goal] = None) -> list[Recommended]:
@@ -356,9 +358,14 @@ def recommended(of: Recommendation, goal: Optional[Goal] = None) -> list[Recomme
     asked_of: dict[tuple, Recommended] = {}
     for name, asked in {**({"goal": goal} if goal else {}), **ASKED}.items():
         outcome = of.answer(asked)
-        best = None if outcome is None or outcome.best is None else of.deployed(of.candidates[outcome.best])
-        if best is not None and not best.quality.chance:
-            asked_of.setdefault(key(best.row, POINT), Recommended(best.row, [])).asked.append(name)
+        meant = None if outcome is None or outcome.best is None else of.candidates[outcome.best]
+        best = meant and of.deployed(meant)
+        if meant is None or best is None or best.quality.chance:
+            continue
+        one = asked_of.setdefault(key(best.row, POINT), Recommended(best.row, [], []))
+        one.asked.append(name)
+        if meant.in_flight is not None and meant.row not in one.loads:
+            one.loads.append(meant.row)
     return list(asked_of.values())
 
 

@@ -7,7 +7,7 @@ from typing import Any, Optional
 from dliflow.analysis import recommendation
 from dliflow.analysis.columns import CONFIGURATION
 from dliflow.analysis.recommendation import ASKED, UNKNOWN, Goal, Recommendation
-from dliflow.analysis.rows import Row, key, usable
+from dliflow.analysis.rows import Row, Rows, key, usable
 from dliflow.errors import DliflowError
 from dliflow.report import answer
 from dliflow.report.read import Tables
@@ -27,6 +27,11 @@ def recommended(of: Recommendation, goal: Optional[Goal]) -> dict[str, list[str]
         manifest(one.row): [_reason(of, name, goal) for name in one.asked]
         for one in recommendation.recommended(of, goal)
     }
+
+
+def loads(of: Recommendation, goal: Optional[Goal], row: Row) -> Rows:
+    """The rows of throughput.csv for which a row is recommended, where it is for several requests in flight."""
+    return [load for one in recommendation.recommended(of, goal) if one.row == row for load in one.loads]
 
 
 def _reason(of: Recommendation, name: str, goal: Optional[Goal]) -> str:

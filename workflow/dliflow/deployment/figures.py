@@ -7,10 +7,18 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis.ranking import FASTEST, TIE, Ranking, Standing
-from dliflow.analysis.rows import Row, key
+from dliflow.analysis.rows import Row, Rows, key
 from dliflow.files import read_json
 from dliflow.report import conclusion, names, units
 from dliflow.report.read import CONFIGURATION, POINT, Tables
+
+MODES = {
+    "queue": "the framework's own queue of requests, set up for that many",
+    "threads": "as many threads that call one session",
+    "sessions": "as many threads, each with a session of its own",
+    "processes": "as many processes, each with a session and processors of its own",
+}
+"""How several requests come to be in flight, by `mode` of throughput.csv."""
 
 
 class Figure(NamedTuple):
@@ -58,6 +66,19 @@ def performance(one: Standing) -> Iterator[Figure]:
         yield Figure("memory of the process, at most", f"{units.significant(row['peak_rss_mib'])} MiB")
     if row["model_bytes"] is not None:
         yield Figure("files of the model", f"{units.mebibytes(row['model_bytes'])} MiB")
+
+
+def throughput(loads: Rows) -> Iterator[Figure]:
+    """What was measured with several requests in flight.
+
+    Args:
+        loads: of throughput.csv.
+    """
+    for row in loads:
+        ends = units.interval(row["images_per_s_ci_low"], row["images_per_s_ci_high"])
+        name = f"images per second with {names.count(row['in_flight'], 'request')} in flight, at the reference state"
+        yield Figure(name, f"{units.significant(row['images_per_s'])} {ends}".rstrip())
+        yield Figure("how so many are in flight", MODES[row["mode"]])
 
 
 def quality(tables: Tables, row: Row) -> Iterator[Figure]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Optional
 
 import jinja2
 
+from dliflow.analysis.rows import Rows
 from dliflow.configuration import family
 from dliflow.deployment import figures, program, words
 from dliflow.deployment.program import Code, Deployed
@@ -56,6 +57,7 @@ def render(
     place: figures.Place,
     *,
     best: Sequence[str],
+    loads: Rows,
     record: Optional[dict[str, Any]],
     launch: dict[str, Any],
     python: str,
@@ -68,6 +70,7 @@ def render(
     Args:
         place: where the row stands.
         best: for what the study recommends it.
+        loads: of throughput.csv, where that is a throughput.
         record: of a measurement of the row; None where there is none.
         launch: the config's.
         python: the version that was measured, `3.11`.
@@ -96,9 +99,11 @@ def render(
         doubts=figures.doubts(tables, row),
         figures=[
             *figures.performance(place.standing),
+            *figures.throughput(loads),
             *figures.quality(tables, row),
             *figures.circumstances(row, record),
         ],
+        modes=list(dict.fromkeys(figures.MODES[load["mode"]] for load in loads)),
         program=(runs and template.exists()) or bool(compiled),
         compiled=list(map(Code, compiled)),
         template=Code(f"workflow/dliflow/deployment/{template.name}"),

@@ -18,6 +18,7 @@ import vl_convert
 import yaml
 from markupsafe import Markup, escape
 
+from dliflow import wording
 from dliflow.analysis.rows import Rows, grouped
 from dliflow.report import (
     canvas,
@@ -38,6 +39,7 @@ from dliflow.report.conclusion import EVALUATED, Setting, doubts
 from dliflow.report.listings import Listing, accuracy, nodes, parity, performance, rounds
 from dliflow.report.listings import changes as changes_list
 from dliflow.report.listings import throughput as throughput_list
+from dliflow.report.listings import tuning as tuning_list
 from dliflow.report.listings import versions as version_list
 from dliflow.report.missing import Missing
 from dliflow.report.origins import origins
@@ -153,7 +155,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         points=units.points,
         ratio=units.ratio,
         ratio_interval=lambda *of: units.unbroken(units.ratio_interval(*of)),
-        settings_in_words=tuning.settings,
+        launched=wording.settings,
     )
     return jinja
 
@@ -210,10 +212,11 @@ def render(title: str, of: Sources) -> str:
         return quote(os.path.relpath(path, of.out.parent)) if path else ""
 
     jinja.filters.update(link=link)
-    jinja.tests.update(there=lambda path: Path(path).exists())
+    jinja.tests.update(deployed=lambda row: deployed(row, finished=bool(of.records)))
     anchors = machines.anchors(tables.measurements)
     versions = machines.versions(tables) | ({plan.ANCHOR: anchors} if anchors else {})
     details = distribution.details(tables)
+    races = tuning.races(tables.tuning)
     opens = {one.anchor: number // PORTION for number, one in enumerate(details)}
     # Of these parts, which a config can switch off, another section says why they are missing.
     unmeasured = {name for name in ("comparison", "throughput") if not getattr(tables, name)}
@@ -222,7 +225,6 @@ def render(title: str, of: Sources) -> str:
         "figures": {name: svg for name, svg in of.figures.items() if name not in unmeasured},
         "accuracy": list(grouped((row for row in tables.accuracy if row["status"] == "ok"), EVALUATED).values()),
         "doubts": [doubt for kind in doubts(of.settings, tables.accuracy) for doubt in kind],
-        "races": tuning.races(tables.tuning),
         "profiles": operators.profiles(tables.profile),
         "beside": operators.beside(tables.profile),
         "failed": [item for item in of.missing if item.status == "failed"],
@@ -246,6 +248,8 @@ def render(title: str, of: Sources) -> str:
             "accuracy": accuracy.listing(tables.accuracy, link),
             "parity": parity.listing(tables.parity, link),
             "rounds": rounds.listing(comparison.blocks(tables), link),
+            "tuning": tuning_list.listing(races, link),
+            "raced": tuning_list.raced(races),
             "throughput": throughput_list.listing(tables.throughput, link),
             "nodes": nodes.listing(tables.nodes),
             "versions": version_list.listing(versions, of.about),
@@ -258,6 +262,16 @@ def render(title: str, of: Sources) -> str:
     blocks = dict(parts(say, of, rows, details, context["listings"], opens))
     template = jinja.get_template("template.html.j2")
     return whole(template, title, sections(jinja, context), embedded, blocks, SCRIPTS)
+
+
+def deployed(row: Mapping[str, Any], finished: bool) -> bool:
+    """Whether a row's folder is there, or comes: those of what a study recommends are made beside its page or after it.
+
+    Args:
+        row: of `summary.json`.
+        finished: whether the study is; of one that is not, nothing more is made.
+    """
+    return (finished and bool(row["recommended_for"])) or Path(row["deploy"]).exists()
 
 
 def whole(

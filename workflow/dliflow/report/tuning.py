@@ -7,20 +7,16 @@ from typing import NamedTuple, Optional
 
 from dliflow import wording
 from dliflow.analysis.columns import POINT
-from dliflow.analysis.ranking import Figure
 from dliflow.analysis.rows import Row, Rows, grouped
-from dliflow.report import names
 
 
 class Race(NamedTuple):
     """One race."""
 
-    title: str
-    """Model, device and node, the configuration and the batch size."""
+    first: Row
+    """Any of its rows of tuning.csv; where there was no race, the only one."""
     candidates: Rows
-    """Of tuning.csv, those that raced, the fastest of the race first."""
-    reason: Optional[str]
-    """Why there was none."""
+    """Those that raced, the fastest of the race first."""
 
     @property
     def winner(self) -> Optional[Row]:
@@ -28,18 +24,16 @@ class Race(NamedTuple):
         return next((row for row in self.candidates if row["ratio"] is not None), None)
 
     @property
-    def gain(self) -> Figure:
-        """The winner's latency over the default's, of groups that did not choose it."""
-        assert self.winner is not None
-        low, high = self.winner["ratio_ci_low"], self.winner["ratio_ci_high"]
-        return Figure(self.winner["ratio"], None if low is None or high is None else (low, high))
+    def faster(self) -> bool:
+        """Whether the winner was shown to be."""
+        return self.winner is not None and self.winner["outcome"] == "chosen"
 
     @property
     def verdict(self) -> str:
         """What came out."""
         if self.winner is None:
-            return "the default won"
-        return "faster" if self.winner["outcome"] == "chosen" else "not shown to be faster: the default stays"
+            return "the default stays"
+        return "faster" if self.faster else "not shown to be faster: the default stays"
 
     @property
     def seconds(self) -> float:
@@ -66,8 +60,7 @@ def races(tuning: Rows) -> list[Race]:
     result = []
     for rows in grouped((row for row in tuning if row["status"] != "skipped"), POINT).values():
         first = rows[0]
-        title = f"{names.setting(first)} · {names.configuration({**first, 'parameters': 'default'})}"
         raced = [row for row in rows if row["candidate"] is not None and row["status"] == "ok"]
         raced.sort(key=lambda row: row["race_ratio"] or (1.0 if row["outcome"] == "default" else 1e9))
-        result.append(Race(f"{title} · batch size {first['batch_size']}", raced, first["reason"]))
+        result.append(Race(first, raced))
     return result

@@ -102,6 +102,7 @@ def run(args: argparse.Namespace) -> None:
             tables,
             figures.standing(of.of, row),
             best=choice.recommended(of, args.goal).get(choice.manifest(row), []),
+            loads=choice.loads(of, args.goal, row),
             record=figures.last_record(tables, row),
             launch=args.launch,
             python=pins.python(args.file),
