@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from collected import FACTS, World, study
+from collected import FACTS, World, altered, finish, study
 
+from dliflow.analysis.columns import POINT
 from dliflow.analysis.rows import key
-from dliflow.collection import history, listings, publish, shelf
-from dliflow.report import names
+from dliflow.collection import charts, history, listings, publish, shelf
+from dliflow.report import canvas, names
+from dliflow.study import paths
 
 STEADY = {(framework, month): 1.0 for framework in ("openvino", "tflite") for month in range(4)}
 WORLD = World(speed={**STEADY, ("openvino", 2): 1.25, ("openvino", 3): 1.25})
+SESSION = (*POINT, "group", "session")
 CPU = "openvino", "fp32", 1  # the configuration that is looked at
 
 
 def collection(folder: Path, *studies: dict, world: World = WORLD) -> Path:
-    """A collection of studies of the months 0, 1, 2 …; each is told what is special about it."""
+    """A collection of studies of the months 0, 1, 2 …; each is told what is special about it.
+
+    `kept` are frameworks that a study did not run again: it has the sessions of the study before.
+    """
     for month, special in enumerate(studies):
-        publish.publish(folder / "collection", study(folder / str(month), world, **{"month": month, **special}))
+        kept = special.get("kept", ())
+        about = {name: value for name, value in special.items() if name != "kept"}
+        new = study(folder / str(month), world, **{"month": month, **about})
+        if kept:
+            keep(new, folder / str(month - 1), kept)
+        publish.publish(folder / "collection", new)
     return folder / "collection"
+
+
+def keep(new: Path, old: Path, frameworks: Sequence[str]) -> None:
+    """Give a study the sessions of an older one; what its tables make of them may be another figure."""
+    with open(old / paths.TABLES["measurements"], newline="", encoding="utf-8") as stream:
+        before = {tuple(row[name] for name in SESSION): row for row in csv.DictReader(stream)}
+    kept = {row["framework"]: row["framework_version"] for row in before.values() if row["framework"] in frameworks}
+
+    def version(row: dict) -> dict:
+        return {**row, "framework_version": kept.get(row["framework"], row["framework_version"])}
+
+    altered(new, "performance", version)
+    altered(new, "accuracy", version)
+    altered(
+        new,
+        "measurements",
+        lambda row: before[tuple(row[name] for name in SESSION)] if row["framework"] in kept else row,
+    )
+    finish(new)
 
 
 def shown(folder: Path, *studies: dict, world: World = WORLD) -> list[history.Shown]:
@@ -157,3 +189,49 @@ def test_the_last_figures_know_how_long_their_line_is(tmp_path):
     studies = shown(tmp_path, {}, {}, {"images": "bb"})
     assert {count for _, _, count in history.latest(studies).values()} == {1}
     assert {count for _, _, count in history.latest(studies[:2]).values()} == {2}
+
+
+# Rows that a study has from before.
+
+
+def test_what_an_upgrade_did_not_run_again_is_no_new_point(tmp_path):
+    """Only openvino ran again; tflite's figures, and its quality, are those of the first study."""
+    first, second = shown(tmp_path, {"state": 1.0}, {"state": 1.1, "kept": ["tflite"]})
+    assert {row["framework"] for row in first.speeds} == {"openvino", "tflite"}
+    assert {row["framework"] for row in second.speeds + second.qualities} == {"openvino"}
+    last = {(row["framework"], of.date, count) for of, row, count in history.latest([first, second]).values()}
+    assert last == {("openvino", second.date, 2), ("tflite", first.date, 1)}
+    (step,) = history.steps([first, second], "tiny")
+    assert {row["framework"] for row in step.changes} == {"openvino"}
+    drawn = charts.rows([first, second], canvas.looks(charts.tables([first, second])))
+    for rows in drawn.values():
+        assert {row["date"] for row in rows if row["framework"] == "tflite"} == {charts.minute(first.date)}
+    assert history.latency(second.performance[-1]).value != history.latency(first.performance[-1]).value
+    page = listings.Page("", "", "tiny", [first, second])
+    ends = [[cell.text for cell in line.cells][-2:] for line in listings.overview([page], str).lines]
+    assert ends == [[listings.day(second.date), "2"], [listings.day(first.date), "1"]]
+
+
+def test_a_study_that_was_published_unfinished_adds_what_it_measured_since(tmp_path):
+    world, only = World(speed=STEADY), {"month": 0, "state": 1.0}
+    half = study(tmp_path / "half", world, **only)
+    for table in ("performance", "measurements", "accuracy"):
+        altered(half, table, lambda row: row if row["framework"] == "tflite" else None)
+    (half / paths.MARKS["report"]).unlink()
+    publish.publish(tmp_path / "all", half, unfinished=True)
+    publish.publish(tmp_path / "all", study(tmp_path / "whole", world, **only), name="whole")
+    studies = history.read(shelf.entries(tmp_path / "all"))
+    assert sorted(len(of.speeds) for of in studies) == [6, 8]
+    assert {count for *_, count in history.latest(studies).values()} == {1}
+
+
+def test_a_point_with_more_sessions_than_before_is_a_new_one(tmp_path):
+    """One of its sessions is of the first study, the others are new."""
+    later = lambda row: {**row, "finished_at": "2024-03-01T00:00:00+00:00"} if row["group"] == "5" else row  # noqa: E731
+    collection(tmp_path, {}, {"kept": ["openvino", "tflite"]})
+    new = tmp_path / "1"
+    altered(new, "measurements", later)
+    finish(new)
+    publish.publish(tmp_path / "collection", new, name="more")
+    studies = history.read(shelf.entries(tmp_path / "collection"))
+    assert [len(of.speeds) for of in studies] == [14, 0, 14]

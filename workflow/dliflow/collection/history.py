@@ -36,6 +36,8 @@ COMPARED = (*POINT, "group", "latency_p50_ms", "peak_rss_mib", "cpu", "anchor")
 AS_MEASURED = (changes.LOAD.name, changes.FIRST_REQUEST.name)
 # What of a config decides how something is launched.
 LAUNCH = ("launch", "threads", "options")
+# Figures of accuracy.csv, which has no dates: where all are the same, of the same inputs, nothing new is told.
+QUALITY = ("status", "framework_version", "images", "top1", "top5", "unlabelled_images", "unlabelled_agreement")
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Shown:
     """A study whose figures are drawn.
 
     Attributes:
-        performance: its rows of that table, at the machine's reference state.
-        accuracy: its rows of that table.
+        performance: its rows of that table, at the machine's reference state; `again` marks those whose measurements
+            an earlier study on their line had already, since a run measures only what changed.
+        accuracy: its rows of that table, marked alike.
         doubt: why its latencies tell more of other work on the machine than of frameworks; empty where they do not.
     """
 
@@ -61,14 +64,19 @@ class Shown:
 
     @cached_property
     def speeds(self) -> Rows:
-        """Rows of performance with figures."""
-        return usable(self.performance)
+        """Rows of performance with figures that are new in this study."""
+        return fresh(usable(self.performance))
 
     @cached_property
-    def qualities(self) -> Rows:
+    def evaluated(self) -> Rows:
         """Of each configuration the first row of accuracy with figures, which is that of the study's own dataset."""
         good = [row for row in self.accuracy if row["status"] == "ok"]
         return [rows[0] for rows in grouped(good, CONFIGURATION).values()]
+
+    @cached_property
+    def qualities(self) -> Rows:
+        """Those of them that are new in this study."""
+        return fresh(self.evaluated)
 
     def of(self, model: str) -> Shown:
         """The same with the rows of one model."""
@@ -90,7 +98,45 @@ def read(studies: Sequence[Entry]) -> list[Shown]:
     """Those that are not marked invalid, with their figures."""
     valid = [each for each in studies if each.invalid is None]
     tables = (shelf.rows(valid, table) for table in ("performance", "accuracy"))
-    return at_one_state([Shown(*each) for each in zip(valid, *tables, map(shelf.doubt, valid))])
+    measurements = shelf.rows(valid, "measurements", (*POINT, "finished_at"))
+    every = [Shown(*each) for each in zip(valid, *tables, map(shelf.doubt, valid))]
+    return at_one_state(told_once(every, measurements))
+
+
+def told_once(studies: Iterable[Shown], measurements: Iterable[Rows]) -> list[Shown]:
+    """Studies, from the oldest on, whose rows are marked where an earlier one had them.
+
+    Args:
+        measurements: of each study, with the columns of `POINT` and `finished_at`.
+    """
+    known: set[tuple] = set()
+
+    def met(line: tuple) -> bool:
+        before = line in known
+        known.add(line)
+        return before
+
+    marked = []
+    for study, sessions in zip(studies, measurements):
+        of_points = grouped(sessions, POINT).items()
+        last = {point: max(row["finished_at"] or "" for row in rows) for point, rows in of_points}
+        performance = []
+        for row in study.performance:
+            date = last.get(key(row, POINT))
+            again = bool(date) and met((*speed_line(study.entry, row), date))
+            performance.append({**row, "again": again})
+        measured = {key(row, CONFIGURATION) for row in fresh(usable(performance))}
+        accuracy = []
+        for row in study.accuracy:
+            again = met((*quality_line(study.entry, row), *key(row, QUALITY)))
+            accuracy.append({**row, "again": again and key(row, CONFIGURATION) not in measured})
+        marked.append(replace(study, performance=performance, accuracy=accuracy))
+    return marked
+
+
+def fresh(rows: Iterable[Row]) -> Rows:
+    """Those that no earlier study had already."""
+    return [row for row in rows if not row["again"]]
 
 
 def hardware(of: Entry) -> str:
@@ -289,9 +335,9 @@ def _changes(before: Shown, after: Shown, more: Mapping[str, Mapping[str, Rows]]
     both &= {quality_line(after.entry, row) for row in after.accuracy}
     old, new = (
         {
-            "performance": side.performance,
+            "performance": fresh(side.performance),
             "measurements": more["measurements"][side.entry.path],
-            "accuracy": [row for row in side.accuracy if quality_line(side.entry, row) in both],
+            "accuracy": [row for row in fresh(side.accuracy) if quality_line(side.entry, row) in both],
         }
         for side in (before, after)
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis import changes
 from dliflow.analysis.columns import POINT
-from dliflow.analysis.rows import Row, Rows, grouped, key
+from dliflow.analysis.rows import Row, key, usable
 from dliflow.collection import charts, history
 from dliflow.collection.history import Break, Shown, Step
 from dliflow.collection.shelf import Entry
@@ -55,7 +55,7 @@ OVERVIEW = [
     FPS,
     Heading("Top-1", "Of the fastest one, on the study’s labelled images.", "%"),
     Heading("Last", "Day of that study.", number=False),
-    Heading("Studies", "That have figures of it."),
+    Heading("Studies", "That measured it."),
 ]
 
 
@@ -86,12 +86,13 @@ def overview(pages: Sequence[Page], link: Link) -> Listing:
 
 
 def _frameworks(page: Page, link: Link, remarks: Remarks) -> Iterable[Line]:
-    by_framework: dict[str, list[tuple[Shown, Rows]]] = {}
+    by_framework: dict[str, list[Shown]] = {}
     for study in page.studies:
-        for (framework,), rows in grouped(study.speeds, ("framework",)).items():
-            by_framework.setdefault(framework, []).append((study, rows))
+        for framework in dict.fromkeys(row["framework"] for row in study.speeds):
+            by_framework.setdefault(framework, []).append(study)
     for framework, every in by_framework.items():
-        study, rows = every[-1]
+        study = every[-1]
+        rows = [row for row in usable(study.performance) if row["framework"] == framework]
         fastest = min(rows, key=lambda row: history.latency(row).value)
         most = max(rows, key=lambda row: row["batch_size"] / history.latency(row).value)
         cells = [
@@ -117,7 +118,7 @@ def _latency(row: Row, marks: tuple[str, ...] = ()) -> Cell:
 
 
 def _top1(study: Shown, row: Row) -> Cell:
-    top1 = next((one["top1"] for one in study.qualities if history.same_configuration(one, row)), None)
+    top1 = next((one["top1"] for one in study.evaluated if history.same_configuration(one, row)), None)
     if top1 is None:
         return Cell(units.EMPTY, why="it was not evaluated on labelled images")
     return Cell(units.bare_percent(top1))
@@ -136,8 +137,8 @@ NOW = [
     Heading("Memory", "Peak resident memory of the process.", "MiB"),
     Heading("Size", "The converted model’s files.", "MiB"),
     Heading("Version", "Of the framework.", number=False),
-    Heading("Study", "Day of the last study that has it.", number=False),
-    Heading("On the line", "Studies since the line began."),
+    Heading("Study", "Day of the study that measured it.", number=False),
+    Heading("On the line", "Studies that measured it since the line began."),
 ]  # fmt: skip
 
 
