@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,13 @@ CPU = "openvino", "fp32", 1  # the configuration that is looked at
 def collection(folder: Path, *studies: dict, world: World = WORLD) -> Path:
     """A collection of studies of the months 0, 1, 2 …; each is told what is special about it.
 
-    `kept` are frameworks that a study did not run again: it has the sessions of the study before.
+    `kept` are frameworks that a study did not run again: it has the sessions of the study before. `frameworks` are all
+    that it has.
     """
     for month, special in enumerate(studies):
-        kept = special.get("kept", ())
-        about = {name: value for name, value in special.items() if name != "kept"}
-        new = study(folder / str(month), world, **{"month": month, **about})
+        about = {"month": month, **special}
+        kept, frameworks = about.pop("kept", ()), about.pop("frameworks", world.frameworks)
+        new = study(folder / str(month), replace(world, frameworks=frameworks), **about)
         if kept:
             keep(new, folder / str(month - 1), kept)
         publish.publish(folder / "collection", new)
@@ -235,3 +237,25 @@ def test_a_point_with_more_sessions_than_before_is_a_new_one(tmp_path):
     publish.publish(tmp_path / "collection", new, name="more")
     studies = history.read(shelf.entries(tmp_path / "collection"))
     assert [len(of.speeds) for of in studies] == [14, 0, 14]
+
+
+def test_a_change_of_what_the_study_before_did_not_have_is_told_against_the_one_that_had_it(tmp_path):
+    studies = shown(tmp_path, {}, {"frameworks": ["tflite"]}, {})
+    last, _ = history.steps(studies, "tiny")
+    slower = [each for each in last.changes if each["quantity"] == "latency" and each["framework"] == "openvino"]
+    assert {each["verdict"] for each in slower} == {"likely slower"} and len(slower) == 8
+    assert {each["before"].date for each in slower} == {studies[0].date}
+    assert {each["before"].date for each in last.changes if each["framework"] == "tflite"} == {studies[1].date}
+    assert {each["quantity"] for each in last.changes if each["framework"] == "openvino"} >= {"top1", "peak_rss"}
+    assert any("an older study than the one before" in text for text in listings.changed([last]).remarks.values())
+
+
+def test_a_failure_is_told_once_and_figures_are_compared_over_it(tmp_path):
+    first, second, third = shown(tmp_path, {}, {}, {})
+    failed = [{**row, "status": "failed"} if row["framework"] == "openvino" else row for row in second.performance]
+    second = replace(second, performance=failed)
+    last, before = history.steps([first, second, replace(third, performance=failed)], "tiny")
+    fails = [[each["verdict"] for each in step.changes if each["quantity"] == "status"] for step in (before, last)]
+    assert fails[0].count("shown to fail now") == 8 and set(fails[1]) == {"the same"}
+    last, _ = history.steps([first, second, third], "tiny")
+    assert sum(each["verdict"] == "likely slower" for each in last.changes) >= 8

@@ -294,52 +294,79 @@ class Step(NamedTuple):
     """What changed between two studies of a model that may be compared."""
 
     before: Shown
+    """The last one of the same `basis`."""
     after: Shown
     changes: Rows
-    """As `changes.changes` has them."""
+    """As `changes.changes` has them, and `before`: the study that the old figure is of."""
+
+
+Past = dict[tuple, tuple[Shown, Row]]
+"""The last rows of earlier studies, by table, line, and whether figures are asked for."""
 
 
 def steps(studies: Sequence[Shown], model: str) -> list[Step]:
-    """What changed from study to study of a model, from the newest on."""
-    pairs = _following([each.of(model) for each in studies], model)
-    entries = list({each.entry.path: each.entry for pair in pairs for each in pair}.values())
+    """What changed from study to study of a model, from the newest on.
+
+    A study need not have every framework: the old figure is the last one of any earlier study of the same `basis`.
+    """
+    of_model = [each for each in (study.of(model) for study in studies) if each.speeds]
+    entries = [each.entry for each in of_model]
     more = {
         table: dict(zip([each.path for each in entries], shelf.rows(entries, table, names)))
         for table, names in (("measurements", COMPARED), ("comparison", None))
     }
-    return [Step(*pair, _changes(*pair, more)) for pair in pairs[::-1]]
-
-
-def _following(studies: Sequence[Shown], model: str) -> list[tuple[Shown, Shown]]:
-    """Studies that follow each other and have the same `basis`."""
-    pairs: list[tuple[Shown, Shown]] = []
+    measured = {path: grouped(rows, POINT) for path, rows in more["measurements"].items()}
     last: dict[tuple, Shown] = {}
-    for study in studies:
-        if study.speeds:
-            same = basis(study.entry, model)
-            if same in last:
-                pairs.append((last[same], study))
-            last[same] = study
-    return pairs
+    pasts: dict[tuple, Past] = {}
+    every: list[Step] = []
+    for study in of_model:
+        same = basis(study.entry, model)
+        past = pasts.setdefault(same, {})
+        if same in last:
+            told = _changes(past, study, measured, more["comparison"][study.entry.path])
+            every.append(Step(last[same], study, told))
+        last[same] = study
+        for table, line, row, good in _lines(study):
+            past[table, line, False] = (study, row)
+            if good:
+                past[table, line, True] = (study, row)
+    return every[::-1]
 
 
-def _changes(before: Shown, after: Shown, more: Mapping[str, Mapping[str, Rows]]) -> Rows:
+def _lines(study: Shown) -> Iterator[tuple[str, tuple, Row, bool]]:
+    """The rows that are new in a study: their table, what of another study they are compared with, if they are good."""
+    for row in fresh(study.performance):
+        yield "performance", key(row, POINT), row, bool(usable([row]))
+    for row in fresh(study.accuracy):
+        yield "accuracy", quality_line(study.entry, row), row, row["status"] == "ok"
+
+
+def _changes(past: Past, after: Shown, measured: Mapping[str, Mapping[tuple, Rows]], pairs: Rows) -> Rows:
     """Of latency, memory, size and quality, and of what runs at all.
 
     Where the later study set a framework's old version beside the new one, these rounds tell.
 
     Args:
-        more: by table and study rows of measurements and of comparison.
+        measured: by study and `POINT` rows of measurements.
+        pairs: the later study's rows of comparison.
     """
-    both = {quality_line(before.entry, row) for row in before.accuracy}
-    both &= {quality_line(after.entry, row) for row in after.accuracy}
-    old, new = (
-        {
-            "performance": fresh(side.performance),
-            "measurements": more["measurements"][side.entry.path],
-            "accuracy": [row for row in fresh(side.accuracy) if quality_line(side.entry, row) in both],
-        }
-        for side in (before, after)
-    )
-    told = changes.changes(old, new, more["comparison"][after.entry.path])
-    return [row for row in told if row["quantity"] not in AS_MEASURED]
+    old: dict[str, Rows] = {"performance": [], "measurements": [], "accuracy": []}
+    new: dict[str, Rows] = {"performance": [], "measurements": [], "accuracy": []}
+    sources: dict[tuple, Shown] = {}
+    for table, line, row, good in _lines(after):
+        known = past.get((table, line, good)) or past.get((table, line, False))
+        if known is None:
+            continue
+        study, before = known
+        for side, of, one in ((old, study, before), (new, after, row)):
+            side[table].append(one)
+            if table == "performance":
+                side["measurements"] += measured[of.entry.path].get(line, [])
+        sources[_whose(row)] = study
+    told = [row for row in changes.changes(old, new, pairs) if row["quantity"] not in AS_MEASURED]
+    return [{**row, "before": sources[_whose(row)]} for row in told]
+
+
+def _whose(row: Row) -> tuple:
+    """The row of a study that a change is of."""
+    return key(row, changes.EVALUATED) if row.get("dataset") else key(row, POINT)

@@ -189,7 +189,7 @@ CHANGED = [
     Heading("Study", "Day of the later one.", number=False),
     Heading("Batch", "Images in a request; none where quality is meant."),
     Heading("Quantity", "What changed.", number=False),
-    Heading("Before", "In the study before."),
+    Heading("Before", "In the last study before that measured it."),
     Heading("After", "In the later one."),
     Heading("Change", "After over before; of shares the difference, in percentage points."),
     Heading("Verdict", "Shown: exact, on the same images, or measured together, in rounds. Likely: the 95 % interval "
@@ -258,7 +258,7 @@ def _change(step: Step, row: Row, remarks: Remarks) -> list[Cell]:
         Cell(day(step.after.date)),
         Cell(units.EMPTY, why="quality is that of all batch sizes") if size is None else Cell(str(size)),
         Cell(told.WORDS[row["quantity"]]),
-        told.figure(row, "old"),
+        told.figure(row, "old")._replace(marks=remarks.mark(_earlier(step, row))),
         told.figure(row, "new"),
         told.difference(row),
         told.verdict(row, told.worse(row), _doubts(step, row, remarks)),
@@ -266,11 +266,17 @@ def _change(step: Step, row: Row, remarks: Remarks) -> list[Cell]:
     ]
 
 
+def _earlier(step: Step, row: Row) -> str:
+    """What to say of an old figure that the study before does not have."""
+    same = row["before"].entry.path == step.before.entry.path
+    return "" if same else "is of an older study than the one before, which did not measure this"
+
+
 def _doubts(step: Step, row: Row, remarks: Remarks) -> tuple[str, ...]:
     """Of a latency, the marks of the studies on either side in which the machine was too busy."""
     if row["quantity"] != changes.LATENCY.name:
         return ()
-    sides = {"the study before": step.before, "the later study": step.after}
+    sides = {"the study before": row["before"], "the later study": step.after}
     return tuple(
         mark for called, side in sides.items() if side.doubt for mark in remarks.mark(f"{called}: {side.doubt}")
     )
