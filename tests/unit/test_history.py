@@ -111,15 +111,18 @@ def test_a_new_version_stays_on_the_line(tmp_path):
     [
         ({"facts": {**FACTS, "kernel": "6.2.0"}}, "kernel: 6.1.0 → 6.2.0"),
         ({"facts": {**FACTS, "microcode": None}}, "microcode: 0x10 → none told"),
-        ({"images": "bb"}, "the model’s file, or what it was fed"),
+        ({"origin": "1e"}, "the model’s file, or what it was fed"),
+        ({"images": "bb"}, "the model’s file, or what it was fed; of top-1 and agreement, the images: few"),
         ({"method": 2}, "method: version 1 → 2"),
     ],
 )
 def test_what_may_not_be_compared_is_on_no_line_together(tmp_path, special, reason):
     studies = shown(tmp_path, {}, {}, special, special)
     assert lines(studies) == [0, 0, 1, 1]
+    qualities = {history.quality_line(of.entry, each) for of in studies for each in of.qualities[:1]}
+    assert len(qualities) == 2
     (ended,) = history.breaks(studies, "tiny")
-    assert (ended.before, ended.after, ended.reasons) == (studies[1], studies[2], [reason])
+    assert (ended.before, ended.after, "; ".join(ended.reasons)) == (studies[1], studies[2], reason)
     pairs = [(step.before, step.after) for step in history.steps(studies, "tiny")]
     assert pairs == [(studies[2], studies[3]), (studies[0], studies[1])]
 
@@ -176,6 +179,8 @@ def test_top1_on_other_images_is_not_compared(tmp_path):
     studies[1] = history.Shown(studies[1].entry._replace(content=moved), studies[1].performance, studies[1].accuracy)
     (step,) = history.steps(studies, "tiny")
     assert "top1" not in {each["quantity"] for each in step.changes}
+    (ended,) = history.breaks(studies, "tiny")
+    assert ended.reasons == ["of top-1 and agreement, the images: few"]
 
 
 def test_an_invalid_study_counts_nowhere(tmp_path):

@@ -219,7 +219,8 @@ def quality_line(of: Entry, row: Row) -> tuple:
     """What stays the same along a line of top-1."""
     evaluated = of.content["evaluated"].get(row["model"], {}).get(row["dataset"])
     unlabelled = of.content["evaluated"].get(row["model"], {}).get(row["unlabelled_dataset"])
-    same = (of.content["fingerprint"], of.content["method"], evaluated, unlabelled)
+    model = of.content["inputs"].get(row["model"])  # its file is told with what it was fed
+    same = (of.content["fingerprint"], of.content["method"], model, evaluated, unlabelled)
     return (*key(row, CONFIGURATION), row["dataset"], *same)
 
 
@@ -270,7 +271,7 @@ def breaks(studies: Sequence[Shown], model: str) -> list[Break]:
 
 
 def reasons(before: Entry, after: Entry, model: str) -> list[str]:
-    """What differs between two studies of a model so that their latencies may not be compared; empty where nothing."""
+    """What differs between two studies of a model so that figures of both may not be compared; empty where nothing."""
     old, new = before.content, after.content
     told = [
         f"{name}: {old['machine'][name] or 'none told'} → {new['machine'][name] or 'none told'}"
@@ -283,6 +284,10 @@ def reasons(before: Entry, after: Entry, model: str) -> list[str]:
         told.append(f"anchor: {', '.join(old['anchors'])} → {', '.join(new['anchors'])}")
     if old["inputs"].get(model) != new["inputs"].get(model):
         told.append("the model’s file, or what it was fed")
+    seen, now = (content["evaluated"].get(model, {}) for content in (old, new))
+    if seen and now and seen != now:
+        others = sorted(name for name in {*seen, *now} if seen.get(name) != now.get(name))
+        told.append(f"of top-1 and agreement, the images: {', '.join(others)}")
     changed = [name for name in LAUNCH if old["config"].get(name) != new["config"].get(name)]
     return [*told, *([f"launch settings: {', '.join(changed)}"] if changed else [])]
 
