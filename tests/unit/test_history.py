@@ -264,3 +264,17 @@ def test_a_failure_is_told_once_and_figures_are_compared_over_it(tmp_path):
     assert fails[0].count("shown to fail now") == 8 and set(fails[1]) == {"the same"}
     last, _ = history.steps([first, second, third], "tiny")
     assert sum(each["verdict"] == "likely slower" for each in last.changes) >= 8
+
+
+def test_a_change_of_a_latency_that_was_moved_far_is_marked(tmp_path):
+    """Only the figure of the study in which the machine was so slow."""
+    steps = history.steps(shown(tmp_path, {"state": 1.0}, {"state": 1.0}, {"state": 1.4}), "tiny")
+    listed = listings.changed(steps[:1])
+    (letter,) = (letter for letter, text in listed.remarks.items() if text == listings.STATE)
+    place = [heading.short for heading in listings.CHANGED].index("Before")
+    quantity = [heading.short for heading in listings.CHANGED].index("Quantity")
+    latencies = [line.cells for line in listed.lines if line.cells[quantity].text == "latency"]
+    others = [line.cells for line in listed.lines if line.cells[quantity].text != "latency"]
+    assert latencies and all(letter not in cells[place].marks for cells in latencies)
+    assert all(letter in cells[place + 1].marks for cells in latencies)
+    assert not any(cell.marks for cells in others for cell in cells[place : place + 2])

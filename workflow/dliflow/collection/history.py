@@ -200,6 +200,11 @@ def moved(row: Row, state_ms: Optional[float]) -> Row:
     return {**row, **new, "reference_anchor_ms": state_ms, "state_moved": way}
 
 
+def is_far(row: Row) -> bool:
+    """Whether its latency was moved so far that it rests on the slope more than on what was measured."""
+    return abs(row.get("state_moved", 0.0)) > changes.FAR  # rows of accuracy are not moved
+
+
 # --- Lines ------------------------------------------------------------------------------------------------------------
 
 
@@ -302,7 +307,8 @@ class Step(NamedTuple):
     """The last one of the same `basis`."""
     after: Shown
     changes: Rows
-    """As `changes.changes` has them, and `before`: the study that the old figure is of."""
+    """As `changes.changes` has them, and `before`: the study that the old figure is of; `far`: which sides' latencies
+    rest on the slope more than on what was measured."""
 
 
 Past = dict[tuple, tuple[Shown, Row]]
@@ -357,7 +363,7 @@ def _changes(past: Past, after: Shown, measured: Mapping[str, Mapping[tuple, Row
     """
     old: dict[str, Rows] = {"performance": [], "measurements": [], "accuracy": []}
     new: dict[str, Rows] = {"performance": [], "measurements": [], "accuracy": []}
-    sources: dict[tuple, Shown] = {}
+    sources: dict[tuple, Row] = {}
     for table, line, row, good in _lines(after):
         known = past.get((table, line, good)) or past.get((table, line, False))
         if known is None:
@@ -367,9 +373,10 @@ def _changes(past: Past, after: Shown, measured: Mapping[str, Mapping[tuple, Row
             side[table].append(one)
             if table == "performance":
                 side["measurements"] += measured[of.entry.path].get(line, [])
-        sources[_whose(row)] = study
+        far = {side for side, of in (("old", before), ("new", row)) if is_far(of)}
+        sources[_whose(row)] = {"before": study, "far": far}
     told = [row for row in changes.changes(old, new, pairs) if row["quantity"] not in AS_MEASURED]
-    return [{**row, "before": sources[_whose(row)]} for row in told]
+    return [{**row, **sources[_whose(row)]} for row in told]
 
 
 def _whose(row: Row) -> tuple:
