@@ -82,6 +82,7 @@ def study(
     pace: float = 1.0,
     state: float | None = None,
     images: str = "aa",
+    origin: str = "0f",
     page: str = PAGE,
     doubt: str = "",
     **about: Any,
@@ -93,6 +94,7 @@ def study(
         pace: how much slower the machine is than another one.
         state: what the anchor took in this study over what it usually takes; seeded when absent.
         images: digest of the list of images.
+        origin: digest of the model's own file.
         doubt: what the study says of a machine that was too busy.
         about: keys of about.json that are other ones.
     """
@@ -103,7 +105,7 @@ def study(
         for framework in world.frameworks:
             points += _points(world, model, framework, month, pace, state, rng, date)
             accuracy += _accuracy(world, model, framework, month)
-        record = {"identity": {"origin": "0f", "list_sha256": images}, "figures": {"inputs": "images"}}
+        record = {"identity": {"origin": origin, "list_sha256": images}, "figures": {"inputs": "images"}}
         record |= {"machine": dict(facts), "finished_at": date.isoformat(timespec="seconds")}
         for stage in ("sweep", "accuracy"):
             write_json(folder / "results" / stage / f"{model}.json", record)

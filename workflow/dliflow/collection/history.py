@@ -36,6 +36,8 @@ COMPARED = (*POINT, "group", "latency_p50_ms", "peak_rss_mib", "cpu", "anchor")
 AS_MEASURED = (changes.LOAD.name, changes.FIRST_REQUEST.name)
 # What of a config decides how something is launched.
 LAUNCH = ("launch", "threads", "options")
+# Figures of accuracy.csv, which has no dates: where all are the same, of the same inputs, nothing new is told.
+QUALITY = ("status", "framework_version", "images", "top1", "top5", "unlabelled_images", "unlabelled_agreement")
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Shown:
     """A study whose figures are drawn.
 
     Attributes:
-        performance: its rows of that table, at the machine's reference state.
-        accuracy: its rows of that table.
+        performance: its rows of that table, at the machine's reference state; `again` marks those whose measurements
+            an earlier study on their line had already, since a run measures only what changed.
+        accuracy: its rows of that table, marked alike.
         doubt: why its latencies tell more of other work on the machine than of frameworks; empty where they do not.
     """
 
@@ -61,14 +64,19 @@ class Shown:
 
     @cached_property
     def speeds(self) -> Rows:
-        """Rows of performance with figures."""
-        return usable(self.performance)
+        """Rows of performance with figures that are new in this study."""
+        return fresh(usable(self.performance))
 
     @cached_property
-    def qualities(self) -> Rows:
+    def evaluated(self) -> Rows:
         """Of each configuration the first row of accuracy with figures, which is that of the study's own dataset."""
         good = [row for row in self.accuracy if row["status"] == "ok"]
         return [rows[0] for rows in grouped(good, CONFIGURATION).values()]
+
+    @cached_property
+    def qualities(self) -> Rows:
+        """Those of them that are new in this study."""
+        return fresh(self.evaluated)
 
     def of(self, model: str) -> Shown:
         """The same with the rows of one model."""
@@ -90,7 +98,45 @@ def read(studies: Sequence[Entry]) -> list[Shown]:
     """Those that are not marked invalid, with their figures."""
     valid = [each for each in studies if each.invalid is None]
     tables = (shelf.rows(valid, table) for table in ("performance", "accuracy"))
-    return at_one_state([Shown(*each) for each in zip(valid, *tables, map(shelf.doubt, valid))])
+    measurements = shelf.rows(valid, "measurements", (*POINT, "finished_at"))
+    every = [Shown(*each) for each in zip(valid, *tables, map(shelf.doubt, valid))]
+    return at_one_state(told_once(every, measurements))
+
+
+def told_once(studies: Iterable[Shown], measurements: Iterable[Rows]) -> list[Shown]:
+    """Studies, from the oldest on, whose rows are marked where an earlier one had them.
+
+    Args:
+        measurements: of each study, with the columns of `POINT` and `finished_at`.
+    """
+    known: set[tuple] = set()
+
+    def met(line: tuple) -> bool:
+        before = line in known
+        known.add(line)
+        return before
+
+    marked = []
+    for study, sessions in zip(studies, measurements):
+        of_points = grouped(sessions, POINT).items()
+        last = {point: max(row["finished_at"] or "" for row in rows) for point, rows in of_points}
+        performance = []
+        for row in study.performance:
+            date = last.get(key(row, POINT))
+            again = bool(date) and met((*speed_line(study.entry, row), date))
+            performance.append({**row, "again": again})
+        measured = {key(row, CONFIGURATION) for row in fresh(usable(performance))}
+        accuracy = []
+        for row in study.accuracy:
+            again = met((*quality_line(study.entry, row), *key(row, QUALITY)))
+            accuracy.append({**row, "again": again and key(row, CONFIGURATION) not in measured})
+        marked.append(replace(study, performance=performance, accuracy=accuracy))
+    return marked
+
+
+def fresh(rows: Iterable[Row]) -> Rows:
+    """Those that no earlier study had already."""
+    return [row for row in rows if not row["again"]]
 
 
 def hardware(of: Entry) -> str:
@@ -154,6 +200,11 @@ def moved(row: Row, state_ms: Optional[float]) -> Row:
     return {**row, **new, "reference_anchor_ms": state_ms, "state_moved": way}
 
 
+def is_far(row: Row) -> bool:
+    """Whether its latency was moved so far that it rests on the slope more than on what was measured."""
+    return abs(row.get("state_moved", 0.0)) > changes.FAR  # rows of accuracy are not moved
+
+
 # --- Lines ------------------------------------------------------------------------------------------------------------
 
 
@@ -173,7 +224,8 @@ def quality_line(of: Entry, row: Row) -> tuple:
     """What stays the same along a line of top-1."""
     evaluated = of.content["evaluated"].get(row["model"], {}).get(row["dataset"])
     unlabelled = of.content["evaluated"].get(row["model"], {}).get(row["unlabelled_dataset"])
-    same = (of.content["fingerprint"], of.content["method"], evaluated, unlabelled)
+    model = of.content["inputs"].get(row["model"])  # its file is told with what it was fed
+    same = (of.content["fingerprint"], of.content["method"], model, evaluated, unlabelled)
     return (*key(row, CONFIGURATION), row["dataset"], *same)
 
 
@@ -224,7 +276,7 @@ def breaks(studies: Sequence[Shown], model: str) -> list[Break]:
 
 
 def reasons(before: Entry, after: Entry, model: str) -> list[str]:
-    """What differs between two studies of a model so that their latencies may not be compared; empty where nothing."""
+    """What differs between two studies of a model so that figures of both may not be compared; empty where nothing."""
     old, new = before.content, after.content
     told = [
         f"{name}: {old['machine'][name] or 'none told'} → {new['machine'][name] or 'none told'}"
@@ -237,6 +289,10 @@ def reasons(before: Entry, after: Entry, model: str) -> list[str]:
         told.append(f"anchor: {', '.join(old['anchors'])} → {', '.join(new['anchors'])}")
     if old["inputs"].get(model) != new["inputs"].get(model):
         told.append("the model’s file, or what it was fed")
+    seen, now = (content["evaluated"].get(model, {}) for content in (old, new))
+    if seen and now and seen != now:
+        others = sorted(name for name in {*seen, *now} if seen.get(name) != now.get(name))
+        told.append(f"of top-1 and agreement, the images: {', '.join(others)}")
     changed = [name for name in LAUNCH if old["config"].get(name) != new["config"].get(name)]
     return [*told, *([f"launch settings: {', '.join(changed)}"] if changed else [])]
 
@@ -248,52 +304,81 @@ class Step(NamedTuple):
     """What changed between two studies of a model that may be compared."""
 
     before: Shown
+    """The last one of the same `basis`."""
     after: Shown
     changes: Rows
-    """As `changes.changes` has them."""
+    """As `changes.changes` has them, and `before`: the study that the old figure is of; `far`: which sides' latencies
+    rest on the slope more than on what was measured."""
+
+
+Past = dict[tuple, tuple[Shown, Row]]
+"""The last rows of earlier studies, by table, line, and whether figures are asked for."""
 
 
 def steps(studies: Sequence[Shown], model: str) -> list[Step]:
-    """What changed from study to study of a model, from the newest on."""
-    pairs = _following([each.of(model) for each in studies], model)
-    entries = list({each.entry.path: each.entry for pair in pairs for each in pair}.values())
+    """What changed from study to study of a model, from the newest on.
+
+    A study need not have every framework: the old figure is the last one of any earlier study of the same `basis`.
+    """
+    of_model = [each for each in (study.of(model) for study in studies) if each.speeds]
+    entries = [each.entry for each in of_model]
     more = {
         table: dict(zip([each.path for each in entries], shelf.rows(entries, table, names)))
         for table, names in (("measurements", COMPARED), ("comparison", None))
     }
-    return [Step(*pair, _changes(*pair, more)) for pair in pairs[::-1]]
-
-
-def _following(studies: Sequence[Shown], model: str) -> list[tuple[Shown, Shown]]:
-    """Studies that follow each other and have the same `basis`."""
-    pairs: list[tuple[Shown, Shown]] = []
+    measured = {path: grouped(rows, POINT) for path, rows in more["measurements"].items()}
     last: dict[tuple, Shown] = {}
-    for study in studies:
-        if study.speeds:
-            same = basis(study.entry, model)
-            if same in last:
-                pairs.append((last[same], study))
-            last[same] = study
-    return pairs
+    pasts: dict[tuple, Past] = {}
+    every: list[Step] = []
+    for study in of_model:
+        same = basis(study.entry, model)
+        past = pasts.setdefault(same, {})
+        if same in last:
+            told = _changes(past, study, measured, more["comparison"][study.entry.path])
+            every.append(Step(last[same], study, told))
+        last[same] = study
+        for table, line, row, good in _lines(study):
+            past[table, line, False] = (study, row)
+            if good:
+                past[table, line, True] = (study, row)
+    return every[::-1]
 
 
-def _changes(before: Shown, after: Shown, more: Mapping[str, Mapping[str, Rows]]) -> Rows:
+def _lines(study: Shown) -> Iterator[tuple[str, tuple, Row, bool]]:
+    """The rows that are new in a study: their table, what of another study they are compared with, if they are good."""
+    for row in fresh(study.performance):
+        yield "performance", key(row, POINT), row, bool(usable([row]))
+    for row in fresh(study.accuracy):
+        yield "accuracy", quality_line(study.entry, row), row, row["status"] == "ok"
+
+
+def _changes(past: Past, after: Shown, measured: Mapping[str, Mapping[tuple, Rows]], pairs: Rows) -> Rows:
     """Of latency, memory, size and quality, and of what runs at all.
 
     Where the later study set a framework's old version beside the new one, these rounds tell.
 
     Args:
-        more: by table and study rows of measurements and of comparison.
+        measured: by study and `POINT` rows of measurements.
+        pairs: the later study's rows of comparison.
     """
-    both = {quality_line(before.entry, row) for row in before.accuracy}
-    both &= {quality_line(after.entry, row) for row in after.accuracy}
-    old, new = (
-        {
-            "performance": side.performance,
-            "measurements": more["measurements"][side.entry.path],
-            "accuracy": [row for row in side.accuracy if quality_line(side.entry, row) in both],
-        }
-        for side in (before, after)
-    )
-    told = changes.changes(old, new, more["comparison"][after.entry.path])
-    return [row for row in told if row["quantity"] not in AS_MEASURED]
+    old: dict[str, Rows] = {"performance": [], "measurements": [], "accuracy": []}
+    new: dict[str, Rows] = {"performance": [], "measurements": [], "accuracy": []}
+    sources: dict[tuple, Row] = {}
+    for table, line, row, good in _lines(after):
+        known = past.get((table, line, good)) or past.get((table, line, False))
+        if known is None:
+            continue
+        study, before = known
+        for side, of, one in ((old, study, before), (new, after, row)):
+            side[table].append(one)
+            if table == "performance":
+                side["measurements"] += measured[of.entry.path].get(line, [])
+        far = {side for side, of in (("old", before), ("new", row)) if is_far(of)}
+        sources[_whose(row)] = {"before": study, "far": far}
+    told = [row for row in changes.changes(old, new, pairs) if row["quantity"] not in AS_MEASURED]
+    return [{**row, **sources[_whose(row)]} for row in told]
+
+
+def _whose(row: Row) -> tuple:
+    """The row of a study that a change is of."""
+    return key(row, changes.EVALUATED) if row.get("dataset") else key(row, POINT)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis import changes
 from dliflow.analysis.columns import POINT
-from dliflow.analysis.rows import Row, Rows, grouped, key
+from dliflow.analysis.rows import Row, key, usable
 from dliflow.collection import charts, history
 from dliflow.collection.history import Break, Shown, Step
 from dliflow.collection.shelf import Entry
@@ -58,7 +58,7 @@ OVERVIEW = [
     FPS,
     Heading("Top-1", "Of the fastest one, on the study’s labelled images.", "%"),
     Heading("Last", "Day of that study.", number=False),
-    Heading("Studies", "That have figures of it."),
+    Heading("Studies", "That measured it."),
 ]
 
 
@@ -89,12 +89,13 @@ def overview(pages: Sequence[Page], link: Link) -> Listing:
 
 
 def _frameworks(page: Page, link: Link, remarks: Remarks) -> Iterable[Line]:
-    by_framework: dict[str, list[tuple[Shown, Rows]]] = {}
+    by_framework: dict[str, list[Shown]] = {}
     for study in page.studies:
-        for (framework,), rows in grouped(study.speeds, ("framework",)).items():
-            by_framework.setdefault(framework, []).append((study, rows))
+        for framework in dict.fromkeys(row["framework"] for row in study.speeds):
+            by_framework.setdefault(framework, []).append(study)
     for framework, every in by_framework.items():
-        study, rows = every[-1]
+        study = every[-1]
+        rows = [row for row in usable(study.performance) if row["framework"] == framework]
         fastest = min(rows, key=lambda row: history.latency(row).value)
         most = max(rows, key=lambda row: row["batch_size"] / history.latency(row).value)
         cells = [
@@ -120,7 +121,7 @@ def _latency(row: Row, marks: tuple[str, ...] = ()) -> Cell:
 
 
 def _top1(study: Shown, row: Row) -> Cell:
-    top1 = next((one["top1"] for one in study.qualities if history.same_configuration(one, row)), None)
+    top1 = next((one["top1"] for one in study.evaluated if history.same_configuration(one, row)), None)
     if top1 is None:
         return Cell(units.EMPTY, why="it was not evaluated on labelled images")
     return Cell(units.bare_percent(top1))
@@ -139,8 +140,8 @@ NOW = [
     Heading("Memory", "Peak resident memory of the process.", "MiB"),
     Heading("Size", "The converted model’s files.", "MiB"),
     Heading("Version", "Of the framework.", number=False),
-    Heading("Study", "Day of the last study that has it.", number=False),
-    Heading("On the line", "Studies since the line began."),
+    Heading("Study", "Day of the study that measured it.", number=False),
+    Heading("On the line", "Studies that measured it since the line began."),
 ]  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def now(studies: Sequence[Shown], steps: Sequence[Step]) -> Listing:
     lines = []
     for point, (study, row, count) in history.latest(studies).items():
         change = since.get((study.entry.path, point))
-        far = STATE if abs(row["state_moved"]) > changes.FAR else None
+        far = STATE if history.is_far(row) else None
         cells = [
             Cell(str(row["batch_size"])),
             _latency(row, (*remarks.mark(row["warnings"]), *remarks.mark(far), *remarks.mark(study.doubt))),
@@ -191,7 +192,7 @@ CHANGED = [
     Heading("Study", "Day of the later one.", number=False),
     Heading("Batch", "Images in a request; none where quality is meant."),
     Heading("Quantity", "What changed.", number=False),
-    Heading("Before", "In the study before."),
+    Heading("Before", "In the last study before that measured it."),
     Heading("After", "In the later one."),
     Heading("Change", "After over before; of shares the difference, in percentage points."),
     Heading("Verdict", "Shown: exact, on the same images, or measured together, in rounds. Likely: the 95 % interval "
@@ -260,19 +261,30 @@ def _change(step: Step, row: Row, remarks: Remarks) -> list[Cell]:
         Cell(day(step.after.date)),
         Cell(units.EMPTY, why="quality is that of all batch sizes") if size is None else Cell(str(size)),
         Cell(told.WORDS[row["quantity"]]),
-        told.figure(row, "old"),
-        told.figure(row, "new"),
+        told.figure(row, "old")._replace(marks=(*remarks.mark(_earlier(step, row)), *_far(row, "old", remarks))),
+        told.figure(row, "new")._replace(marks=_far(row, "new", remarks)),
         told.difference(row),
         told.verdict(row, told.worse(row), _doubts(step, row, remarks)),
         Cell(" → ".join(dict.fromkeys(versions))),
     ]
 
 
+def _earlier(step: Step, row: Row) -> str:
+    """What to say of an old figure that the study before does not have."""
+    same = row["before"].entry.path == step.before.entry.path
+    return "" if same else "is of an older study than the one before, which did not measure this"
+
+
+def _far(row: Row, side: str, remarks: Remarks) -> tuple[str, ...]:
+    """Of a latency, the mark of a figure that was moved far."""
+    return remarks.mark(STATE) if row["quantity"] == changes.LATENCY.name and side in row["far"] else ()
+
+
 def _doubts(step: Step, row: Row, remarks: Remarks) -> tuple[str, ...]:
     """Of a latency, the marks of the studies on either side in which the machine was too busy."""
     if row["quantity"] != changes.LATENCY.name:
         return ()
-    sides = {"the study before": step.before, "the later study": step.after}
+    sides = {"the study before": row["before"], "the later study": step.after}
     return tuple(
         mark for called, side in sides.items() if side.doubt for mark in remarks.mark(f"{called}: {side.doubt}")
     )
