@@ -40,7 +40,10 @@ def swept_by(folder, version="1.0", day=1, digests=files.digest, **changed):
         day: of January on which it was measured.
         changed: options of the command that are to be other ones.
     """
-    for row in plan.build(STUDY, {"m": MODEL}, lambda name: None, digests)["sweep"]:
+    planned = plan.build(STUDY, {"m": MODEL}, lambda name: None, digests)
+    for row in planned["parity"]:
+        records.write(str(folder / row["record"]), "parity", records.identified(row), records.parity())
+    for row in planned["sweep"]:
         path = folder / row["record"]
         records.sweep(row, [1, 4], np.random.default_rng(0), path=str(path))
         told = {key: row[key] for key in (*plan.IDENTITY, "parameters")}
@@ -163,6 +166,34 @@ def test_what_is_gone_is_told_with_what_to_do(before, after, lost, what):
     problem = matched(before, after, framework=["openvino"]).pairs[0].problem
     assert problem.startswith(what)
     assert problem.endswith(f"run the study in {before.parent / lost.partition('/')[0]} again")
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_what_failed_parity_is_not_measured(before, after, side):
+    """Seen: a new version that computed other scores, and faster, passed."""
+    (of_parity,) = (before.parent / side).glob("results/parity/m/openvino-*.json")
+    of_parity.unlink()
+    (pair,) = matched(before, after, framework=["openvino"]).pairs
+    assert pair.problem.startswith(f"{side}: it has no parity with its source: the job did not run")
+    assert pair.problem.endswith(f"run the study in {before.parent / side} again")
+    note = before.parent / side / f"results/logs/parity/m/{of_parity.name}.failed.json"
+    write_json(note, {"stage": "parity", "reason": "m is not the same network as its reference"})
+    assert ": parity: m is not the same network as its reference; mend that" in pair.problem
+    assert matched(before, after, framework=["onnxruntime"]).pairs[0].problem is None
+
+
+def test_what_skipped_parity_is_not_measured(before, after):
+    (of_parity,) = after.glob("results/parity/m/openvino-*.json")
+    write_json(of_parity, {**read_json(of_parity), "status": "skipped", "reason": "no kernel here", "figures": None})
+    (pair,) = matched(before, after, framework=["openvino"]).pairs
+    assert "after: it has no parity with its source: it was skipped: no kernel here; mend that" in pair.problem
+
+
+def test_without_the_references_scores_nothing_is_known_to_be_the_same_network(before, after):
+    for of_parity in after.glob("results/parity/m/*.json"):
+        of_parity.unlink()
+    write_json(after / "results/logs/models/m/reference.json.failed.json", {"stage": "reference", "reason": "it broke"})
+    assert all("reference: it broke; mend that" in pair.problem for pair in matched(before, after).pairs)
 
 
 def test_what_cannot_be_given_to_both_is_not_measured(before, tmp_path):

@@ -63,7 +63,16 @@ class Swept:
         wanted = {"its environment": self.python, "its converted model": self.held["converted"]}
         if self.held["built"] is not None:
             wanted["its program in C++"] = self.held["built"]
-        return self.outdated or self._gone(wanted)
+        return self.outdated or self._gone(wanted) or self._unlike
+
+    @property
+    def _unlike(self) -> Optional[str]:
+        """Why it is not known to be the network of its source; None where it is: the speed of another says nothing."""
+        needs = [path.format(**self.identity, environment=self.environment) for path in (paths.REFERENCE, paths.PARITY)]
+        reason = _reason(self.study, needs)
+        return (
+            reason and f"it has no parity with its source: {reason}; mend that and run the study in {self.study} again"
+        )
 
     @property
     def missing_beside(self) -> Optional[str]:
@@ -78,6 +87,12 @@ class Swept:
             if not _there(path):
                 return f"{what} cannot be found ({path}); run the study in {self.study} again"
         return None
+
+
+def _reason(study: Path, needs: list[str]) -> Optional[str]:
+    """Why a record, the last of these outputs, is no good one; None where it is."""
+    known = record.outcome({"reason": None, "needs": needs, "record": needs[-1]}, study)
+    return f"it was skipped: {known['reason']}" if known["status"] == "skipped" else known["reason"]
 
 
 def _there(path: str) -> bool:
