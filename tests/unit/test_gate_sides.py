@@ -152,6 +152,41 @@ def test_todays_version_is_that_of_the_environment_file(before):
 
 
 @pytest.mark.parametrize(
+    ("output", "stage"),
+    [
+        ("sweep/local/m/openvino-python-default-fp32-cpu-default-{}/group1", "sweep"),
+        ("models/m/openvino-fp32-{}", "convert"),
+        ("envs/openvino-{}/environment", "environment"),
+    ],
+)
+def test_an_upgrade_that_failed_tells_why_and_not_to_run_it_again(before, output, stage):
+    pins = before / "envs/openvino.yaml"
+    pins.parent.mkdir()
+    pins.write_text("dependencies: [python=3.11, pip, pip: [openvino==2.0]]\n")
+    new, old = runnable.environments.digest(pins), files.digest("openvino")
+    places = {name: f"results/{name}".format(old) for name in ("models/m/openvino-fp32-{}.json", "envs/openvino-{}")}
+    converted, environment = places.values()
+    swept_by(before, "1.0", digests=files.digest, converted=converted, python=f"{environment}/bin/python")
+    note = before / f"results/logs/{output.format(new)}.json.failed.json"
+    assert "has changed since" in matched("openvino", "openvino", before).pairs[0].problem
+    write_json(note, {"stage": stage, "reason": "it broke"})
+    problem = matched("openvino", "openvino", before).pairs[0].problem
+    assert f"envs/openvino.yaml as it is now nothing was measured: {stage}: it broke; mend that and run" in problem
+
+
+def test_an_upgrade_that_was_skipped_tells_why(before):
+    (before / "envs").mkdir()
+    pins = before / "envs/openvino.yaml"
+    pins.write_text("dependencies: [python=3.11, pip, pip: [openvino==2.0]]\n")
+    (old,) = before.glob("results/sweep/local/m/openvino-*")
+    new = old.with_name(f"{old.name.rpartition('-')[0]}-{runnable.environments.digest(pins)}")
+    known = {**read_json(old / "group1.json"), "status": "skipped", "reason": "no kernel here", "figures": None}
+    write_json(new / "group1.json", known)
+    problem = matched("openvino", "openvino", before).pairs[0].problem
+    assert "nothing was measured: it was skipped: no kernel here; mend that" in problem
+
+
+@pytest.mark.parametrize(
     ("lost", "what"),
     [
         ("before/results/envs/openvino-1.0/bin/python", "before: its environment cannot be found"),

@@ -29,6 +29,7 @@ class Swept:
         study: folder that it was measured in.
         identity: values of `IDENTITY`.
         environment: digest of the environment.
+        record: of its first group, below `study`.
         version: of the framework.
         finished_at: when its first group was.
         batch_sizes: those that could be measured.
@@ -40,12 +41,13 @@ class Swept:
         packages: versions by name, of its environment.
         outdated: why it is not what its study would run today; None where it is, or where that was not asked.
 
-    All files are named by absolute paths.
+    All other files are named by absolute paths.
     """
 
     study: Path
     identity: dict[str, str]
     environment: str
+    record: str
     version: str
     finished_at: str
     batch_sizes: tuple[int, ...]
@@ -138,6 +140,7 @@ def _swept(study: Path, path: Path) -> Optional[Swept]:
         study=study,
         identity={key: held[key] for key in IDENTITY},
         environment=path.parent.name.rpartition("-")[2],
+        record=str(path.relative_to(study)),
         version=known["identity"]["framework_version"],
         finished_at=known["finished_at"],
         batch_sizes=tuple(size for size in known["identity"]["batch_sizes"] if size not in broken),
@@ -175,8 +178,8 @@ def _absolute(study: Path, options: dict[str, Any]) -> dict[str, Any]:
 def of_today(all_versions: Iterable[Swept]) -> list[Swept]:
     """Of each configuration the version that its study has today.
 
-    That is the one of `envs/<framework>.yaml`; of a study without such files the one that was measured last. Where the
-    file has changed since, the last one is marked as outdated.
+    That is the one of `envs/<framework>.yaml`; of a study without such files the one that was measured last. Where
+    nothing was measured with the file as it is, the last one is marked as outdated.
     """
     by_configuration = collections.defaultdict(list)
     for one in sorted(all_versions, key=lambda one: one.finished_at):
@@ -191,8 +194,24 @@ def _today(versions: Sequence[Swept]) -> Swept:
     if not file.exists():
         return last
     digest = environments.digest(file)
-    outdated = dataclasses.replace(last, outdated=f"{file} has changed since; run the study in {last.study} again")
-    return next((one for one in reversed(versions) if one.environment == digest), outdated)
+    current = next((one for one in reversed(versions) if one.environment == digest), None)
+    return current or dataclasses.replace(last, outdated=_unmeasured(last, file, digest))
+
+
+def _unmeasured(last: Swept, file: Path, digest: str) -> str:
+    """Why nothing was measured in the environment of a file, and what to do.
+
+    Args:
+        last: what another environment measured; where its outputs lie, today's lie with the other digest.
+        digest: of today's.
+    """
+    environment = str(Path(last.python).parents[1] / "environment.json")
+    outputs = [environment, last.held["converted"], last.held["built"] or environment, last.record]
+    needs = [output.removeprefix(f"{last.study}/").replace(last.environment, digest) for output in outputs]
+    reason = _reason(last.study, needs)
+    if reason in (None, record.NOT_RUN):
+        return f"{file} has changed since; run the study in {last.study} again"
+    return f"with {file} as it is now nothing was measured: {reason}; mend that and run the study in {last.study} again"
 
 
 def of_version(all_versions: Iterable[Swept], framework: str, version: str) -> list[Swept]:
