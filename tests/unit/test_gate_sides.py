@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from dliflow.files import read_json, write_json
 from dliflow.records import pairs, runnable
 from dliflow.report import gate as texts
 from dliflow.study import arguments as command_line
-from dliflow.study import plan
+from dliflow.study import paths, plan
 
 STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"]},
@@ -400,6 +401,52 @@ def test_measuring_that_fails_as_a_whole_is_not_measured(before, after, monkeypa
 
 
 BUSY = "DOUBTFUL: other processes took 40 % of the processors' time; stop them"
+
+
+def after_option(command, name):
+    return Path(command[command.index(name) + 1])
+
+
+def test_two_runs_at_once_judge_each_their_own_pairs(before, after, monkeypatch, tmp_path):
+    """Seen: one that waited for the machine overwrote the pairs of the one that had it."""
+    folder = tmp_path / "gate"
+    left = folder / ".record.json.deadbeef"  # by a run that was killed
+    left.mkdir(parents=True)
+    every, waiting, others = matched(before, after).pairs, [], []
+
+    def run(command, **options):
+        if not waiting:
+            waiting.append("the other one")
+            others.append(compare.measure(every[1:], args))
+        known = [pair["name"] for pair in read_json(after_option(command, "--pairs"))]
+        write_json(after_option(command, "--out"), known)
+        after_option(command, "--log").write_text(f"{known}")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(compare.subprocess, "run", run)
+    args = asked(before, after, "--folder", folder)
+    assert compare.measure(every[:1], args) == [every[0].name]
+    assert others == [[every[1].name]]
+    assert {path.name for path in folder.iterdir()} == {"record.json", "gate.log"}
+    assert read_json(folder / "record.json") == [every[0].name]
+    assert (folder / "gate.log").read_text() == f"{[every[0].name]}"
+
+
+def test_a_run_that_failed_leaves_its_log_and_the_record_of_the_last_good_one(before, after, monkeypatch, tmp_path):
+    write_json(tmp_path / "record.json", "of the last one")
+
+    def run(command, **options):
+        log = after_option(command, "--log")
+        log.write_text("its output")
+        write_json(Path(paths.failure(str(log))), {"stage": "gate", "reason": "it broke"})
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(compare.subprocess, "run", run)
+    with pytest.raises(compare.Unmeasured, match="it broke"):
+        compare.measure(matched(before, after).pairs, asked(before, after, "--folder", tmp_path))
+    assert read_json(tmp_path / "record.json") == "of the last one"
+    assert (tmp_path / "gate.log").read_text() == "its output"
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize(("words", "status"), [((), 5), (("--on-busy-machine",), 3)])
