@@ -26,6 +26,7 @@ import finished
 import numpy as np
 from scipy import special
 
+from dliflow import integrity
 from dliflow.analysis import comparison, stats, surroundings
 from dliflow.files import read_json, write_json
 from dliflow.study import paths
@@ -48,6 +49,9 @@ def copied(record: Path, study: Path, folder: Path, share: float = 0.0, python: 
         python: of its environment, in place of the one that it has.
     """
     known = read_json(study / record)
+    parity = paths.PARITY.format(**known["identity"], environment=record.parent.name.rpartition("-")[2])
+    write_json(folder / parity, read_json(study / parity))
+    known.pop(integrity.SEAL, None)  # it is to be another record
     words = known["command"]
     for option in NAMED:
         if option in words:

@@ -82,7 +82,7 @@ def looks(*verdicts):
         ((REGRESSED, REGRESSED), REGRESSED, ""),
         ((REGRESSED, PASSED), UNDECIDED, "a second one shows that it is not"),
         ((REGRESSED, UNDECIDED), UNDECIDED, "could not confirm it"),
-        ((REGRESSED,), UNDECIDED, "could not confirm it"),
+        ((REGRESSED,), UNDECIDED, "the time was spent before that could be confirmed: raise --budget"),
         ((), UNDECIDED, "before its turn"),
     ],
 )
@@ -157,6 +157,15 @@ def test_rows_that_the_time_did_not_reach_are_undecided():
     assert {outcome.verdict for outcome in outcomes.values()} == {UNDECIDED}
     assert not outcomes[B].looks
     assert outcomes[A].looks[0].more_s is None  # one group has no interval
+
+
+def test_a_suspect_that_the_time_for_a_second_look_did_not_reach_asks_for_a_longer_budget():
+    bench = Bench({"a": 1.08, "b": 1.08})
+    first = gate.measured(bench.make, [A, B], ASKED)
+    again = gate.measured(bench.make, first.slower(), ASKED._replace(budget_s=1.0))
+    outcome = gate.outcome(B, first, again)
+    assert (outcome.verdict, len(outcome.looks)) == (UNDECIDED, 1)
+    assert "raise --budget" in outcome.reason
 
 
 def test_intervals_hold_for_all_rows_at_once():

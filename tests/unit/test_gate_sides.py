@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from dliflow.files import read_json, write_json
 from dliflow.records import pairs, runnable
 from dliflow.report import gate as texts
 from dliflow.study import arguments as command_line
-from dliflow.study import plan
+from dliflow.study import paths, plan
 
 STUDY = {
     **{"models": ["m"], "dataset": "few", "frameworks": ["onnxruntime", "openvino"]},
@@ -40,7 +41,10 @@ def swept_by(folder, version="1.0", day=1, digests=files.digest, **changed):
         day: of January on which it was measured.
         changed: options of the command that are to be other ones.
     """
-    for row in plan.build(STUDY, {"m": MODEL}, lambda name: None, digests)["sweep"]:
+    planned = plan.build(STUDY, {"m": MODEL}, lambda name: None, digests)
+    for row in planned["parity"]:
+        records.write(str(folder / row["record"]), "parity", records.identified(row), records.parity())
+    for row in planned["sweep"]:
         path = folder / row["record"]
         records.sweep(row, [1, 4], np.random.default_rng(0), path=str(path))
         told = {key: row[key] for key in (*plan.IDENTITY, "parameters")}
@@ -149,6 +153,41 @@ def test_todays_version_is_that_of_the_environment_file(before):
 
 
 @pytest.mark.parametrize(
+    ("output", "stage"),
+    [
+        ("sweep/local/m/openvino-python-default-fp32-cpu-default-{}/group1", "sweep"),
+        ("models/m/openvino-fp32-{}", "convert"),
+        ("envs/openvino-{}/environment", "environment"),
+    ],
+)
+def test_an_upgrade_that_failed_tells_why_and_not_to_run_it_again(before, output, stage):
+    pins = before / "envs/openvino.yaml"
+    pins.parent.mkdir()
+    pins.write_text("dependencies: [python=3.11, pip, pip: [openvino==2.0]]\n")
+    new, old = runnable.environments.digest(pins), files.digest("openvino")
+    places = {name: f"results/{name}".format(old) for name in ("models/m/openvino-fp32-{}.json", "envs/openvino-{}")}
+    converted, environment = places.values()
+    swept_by(before, "1.0", digests=files.digest, converted=converted, python=f"{environment}/bin/python")
+    note = before / f"results/logs/{output.format(new)}.json.failed.json"
+    assert "has changed since" in matched("openvino", "openvino", before).pairs[0].problem
+    write_json(note, {"stage": stage, "reason": "it broke"})
+    problem = matched("openvino", "openvino", before).pairs[0].problem
+    assert f"envs/openvino.yaml as it is now nothing was measured: {stage}: it broke; mend that and run" in problem
+
+
+def test_an_upgrade_that_was_skipped_tells_why(before):
+    (before / "envs").mkdir()
+    pins = before / "envs/openvino.yaml"
+    pins.write_text("dependencies: [python=3.11, pip, pip: [openvino==2.0]]\n")
+    (old,) = before.glob("results/sweep/local/m/openvino-*")
+    new = old.with_name(f"{old.name.rpartition('-')[0]}-{runnable.environments.digest(pins)}")
+    known = {**read_json(old / "group1.json"), "status": "skipped", "reason": "no kernel here", "figures": None}
+    write_json(new / "group1.json", known)
+    problem = matched("openvino", "openvino", before).pairs[0].problem
+    assert "nothing was measured: it was skipped: no kernel here; mend that" in problem
+
+
+@pytest.mark.parametrize(
     ("lost", "what"),
     [
         ("before/results/envs/openvino-1.0/bin/python", "before: its environment cannot be found"),
@@ -163,6 +202,34 @@ def test_what_is_gone_is_told_with_what_to_do(before, after, lost, what):
     problem = matched(before, after, framework=["openvino"]).pairs[0].problem
     assert problem.startswith(what)
     assert problem.endswith(f"run the study in {before.parent / lost.partition('/')[0]} again")
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_what_failed_parity_is_not_measured(before, after, side):
+    """Seen: a new version that computed other scores, and faster, passed."""
+    (of_parity,) = (before.parent / side).glob("results/parity/m/openvino-*.json")
+    of_parity.unlink()
+    (pair,) = matched(before, after, framework=["openvino"]).pairs
+    assert pair.problem.startswith(f"{side}: it has no parity with its source: the job did not run")
+    assert pair.problem.endswith(f"run the study in {before.parent / side} again")
+    note = before.parent / side / f"results/logs/parity/m/{of_parity.name}.failed.json"
+    write_json(note, {"stage": "parity", "reason": "m is not the same network as its reference"})
+    assert ": parity: m is not the same network as its reference; mend that" in pair.problem
+    assert matched(before, after, framework=["onnxruntime"]).pairs[0].problem is None
+
+
+def test_what_skipped_parity_is_not_measured(before, after):
+    (of_parity,) = after.glob("results/parity/m/openvino-*.json")
+    write_json(of_parity, {**read_json(of_parity), "status": "skipped", "reason": "no kernel here", "figures": None})
+    (pair,) = matched(before, after, framework=["openvino"]).pairs
+    assert "after: it has no parity with its source: it was skipped: no kernel here; mend that" in pair.problem
+
+
+def test_without_the_references_scores_nothing_is_known_to_be_the_same_network(before, after):
+    for of_parity in after.glob("results/parity/m/*.json"):
+        of_parity.unlink()
+    write_json(after / "results/logs/models/m/reference.json.failed.json", {"stage": "reference", "reason": "it broke"})
+    assert all("reference: it broke; mend that" in pair.problem for pair in matched(before, after).pairs)
 
 
 def test_what_cannot_be_given_to_both_is_not_measured(before, tmp_path):
@@ -334,6 +401,52 @@ def test_measuring_that_fails_as_a_whole_is_not_measured(before, after, monkeypa
 
 
 BUSY = "DOUBTFUL: other processes took 40 % of the processors' time; stop them"
+
+
+def after_option(command, name):
+    return Path(command[command.index(name) + 1])
+
+
+def test_two_runs_at_once_judge_each_their_own_pairs(before, after, monkeypatch, tmp_path):
+    """Seen: one that waited for the machine overwrote the pairs of the one that had it."""
+    folder = tmp_path / "gate"
+    left = folder / ".record.json.deadbeef"  # by a run that was killed
+    left.mkdir(parents=True)
+    every, waiting, others = matched(before, after).pairs, [], []
+
+    def run(command, **options):
+        if not waiting:
+            waiting.append("the other one")
+            others.append(compare.measure(every[1:], args))
+        known = [pair["name"] for pair in read_json(after_option(command, "--pairs"))]
+        write_json(after_option(command, "--out"), known)
+        after_option(command, "--log").write_text(f"{known}")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(compare.subprocess, "run", run)
+    args = asked(before, after, "--folder", folder)
+    assert compare.measure(every[:1], args) == [every[0].name]
+    assert others == [[every[1].name]]
+    assert {path.name for path in folder.iterdir()} == {"record.json", "gate.log"}
+    assert read_json(folder / "record.json") == [every[0].name]
+    assert (folder / "gate.log").read_text() == f"{[every[0].name]}"
+
+
+def test_a_run_that_failed_leaves_its_log_and_the_record_of_the_last_good_one(before, after, monkeypatch, tmp_path):
+    write_json(tmp_path / "record.json", "of the last one")
+
+    def run(command, **options):
+        log = after_option(command, "--log")
+        log.write_text("its output")
+        write_json(Path(paths.failure(str(log))), {"stage": "gate", "reason": "it broke"})
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(compare.subprocess, "run", run)
+    with pytest.raises(compare.Unmeasured, match="it broke"):
+        compare.measure(matched(before, after).pairs, asked(before, after, "--folder", tmp_path))
+    assert read_json(tmp_path / "record.json") == "of the last one"
+    assert (tmp_path / "gate.log").read_text() == "its output"
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize(("words", "status"), [((), 5), (("--on-busy-machine",), 3)])

@@ -181,6 +181,8 @@ def judged(looks: Sequence[Look]) -> tuple[str, str]:
     verdicts = [look.verdict for look in looks]
     if verdicts[0] != REGRESSED:
         return verdicts[0], ""
+    if verdicts == [REGRESSED]:
+        return UNDECIDED, "it seems slower, and the time was spent before that could be confirmed: raise --budget"
     if verdicts == [REGRESSED, REGRESSED]:
         return REGRESSED, ""
     if verdicts == [REGRESSED, PASSED]:

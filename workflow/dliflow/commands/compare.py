@@ -25,7 +25,7 @@ from dliflow.analysis import changes, doubts, gate
 from dliflow.analysis.rows import Rows
 from dliflow.commands import CHECKOUT
 from dliflow.errors import DliflowError
-from dliflow.files import read_json, write_json, write_text
+from dliflow.files import read_json, replacing, write_json, write_text
 from dliflow.machine import children, facts
 from dliflow.records import notes, pairs, runnable
 from dliflow.records.pairs import AFTER, BEFORE, Pair, Side
@@ -44,7 +44,7 @@ TOLD = tuple(
     quantity.name
     for quantity in (changes.TOP1, changes.AGREEMENT, changes.STATUS, changes.PEAK_RSS, changes.MODEL_BYTES)
 )
-LOG = "gate.log"
+LOG, RECORD = "gate.log", "record.json"
 FOLDER = CHECKOUT / paths.RESULTS / "gate"
 BESIDE_S = 1800  # seconds that a measurement may take beyond its budgets: the last groups, starting, hanging
 
@@ -111,10 +111,25 @@ class Unmeasured(Exception):
 def measure(able: Sequence[Pair], args: argparse.Namespace) -> dict[str, Any]:
     """The record of measuring pairs, in a process of its own that has the machine to itself.
 
+    Another run may wait for the machine meanwhile: each has files of its own, until it ends.
+
     Raises:
         Unmeasured: when it failed.
     """
-    request, log, out = (args.folder.resolve() / name for name in ("pairs.json", LOG, "record.json"))
+    folder = args.folder.resolve()
+    with replacing(folder / RECORD) as out:
+        log = out.with_name(LOG)
+        try:
+            _measure(able, args, out, log)
+        finally:
+            if log.exists():
+                log.replace(folder / LOG)
+        return read_json(out)
+
+
+def _measure(able: Sequence[Pair], args: argparse.Namespace, out: Path, log: Path) -> None:
+    """Have the record written; what else it takes lies beside."""
+    request = out.with_name("pairs.json")
     like = able[0].after  # in its launch settings, which all of them have
     write_json(request, [_asked(pair) for pair in able])
     words = command_line.words(
@@ -132,10 +147,9 @@ def measure(able: Sequence[Pair], args: argparse.Namespace) -> dict[str, Any]:
     search = os.pathsep.join(filter(None, [str(CHECKOUT / "workflow"), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": search, children.WORKFLOW: children.written(os.getpid())}
     # What it prints goes where messages go: the answer alone is the output.
-    if subprocess.run(command, cwd=CHECKOUT, env=environment, stdout=sys.stderr).returncode == 0:
-        return read_json(out)
-    failure = notes.failure(Path(paths.failure(str(log))))
-    raise Unmeasured("measuring failed" if failure is None else failure["reason"])
+    if subprocess.run(command, cwd=CHECKOUT, env=environment, stdout=sys.stderr).returncode != 0:
+        failure = notes.failure(Path(paths.failure(str(log))))
+        raise Unmeasured("measuring failed" if failure is None else failure["reason"])
 
 
 def _asked(pair: Pair) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dliflow.records import notes
 from dliflow.study import config, paths
 
 DURATIONS = {"type": "integer", "exclusiveMinimum": 0}  # each item of an array of them
+NOT_RUN = "the job did not run or was killed from outside"
 USUAL = jsonschema.Draft202012Validator
 
 
@@ -102,22 +103,26 @@ def _verify_predictions(path: str, record: dict[str, Any]) -> None:
         integrity.verify(Path(path).parent, digests, f"delete {path} to evaluate again")
 
 
-def outcome(row: dict[str, Any]) -> dict[str, Any]:
+def outcome(row: dict[str, Any], study: Path = Path()) -> dict[str, Any]:
     """What became of a row of the plan: `status`, `reason` and, where there is one, its `record`.
 
     A record counts when today's configuration made it: not when the end of the run says otherwise (`unmade`,
     unfinished.py), nor when something that it needs is gone since its job failed. Then, and when it is missing or
     cannot be read, the row failed; the reason is that of the first job it needs which left one.
+
+    Args:
+        study: the folder that its paths start from.
     """
     if row["reason"] is not None:
         return {"status": "skipped", "reason": row["reason"], "record": None}
-    reason = row.get("unmade") or _lost(row["needs"])
-    if reason is None and not Path(row["record"]).exists():
-        reason = "the job did not run or was killed from outside"
+    path = str(study / row["record"])
+    reason = row.get("unmade") or _lost(row["needs"], study)
+    if reason is None and not Path(path).exists():
+        reason = NOT_RUN
     if reason is None:
         try:
-            record = read(row["record"])
-            _verify_predictions(row["record"], record)
+            record = read(path)
+            _verify_predictions(path, record)
         except DliflowError as error:
             reason = str(error)
     if reason is not None:
@@ -125,11 +130,11 @@ def outcome(row: dict[str, Any]) -> dict[str, Any]:
     return {"status": record["status"], "reason": record["reason"], "record": record}
 
 
-def _lost(needs: list[str]) -> Optional[str]:
+def _lost(needs: list[str], study: Path) -> Optional[str]:
     """The reason of the first of these outputs that is not there since its job failed."""
     for output in needs:
-        if not Path(output).exists():
-            failure = notes.failure(Path(paths.failure(paths.log(output))))
+        if not (study / output).exists():
+            failure = notes.failure(study / paths.failure(paths.log(output)))
             if failure is not None:
                 return f"{failure['stage']}: {failure['reason']}"
     return None

@@ -29,6 +29,7 @@ class Swept:
         study: folder that it was measured in.
         identity: values of `IDENTITY`.
         environment: digest of the environment.
+        record: of its first group, below `study`.
         version: of the framework.
         finished_at: when its first group was.
         batch_sizes: those that could be measured.
@@ -40,12 +41,13 @@ class Swept:
         packages: versions by name, of its environment.
         outdated: why it is not what its study would run today; None where it is, or where that was not asked.
 
-    All files are named by absolute paths.
+    All other files are named by absolute paths.
     """
 
     study: Path
     identity: dict[str, str]
     environment: str
+    record: str
     version: str
     finished_at: str
     batch_sizes: tuple[int, ...]
@@ -63,7 +65,16 @@ class Swept:
         wanted = {"its environment": self.python, "its converted model": self.held["converted"]}
         if self.held["built"] is not None:
             wanted["its program in C++"] = self.held["built"]
-        return self.outdated or self._gone(wanted)
+        return self.outdated or self._gone(wanted) or self._unlike
+
+    @property
+    def _unlike(self) -> Optional[str]:
+        """Why it is not known to be the network of its source; None where it is: the speed of another says nothing."""
+        needs = [path.format(**self.identity, environment=self.environment) for path in (paths.REFERENCE, paths.PARITY)]
+        reason = _reason(self.study, needs)
+        return (
+            reason and f"it has no parity with its source: {reason}; mend that and run the study in {self.study} again"
+        )
 
     @property
     def missing_beside(self) -> Optional[str]:
@@ -78,6 +89,12 @@ class Swept:
             if not _there(path):
                 return f"{what} cannot be found ({path}); run the study in {self.study} again"
         return None
+
+
+def _reason(study: Path, needs: list[str]) -> Optional[str]:
+    """Why a record, the last of these outputs, is no good one; None where it is."""
+    known = record.outcome({"reason": None, "needs": needs, "record": needs[-1]}, study)
+    return f"it was skipped: {known['reason']}" if known["status"] == "skipped" else known["reason"]
 
 
 def _there(path: str) -> bool:
@@ -123,6 +140,7 @@ def _swept(study: Path, path: Path) -> Optional[Swept]:
         study=study,
         identity={key: held[key] for key in IDENTITY},
         environment=path.parent.name.rpartition("-")[2],
+        record=str(path.relative_to(study)),
         version=known["identity"]["framework_version"],
         finished_at=known["finished_at"],
         batch_sizes=tuple(size for size in known["identity"]["batch_sizes"] if size not in broken),
@@ -160,8 +178,8 @@ def _absolute(study: Path, options: dict[str, Any]) -> dict[str, Any]:
 def of_today(all_versions: Iterable[Swept]) -> list[Swept]:
     """Of each configuration the version that its study has today.
 
-    That is the one of `envs/<framework>.yaml`; of a study without such files the one that was measured last. Where the
-    file has changed since, the last one is marked as outdated.
+    That is the one of `envs/<framework>.yaml`; of a study without such files the one that was measured last. Where
+    nothing was measured with the file as it is, the last one is marked as outdated.
     """
     by_configuration = collections.defaultdict(list)
     for one in sorted(all_versions, key=lambda one: one.finished_at):
@@ -176,8 +194,24 @@ def _today(versions: Sequence[Swept]) -> Swept:
     if not file.exists():
         return last
     digest = environments.digest(file)
-    outdated = dataclasses.replace(last, outdated=f"{file} has changed since; run the study in {last.study} again")
-    return next((one for one in reversed(versions) if one.environment == digest), outdated)
+    current = next((one for one in reversed(versions) if one.environment == digest), None)
+    return current or dataclasses.replace(last, outdated=_unmeasured(last, file, digest))
+
+
+def _unmeasured(last: Swept, file: Path, digest: str) -> str:
+    """Why nothing was measured in the environment of a file, and what to do.
+
+    Args:
+        last: what another environment measured; where its outputs lie, today's lie with the other digest.
+        digest: of today's.
+    """
+    environment = str(Path(last.python).parents[1] / "environment.json")
+    outputs = [environment, last.held["converted"], last.held["built"] or environment, last.record]
+    needs = [output.removeprefix(f"{last.study}/").replace(last.environment, digest) for output in outputs]
+    reason = _reason(last.study, needs)
+    if reason in (None, record.NOT_RUN):
+        return f"{file} has changed since; run the study in {last.study} again"
+    return f"with {file} as it is now nothing was measured: {reason}; mend that and run the study in {last.study} again"
 
 
 def of_version(all_versions: Iterable[Swept], framework: str, version: str) -> list[Swept]:
