@@ -110,6 +110,8 @@ def test_between_which_bounds_the_loss_lies(row, loss, disagreement, tmp_path):
     rows = tables_of([], [row] if row else [], tmp_path).accuracy
     known = quality_of(rows[0] if rows else None)
     assert known.loss == pytest.approx(loss)
+    assert known.most in (None, known.loss.high)
+    assert (known.alone is not None) == (known.most is not None and row["precision"] == "fp32")
     if row is None or row["precision"] != "fp32":
         assert known.disagreement == pytest.approx(disagreement)
     else:
