@@ -360,6 +360,7 @@ def test_a_readme_has_the_tables_figures(tables):
     assert "| top-1 | 90.0 % [70.0, 97.0] of 20 images of few |" in text
     assert "| change of top-1 | −5.0 pp [−10.0, ±0.0] against beta fp32, on the same images |" in text
     assert "| same class as FP32 | 98.0 % [95.0, 100.0] of 500 images of many |" in text
+    assert "| top-1 lost, at most | 0.0 %, by parity; by the images alone 5.0 % |" in text
     assert "| machine | a CPU (4 processors, 2 cores; a virtual machine; Linux 6) |" in text
     assert "options.intra_op_num_threads = 3" in text
     assert "The original file takes NHWC" in text

@@ -198,6 +198,16 @@ def test_accuracy_stands_with_its_change_and_bound(small):
     assert table.title == "tiny · cpu · few, 20 images"
     assert table.rows[1] == ["b int8", "90.0 [70.0, 97.0]", "100.0 [80.0, 100.0]", "−20.0 [−30.0, −10.0]", "25.0"]
     assert table.rows[0][3:] == ["–", "–"]
+    assert not any("parity" in note for note in table.notes)
+
+
+def test_of_fp32_parity_tells_what_is_lost_and_the_images_stand_beside_it(tmp_path):
+    rows = [quality("a", change=(-0.09, 0.0, 0.09), changed=(0.0, 0.022))]
+    (table,) = papers.accuracy(tables_of([], rows, tmp_path))
+    assert table.rows[0][-1] == "0.0 (2.2)"
+    assert (
+        table.notes[-1] == "FP32 loses at most what images show, by parity; in parentheses what the images alone tell."
+    )
 
 
 def test_markdown_shows_every_text_as_it_is():

@@ -95,9 +95,32 @@ def test_a_gap_is_explained_in_words_of_the_page_and_not_by_names_of_columns(tmp
     made = tables_of([], [reference, alone], tmp_path)
     of_reference = gaps(accuracy.listing(made.accuracy, str), "a fp32")
     assert set(of_reference.values()) == {"it is the reference itself"} and "Change" in of_reference
-    assert gaps(accuracy.listing(made.accuracy, str), "b fp32")["Lost ≤"] == accuracy.UNLABELLED
+    assert gaps(accuracy.listing(made.accuracy, str), "b fp32")["Same, unlabelled"] == accuracy.UNLABELLED
     assert gaps(parity.listing(made.parity, str), "a fp32")["≤"] == "any is accepted"
     assert not any("`" in why for why in listings.EMPTY.values())
+
+
+def test_the_table_of_quality_says_what_the_answer_says_and_where_parity_tells_it(tmp_path):
+    """Seen: `surely no more than 1 % lost`, and of the same row `cannot tell`; 23.7 in a table of what lost 19.9."""
+    wide = {"change": (-0.09, 0.0, 0.09), "changed": (0.1, 0.2)}
+    listing = accuracy.listing(
+        tables_of([], [quality("a", **wide), quality("a", "int8", **wide)], tmp_path).accuracy, str
+    )
+    exact, compressed = (
+        dict(zip([heading.short for heading in listing.headings], line.cells)) for line in listing.lines
+    )
+    assert (exact["Lost ≤"].text, exact["Lost ≤"].interval) == ("0.0", "by parity")
+    assert exact["Lost ≤"].why == "by the images alone, at most 9.0 %"
+    assert (exact["Loss of top-1"].text, exact["Loss of top-1"].interval) == ("loses no more than 1 %", "by parity")
+    assert exact["Loss of top-1"].why.startswith("the images alone: cannot tell with 20 labelled")
+    assert compressed["Lost ≤"] == listings.Cell("9.0")
+    assert compressed["Loss of top-1"].text == "cannot tell"
+
+
+def test_what_images_show_that_fp32_loses_parity_does_not_hide(tmp_path):
+    (row,) = tables_of([], [quality("a", change=(-0.3, -0.2, -0.1))], tmp_path).accuracy
+    (line,) = accuracy.listing([row], str).lines
+    assert [cell.text for cell in line.cells[-2:]] == ["10.0", "loses more than 1 %"]
 
 
 def test_what_the_page_calls_decided_needs_no_more_groups(tmp_path):

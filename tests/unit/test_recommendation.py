@@ -110,6 +110,8 @@ def test_between_which_bounds_the_loss_lies(row, loss, disagreement, tmp_path):
     rows = tables_of([], [row] if row else [], tmp_path).accuracy
     known = quality_of(rows[0] if rows else None)
     assert known.loss == pytest.approx(loss)
+    assert known.most in (None, known.loss.high)
+    assert (known.alone is not None) == (known.most is not None and row["precision"] == "fp32")
     if row is None or row["precision"] != "fp32":
         assert known.disagreement == pytest.approx(disagreement)
     else:
@@ -225,6 +227,63 @@ def test_throughput_beside_other_work_is_doubtful(tmp_path):
     outcome = one.answer(Goal(objective=THROUGHPUT))
     assert (outcome.answer, outcome.best, outcome.why) == (UNKNOWN, None, ("machine",))
     assert told(one) == (YES, "a-fp32:1", None)
+
+
+def of_two_sizes(folder, at_4=70, at_8=15, between=3, lost=VAGUE):
+    """Two kinds of two frameworks, each as fast as its like at both batch sizes, by image.
+
+    `a int8` stands for batch size 8 in the comparison of batch sizes, `b int8` for 4.
+
+    Args:
+        at_4, at_8, between: by the tables, so many groups more would tell the leaders, int8, apart.
+        lost: by `b int8`.
+    """
+    slower = {"int8": 1, "fp32": 2}
+    kinds = [(framework, precision) for precision in slower for framework in "ab"]
+    points, pairs, bursts = [], [], []
+    for size, needed in ((4, at_4), (8, at_8)):
+        points += [point(one, size, [size * slower[of], 1.1 * size * slower[of]], of) for one, of in kinds]
+        latencies = {called(one, of): size * slower[of] for one, of in kinds}
+        purposes = {called(one): "precision" for one in "ab"}
+        rows, more = in_rounds(size, latencies, wobble=0.03, purposes=purposes)
+        pairs += [row | {"groups_needed": needed if "int8" in row["second"] else 0} for row in rows]
+        bursts += more
+    rows, more = in_rounds(None, {called("a", "int8", 8): 8.0, called("b", "int8", 4): 4.0}, wobble=0.03)
+    pairs += [row | {"groups_needed": between} for row in rows]
+    losses = {("a", "int8"): VAGUE, ("b", "int8"): lost}
+    accuracy = [quality(*kind, change=losses.get(kind)) for kind in kinds]
+    return of(tables_of(points, accuracy, folder, pairs, bursts + more))
+
+
+def more_of(one, objective=FPS, **goal):
+    """Between how many, and what would tell them apart."""
+    outcome = one.answer(Goal(objective=objective, **goal))
+    return 1 + len(outcome.ties), outcome.more
+
+
+def test_over_batch_sizes_all_comparisons_of_what_is_level_have_to_tell(tmp_path):
+    """Seen: `3 groups` by the comparison of batch sizes alone, above a table in which 70 groups would tell."""
+    one = of_two_sizes(tmp_path)
+    assert more_of(one) == (4, (70, 30.0 * (70 + 15 + 3)))
+    assert more_of(one, batch_size=8) == (2, (15, 450.0))
+    assert more_of(one, LATENCY) == (2, (70, 2100.0))  # of batch size 4 alone
+
+
+def test_over_batch_sizes_nobody_knows_what_would_tell_others_apart_than_were_set_against_each_other(tmp_path):
+    """Seen: of FP32 what the comparison of INT8 needed."""
+    one = of_two_sizes(tmp_path, lost=WORSE)
+    assert more_of(one, loss=0.01) == (4, None)  # FP32, at both batch sizes
+    assert more_of(one, loss=0.09) == (2, None)  # `a int8`, at both batch sizes
+
+
+@pytest.mark.parametrize("unknown", ["at_4", "at_8", "between"])
+def test_where_one_comparison_foresees_nothing_nothing_is_foreseen(tmp_path, unknown):
+    assert more_of(of_two_sizes(tmp_path, **{unknown: None})) == (4, None)
+
+
+def test_what_is_decided_in_all_comparisons_needs_no_more(tmp_path):
+    assert more_of(of_two_sizes(tmp_path, 0, 0, 0)) == (4, None)
+    assert more_of(of_two_sizes(tmp_path, 0, 0, 3)) == (4, (3, 90.0))
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,19 @@ class Quality(NamedTuple):
         """What says that its top-1 is no better than guessing; such a one is never recommended."""
         return (self.row and self.row["warnings"]) or ""
 
+    @property
+    def most(self) -> Optional[float]:
+        """So much of top-1 is lost at most; None where it is set against nothing, or against what guesses."""
+        compared = self.row is not None and self.row["top1_change"] is not None and self.loss != NOT_COMPARED
+        return self.loss.high if compared else None
+
+    @property
+    def alone(self) -> Optional[float]:
+        """What images alone tell of that where parity tells it, which is of FP32; None where images do."""
+        if self.row is None or self.most is None or self.row["precision"] != "fp32":
+            return None
+        return Loss.of(self.row).most
+
     def within(self, kind: str) -> Bounds:
         """The bounds of one kind; of what is no better than guessing nothing is certain, whatever is accepted."""
         bounds: Bounds = getattr(self, kind)

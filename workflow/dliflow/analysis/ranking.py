@@ -144,10 +144,14 @@ class Comparison:
         }
 
     def more(self, names: Iterable[str]) -> Optional[More]:
-        """What would tell these apart; None where all is decided, or nobody knows."""
-        pairs = [row for row in self.pairs if row["groups_needed"] and {row["first"], row["second"]} <= set(names)]
-        groups = max((row["groups_needed"] for row in pairs), default=0)
-        return More(groups, groups * (pairs[0]["group_s"] or 0.0)) if groups else None
+        """What would tell these apart, no group where all is decided; None where of one of them nobody knows."""
+        asked = set(names)
+        pairs = [row for row in self.pairs if {row["first"], row["second"]} <= asked]
+        foreseen = {name for row in pairs for name in (row["first"], row["second"])}
+        if foreseen != asked or any(row["groups_needed"] is None for row in pairs):
+            return None
+        groups = max(row["groups_needed"] for row in pairs)
+        return More(groups, groups * (pairs[0]["group_s"] or 0.0))
 
 
 def comparisons(pairs: Rows, rounds: Rows) -> dict[tuple, Comparison]:
@@ -295,12 +299,24 @@ class Ranking(NamedTuple):
         return self.more_of([one for one in self.sizes[size] if one.rounds and one.verdict in (FASTEST, TIE)])
 
     def more_of(self, level: Sequence[Standing]) -> Optional[More]:
-        """What would tell these apart: the rounds of their batch size, or where they have several those between."""
-        sizes = sorted({one.row["batch_size"] for one in level})
-        if len(sizes) == 1:
-            compared = self.compared.get(sizes[0])
-            return compared.more(one.name for one in level) if compared else None
-        return self.between.more(map(self._member, sizes)) if self.between and sizes else None
+        """What would tell these apart: the rounds of each batch size, and where there are several those between, too.
+
+        Those between tell only of who stood for a batch size there. None where all is decided, and where of one of
+        them nobody knows.
+        """
+        sizes: dict[int, set[str]] = {}
+        for one in level:
+            sizes.setdefault(one.row["batch_size"], set()).add(one.name)
+        asked = [(self.compared.get(size), names) for size, names in sizes.items() if len(names) > 1]
+        if len(sizes) > 1:
+            members = {size: self._member(size) for size in sizes}
+            if any(candidate(member) not in sizes[size] for size, member in members.items()):
+                return None
+            asked.append((self.between, set(members.values())))
+        known = [compared.more(names) if compared else None for compared, names in asked]
+        parts = [one for one in known if one is not None]
+        groups = max((one.groups for one in parts), default=0)
+        return More(groups, sum(one.seconds for one in parts)) if groups and len(parts) == len(known) else None
 
     def beside(self, one: Standing, other: Standing, rounds: bool = True) -> Beside:
         """The latency of one over that of another, whatever their batch sizes.

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+from dliflow.analysis.quality import quality as quality_of
 from dliflow.analysis.ranking import FASTEST, TIE, Ranking, Standing
 from dliflow.analysis.rows import Row, Rows, key
 from dliflow.files import read_json
-from dliflow.report import conclusion, names, units
+from dliflow.report import conclusion, cost, names, units
 from dliflow.report.read import CONFIGURATION, POINT, Tables
 
 MODES = {
@@ -101,14 +102,16 @@ def quality(tables: Tables, row: Row) -> Iterator[Figure]:
             share = f"{units.percent(each['unlabelled_agreement'])} {units.interval(low, high, units.bare_percent)}"
             images = f"of {each['unlabelled_images']:,} images of {each['unlabelled_dataset']}"
             yield Figure("same class as FP32", f"{share} {images}")
-        if each["loss_bound"] is not None:
-            yield Figure("top-1 lost, at most, by the images without labels", units.at_most(each["loss_bound"]))
+        of = quality_of(each)
+        if of.most is not None:
+            alone = "" if of.alone is None else f"; by the images alone {units.at_most(of.alone)}"
+            yield Figure("top-1 lost, at most", f"{cost.most(of)}{alone}")
 
 
 def doubts(tables: Tables, row: Row) -> list[str]:
     """What must be known before a figure is believed, one after another."""
-    cost = conclusion.costs(tables.accuracy).get(key(row, CONFIGURATION))
-    words = [cost.warning, cost.doubt] if cost else ["there is no row of its accuracy"]
+    known = conclusion.costs(tables.accuracy).get(key(row, CONFIGURATION))
+    words = [known.warning, known.doubt] if known else ["there is no row of its accuracy"]
     return [word for word in (*words, row["warnings"] or "") if word]
 
 

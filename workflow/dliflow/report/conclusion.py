@@ -16,6 +16,7 @@ from dliflow.report import strain as strain_in_words
 from dliflow.report.comparison import Version, versions
 from dliflow.report.cost import cost as in_words
 from dliflow.report.cost import decided
+from dliflow.report.cost import most as most_lost
 from dliflow.report.read import CONFIGURATION, SETTING, Tables
 
 EVALUATED = ("model", "device", "dataset")
@@ -33,7 +34,7 @@ class Cost(NamedTuple):
     warning: str = ""
     """What makes the figures of quality doubtful, such as a top-1 no better than chance."""
     bound: str = ""
-    """How much of top-1 is lost at most, by images without labels; empty where there are none, or `doubt` says it."""
+    """How much of top-1 is lost at most; empty without images without labels, and where `doubt` says it."""
 
 
 class Entry(NamedTuple):
@@ -140,7 +141,8 @@ def costs(accuracy: Rows) -> dict[tuple, Cost]:
         quality, bound = quality_of(row), row["loss_bound"]
         compared = row["status"] == "ok" and row["top1_change"] is not None and not quality.chance
         doubt = in_words(quality) if compared and not decided(quality) else ""
-        most = "" if doubt or bound is None else f"at most {units.at_most(bound)} lost"
+        shown = not doubt and bound is not None and quality.most is not None
+        most = f"at most {most_lost(quality, ' lost')}" if shown else ""
         cost = cost._replace(doubt=doubt, warning=row["warnings"] or "", bound=most)
         if cost_of.get(key(row, CONFIGURATION), cost).top1 is None:
             cost_of[key(row, CONFIGURATION)] = cost

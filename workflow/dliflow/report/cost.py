@@ -8,6 +8,7 @@ from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS, Loss
 from dliflow.report import units
 
 CHANCE = "its top-1 looks like chance"
+PARITY = "by parity"
 
 
 def percent(share: float) -> str:
@@ -19,6 +20,11 @@ def between(bounds: Bounds) -> str:
     """`up to 19.9 %`, `5.0 to 19.9 %`."""
     high = units.at_most(bounds.high)
     return f"{units.bare_percent(bounds.low)} to {high}" if round(bounds.low, 3) else f"up to {high}"
+
+
+def most(quality: Quality, verb: str = "") -> str:
+    """How much of top-1 is lost at most: `19.9 %`, of FP32 `0.0 %, by parity`; `–` where nothing tells."""
+    return f"{units.at_most(quality.most)}{verb}{'' if quality.alone is None else f', {PARITY}'}"
 
 
 def decided(quality: Quality, accepted: float = ACCEPTED_LOSS) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dliflow.analysis.quality import quality
 from dliflow.analysis.ranking import FASTEST, TIE, UNDECIDED
 from dliflow.analysis.rows import Rows, grouped
-from dliflow.analysis.tables.accuracy import Loss
 from dliflow.report import conclusion, names, units
 from dliflow.report.conclusion import Batch
 from dliflow.report.read import Tables
@@ -77,9 +77,10 @@ def change(row: dict) -> str:
 
 
 def most(row: dict) -> str:
-    """So much of top-1 is lost at most, per cent."""
-    known = row["top1_change"] is not None
-    return units.at_most(Loss.of(row).most).removesuffix(" %") if known else units.EMPTY
+    """So much of top-1 is lost at most, per cent: `19.9`; of FP32 with what images alone tell, `0.0 (2.2)`."""
+    of = quality(row)
+    text, alone = (units.at_most(share).removesuffix(" %") for share in (of.most, of.alone))
+    return text if of.alone is None else f"{text} ({alone})"
 
 
 def evaluated(rows: Rows) -> Table:
@@ -92,6 +93,8 @@ def evaluated(rows: Rows) -> Table:
     notes = [f"Change: of top-1 against FP32 on the same images; of FP32 against the original. {INTERVALS}"]
     if any(row["loss_bound"] is not None for row in rows):
         notes.append("What is lost at most is told by images without labels, too: by those of which the class changes.")
+    if any(quality(row).alone is not None for row in rows):
+        notes.append("FP32 loses at most what images show, by parity; in parentheses what the images alone tell.")
     images = names.listed([f"{number:,}" for number in sorted({row["images"] for row in rows if row["images"]})])
     title = f"{first['model']} · {first['device']} · {first['dataset']}, {images} images"
     notes += [f"Doubtful: {text}" for text in dict.fromkeys(row["warnings"] for row in rows if row["warnings"])]
