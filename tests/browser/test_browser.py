@@ -111,6 +111,19 @@ def test_another_constraint_shows_another_recommendation_of_the_study_s_own_step
     assert len(said) > 2
 
 
+@pytest.mark.parametrize("label", ["Latency at most", "Accepted, %"])
+def test_what_is_no_constraint_has_no_answer(opened, study_page, label):
+    """Seen: the last answer stayed beside it."""
+    page = opened(study_page)
+    field = page.locator("#ask").get_by_label(label)
+    expect(page.locator("#outcome .who a")).to_have_count(1)
+    field.fill("-1")
+    expect(page.locator("#outcome")).to_contain_text(label)
+    expect(page.locator("#outcome .who a")).to_have_count(0)
+    field.fill("")
+    expect(page.locator("#outcome .who a")).to_have_count(1)
+
+
 def test_a_recommendation_leads_to_its_row_whatever_the_filter_hides(opened, study_page):
     page = opened(study_page)
     page.locator("#filter summary").click()
