@@ -337,8 +337,17 @@ def test_charts_of_what_only_some_studies_have_are_there_where_it_is(opened, tmp
     rounds = in_rounds(1, {called("a"): 5.0, f"{called('a')}@1.9": 5.5}, purposes={f"{called('a')}@1.9": "version"})
     pairs = [{**row, "first_version": "2.0", "second_version": "1.9"} for row in rounds[0]]
     (tmp_path / "tables").mkdir()
-    tables = tables_of([point("a", 1, [5.0, 5.1])], [quality("a")], tmp_path / "tables", pairs, rounds[1])
+    points = [point("a", 1, [5.0, 5.1]), point("a", 1, [4.0, 4.1], "int8")]
+    tables = tables_of(points, [quality("a"), quality("a", "int8")], tmp_path / "tables", pairs, rounds[1])
     page = opened(made(tmp_path, tables))
     see_all_charts(page)
     assert page.get_by_role("heading", name="Before and after an upgrade").is_visible()
+    (mark,) = described(page, "versions")
+    assert "Framework: a" in mark and "Precision: fp32" in mark
+    page.locator("#filter summary").click()
+    page.get_by_label("int8", exact=True).uncheck()
+    expect(page.locator("#chart-versions .mark-symbol.role-mark path")).to_have_count(1)
+    page.get_by_label("int8", exact=True).check()
+    page.get_by_label("fp32", exact=True).uncheck()
+    expect(page.locator("#chart-versions .chart")).to_be_hidden()
     assert page.locator("#chart-tuned").count() == 0

@@ -189,6 +189,24 @@ def test_only_charts_that_have_rows_are_made_and_each_takes_them_by_name(tables)
         assert fields - {"value", "label"} <= set(rows[chart.data][0]), chart.name  # these two are an axis's
 
 
+def test_a_version_beside_its_older_self_is_drawn_in_its_precision_and_not_where_the_machine_was_busy(tmp_path):
+    """Seen: its variant in place of its precision, so it had no shape and no filter left it."""
+    new = called("a", "int8")
+    pairs, bursts = in_rounds(1, {new: 5.0, f"{new}@1.9": 5.5}, purposes={f"{new}@1.9": "version"})
+    pairs = [{**pair, "first_version": "2.0", "second_version": "1.9"} for pair in pairs]
+    alone = [point("a", 1, [5.0, 5.1], "int8")]
+
+    def drawn(taken_share):
+        rows = [{**pair, "taken_share": taken_share} for pair in pairs]
+        study = tables_of(alone, [quality("a", "int8")], tmp_path, rows, bursts)
+        return points.rows(study, conclusion.settings(study))["versions"]
+
+    (row,) = drawn(0.01)
+    assert (row["framework"], row["precision"], row["batch"]) == ("a", "int8", 1)
+    assert row["name"] == "a int8 2.0 / 1.9, batch size 1"
+    assert drawn(0.6) == []
+
+
 def test_rows_are_packed_without_loss_but_of_digits():
     rows = [{"name": "a", "batch": 1, "latency": 1.23456}, {"name": "b", "batch": 2, "latency": None}]
     assert points.compact(rows) == {"columns": ["name", "batch", "latency"], "rows": [["a", 1, 1.235], ["b", 2, None]]}
