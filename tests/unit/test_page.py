@@ -9,9 +9,10 @@ import json
 import re
 
 import pytest
-from pages import rendered
-from study_rows import called, in_rounds, point, quality, tables_of
+from pages import plain, rendered
+from study_rows import called, in_flight, in_rounds, point, quality, tables_of
 
+from dliflow.analysis.recommendation import Goal
 from dliflow.report import (
     answer,
     canvas,
@@ -237,6 +238,29 @@ def test_the_answers_and_details_of_a_page_are_in_its_blocks(tables, tmp_path):
     details = {one.anchor: one.drawing for one in distribution.details(tables)}
     assert blocks["details-0"].keys() == details.keys()
     assert all(drawing in blocks["details-0"][anchor] for anchor, drawing in details.items())
+
+
+@pytest.mark.parametrize(
+    ("goal", "card"),
+    [
+        (Goal(latency_ms=6), "lowest latency, at most 6 ms Yes: a fp32"),
+        (Goal(latency_ms=1), "lowest latency, at most 1 ms Nothing that was measured keeps it"),
+        (Goal(objective="throughput"), "highest throughput It cannot be told: nothing was measured that could tell"),
+    ],
+)
+def test_a_card_tells_whether_the_goal_is_kept(tables, tmp_path, goal, card):
+    cards = rendered(tables, tmp_path, goal=goal).partition('<div class="cards">')[2].partition("<form")[0]
+    text = " ".join(plain(re.sub(r"<[^>]*>", " ", cards)).split())
+    assert text.startswith(f"Your goal: {card}")
+    assert text.count("Yes:") == card.count("Yes:")
+
+
+def test_of_what_was_measured_with_several_in_flight_alone_the_page_says_why_there_are_no_files(tmp_path):
+    rows = [in_flight("a", 2, 400.0, 4.9, batch_size=16)]
+    text = rendered(tables_of([point("a", 1, [3.9, 4.1])], [quality("a")], tmp_path, throughput=rows), tmp_path)
+    cards = text.partition('<div class="cards">')[2].partition("<form")[0]
+    assert "batch size 16, 2 in flight" in cards and cards.count("no files to deploy: ") == 1
+    assert "<option>16</option>" in text
 
 
 def test_of_a_long_table_the_first_rows_stand_in_the_page_and_a_block_has_all(tables, tmp_path, monkeypatch):
