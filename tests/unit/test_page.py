@@ -255,6 +255,11 @@ def test_a_card_tells_whether_the_goal_is_kept(tables, tmp_path, goal, card):
     assert text.count("Yes:") == card.count("Yes:")
 
 
+def test_the_form_begins_with_the_goal_in_round_numbers(tables, tmp_path):
+    """Seen: 28.999999999999996 %."""
+    assert 'value="29"' in rendered(tables, tmp_path, goal=Goal(loss=0.29))
+
+
 def test_of_what_was_measured_with_several_in_flight_alone_the_page_says_why_there_are_no_files(tmp_path):
     rows = [in_flight("a", 2, 400.0, 4.9, batch_size=16)]
     text = rendered(tables_of([point("a", 1, [3.9, 4.1])], [quality("a")], tmp_path, throughput=rows), tmp_path)
