@@ -137,6 +137,13 @@ def test_a_recommendation_leads_to_its_row_whatever_the_filter_hides(opened, stu
     expect(row.locator("button.open")).to_have_attribute("aria-expanded", "true")
 
 
+def test_an_anchor_that_is_nothing_encoded_stops_no_script(opened, study_page):
+    page = opened(study_page)
+    page.goto(f"{page.url}#100%")
+    page.reload()
+    expect(page.locator("#outcome .who a")).to_have_count(1)
+
+
 def test_the_distribution_of_a_row_is_one_click_away_with_its_records(opened, study_page):
     page = opened(study_page)
     button = page.locator(f"{ROWS} button.open").first
