@@ -242,6 +242,16 @@ def test_on_paper_there_are_pictures_in_place_of_charts_and_headings_on_each_pag
     assert len(with_rows) > 1 and all("× fastest" in text for text in with_rows)
 
 
+def test_on_paper_the_answers_of_many_settings_are_open(opened, tmp_path):
+    points = [point("a", 1, [5.0, 5.1], model=f"m{number}") for number in range(5)]
+    points = [(row, [{**one, "model": row["model"]} for one in sessions]) for row, sessions in points]
+    page = opened(made(tmp_path, tables_of(points, [quality("a")], tmp_path / "tables")))
+    cards = page.locator("#answer details.setting .cards")
+    assert [each.is_visible() for each in cards.all()] == [False] * 5
+    page.emulate_media(media="print")
+    assert [each.is_visible() for each in cards.all()] == [True] * 5
+
+
 NASTY = (
     "<script>alert(1)</script>",
     "</script><img src=x onerror=alert(2)>",
