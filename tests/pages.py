@@ -12,7 +12,8 @@ from typing import Any
 
 from study_rows import ABOUT
 
-from dliflow.report import answer, conclusion, missing, page, plots, read
+from dliflow.analysis.recommendation import Goal
+from dliflow.report import answer, conclusion, missing, page, plots, read, summary
 from dliflow.stages import report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -31,19 +32,22 @@ def made(folder: Path, tables: read.Tables, title: str = "Inference of tiny") ->
     return folder / "report/index.html"
 
 
-def rendered(tables: read.Tables, folder: Path, records: Mapping[str, str] | None = None) -> str:
+def rendered(
+    tables: read.Tables, folder: Path, records: Mapping[str, str] | None = None, goal: Goal | None = None
+) -> str:
     """The page of these tables without pictures, as text.
 
     Args:
         records: behind the tables, with their digests.
+        goal: as a config sets it.
     """
     settings = conclusion.settings(tables)
-    answers = answer.answers(answer.recommendations(tables), None)
+    answers = answer.answers(answer.recommendations(tables), goal)
     sources = page.Sources(
         tables=tables,
         about=ABOUT,
-        summary=answer.summary(tables, answers, settings, None, "t"),
-        goal="",
+        summary=answer.summary(tables, answers, settings, goal, "t"),
+        goal="" if goal is None else summary.constraint(goal),
         records=dict(records or {}),
         settings=settings,
         missing=missing.missing(tables, folder / "logs"),

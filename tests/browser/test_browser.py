@@ -120,6 +120,19 @@ def test_another_constraint_shows_another_recommendation_of_the_study_s_own_step
     assert len(said) > 2
 
 
+@pytest.mark.parametrize("label", ["Latency at most", "Accepted, %"])
+def test_what_is_no_constraint_has_no_answer(opened, study_page, label):
+    """Seen: the last answer stayed beside it."""
+    page = opened(study_page)
+    field = page.locator("#ask").get_by_label(label)
+    expect(page.locator("#outcome .who a")).to_have_count(1)
+    field.fill("-1")
+    expect(page.locator("#outcome")).to_contain_text(label)
+    expect(page.locator("#outcome .who a")).to_have_count(0)
+    field.fill("")
+    expect(page.locator("#outcome .who a")).to_have_count(1)
+
+
 def test_a_recommendation_leads_to_its_row_whatever_the_filter_hides(opened, study_page):
     page = opened(study_page)
     page.locator("#filter summary").click()
@@ -131,6 +144,13 @@ def test_a_recommendation_leads_to_its_row_whatever_the_filter_hides(opened, stu
     row = page.locator(f"[id='{anchor}']")
     expect(row).to_be_visible()
     expect(row.locator("button.open")).to_have_attribute("aria-expanded", "true")
+
+
+def test_an_anchor_that_is_nothing_encoded_stops_no_script(opened, study_page):
+    page = opened(study_page)
+    page.goto(f"{page.url}#100%")
+    page.reload()
+    expect(page.locator("#outcome .who a")).to_have_count(1)
 
 
 def test_the_distribution_of_a_row_is_one_click_away_with_its_records(opened, study_page):
@@ -220,6 +240,16 @@ def test_on_paper_there_are_pictures_in_place_of_charts_and_headings_on_each_pag
     pages = [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(pdf)]
     with_rows = [text for text in pages if len(re.findall(r"\b480 in 12\b", text)) > 2]
     assert len(with_rows) > 1 and all("× fastest" in text for text in with_rows)
+
+
+def test_on_paper_the_answers_of_many_settings_are_open(opened, tmp_path):
+    points = [point("a", 1, [5.0, 5.1], model=f"m{number}") for number in range(5)]
+    points = [(row, [{**one, "model": row["model"]} for one in sessions]) for row, sessions in points]
+    page = opened(made(tmp_path, tables_of(points, [quality("a")], tmp_path / "tables")))
+    cards = page.locator("#answer details.setting .cards")
+    assert [each.is_visible() for each in cards.all()] == [False] * 5
+    page.emulate_media(media="print")
+    assert [each.is_visible() for each in cards.all()] == [True] * 5
 
 
 NASTY = (
@@ -346,8 +376,17 @@ def test_charts_of_what_only_some_studies_have_are_there_where_it_is(opened, tmp
     rounds = in_rounds(1, {called("a"): 5.0, f"{called('a')}@1.9": 5.5}, purposes={f"{called('a')}@1.9": "version"})
     pairs = [{**row, "first_version": "2.0", "second_version": "1.9"} for row in rounds[0]]
     (tmp_path / "tables").mkdir()
-    tables = tables_of([point("a", 1, [5.0, 5.1])], [quality("a")], tmp_path / "tables", pairs, rounds[1])
+    points = [point("a", 1, [5.0, 5.1]), point("a", 1, [4.0, 4.1], "int8")]
+    tables = tables_of(points, [quality("a"), quality("a", "int8")], tmp_path / "tables", pairs, rounds[1])
     page = opened(made(tmp_path, tables))
     see_all_charts(page)
     assert page.get_by_role("heading", name="Before and after an upgrade").is_visible()
+    (mark,) = described(page, "versions")
+    assert "Framework: a" in mark and "Precision: fp32" in mark
+    page.locator("#filter summary").click()
+    page.get_by_label("int8", exact=True).uncheck()
+    expect(page.locator("#chart-versions .mark-symbol.role-mark path")).to_have_count(1)
+    page.get_by_label("int8", exact=True).check()
+    page.get_by_label("fp32", exact=True).uncheck()
+    expect(page.locator("#chart-versions .chart")).to_be_hidden()
     assert page.locator("#chart-tuned").count() == 0

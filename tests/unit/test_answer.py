@@ -131,6 +131,15 @@ def test_several_requests_in_flight_have_a_question_of_their_own(tmp_path):
     assert "Highest throughput" not in terminal(study(tmp_path))
 
 
+def test_a_batch_size_that_has_several_in_flight_alone_can_be_asked_for_and_has_no_files(tmp_path):
+    rows = [in_flight("a", 2, 400.0, 4.9, batch_size=16)]
+    tables = tables_of([point("a", 1, [3.9, 4.1])], [quality("a")], tmp_path, throughput=rows)
+    (of,) = data(tables)["answers"]
+    row = of["rows"][of["outcomes"][of["questions"]["highest_throughput"]]["row"]]
+    assert of["batch_sizes"] == [1, 16]
+    assert (row["batch_size"], row["deploy"], row["recommended_for"]) == (16, None, [])
+
+
 def test_without_figures_the_data_say_of_what_there_are_none(tmp_path):
     failed = tables_of([point("a", 1, [], status="failed", reason="broke")], [quality("a")], tmp_path)
     whole_data = data(failed, Goal(latency_ms=1.0))

@@ -9,9 +9,10 @@ import json
 import re
 
 import pytest
-from pages import rendered
-from study_rows import called, in_rounds, point, quality, tables_of
+from pages import plain, rendered
+from study_rows import called, in_flight, in_rounds, point, quality, tables_of
 
+from dliflow.analysis.recommendation import Goal
 from dliflow.report import (
     answer,
     canvas,
@@ -212,6 +213,24 @@ def test_only_charts_that_have_rows_are_made_and_each_takes_them_by_name(tables)
         assert fields - {"value", "label"} <= set(rows[chart.data][0]), chart.name  # these two are an axis's
 
 
+def test_a_version_beside_its_older_self_is_drawn_in_its_precision_and_not_where_the_machine_was_busy(tmp_path):
+    """Seen: its variant in place of its precision, so it had no shape and no filter left it."""
+    new = called("a", "int8")
+    pairs, bursts = in_rounds(1, {new: 5.0, f"{new}@1.9": 5.5}, purposes={f"{new}@1.9": "version"})
+    pairs = [{**pair, "first_version": "2.0", "second_version": "1.9"} for pair in pairs]
+    alone = [point("a", 1, [5.0, 5.1], "int8")]
+
+    def drawn(taken_share):
+        rows = [{**pair, "taken_share": taken_share} for pair in pairs]
+        study = tables_of(alone, [quality("a", "int8")], tmp_path, rows, bursts)
+        return points.rows(study, conclusion.settings(study))["versions"]
+
+    (row,) = drawn(0.01)
+    assert (row["framework"], row["precision"], row["batch"]) == ("a", "int8", 1)
+    assert row["name"] == "a int8 2.0 / 1.9, batch size 1"
+    assert drawn(0.6) == []
+
+
 def test_rows_are_packed_without_loss_but_of_digits():
     rows = [{"name": "a", "batch": 1, "latency": 1.23456}, {"name": "b", "batch": 2, "latency": None}]
     assert points.compact(rows) == {"columns": ["name", "batch", "latency"], "rows": [["a", 1, 1.235], ["b", 2, None]]}
@@ -242,6 +261,34 @@ def test_the_answers_and_details_of_a_page_are_in_its_blocks(tables, tmp_path):
     details = {one.anchor: one.drawing for one in distribution.details(tables)}
     assert blocks["details-0"].keys() == details.keys()
     assert all(drawing in blocks["details-0"][anchor] for anchor, drawing in details.items())
+
+
+@pytest.mark.parametrize(
+    ("goal", "card"),
+    [
+        (Goal(latency_ms=6), "lowest latency, at most 6 ms Yes: a fp32"),
+        (Goal(latency_ms=1), "lowest latency, at most 1 ms Nothing that was measured keeps it"),
+        (Goal(objective="throughput"), "highest throughput It cannot be told: nothing was measured that could tell"),
+    ],
+)
+def test_a_card_tells_whether_the_goal_is_kept(tables, tmp_path, goal, card):
+    cards = rendered(tables, tmp_path, goal=goal).partition('<div class="cards">')[2].partition("<form")[0]
+    text = " ".join(plain(re.sub(r"<[^>]*>", " ", cards)).split())
+    assert text.startswith(f"Your goal: {card}")
+    assert text.count("Yes:") == card.count("Yes:")
+
+
+def test_the_form_begins_with_the_goal_in_round_numbers(tables, tmp_path):
+    """Seen: 28.999999999999996 %."""
+    assert 'value="29"' in rendered(tables, tmp_path, goal=Goal(loss=0.29))
+
+
+def test_of_what_was_measured_with_several_in_flight_alone_the_page_says_why_there_are_no_files(tmp_path):
+    rows = [in_flight("a", 2, 400.0, 4.9, batch_size=16)]
+    text = rendered(tables_of([point("a", 1, [3.9, 4.1])], [quality("a")], tmp_path, throughput=rows), tmp_path)
+    cards = text.partition('<div class="cards">')[2].partition("<form")[0]
+    assert "batch size 16, 2 in flight" in cards and cards.count("no files to deploy: ") == 1
+    assert "<option>16</option>" in text
 
 
 def test_of_a_long_table_the_first_rows_stand_in_the_page_and_a_block_has_all(tables, tmp_path, monkeypatch):

@@ -271,7 +271,9 @@ class Listed:
 
     def _row(self, one: Candidate) -> dict[str, Any]:
         deployed = self.of.deployed(one)
-        return row(one, self.recommended.get(key(deployed.row, POINT), []) if deployed else [])
+        if deployed is None:
+            return row(one, []) | {"deploy": None}
+        return row(one, self.recommended.get(key(deployed.row, POINT), []))
 
     def _outcome(self, one: Outcome) -> dict[str, Any]:
         return {
@@ -300,7 +302,7 @@ def data(answer: Answer, counts: dict[str, int], goal: Optional[Goal]) -> dict[s
         "name": answer.name,
         "counts": counts,
         "doubtful": answer.of.busy,
-        "batch_sizes": list(of.of.sizes),
+        "batch_sizes": sorted({one.size for one in of.candidates}),
         "questions": {"goal": None, **questions},
         "tables": asked,
         **listed.data(),

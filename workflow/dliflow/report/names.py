@@ -29,6 +29,11 @@ def anchor(row: dict[str, Any]) -> str:
     return "row-" + "-".join(str(row[name]) for name in columns.POINT)
 
 
+def parts(member: str) -> dict[str, str]:
+    """What a member of a comparison is, by the keys of a candidate: `framework`, `precision` and so on."""
+    return dict(zip(plan.CANDIDATE, member.split("-")))
+
+
 def member(text: str) -> str:
     """`pytorch-python-default-fp32` as a configuration is called.
 

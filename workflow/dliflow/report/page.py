@@ -271,6 +271,8 @@ def deployed(row: Mapping[str, Any], finished: bool) -> bool:
         row: of `summary.json`.
         finished: whether the study is; of one that is not, nothing more is made.
     """
+    if row["deploy"] is None:
+        return False
     return (finished and bool(row["recommended_for"])) or Path(row["deploy"]).exists()
 
 

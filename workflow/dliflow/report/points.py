@@ -102,18 +102,19 @@ def load(tables: Tables) -> Rows:
 
 
 def versions(settings: list[Setting]) -> Rows:
-    """New versions of a framework against old ones, as they took turns."""
+    """New versions of a framework against old ones, as they took turns; none of where the machine was too busy."""
     return [
         {
             "name": f"{gain.first} {version.new} / {version.old}, batch size {gain.row['batch_size']}",
             "setting": setting.name,
             "framework": version.framework,
-            "precision": gain.row["first"].split("-")[2],
+            "precision": names.parts(gain.row["first"])["precision"],
             "batch": gain.row["batch_size"],
             "filled": 1.0,
             **ended("ratio", gain.ratio),
         }
         for setting in settings
+        if not setting.doubtful
         for version in setting.versions
         for gain in version.gains
     ]

@@ -6,7 +6,6 @@ from dliflow.analysis.comparison import TIE
 from dliflow.report import names, units
 from dliflow.report.comparison import Block, Gain
 from dliflow.report.listings import Cell, Heading, Line, Link, Listing, Remarks, kind
-from dliflow.study import plan
 
 HEADINGS = [
     Heading("Second", "What the first is set against.", number=False),
@@ -40,7 +39,7 @@ def listing(blocks: list[Block], record: Link) -> Listing:
 def line(gain: Gain, anchor: str, block: Block, remarks: Remarks, record: Link) -> Line:
     """One pair."""
     row, (low, high) = gain.row, gain.ratio.interval or (None, None)
-    first = {**row, **dict(zip(plan.CANDIDATE, row["first"].split("-")))}
+    first = {**row, **names.parts(row["first"])}
     cells = [
         Cell(gain.second),
         Cell("all" if row["batch_size"] is None else str(row["batch_size"]), sort=row["batch_size"] or 0),

@@ -53,7 +53,12 @@ function setting() {
 async function answered() {
   const index = setting(), answers = await block(`answer-${index}`);
   if (index !== setting()) return; // another one is asked about meanwhile
-  const found = outcome(answers, asked()), place = document.getElementById("outcome");
+  const place = document.getElementById("outcome"), wrong = ASK.querySelector("input:invalid");
+  if (wrong) { // such as a latency below 0
+    place.replaceChildren(element("p", { class: "verdict" }, `${wrong.labels[0].textContent.trim()}: ${wrong.validationMessage}`));
+    return;
+  }
+  const found = outcome(answers, asked());
   const line = (words, rows, kind = "") => rows.length && place.append(element("p", { class: kind }, words, ...named(answers, rows), "."));
   if (found === undefined) {
     place.replaceChildren(element("p", { class: "verdict" }, "Nothing was measured that could tell."));

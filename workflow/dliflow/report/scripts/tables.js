@@ -126,6 +126,14 @@ async function reveal(id) {
   }
 }
 
-const follow = () => reveal(decodeURIComponent(location.hash.slice(1)));
+function follow() {
+  const anchor = location.hash.slice(1);
+  try {
+    reveal(decodeURIComponent(anchor));
+  } catch {
+    reveal(anchor); // such as `100%`, which is nothing encoded
+  }
+}
+
 window.addEventListener("hashchange", follow);
 if (location.hash) follow();
