@@ -234,7 +234,10 @@ def test_a_study_that_was_published_unfinished_adds_what_it_measured_since(tmp_p
 
 def test_a_point_with_more_sessions_than_before_is_a_new_one(tmp_path):
     """One of its sessions is of the first study, the others are new."""
-    later = lambda row: {**row, "finished_at": "2024-03-01T00:00:00+00:00"} if row["group"] == "5" else row  # noqa: E731
+
+    def later(row):
+        return {**row, "finished_at": "2024-03-01T00:00:00+00:00"} if row["group"] == "5" else row
+
     collection(tmp_path, {}, {"kept": ["openvino", "tflite"]})
     new = tmp_path / "1"
     altered(new, "measurements", later)

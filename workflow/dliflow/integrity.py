@@ -22,10 +22,15 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, SEAL: digest(plain, 64)}
 
 
-def is_sealed(content: Mapping[str, Any]) -> bool:
-    """Whether that is what `sealed` gave; so is what bears no digest, as older versions wrote it."""
+def verify_seal(path: Path, content: Mapping[str, Any], remedy: str) -> None:
+    """Refuse what is not as `sealed` gave it; what bears no digest, as older versions wrote it, is taken.
+
+    Raises:
+        DliflowError: naming the file.
+    """
     rest = {key: value for key, value in content.items() if key != SEAL}
-    return SEAL not in content or content[SEAL] == digest(rest, 64)
+    if SEAL in content and content[SEAL] != digest(rest, 64):
+        raise DliflowError(f"{path}: was altered since it was written (its digest is another); {remedy}")
 
 
 def verify(folder: Path, files: Mapping[str, str], remedy: str) -> None:

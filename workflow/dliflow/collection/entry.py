@@ -133,11 +133,7 @@ def _record(study: Study, name: str) -> dict[str, Any]:
     except (KeyError, TypeError):
         told = f"{study.path(name)}: is no record of dliflow; delete it, and type the study's command again"
         raise DliflowError(told) from None
-    if not integrity.is_sealed(record):
-        raise DliflowError(
-            f"{study.path(name)}: was altered since it was written (its digest is another); delete it, and type the "
-            "study's command again"
-        )
+    integrity.verify_seal(study.path(name), record, "delete it, and type the study's command again")
     return dict(record)
 
 

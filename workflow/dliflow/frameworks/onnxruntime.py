@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from dliflow.errors import Skip
 from dliflow.frameworks import Option, counts, take_options
+from dliflow.frameworks.shared import tf32
 from dliflow.machine import facts
 
 MODEL = "model.onnx"
@@ -100,16 +101,7 @@ OPTIONS = {
             "session.run_with_iobinding(binding)"
         ),
     ),
-    "tf32": Option(
-        bool,
-        False,
-        "float32 convolutions and products are made of factors of 10 bits (TF32), ONNX Runtime's own default on "
-        "NVIDIA's GPUs",
-        tried=lambda machine: [True],
-        arithmetic=True,
-        device="gpu",
-        code='providers[0] = ("CUDAExecutionProvider", {"use_tf32": "1"})',
-    ),
+    "tf32": tf32.option("ONNX Runtime's own default", 'providers[0] = ("CUDAExecutionProvider", {"use_tf32": "1"})'),
     "gpu_provider": Option(
         str,
         "CUDA",

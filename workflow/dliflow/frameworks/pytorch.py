@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dliflow.errors import Skip
 from dliflow.frameworks import Option, counts, take_options
-from dliflow.frameworks.shared import allocator
+from dliflow.frameworks.shared import allocator, tf32
 from dliflow.machine import facts
 
 MODEL = "model.pt2"
@@ -32,15 +32,9 @@ OPTIONS = {
         arithmetic=True,
         code="model = model.to(memory_format=torch.channels_last)",
     ),
-    "tf32": Option(
-        bool,
-        False,
-        "float32 convolutions and products are made of factors of 10 bits (TF32), PyTorch's own default for "
-        "convolutions on NVIDIA's GPUs",
-        tried=lambda machine: [True],
-        arithmetic=True,
-        device="gpu",
-        code='torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "tf32"',
+    "tf32": tf32.option(
+        "PyTorch's own default for convolutions",
+        'torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "tf32"',
     ),
     "keep_memory": allocator.KEEP_MEMORY,
     "allocator": allocator.ALLOCATOR,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dliflow.errors import Skip
 from dliflow.frameworks import Option, counts, take_options
+from dliflow.frameworks.shared import tf32
 from dliflow.machine import facts
 
 MODEL = "saved_model"
@@ -50,16 +51,7 @@ OPTIONS = {
         another_way=True,
         code="function = tf.function(function, jit_compile=True)",
     ),
-    "tf32": Option(
-        bool,
-        False,
-        "float32 convolutions and products are made of factors of 10 bits (TF32), TensorFlow's own default on "
-        "NVIDIA's GPUs",
-        tried=lambda machine: [True],
-        arithmetic=True,
-        device="gpu",
-        code="tf.config.experimental.enable_tensor_float_32_execution({value})",
-    ),
+    "tf32": tf32.option("TensorFlow's own default", "tf.config.experimental.enable_tensor_float_32_execution({value})"),
 }
 TOGETHER = (("threads", "onednn"),)
 CONCURRENT = "threads"  # as TensorFlow Serving calls a model

@@ -48,10 +48,7 @@ def read(path: str) -> dict[str, Any]:
     if problem is not None:
         key = ".".join(map(str, problem.absolute_path)) or "(top level)"
         raise DliflowError(f"{path}: {key}: {_message(problem)}; delete it to make it again")
-    if not integrity.is_sealed(record):
-        raise DliflowError(
-            f"{path}: was altered since it was written (its digest is another); delete it to make it again"
-        )
+    integrity.verify_seal(Path(path), record, "delete it to make it again")
     return record
 
 

@@ -20,8 +20,7 @@ from dliflow.study.study import Study
 # With the profiler and without: a median of some dozens of requests each, of few where one takes seconds.
 PROFILE = {"rounds": 5, "burst_requests": 10, "burst_limit": 0.5}
 LANE_REQUESTS = 20_000  # of each lane of one with several requests in flight
-# Of a burst that ends by time, at most: in 0.05 s, the default; and for each second of a longer one.
-BURST_REQUESTS, BURST_REQUESTS_PER_S = 1_000, 20_000
+BURST_REQUESTS, BURST_REQUESTS_PER_S = 1_000, 20_000  # of a burst that ends by time: the larger one is its bound
 
 
 def _fetched_part(source: dict[str, Any]) -> dict[str, Any]:
