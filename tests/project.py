@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import csv
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import Any
 
 import numpy as np
@@ -202,11 +204,15 @@ def tracked_files() -> list[str]:
 
 
 def copy_of_the_repository(folder: Path, environments: Path) -> Project:
-    """A checkout with nothing in it but what a clone would hold."""
+    """A checkout with what a clone would hold, and with its code compiled, as after a user's first run.
+
+    What is compiled is checked against the text it came from, however fast a test edits it, and never written again.
+    """
     for name in tracked_files():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
+    compileall.compile_dir(folder / "workflow", quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
     return Project(folder, environments)
 
 
