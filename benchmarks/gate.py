@@ -61,7 +61,7 @@ def copied(record: Path, study: Path, folder: Path, share: float = 0.0, python: 
     if share:
         own, slowed = words[place], Path(__file__).resolve().with_name("slowed.py")
         wrapper = folder / "python"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         wrapper.write_text(WRAPPER.format(python=shlex.quote(own), slowed=shlex.quote(str(slowed)), share=share))
         wrapper.chmod(0o755)
         words[place] = str(wrapper)
