@@ -42,7 +42,9 @@ def data(tables, goal=None):
 def terminal(tables, goal=None):
     """The lines of the summary."""
     answers = {one.name: one for one in answer.answers(answer.recommendations(tables), goal)}
-    text = summary.render(conclusion.settings(tables), answers, goal, [], tables.accuracy, [], None, "index.html")
+    settings = conclusion.settings(tables)
+    doubts = conclusion.doubts(settings, tables.accuracy)
+    text = summary.render(settings, answers, goal, [], doubts, [], None, "index.html")
     assert len(text.splitlines()) <= summary.LINES
     assert max(map(len, text.splitlines())) <= summary.COLUMNS
     return text

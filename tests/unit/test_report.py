@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pages import plain
-from study_rows import called, candidates, in_rounds, point, quality, tables_of, whole
+from study_rows import called, candidates, in_flight, in_rounds, point, quality, tables_of, whole
 
 from dliflow.analysis import comparison, ranking, recommendation
 from dliflow.analysis.recommendation import FPS, LATENCY, Goal
@@ -476,6 +476,21 @@ def test_rounds_beside_other_work_are_doubtful(tmp_path):
     assert setting.batches[0].missing == ["c int8"]
 
 
+def test_throughput_beside_other_work_is_told_before_any_figure(tmp_path):
+    """Seen: "doubtful, see above" under nothing."""
+    told = "DOUBTFUL: other processes took 25 % of the processors' time; stop them · of another kind"
+    rows = [in_flight("a", number, 90.0, 10.0, warnings=told) for number in (1, 2)] + [in_flight("b", 1, 80.0, 12.0)]
+    points, accuracy = [point(name, 1, [9.9, 10.1]) for name in "ab"], [quality("a"), quality("b")]
+    tables_of(points, accuracy, tmp_path / "tables", throughput=rows)
+    page, short = run_report(tmp_path)
+    assert "Highest throughput  doubtful, see above" in short
+    above = " ".join(short[: short.index("Lowest latency")].split())
+    complaint = "throughput (a fp32): other processes took 25 % of the processors' time, and which"
+    assert above.startswith("DOUBTFUL ") and complaint in above and above.count("25 %") == 1
+    assert "measure again with --forcerun throughput" in above
+    assert page.index("throughput (a fp32): other processes") < page.index("Lowest latency")
+
+
 def test_missing_groups_by_reason_with_failed_ones_first_and_their_logs(study, tmp_path):
     log = tmp_path / "logs/models/beta.json.log"
     log.parent.mkdir(parents=True)
@@ -570,7 +585,9 @@ def best_of(tables, objective):
 def terminal(tables):
     """The summary, its words one space apart."""
     answers = {one.name: one for one in answer.answers(answer.recommendations(tables), None)}
-    text = summary.render(conclusion.settings(tables), answers, None, [], tables.accuracy, [], None, "index.html")
+    settings = conclusion.settings(tables)
+    doubts = conclusion.doubts(settings, tables.accuracy)
+    text = summary.render(settings, answers, None, [], doubts, [], None, "index.html")
     return " ".join(text.split())
 
 

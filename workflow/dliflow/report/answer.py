@@ -323,7 +323,7 @@ def summary(
         settings: the conclusion of every setting.
     """
     counts = {setting.name: setting.counts for setting in settings}
-    quality, machine = conclusion.doubts(settings, tables.accuracy)
+    quality, machine = conclusion.doubts(settings, tables.accuracy, tables.throughput)
     return rounded(
         {
             "version": VERSION,

@@ -216,7 +216,8 @@ def logarithmic(name: str, title: str, axis: Callable[..., Any] = alt.X) -> Any:
     digit = "round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
     few = f"{ends}[1] > 4 * {ends}[0] && indexof([1, 2, 3, 5], {digit}) < 0 ? '' : datum.label"
     scale = alt.Scale(type="log", nice=False, padding=12)
-    return axis(f"{name}:Q", title=title, scale=scale, axis=alt.Axis(labelExpr=few))
+    inside = 14 if axis is alt.X else alt.Undefined  # px from an end, nearer to which a label would be cut off
+    return axis(f"{name}:Q", title=title, scale=scale, axis=alt.Axis(labelExpr=few, labelFlush=inside))
 
 
 def whisker(scales: Palette, along: str, name: str) -> alt.Chart:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional
 from dliflow.analysis.columns import CALLED, COMPARED
 from dliflow.analysis.quality import quality as quality_of
 from dliflow.analysis.ranking import SLOWER, More, Ranking, Standing, rankings
-from dliflow.analysis.rows import Rows, grouped, key
+from dliflow.analysis.rows import Row, Rows, grouped, key
 from dliflow.analysis.strain import Strain, Strains
 from dliflow.report import names, units
 from dliflow.report import strain as strain_in_words
@@ -218,14 +218,19 @@ def batch(size: int, of_setting: Ranking, study: Known, strains: Sequence[Strain
     )
 
 
-def doubts(settings: Sequence[Setting], accuracy: Rows) -> tuple[list[str], list[str]]:
-    """What must be read before any figure: warnings of the quality table, and of a machine too busy to measure on."""
+def doubts(settings: Sequence[Setting], accuracy: Rows, throughput: Sequence[Row] = ()) -> tuple[list[str], list[str]]:
+    """What must be read before any figure: warnings of the quality table, and of a machine too busy to measure on.
+
+    Args:
+        accuracy, throughput: the rows of these tables.
+    """
     warned = grouped([row for row in accuracy if row["warnings"]], ("model", "warnings"))
     quality = [
         f"{model} ({names.listed([names.configuration(row) for row in doubtful], 2)}): {warning}"
         for (model, warning), doubtful in warned.items()
     ]
-    return quality, strain_in_words.complaints({setting.name: setting.all_strains for setting in settings})
+    machine = strain_in_words.complaints({setting.name: setting.all_strains for setting in settings})
+    return quality, [*machine, *strain_in_words.under_load(throughput)]
 
 
 def counted(rows: Rows) -> dict[str, int]:

@@ -35,7 +35,7 @@ from dliflow.report import (
     tuning,
     units,
 )
-from dliflow.report.conclusion import EVALUATED, Setting, doubts
+from dliflow.report.conclusion import EVALUATED, Setting
 from dliflow.report.listings import Listing, accuracy, nodes, parity, performance, rounds
 from dliflow.report.listings import changes as changes_list
 from dliflow.report.listings import throughput as throughput_list
@@ -224,7 +224,7 @@ def render(title: str, of: Sources) -> str:
         **of._asdict(),
         "figures": {name: svg for name, svg in of.figures.items() if name not in unmeasured},
         "accuracy": list(grouped((row for row in tables.accuracy if row["status"] == "ok"), EVALUATED).values()),
-        "doubts": [doubt for kind in doubts(of.settings, tables.accuracy) for doubt in kind],
+        "doubts": [doubt for kind in of.summary["doubts"].values() for doubt in kind],
         "profiles": operators.profiles(tables.profile),
         "beside": operators.beside(tables.profile),
         "failed": [item for item in of.missing if item.status == "failed"],

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from dliflow.analysis import doubts
+from dliflow.analysis.columns import SETTING
+from dliflow.analysis.rows import Row, grouped
 from dliflow.analysis.strain import BUSY, SLOWED, Strain
 from dliflow.report import names
 
@@ -46,5 +49,25 @@ def complaints(strains: Mapping[str, Sequence[Strain]]) -> list[str]:
             f"{settings}: the anchor, a fixed piece of work, took up to {max(one.slowed or 0 for one in slow):.0f} "
             f"times as long as at its best, and more than {SLOWED:g} times in {count}: {so}let the machine come to "
             f"rest, or use another one, {again}"
+        )
+    return complaints
+
+
+def under_load(throughput: Sequence[Row]) -> list[str]:
+    """Likewise of rows of several requests in flight: one complaint of a setting.
+
+    Args:
+        throughput: the rows of throughput.csv.
+    """
+    complaints = []
+    busy = [row for row in throughput if doubts.DOUBTFUL in (row["warnings"] or "")]
+    for rows in grouped(busy, SETTING).values():
+        told = (warning for row in rows for warning in row["warnings"].split(doubts.BETWEEN))
+        seen = [one.removeprefix(doubts.DOUBTFUL) for one in told if one.startswith(doubts.DOUBTFUL)]
+        concerned = names.listed(list(dict.fromkeys(map(names.configuration, rows))), 3)
+        complaints.append(
+            f"{names.setting(rows[0])} ({concerned}): {without_advice(seen[0])}, and which "
+            f"throughput is highest is not said{TO_DO}stop them, or use another machine, then measure again with "
+            "--forcerun throughput"
         )
     return complaints

@@ -10,9 +10,8 @@ from typing import Optional
 
 from dliflow.analysis.ranking import TIE
 from dliflow.analysis.recommendation import LATENCY, NO, QUESTIONS, UNKNOWN, YES, Candidate, Goal, Outcome
-from dliflow.analysis.rows import Rows
 from dliflow.analysis.tables.accuracy import ACCEPTED_LOSS
-from dliflow.report import conclusion, names, times, units
+from dliflow.report import names, times, units
 from dliflow.report.answer import FIGURES, OBJECTIVES, WITHIN, Answer, called, cost, doubts, launched
 from dliflow.report.conclusion import Setting
 from dliflow.report.cost import percent
@@ -46,13 +45,16 @@ def failed(missing: list[Missing], most: int = 4) -> list[str]:
     return ["FAILED", *(f"  {line}" for line in lines)]
 
 
-def doubtful(settings: list[Setting], rows: Rows, most: int = 3) -> list[str]:
+def doubtful(kinds: Sequence[Sequence[str]], most: int = 3) -> list[str]:
     """What makes all that follows doubtful: warnings of the quality table, a machine too busy to measure on.
 
     Neither kind takes the other's place.
+
+    Args:
+        kinds: what `conclusion.doubts` tells.
     """
     text: list[str] = []
-    for kind in conclusion.doubts(settings, rows):
+    for kind in kinds:
         paragraphs = [wrap(doubt, COLUMNS - 2) for doubt in kind]
         shown = paragraphs[:most] if len(paragraphs) <= most else paragraphs[: most - 1]
         text += [line for paragraph in shown for line in paragraph]
@@ -260,7 +262,7 @@ def render(
     answers: Mapping[str, Answer],
     goal: Optional[Goal],
     missing: list[Missing],
-    accuracy: Rows,
+    kinds_of_doubt: Sequence[Sequence[str]],
     jobs: list[times.Job],
     run: Optional[times.Run],
     page: str,
@@ -269,9 +271,10 @@ def render(
 
     Args:
         answers: by the names of the settings that have figures.
+        kinds_of_doubt: what `conclusion.doubts` tells.
     """
     skipped = sum(item.rows for item in missing if item.status != "failed")
-    head = [line for block in (doubtful(settings, accuracy), failed(missing)) if block for line in (*block, "")]
+    head = [line for block in (doubtful(kinds_of_doubt), failed(missing)) if block for line in (*block, "")]
     tail = [*spent(jobs, run), f"Report: {page}"]
     if answers:
         tail.append(f"Files to deploy: {Path(paths.RECOMMENDED).parent}/")

@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> None:
     write_text(args.out, page.render(title, sources))
     write_json(args.out.with_name("summary.json"), data)
     by_name = {one.name: one for one in answers}
-    text = summary.render(settings, by_name, args.goal, gaps, tables.accuracy, jobs, this_run, str(args.out))
+    kinds = list(data["doubts"].values())
+    text = summary.render(settings, by_name, args.goal, gaps, kinds, jobs, this_run, str(args.out))
     write_text(args.out.with_name("summary.txt"), text)
     if args.mark is not None:
         if not any(row["status"] == "ok" for row in (*tables.accuracy, *tables.performance)):
