@@ -10,6 +10,7 @@ import pytest
 
 from dliflow.analysis import comparison
 from dliflow.analysis.comparison import Pair
+from dliflow.analysis.intervals import half_width
 from dliflow.analysis.state import Estimate
 
 PAIR = Pair("x", "y", "leaders")
@@ -234,6 +235,25 @@ def test_decided_asks_for_every_pair_at_a_confidence_that_holds_for_all():
                 session["anchor_ns"].append(session["anchor_ns"][-1])
     assert comparison.decided(scattered, [Pair("y", "z", "")], 0.01)
     assert not comparison.decided(scattered, [Pair("y", "z", ""), PAIR], 0.01)
+
+
+def test_pairs_are_told_at_the_confidence_at_which_any_two_contenders_hold_at_once_and_decided_at_no_less():
+    leaders = [Pair("x", "y", "leaders"), Pair("x", "z", "leaders")]
+    assert comparison.of_verdicts(leaders) == pytest.approx(1 - 0.05 / 3)
+    assert comparison.of_verdicts([PAIR, Pair("x", "w", "precision")]) == comparison.of_verdicts([]) == 0.95
+    even = nested.groups(dict.fromkeys("xyz", math.exp), sd=(0.01, 0.0, 0.0))
+    narrower, told = (
+        max(half_width(comparison.ratio(even, pair, sure).interval) for pair in leaders)
+        for sure in (comparison.confidence(leaders), comparison.of_verdicts(leaders))
+    )
+    assert not comparison.decided(even, leaders, math.expm1((narrower + told) / 2))
+    assert comparison.decided(even, leaders, 1.001 * math.expm1(told))
+
+
+def test_the_best_is_whom_no_other_beats_though_another_one_is_least_beside_the_first():
+    ratios = {("b", "a"): 0.9, ("c", "a"): 0.91, ("b", "c"): 1.02}
+    ratios |= {(second, first): 1 / ratio for (first, second), ratio in ratios.items()} | {(x, x): 1.0 for x in "abc"}
+    assert comparison.best("abc", lambda one, other: ratios[one, other]) == "c"
 
 
 def test_chance_does_not_end_a_comparison_early():

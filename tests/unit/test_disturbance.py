@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from dliflow.analysis import comparison, doubts, surroundings
+from dliflow.analysis.strain import Strain
 from dliflow.machine import disturbance
 
 OPENED = {
@@ -84,6 +85,17 @@ def test_others_count_over_all_groups_each_once():
     disturbed = beside(others_cpu_s=0.4)
     assert "took 10 %" in doubts.of_point([seen(disturbed)] * 2 + [seen(beside(others_cpu_s=0.0))])[0]
     assert doubts.of_point([seen(disturbed), *(seen(beside(others_cpu_s=0.0)) for _ in range(3))]) == []
+
+
+def test_what_makes_figures_doubtful_is_told_first():
+    """Other processes and the hypervisor together took more than a quarter of the time."""
+    told = doubts.of_point([seen(beside(others_cpu_s=0.3, steal_s=0.3), counters={"minor_faults": 2_000_000})])
+    assert [line.startswith("DOUBTFUL: ") for line in told] == [False, True, True]
+    assert doubts.joined(told) == doubts.BETWEEN.join([*told[1:], told[0]])
+    assert not any("DOUBTFUL" in line for line in doubts.of_point([seen(beside(others_cpu_s=1.9))], busy=False))
+    (slow,) = doubts.of_strain(Strain(0.0, 4.2, rounds=False))
+    assert slow == "DOUBTFUL: the anchor took 4.2 times as long as at its best; let the machine come to rest"
+    assert doubts.of_strain(Strain(0.9, 2.0, rounds=False)) == doubts.of_strain(Strain(None, None, rounds=True)) == []
 
 
 def test_one_session_of_many_with_page_faults_is_no_doubt():

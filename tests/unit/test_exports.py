@@ -189,6 +189,7 @@ def test_the_ranking_tells_what_is_not_told_apart(small):
     assert len(table.notes) == 3
     busy = [{**pair, "taken_share": 0.6} for pair in small.comparison]
     (table,) = papers.ranking(small._replace(comparison=busy))
+    assert table.title == "tiny · cpu · local, batch size 1, doubtful: the machine was too busy"
     assert len(table.notes) == 2 and table.notes[1].startswith("Doubtful")
     assert not any("≈" in row[3] or "?" in row[3] for row in table.rows)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import time
+import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from dliflow.measuring import measure
+from dliflow.measuring import measure, session
+from dliflow.stages import worker
 
 BATCHES = [np.zeros((1, 2)), np.ones((1, 2))]
 
@@ -53,6 +57,36 @@ def test_collection_is_restored_after_an_error():
     with pytest.raises(ValueError):
         measure.run(fail, BATCHES, requests=1, limit_s=60)
     assert gc.isenabled()
+
+
+class Opened(session.Opened):
+    """A session that is garbage to a collection alone, since it refers to itself."""
+
+    def __init__(self):
+        super().__init__(self.scores, {"threads_in_effect": 1}, 0.0)
+        self.frozen = []
+
+    def scores(self, batch):
+        self.frozen.append(gc.get_freeze_count() > 0)
+        return np.zeros((len(batch), 3), np.float32)
+
+
+def test_one_collection_of_a_session_looks_through_a_framework_and_one_takes_what_it_leaves():
+    launch = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
+    args = argparse.Namespace(distinct=None, scores=3, device="cpu", framework="null", launch=launch)
+    opened = []
+    imported = SimpleNamespace(pid="self", counters=dict, open=lambda batch_size: opened.append(Opened()) or opened[-1])
+    held = worker.Held(imported, np.zeros((4, 1), np.float32), args)
+    try:
+        for _ in range(2):
+            held.open(2, {"requests": 2, "limit_s": 60.0})
+            held.burst(requests=2, limit_s=60.0)
+            assert opened[-1].frozen == [False, *[True] * 5]  # the first one, two of the warm-up, those of the burst
+            of_session = weakref.ref(opened.pop())
+            held.close()
+            assert (of_session(), gc.get_freeze_count()) == (None, 0)
+    finally:
+        gc.unfreeze()
 
 
 class Clock:

@@ -191,6 +191,21 @@ def test_on_a_machine_too_busy_nobody_is_the_fastest_but_memory_is_told(tmp_path
     assert told(one, batch_size=1)[:2] == (UNKNOWN, None)
 
 
+def test_rounds_between_batch_sizes_that_were_disturbed_give_no_latency_at_any_of_them(tmp_path):
+    points = [
+        point(name, size, [ms * size, 1.1 * ms * size]) for size in (1, 2) for name, ms in (("a", 5.0), ("b", 12.0))
+    ]
+    pairs, bursts = in_rounds(None, {called("a", size=1): 20.0, called("a", size=2): 30.0})
+    quality_of = [quality(name) for name in "ab"]
+    at_rest, disturbed = (
+        of(tables_of(points, quality_of, tmp_path, [{**row, "taken_share": share} for row in pairs], bursts))
+        for share in (0.0, 0.9)
+    )
+    assert told(at_rest, batch_size=1, latency_ms=9.0) == (NO, None, None)
+    assert told(disturbed, batch_size=1, latency_ms=9.0) == (YES, "a-fp32:1", None)
+    assert told(disturbed, latency_ms=9.0)[:2] == (UNKNOWN, None)  # which batch size is best they would have told
+
+
 def test_the_most_images_per_second_are_those_of_the_throughput_scenario(tmp_path):
     points = [point("a", 1, [3.9, 4.1]), point("a", 1, [1.9, 2.1], "int8")]
     rows = [

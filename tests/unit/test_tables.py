@@ -15,12 +15,13 @@ import records
 from project import ROOT
 
 from dliflow import files
-from dliflow.analysis import columns, comparison, description, doubts, race, state, stats
+from dliflow.analysis import columns, comparison, description, doubts, race, state, stats, strain
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.tables import accuracy, distributions, measurements, performance, rounds, shared, tuning
 from dliflow.analysis.tables import comparison as comparison_table
 from dliflow.errors import DliflowError
 from dliflow.files import read_json, write_json
+from dliflow.records.record import latest
 from dliflow.report import read
 from dliflow.stages import tables
 from dliflow.study import config, paths, plan
@@ -460,15 +461,38 @@ def test_a_row_of_comparison_is_the_ratio_of_its_pair(study):
     for row in table:
         figures = read_json(Path(row["record"]))["figures"]
         pair = comparison.Pair(row["first"], row["second"], row["purpose"])
-        ratio = comparison.ratio(figures["groups"], pair)
+        sure = comparison.of_verdicts([comparison.Pair(**each) for each in figures["pairs"]])
+        ratio = comparison.ratio(figures["groups"], pair, sure)
         assert (row["ratio"], row["verdict"], row["state_slope"]) == (ratio.ratio, ratio.verdict, ratio.slope)
         assert (row["ratio_ci_low"], row["ratio_ci_high"]) == ratio.interval
         assert (row["groups"], row["sessions"], row["rounds"]) == (3, 6, 12)
         assert (row["first_version"], row["first_peak_rss_mib"], row["group_s"]) == ("1.0", 150, 3)
         assert (row["missing"], row["launch"]) == ("gone-python-default-fp32-default", "cpus 0-1")
         assert row["warnings"].startswith("compared without gone-python-default-fp32-default: its process died")
-        needed = comparison.groups_needed(figures["groups"], pair, 0.02, comparison.confidence(figures["pairs"]))
-        assert row["groups_needed"] == needed
+        assert row["groups_needed"] == comparison.groups_needed(figures["groups"], pair, 0.02, sure)
+
+
+def test_what_was_measured_on_a_machine_far_from_its_best_is_doubtful(study):
+    one, compared = shared.values(study["sweep"][0]), study["compare"][0]["record"]
+    slowed = {compared, *(row["record"] for row in study["sweep"] if shared.values(row) == one)}
+    for path in map(Path, slowed):
+        found = read_json(path)
+        for session in (one for group in found["figures"]["groups"] for one in group["sessions"]):
+            session["anchor_ns"] = [[5 * each for each in burst] for burst in session["anchor_ns"]]
+        write_json(path, found)
+    measured = list(measurements.read(study))
+    sessions = [row for each in measured for row in each.rows]
+    bursts = rounds.rows(study)
+    best = strain.best_states(bursts, strain.best_states(sessions))
+    swept = performance.Swept()
+    for each in measured:
+        swept.add(each)
+    doubt = "DOUBTFUL: the anchor took"
+    doubtful = [row for row in swept.rows(agreeing(study), best) if row["warnings"].startswith(doubt)]
+    assert {shared.values(row) for row in doubtful} == {one}
+    for planned in study["compare"]:
+        for row in comparison_table.of_one(planned, latest(planned), {}, best):
+            assert row["warnings"].startswith(doubt) == (planned["record"] == compared)
 
 
 def test_a_comparison_of_batch_sizes_is_told_by_image(study):

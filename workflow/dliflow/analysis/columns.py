@@ -586,15 +586,15 @@ COMPARISON = (
     *ends(
         "ratio",
         "ratio",
-        "its 95 % interval (Student's t on the groups' log ratios)",
+        "its 95 % interval (Student's t on the groups' log ratios); with three leaders or more, or as many batch "
+        "sizes, wider: those of any two of them hold at once in 95 of 100 comparisons",
         "it did not run, or there was one group",
     ),
     Column(
         "verdict",
         TEXT,
         "",
-        "`first is faster`, `second is faster`, or `no difference shown` where the interval holds 1. For this pair "
-        "alone: the report's conclusion, which picks the best of several, asks for more",
+        "`first is faster`, `second is faster`, or `no difference shown` where the interval holds 1",
         UNRUN,
     ),
     *several(

@@ -20,6 +20,7 @@ from dliflow.configuration import CPP, PYTHON
 from dliflow.study import plan
 
 FIRST, SECOND, TIE = "first is faster", "second is faster", "no difference shown"
+CONTEST = ("leaders", "batch size")  # purposes of the pairs among whose members the best is looked for
 MOST_GROUPS = 10_000
 EARLY = 0.1  # share of the error that an interval may have by which measuring ends early
 DIFFERENCES = (0.0, 0.5)  # mean and variance of the differences of two configurations' slopes
@@ -254,9 +255,32 @@ def confidence(pairs: Collection[Any], level: float = 0.95) -> float:
     return 1 - (1 - level) / max(len(pairs), 1)
 
 
+def of_verdicts(pairs: Collection[Pair]) -> float:
+    """The confidence at which a comparison's pairs are told: with it those of any two contenders hold at once.
+
+    Of any two, whichever pairs were to be decided: who is the best is seen in the same rounds (J. C. Hsu, Annals of
+    Statistics 12, 1984, on comparisons with the best).
+    """
+    contenders = {called for pair in pairs if pair.purpose in CONTEST for called in pair[:2]}
+    return confidence(range(math.comb(len(contenders), 2)))
+
+
+def best(names: Collection[str], ratio_of: Callable[[str, str], float]) -> str:
+    """The one of the least time of an image: that no other beats, where there is such a one.
+
+    Args:
+        ratio_of: of the times of an image of two of them.
+    """
+    first = next(iter(names))
+    ratios = {called: ratio_of(called, first) for called in names}
+    ordered = sorted(names, key=lambda called: (ratios[called], called))
+    unbeaten = (one for one in ordered[:3] if all(ratio_of(one, other) <= 1 for other in ordered))
+    return next(unbeaten, ordered[0])
+
+
 def decided(groups: Groups, pairs: Sequence[Pair], width: float) -> bool:
-    """Whether every pair is known: who is faster, or the ratio to ± this share of it."""
-    at, sure = reference(groups), confidence(pairs)
+    """Whether every pair is known: who is faster, or the ratio to ± this share of it; so also as it will be told."""
+    at, sure = reference(groups), max(confidence(pairs), of_verdicts(pairs))
     return all(settled(rounds(groups, pair), at, sure, width) for pair in pairs)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from dliflow.analysis import comparison as compared
 from dliflow.analysis import surroundings
 from dliflow.analysis.comparison import TIE, Pair, Ratio
-from dliflow.analysis.strain import BUSY
+from dliflow.analysis.strain import BUSY, Strain
 
 # Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
 # spread between sessions that the interval already shows.
@@ -65,19 +65,35 @@ def _frequency(groups: Sequence[dict[str, Any]]) -> str | None:
     )
 
 
-def _taken(groups: Sequence[dict[str, Any]], usable_cpus: int) -> list[str]:
-    """Did others take processors?"""
+def _taken(groups: Sequence[dict[str, Any]], usable_cpus: int, busy: Optional[bool] = None) -> list[str]:
+    """Did others take processors?
+
+    Args:
+        busy: whether they took too much; by all groups together when absent.
+    """
+    shares = (surroundings.share(groups, usable_cpus, key) for key in ("others_cpu_s", "steal_s"))
+    others, steal = (share or 0.0 for share in shares)
+    mark = DOUBTFUL if (others + steal > BUSY if busy is None else busy) else ""
     warnings = []
-    others, steal = (surroundings.share(groups, usable_cpus, key) for key in ("others_cpu_s", "steal_s"))
-    if others is not None and others > OTHERS:
-        mark = DOUBTFUL if others > BUSY else ""
+    if others > OTHERS:
         warnings.append(f"{mark}other processes took {100 * others:.0f} % of the processors' time; stop them")
-    if steal is not None and steal > STEAL:
-        mark = DOUBTFUL if steal > BUSY else ""
+    if steal > STEAL:
         warnings.append(
             f"{mark}the hypervisor gave {100 * steal:.0f} % of the processors' time to other machines; use another host"
         )
     return warnings
+
+
+def of_strain(strain: Strain) -> list[str]:
+    """Was the machine too slow? That others took too much of it is told with how much."""
+    if not strain.slow:
+        return []
+    return [f"{DOUBTFUL}the anchor took {strain.slowed:.1f} times as long as at its best; let the machine come to rest"]
+
+
+def joined(warnings: Sequence[str]) -> str:
+    """As a cell: those that make figures doubtful stand first."""
+    return BETWEEN.join(sorted(warnings, key=lambda warning: not warning.startswith(DOUBTFUL)))
 
 
 def _disk(sessions: Sequence[Seen]) -> str | None:
@@ -142,11 +158,12 @@ def of_interval(half_width: Optional[float]) -> list[str]:
     return [f"the latency at the reference state is known to ± {100 * half_width:.0f} % only; raise latency.groups"]
 
 
-def of_point(sessions: Sequence[Seen], under_load: bool = False) -> list[str]:
+def of_point(sessions: Sequence[Seen], under_load: bool = False, busy: Optional[bool] = None) -> list[str]:
     """Warnings about a configuration at a batch size, beside that of its interval.
 
     Args:
         under_load: several requests are in flight: then more threads than processors are what was asked for.
+        busy: whether others took too much of the machine; by all groups together when absent.
     """
     groups, usable_cpus = _groups(sessions), sessions[0].usable_cpus
     possible = [
@@ -156,7 +173,7 @@ def of_point(sessions: Sequence[Seen], under_load: bool = False) -> list[str]:
         None if under_load else _crowded(sessions),
         _frequency(groups),
         _faults(sessions),
-        *_taken(groups, usable_cpus),
+        *_taken(groups, usable_cpus, busy),
         _disk(sessions),
     ]
     return [warning for warning in possible if warning]

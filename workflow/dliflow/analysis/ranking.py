@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Optional
@@ -96,18 +96,19 @@ class Comparison:
         return [name for name in (self.pairs[0]["missing"] or "").split(", ") if name]
 
     @property
+    def record(self) -> str:
+        """Its path."""
+        return str(self.pairs[0]["record"])
+
+    @property
     def taken_share(self) -> Optional[float]:
         """Of the processors' time, that others took."""
         return self.pairs[0]["taken_share"]
 
     @property
     def confidence(self) -> float:
-        """Of the intervals of ratios, so that those of all pairs of contenders hold together in 95 of 100 comparisons.
-
-        Bonferroni's, for all pairs: which of them is the best is seen in the same rounds (J. C. Hsu, Annals of
-        Statistics 12, 1984, on comparisons with the best).
-        """
-        return 1 - 0.05 / max(1, math.comb(len(self.contenders), 2))
+        """Of the intervals of ratios, here as in comparison.csv."""
+        return comparison.of_verdicts([Pair(row["first"], row["second"], row["purpose"]) for row in self.pairs])
 
     def ratio(self, first: str, second: str, confidence: Optional[float] = None) -> Figure:
         """Of the times of an image of two members, at that confidence where no other is given."""
@@ -119,11 +120,7 @@ class Comparison:
 
     def best(self, among: Iterable[str]) -> str:
         """The one of the least time of an image: that no other beats, where there is such a one."""
-        names = list(among)
-        ratios = {name: self.ratio(name, names[0]).value for name in names}
-        ordered = sorted(names, key=lambda name: (ratios[name], name))
-        unbeaten = (one for one in ordered[:3] if all(self.ratio(one, other).value <= 1 for other in ordered))
-        return next(unbeaten, ordered[0])
+        return comparison.best(list(among), lambda one, other: self.ratio(one, other).value)
 
     def quoted(self, base: str, among: Mapping[str, int], reference: dict[int, float]) -> dict[str, Figure]:
         """What is quoted for members, ms: the base's latency at the reference state, and its ratios to it.
@@ -376,11 +373,13 @@ def across(between: Comparison, rows: Rows) -> dict[int, dict[str, Figure]]:
     return latencies
 
 
-def rankings(performance: Rows, pairs: Rows, rounds: Rows) -> dict[tuple, Ranking]:
+def rankings(performance: Rows, pairs: Rows, rounds: Rows, disturbed: Collection[str] = ()) -> dict[tuple, Ranking]:
     """Of a study, by the values of `SETTING`; a setting without figures has none.
 
     Args:
         performance: the rows of performance.csv, `pairs` those of comparison.csv, and `rounds` those of rounds.csv.
+        disturbed: records of comparisons beside which the machine was too busy. From one of batch sizes no latency is
+            taken: at each of them the machine may have been at rest.
     """
     all_compared = comparisons(pairs, rounds)
     result = {}
@@ -389,7 +388,7 @@ def rankings(performance: Rows, pairs: Rows, rounds: Rows) -> dict[tuple, Rankin
         at = {size: (*setting, size) for size in sizes}
         compared = {size: all_compared[point] for size, point in at.items() if point in all_compared}
         between = all_compared.get((*setting, None))
-        known = across(between, rows) if between else {}
+        known = across(between, rows) if between and between.record not in disturbed else {}
         ranked = {size: rank(sizes[size], compared.get(size), known.get(size, {})) for size in sorted(sizes)}
         result[setting] = Ranking(ranked, compared, between)
     return result

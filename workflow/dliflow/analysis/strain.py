@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -47,11 +48,11 @@ Best = Mapping[tuple[str, int], float]
 """By node and the anchor's threads the least that it took, ms."""
 
 
-def best_states(measurements: Rows, rounds: Rows) -> Best:
-    """Of all sessions of a study."""
-    best: dict[tuple[str, int], float] = {}
-    for row in (*measurements, *rounds):
-        if row["anchor_ms"] is not None:
+def best_states(rows: Iterable[Row], known: Best = MappingProxyType({})) -> Best:
+    """Of sessions or bursts, by rows of measurements.csv or rounds.csv, and of those that are known already."""
+    best = dict(known)
+    for row in rows:
+        if row.get("anchor_ms") is not None:
             best[_anchor(row)] = min(row["anchor_ms"], best.get(_anchor(row), math.inf))
     return best
 
@@ -60,7 +61,7 @@ def _anchor(row: dict[str, Any]) -> tuple[str, int]:
     return row["node"], row["anchor_threads"]
 
 
-def of_groups(measurements: Rows, best: Best) -> Strain:
+def of_groups(measurements: Sequence[Row], best: Best) -> Strain:
     """Of one configuration at one batch size: the medians over its groups.
 
     Args:
@@ -75,7 +76,7 @@ def of_rounds(taken: Optional[float], bursts: Rows, best: Best) -> Strain:
     return Strain(taken, _slowed(bursts, best), rounds=True)
 
 
-def _slowed(rows: Rows, best: Best) -> Optional[float]:
+def _slowed(rows: Sequence[Row], best: Best) -> Optional[float]:
     return _median([row["anchor_ms"] and row["anchor_ms"] / best[_anchor(row)] for row in rows])
 
 
@@ -96,7 +97,7 @@ class Strains(NamedTuple):
     @classmethod
     def of(cls, measurements: Rows, rounds: Rows) -> Strains:
         """From the rows of measurements.csv and rounds.csv."""
-        best = best_states(measurements, rounds)
+        best = best_states(rounds, best_states(measurements))
         return cls(grouped(measurements, POINT), grouped(rounds, ("record",)), best)
 
     def measurements_of(self, row: Row) -> Rows:
@@ -114,4 +115,14 @@ class Strains(NamedTuple):
         return strains | {None: [self._of_rounds(ranking.between)] if ranking.between else []}
 
     def _of_rounds(self, compared: Comparison) -> Strain:
-        return of_rounds(compared.taken_share, self.bursts[(compared.pairs[0]["record"],)], self.best)
+        return of_rounds(compared.taken_share, self.bursts[(compared.record,)], self.best)
+
+    def disturbed(self, pairs: Rows) -> set[str]:
+        """The records of the comparisons beside which the machine was too busy.
+
+        Args:
+            pairs: the rows of comparison.csv.
+        """
+        taken = {row["record"]: row["taken_share"] for row in pairs if (row["record"],) in self.bursts}
+        strains = {path: of_rounds(share, self.bursts[(path,)], self.best) for path, share in taken.items()}
+        return {path for path, one in strains.items() if one.doubtful}

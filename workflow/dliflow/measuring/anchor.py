@@ -2,9 +2,8 @@
 
 How long it takes tells how fast the machine is just now for work like inference. It is a worker like any other, in an
 environment of its own (`envs/anchor.yaml`), so that no upgrade of a measured framework moves it. It uses as many
-threads as what is measured, since one processor may be slow while the others are not: by `benchmarks/anchor.py`
-intervals are then 0.68 times as wide as without an anchor, 0.79 where it always uses all processors, 0.94 where always
-one, and 0.82 with a product of matrices in its place.
+threads as what is measured, since one processor may be slow while the others are not. How much narrower that makes
+intervals stands in docs/method.md, and comes from `benchmarks/anchor.py`.
 
 Beside what is measured on a GPU it runs on that GPU, where it has an environment for it (`envs/anchor@cuda.yaml`).
 """

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from dliflow.analysis import ranking, strain
+from dliflow.analysis import ranking
 from dliflow.analysis.columns import COMPARED
 from dliflow.analysis.comparison import FIRST, SECOND, TIE
 from dliflow.analysis.ranking import Comparison, Figure
 from dliflow.analysis.rows import Row, grouped
+from dliflow.analysis.strain import Strains
 from dliflow.report import names
 from dliflow.report.read import Tables
 
@@ -52,13 +53,12 @@ class Block(NamedTuple):
 def blocks(tables: Tables) -> list[Block]:
     """Every comparison that was planned, in the order of the table."""
     compared = ranking.comparisons(tables.comparison, tables.rounds)
-    best, bursts = strain.best_states(tables.measurements, tables.rounds), grouped(tables.rounds, ("record",))
+    disturbed = Strains.of(tables.measurements, tables.rounds).disturbed(tables.comparison)
     result = []
     for point, rows in grouped(tables.comparison, COMPARED).items():
         known = gains(compared[point]) if point in compared else []
-        taken = strain.of_rounds(rows[0]["taken_share"], bursts.get((rows[0]["record"],), []), best)
         untold = [why(row) for row in rows if all(row is not gain.row for gain in known)]
-        result.append(Block(title(rows[0]), known, untold, taken.doubtful))
+        result.append(Block(title(rows[0]), known, untold, rows[0]["record"] in disturbed))
     return result
 
 

@@ -95,6 +95,11 @@ class Batch(NamedTuple):
         """Whether the machine was too busy, so that who is fastest is not said."""
         return any(each.doubtful for each in self.strains)
 
+    @property
+    def doubt(self) -> str:
+        """What stands behind a heading then; empty otherwise."""
+        return ", doubtful: the machine was too busy" if self.doubtful else ""
+
 
 class Setting(NamedTuple):
     """A model on a device of a node."""
@@ -164,14 +169,21 @@ def known(tables: Tables) -> Known:
     return Known(
         costs(tables.accuracy),
         {key(row, COMPARED): row["reason"] for row in tables.comparison if row["status"] == "failed"},
-        Strains.of(tables.measurements, tables.rounds),
+        taken(tables),
     )
+
+
+@lru_cache(maxsize=1)
+def taken(tables: Tables) -> Strains:
+    """How much the machine was taken by others."""
+    return Strains.of(tables.measurements, tables.rounds)
 
 
 @lru_cache(maxsize=1)
 def ranked(tables: Tables) -> dict[tuple, Ranking]:
     """All that is quoted, by the values of `SETTING`."""
-    return rankings(tables.performance, tables.comparison, tables.rounds)
+    disturbed = taken(tables).disturbed(tables.comparison)
+    return rankings(tables.performance, tables.comparison, tables.rounds, disturbed)
 
 
 @lru_cache(maxsize=1)
@@ -190,13 +202,13 @@ def setting(rows: Rows, of_setting: Optional[Ranking], study: Known) -> Setting:
     named = Setting(names.setting(rows[0]), counted(rows))
     if of_setting is None:
         return named
-    strains = study.strains.of_ranking(of_setting)
+    of_sizes = study.strains.of_ranking(of_setting)
     return named._replace(
         ranking=of_setting,
         versions=versions(of_setting.compared.values()),
-        batches=[batch(size, of_setting, study, strains[size]) for size in of_setting.sizes],
+        batches=[batch(size, of_setting, study, of_sizes[size]) for size in of_setting.sizes],
         no_rounds=None if of_setting.between else study.broken.get((*key(rows[0], SETTING), None)),
-        strains=strains[None],
+        strains=of_sizes[None],
     )
 
 

@@ -70,7 +70,7 @@ def rungs(
 
 def title(batch: Batch) -> str:
     """Of a cell."""
-    return f"Batch size {batch.size}{', doubtful: the machine was too busy' if batch.doubtful else ''}"
+    return f"Batch size {batch.size}{batch.doubt}"
 
 
 def ranking(tables: Tables) -> Figure:

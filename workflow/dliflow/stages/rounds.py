@@ -153,11 +153,11 @@ def _fastest(
     of_size = record.read(str(path)) if path.exists() else None
     if of_size is not None and of_size["status"] == "ok":
         figures = of_size["figures"]
-        pairs = [comparison.Pair(**pair) for pair in figures["pairs"] if pair["purpose"] == "leaders"]
-        if pairs:
-            ratios = {pair.second: 1 / comparison.ratio(figures["groups"], pair).ratio for pair in pairs}
-            leading = min({pairs[0].first: 1.0, **ratios}.items(), key=lambda item: item[1])[0]
-            return leading if leading in able else None
+        together = [name for name in figures["members"] if name in able]
+        if together:
+            return comparison.best(
+                together, lambda one, other: comparison.ratio(figures["groups"], comparison.Pair(one, other, "")).ratio
+            )
     return min(able, key=lambda name: estimates[name, size].reference, default=None)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dliflow import version
-from dliflow.analysis import columns
+from dliflow.analysis import columns, strain
 from dliflow.analysis.tables import (
     accuracy,
     changes,
@@ -63,13 +63,16 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> Iterator[tuple[s
         swept.add(measured)
         yield "measurements", measured.rows
         yield "distributions", distributions.rows(measured)
-    performance_rows = swept.rows(parity_rows)
+    best = swept.best
+    for planned in study_plan["compare"]:
+        best = strain.best_states(rounds.of_one(planned, record.latest(planned)), best)
+    performance_rows = swept.rows(parity_rows, best)
     yield "performance", performance_rows
     yield "nodes", nodes.rows(performance_rows)
     differing = comparison.differing(parity_rows)
     for planned in study_plan["compare"]:
         outcome = record.latest(planned)
-        yield "comparison", comparison.of_one(planned, outcome, differing)
+        yield "comparison", comparison.of_one(planned, outcome, differing, best)
         yield "rounds", rounds.of_one(planned, outcome)
     yield "profile", profile.rows(study_plan)
     yield "throughput", throughput.rows(study_plan, parity_rows, swept.bursts)

@@ -61,7 +61,7 @@ class Held:
             first = self.opened.run(batches, requests=1, limit_s=None)
         except Skip as skip:
             return {"skip": str(skip)}
-        metrics.check_scores(self.opened.predict(batches[0]), batch_size, self.args.scores)
+        gc.freeze()  # warm-up and bursts begin with a collection, which need not look through a framework again
         warming, stopped_by = warmup.warm_up(self.opened.run, batches, **warm_up)
         self._keep(batches)
         return {
@@ -76,7 +76,7 @@ class Held:
 
     def _keep(self, batches: list[np.ndarray]) -> None:
         """For bursts, of which nothing is counted yet."""
-        gc.freeze()  # each burst begins with a collection, which need not look through a whole framework
+        gc.freeze()  # what the warm-up has made
         self._energy(None)  # the first reading loads NVML
         self.batches = batches
         self.turns = itertools.cycle(range(len(batches)))
@@ -90,7 +90,7 @@ class Held:
         return {"scores": np.concatenate(parts)[:images].tolist()}
 
     def burst(self, **bounds: Any) -> dict[str, Any]:
-        """Timed requests, after one that is not, since others have emptied the caches."""
+        """Timed requests, after one that is not, since others have emptied the caches; its scores are checked."""
         assert self.opened is not None
         first = next(self.turns)  # bursts begin at different batches, or short ones would see the same few always
         session.checked_predict(self.opened, self.batches[first - 1], self.args.scores)

@@ -7,9 +7,9 @@ from typing import Any, Optional
 
 import numpy as np
 
-from dliflow.analysis import comparison, doubts, surroundings
+from dliflow.analysis import comparison, doubts, strain, surroundings
 from dliflow.analysis.comparison import Pair
-from dliflow.analysis.tables import shared
+from dliflow.analysis.tables import rounds, shared
 from dliflow.analysis.tables.measurements import placed
 from dliflow.records import record
 
@@ -25,13 +25,16 @@ def differing(parity_rows: shared.Rows) -> dict[tuple, shared.Row]:
     return {shared.values(row): row for row in parity_rows if row["status"] == "failed"}
 
 
-def of_one(planned: shared.Row, outcome: dict[str, Any], others: Mapping[tuple, shared.Row]) -> shared.Rows:
+def of_one(
+    planned: shared.Row, outcome: dict[str, Any], others: Mapping[tuple, shared.Row], best: Optional[strain.Best] = None
+) -> shared.Rows:
     """Those of one comparison.
 
     Args:
         planned: the plan's row.
         outcome: what became of it, as `record.latest` tells.
         others: what `differing` tells.
+        best: `strain.best_states` of the study; without it that of this comparison.
     """
     row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
     figures = shared.figures(outcome)
@@ -40,25 +43,31 @@ def of_one(planned: shared.Row, outcome: dict[str, Any], others: Mapping[tuple, 
     table: shared.Rows = []
     usable_cpus = outcome["record"]["machine"]["usable_cpus"]
     pairs = [Pair(**pair) for pair in figures["pairs"]]
+    bursts = rounds.of_one(planned, outcome)
+    taken_share = surroundings.taken_share(figures["groups"], usable_cpus)
+    strained = strain.of_rounds(taken_share, bursts, best or strain.best_states(bursts))
     for pair in pairs:
-        table.append({**row, **_pair(figures, pair, comparison.confidence(pairs), usable_cpus)})
+        table.append({**row, **_pair(figures, pair, comparison.of_verdicts(pairs), usable_cpus, strained)})
         for member in pair[:2]:
             parity_row = others.get(shared.values(figures["members"][member]), {"status": "ok"})
             shared.fail_with_parity(table[-1], parity_row)
     return table
 
 
-def _pair(figures: dict[str, Any], pair: Pair, confidence: float, usable_cpus: int) -> dict[str, Any]:
+def _pair(
+    figures: dict[str, Any], pair: Pair, confidence: float, usable_cpus: int, strained: strain.Strain
+) -> dict[str, Any]:
     """The columns of one pair.
 
     Args:
         figures: the comparison's.
-        confidence: at which the comparison's pairs were to be decided.
+        confidence: of its interval and of what would decide it.
     """
     groups, members, width = figures["groups"], figures["members"], figures["width_asked"]
-    ratio = comparison.ratio(groups, pair)
+    ratio = comparison.ratio(groups, pair, confidence)
     low, high = ratio.interval or (None, None)
     without = [f"compared without {name}: {why}" for name, why in figures["missing"].items()]
+    doubted = [*doubts.of_strain(strained), *doubts.of_pair(groups, usable_cpus, pair, ratio, width)]
     sessions = [session for group in groups for session in group["sessions"]]
     asked = sessions[0]["opened"][pair.first]["launch"]["asked"]
     return {
@@ -74,9 +83,9 @@ def _pair(figures: dict[str, Any], pair: Pair, confidence: float, usable_cpus: i
         "sessions": len(sessions),
         "rounds": sum(len(session["rounds"]) for session in sessions),
         "stopped_by": figures["stopped_by"],
-        "warnings": doubts.BETWEEN.join([*without, *doubts.of_pair(groups, usable_cpus, pair, ratio, width)]),
+        "warnings": doubts.joined([*without, *doubted]),
         "missing": ", ".join(figures["missing"]),
-        "taken_share": surroundings.taken_share(groups, usable_cpus),
+        "taken_share": strained.taken,
         "launch": "; ".join(placed(asked)),
         "first_peak_rss_mib": _peak(sessions, pair.first),
         "second_peak_rss_mib": _peak(sessions, pair.second),

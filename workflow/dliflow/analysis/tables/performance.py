@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import columns, comparison, doubts, race, state, stats
+from dliflow.analysis import columns, comparison, doubts, race, state, stats, strain
 from dliflow.analysis.rows import grouped
 from dliflow.analysis.state import Estimate
 from dliflow.analysis.tables import shared
@@ -26,6 +26,7 @@ OF_ALL = (
     "kernel",
     "microcode",
 )  # the same in all sessions
+OF_THE_MACHINE = ("node", "anchor_threads", "anchor_ms", "taken_share")
 MEDIANS = ("import_ms", "load_ms", "first_request_ms", "anchor_ms")
 
 
@@ -40,6 +41,8 @@ class Point(NamedTuple):
     """What it has its slope in common with."""
     warnings: tuple[list[str], list[str]] = ([], [])
     """Those before and behind what its interval says."""
+    sessions: Sequence[shared.Row] = ()
+    """What of their rows tells how the machine was."""
 
 
 class Node(NamedTuple):
@@ -57,16 +60,19 @@ class Swept:
 
     Attributes:
         bursts: by node and configuration those of the sweep.
+        best: `strain.best_states` of all sessions.
     """
 
     def __init__(self) -> None:
         self.bursts: dict[str, dict[tuple, state.Bursts]] = {}
+        self.best: strain.Best = {}
         self._tuned: dict[str, dict[tuple, state.Bursts]] = {}
         self._points: list[Point] = []
 
     def add(self, measured: Measured) -> None:
         """Take note of a configuration."""
         gain = _gain(measured.groups) if measured.tuned else {}
+        self.best = strain.best_states(measured.rows, self.best)
         if measured.groups:
             bursts = state.bursts(measured.groups)
             of_node = (self._tuned if measured.tuned else self.bursts).setdefault(measured.node, {})
@@ -75,8 +81,12 @@ class Swept:
             one = _point(its_rows, measured.sessions[point], measured.key)
             self._points.append(one._replace(row=one.row | gain))
 
-    def rows(self, parity_rows: shared.Rows) -> shared.Rows:
-        """One row for each configuration and batch size, each node's at the reference state of its own sweep."""
+    def rows(self, parity_rows: shared.Rows, best: Optional[strain.Best] = None) -> shared.Rows:
+        """One row for each configuration and batch size, each node's at the reference state of its own sweep.
+
+        Args:
+            best: `strain.best_states` of the study; without it that of all sessions.
+        """
         parity = {shared.values(row): row for row in parity_rows}
         nodes = {node: self._node(node) for node in {**self.bursts, **self._tuned}}
         table = []
@@ -85,7 +95,9 @@ class Swept:
             if point.measured:
                 known = nodes[row["node"]]
                 threads, estimate = known.bursts[point.key].threads, known.estimates[point.key, row["batch_size"]]
-                row = row | _at_reference(point, known.reference[threads], estimate) | {"anchor_threads": threads}
+                strained = strain.of_groups(point.sessions, best or self.best)
+                row = row | _at_reference(point, known.reference[threads], estimate, strained)
+                row["anchor_threads"] = threads
             shared.fail_with_parity(row, parity[shared.values(row)])
             table.append(row)
         return table
@@ -115,9 +127,10 @@ def _point(its_rows: shared.Rows, sessions: Sequence[Session], key: tuple) -> Po
     if failed:
         groups = len({one["group"] for one in its_rows})
         row["reason"] = f"{len(failed)} of {groups} groups: {failed[0]['reason']}"
-    return Point(
-        row | _figures(sessions), True, key, (_differing(sessions), doubts.of_point([s.seen for s in sessions]))
-    )
+    told = [{name: session.row[name] for name in OF_THE_MACHINE} for session in sessions]
+    busy = strain.of_groups(told, strain.best_states(told)).busy
+    warnings = _differing(sessions), doubts.of_point([session.seen for session in sessions], busy=busy)
+    return Point(row | _figures(sessions), True, key, warnings, told)
 
 
 def _gain(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -146,11 +159,12 @@ def _figures(sessions: Sequence[Session]) -> dict[str, Any]:
     }
 
 
-def _at_reference(point: Point, reference: float, estimate: Estimate) -> dict[str, Any]:
+def _at_reference(point: Point, reference: float, estimate: Estimate, strained: strain.Strain) -> dict[str, Any]:
     """The figures of a point that rest on the whole study of its node.
 
     Args:
         reference: the state that the estimate is of, logarithm of ms.
+        strained: what others did to its groups.
     """
     batch_size, interval = point.row["batch_size"], estimate.reference_interval
     low, high = estimate.interval or (None, None)
@@ -169,7 +183,7 @@ def _at_reference(point: Point, reference: float, estimate: Estimate) -> dict[st
         "latency_reference_ci_high_ms": reference_high,
         "state_slope": estimate.slope,
         "reference_anchor_ms": math.exp(reference),
-        "warnings": doubts.BETWEEN.join([*before, *doubts.of_interval(half_width), *behind]),
+        "warnings": doubts.joined([*doubts.of_strain(strained), *before, *doubts.of_interval(half_width), *behind]),
     }
 
 

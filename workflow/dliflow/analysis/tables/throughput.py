@@ -160,7 +160,7 @@ def _figures(sessions: Sequence[Session]) -> dict[str, Any]:
         "groups": len({id(one.group) for one in sessions}),
         "sessions": len(sessions),
         "anchor_ms": surroundings.anchor_ms(one.session for one in sessions),
-        "warnings": doubts.BETWEEN.join(doubts.of_point(_seen(sessions), under_load=True)),
+        "warnings": doubts.joined(doubts.of_point(_seen(sessions), under_load=True)),
     }
 
 

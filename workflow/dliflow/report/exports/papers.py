@@ -53,7 +53,7 @@ def ranked(setting: str, batch: Batch) -> Table:
     else:
         notes += ["≈: no difference to the first shown in rounds."] if TIE in verdicts else []
         notes += ["?: measured at other times, and not told apart from the first."] if UNDECIDED in verdicts else []
-    title = f"{setting}, batch size {batch.size}"
+    title = f"{setting}, batch size {batch.size}{batch.doubt}"
     header = ("configuration", "latency, ms", "images/s", "ratio")
     return Table(key("ranking", setting.replace(" · ", "-"), f"batch{batch.size}"), title, header, rows, notes)
 

@@ -13,8 +13,7 @@ HEADINGS = [
     Heading("Why", "Among the leaders, against FP32, against default launch parameters, C++ against Python, against "
             "an older version, or one batch size against another.", number=False),
     Heading("Ratio", "Of their latencies at the reference state of these rounds, of batch sizes that of an image’s "
-            "time; below 1 the first is faster. Its 95 % interval holds for all pairs of leaders together, so it is "
-            "wider than that of comparison.csv, where each pair stands for itself."),
+            "time; below 1 the first is faster. Its 95 % interval holds for all pairs of leaders together."),
     Heading("Verdict", "What the interval shows.", number=False),
     Heading("Slope", "By how many per cent the ratio rises when the anchor’s time does by one: near 0 the machine’s "
             "state makes no difference to who is faster."),
