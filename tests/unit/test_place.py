@@ -89,7 +89,8 @@ def test_a_machine_that_is_not_what_the_file_says_is_refused(machine, wanted, re
 # --- On the way there -------------------------------------------------------------------------------------------------
 
 # What stands for SLURM: an allocation runs while there is a file with its line; every call is written down. `srun` runs
-# the command, unless a file says that the allocation is taken away meanwhile.
+# the command, unless a file says that the allocation is taken away meanwhile. Another file says that the reason of a
+# failure is seen late, as on a file system that machines share.
 FAKES = {
     "squeue": "test -e allocation && cat allocation; exit 0",
     "sbatch": 'echo "7 RUNNING None" > allocation; echo 7',
@@ -97,7 +98,9 @@ FAKES = {
     "srun": (
         'while [ "${1#--}" != "$1" ]; do shift; done\n'
         "if [ -e taken ]; then rm taken allocation; exit 143; fi\n"
-        'SLURMD_NODENAME=cpu1 exec "$@"'
+        'SLURMD_NODENAME=cpu1 "$@"; status=$?; told=results/logs/x.failed.json\n'
+        "if [ -e late ]; then mv $told late; (sleep 2; mv late $told) >/dev/null 2>&1 & fi\n"
+        "exit $status"
     ),
 }
 
@@ -163,7 +166,10 @@ def test_a_measurement_whose_allocation_ended_goes_on_in_the_next_on_the_same_ma
     assert not Path("results/logs/x.failed.json").exists()
 
 
-def test_a_stage_that_fails_on_its_node_is_not_tried_again(scheduler):
+@pytest.mark.parametrize("late", [False, True])
+def test_a_stage_that_fails_on_its_node_is_not_tried_again(scheduler, late):
+    if late:
+        Path("late").touch()
     ended = supervised(stage="subset")
     assert ended.returncode != 0
     assert len(scheduler("srun")) == 1
