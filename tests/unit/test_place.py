@@ -96,6 +96,7 @@ FAKES = {
     "sbatch": 'echo "7 RUNNING None" > allocation; echo 7',
     "scancel": "rm -f allocation",
     "srun": (
+        "env | grep ^SLURM > variables\n"
         'while [ "${1#--}" != "$1" ]; do shift; done\n'
         "if [ -e taken ]; then rm taken allocation; exit 143; fi\n"
         'SLURMD_NODENAME=cpu1 "$@"; status=$?; told=results/logs/x.failed.json\n'
@@ -152,6 +153,13 @@ def test_a_measurement_runs_in_the_allocation_of_its_node(scheduler):
     assert read_json(Path(paths.NODE.format(node="a")))["slurm_name"] == "cpu1"
     timing = read_json(Path("results/logs/x.time.json"))
     assert timing["stage"] == "interpreter" and timing["status"] == 0
+
+
+def test_an_allocation_that_the_workflow_runs_in_says_nothing_of_the_nodes(scheduler, monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    monkeypatch.setenv("SLURM_CONF", "here.conf")
+    assert supervised().returncode == 0
+    assert Path("variables").read_text().splitlines() == ["SLURM_CONF=here.conf"]
 
 
 def test_a_measurement_whose_allocation_ended_goes_on_in_the_next_on_the_same_machine(scheduler):

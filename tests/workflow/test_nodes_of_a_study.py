@@ -65,7 +65,7 @@ def spans(project, node):
 
 
 def test_both_are_measured_each_in_one_allocation_and_then_compared(two_nodes):
-    two_nodes.run("all", "--cores", "4")
+    two_nodes.run("all")
     asked = (two_nodes.folder / "slurm/asked").read_text().splitlines()
     assert sorted(word for line in asked for word in line.split() if "constraint" in word) == [
         "--constraint=first",

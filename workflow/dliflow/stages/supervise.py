@@ -206,7 +206,7 @@ def there(args: argparse.Namespace, options: dict[str, list[str]], failed: Calla
         options: of `allocation` and of each `step`, as `study.nodes.reached` tells.
     """
     first, lease = (Path(pattern.format(node=args.node)) for pattern in (paths.NODE, paths.LEASE))
-    environment = {**os.environ, node.REACHED: args.node}
+    environment = {**slurm.around_a_step(os.environ), node.REACHED: args.node}
     environment.pop(children.WORKFLOW, None)  # a process of this machine, which the node cannot see; this one looks
     running: list[subprocess.Popen] = []
     stop_when_asked(running, failed, signal.SIGTERM)  # upon which srun ends the step
