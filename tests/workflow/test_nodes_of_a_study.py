@@ -115,6 +115,17 @@ def test_without_a_scheduler_two_nodes_are_not_one_machine(two_nodes):
     assert not two_nodes.records()
 
 
-def test_what_would_carry_the_manifests_alone_to_other_machines_is_refused(project):
-    output = project.fail("all", "--dry-run", "--default-storage-provider", "fs", "--default-storage-prefix", "stored")
-    assert "--default-storage-provider fs: it would carry the manifests" in output
+# As little as Snakemake takes for one: it is refused before it is asked for a file.
+STORAGE = """
+from snakemake_interface_storage_plugins.storage_object import StorageObjectWrite as StorageObject
+from snakemake_interface_storage_plugins.storage_provider import StorageProviderBase as StorageProvider
+"""
+
+
+def test_what_would_carry_the_manifests_alone_to_other_machines_is_refused(project, tmp_path):
+    plugin = tmp_path / "plugins/snakemake_storage_plugin_bucket"
+    plugin.mkdir(parents=True)
+    (plugin / "__init__.py").write_text(STORAGE)
+    asked = ("--default-storage-provider", "bucket", "--default-storage-prefix", "stored")
+    output = project.fail("all", "--dry-run", *asked, PYTHONPATH=str(tmp_path / "plugins"))
+    assert "--default-storage-provider bucket: it would carry the manifests" in output
