@@ -117,8 +117,11 @@ def test_without_a_scheduler_two_nodes_are_not_one_machine(two_nodes):
 
 # As little as Snakemake takes for one: it is refused before it is asked for a file.
 STORAGE = """
-from snakemake_interface_storage_plugins.storage_object import StorageObjectWrite as StorageObject
-from snakemake_interface_storage_plugins.storage_provider import StorageProviderBase as StorageProvider
+from snakemake_interface_storage_plugins.storage_object import StorageObjectRead, StorageObjectWrite
+from snakemake_interface_storage_plugins.storage_provider import StorageProviderBase
+class StorageObject(StorageObjectRead, StorageObjectWrite): ...
+class StorageProvider(StorageProviderBase): ...
+StorageProvider.__abstractmethods__ = frozenset()
 """
 
 
