@@ -40,9 +40,9 @@ if {"{", "}"}.intersection(workflow.basedir):
         f"{workflow.basedir}: Snakemake takes what stands in braces for names of its own; move the checkout to a folder "
         "without { and } in its path"
     )
-if storage := workflow.storage_settings.default_storage_provider:
+if provider := workflow.storage_settings.default_storage_provider:
     raise refused(
-        f"--default-storage-provider {storage}: it would carry the manifests that Snakemake knows, and not the models, "
+        f"--default-storage-provider {provider}: it would carry the manifests that Snakemake knows, and not the models, "
         "arrays and environments beside them; use a file system that all machines share (docs/cluster.md)"
     )
 checked(configuration.readable, ["config/config.yaml", *workflow.configfiles])
