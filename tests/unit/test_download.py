@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import errno
 import hashlib
 import http.server
 import random
@@ -122,6 +123,15 @@ def test_a_good_server(server, tmp_path):
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".bin", ".lock"]
     fetch(located(server), tmp_path, SHORT)
     assert len(server.requests) == 1  # what is there is not fetched again
+
+
+def test_on_a_file_system_without_locks_it_is_fetched_and_that_is_told(server, tmp_path, monkeypatch, capsys):
+    def refused(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(download.lock, "wait_for", refused)
+    assert fetch(located(server), tmp_path, SHORT).read_bytes() == CONTENT
+    assert ".lock cannot be locked (Function not implemented): let no other run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5"])

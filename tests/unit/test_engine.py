@@ -35,12 +35,27 @@ def test_of_the_jobs_that_measure_the_scheduler_sees_the_one_of_the_highest_prio
 
     measuring, others = [Job("a", 3), Job("b", 7), Job("c", 5)], [Job("d", 99, "parity"), Job("e", 1, "convert")]
     scheduler = Scheduler([*measuring, *others])
-    engine.choose_among_few(scheduler, measured_on)
+    ready = []
+    engine.choose_among_few(scheduler, measured_on, ready.append)
     assert [one.name for one in scheduler.open_jobs] == ["b", "d", "e"]
     scheduler.ready = others
     assert [one.name for one in scheduler.open_jobs] == ["d", "e"]
     scheduler.ready = []
     assert scheduler.open_jobs == []
+    assert ready == [{"local"}, set(), set()]
+
+
+def test_however_often_the_scheduler_is_to_look_again_it_does_so_once_at_a_time(monkeypatch):
+    timers, looks = [], []
+    started = SimpleNamespace(start=lambda: None)
+    monkeypatch.setattr(engine.threading, "Timer", lambda delay, look: timers.append(look) or started)
+    scheduler = SimpleNamespace(_open_jobs=SimpleNamespace(release=lambda: looks.append(1)))
+    engine.look_again_once(scheduler)
+    for expected in (1, 2):
+        for _ in range(3):
+            scheduler._schedule_reevalutation(1)
+        assert len(timers) == expected and len(looks) == expected - 1
+        timers[-1]()
 
 
 def test_each_node_has_its_own_next_measurement():

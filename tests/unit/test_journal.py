@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -100,6 +102,17 @@ def test_what_is_no_file_does_not_block(tmp_path, name):
     os.mkfifo(tmp_path / "partial" / name)
     with Journal(tmp_path / "partial", "key", "<i4") as journal:
         assert journal.count == 0
+
+
+def test_a_file_system_without_locks_is_worked_on_and_that_is_told(tmp_path, monkeypatch, capsys):
+    def refused(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    left(tmp_path / "partial")
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with Journal(tmp_path / "partial", "key", "<i4") as journal:
+        assert journal.count == 5
+    assert "partial cannot be locked (Function not implemented): let no other run" in capsys.readouterr().out
 
 
 HOLD = """

@@ -170,15 +170,27 @@ def test_what_looks_at_quality_is_submitted_to_the_same_kind_of_machine():
 
 def test_a_run_that_would_measure_on_the_wrong_machine_is_refused():
     by_slurm, submitted = entry(slurm={}), entry(resources={"machine_type": "c7"})
-    nodes.check_places({"a": by_slurm, "b": by_slurm}, False, "my.yaml")
-    nodes.check_places({"a": by_slurm, "b": EMPTY}, True, "my.yaml")
-    nodes.check_places({"a": submitted, "b": submitted}, False, "my.yaml")
+    nodes.check_places({"a": by_slurm, "b": by_slurm}, False, False, "my.yaml")
+    nodes.check_places({"a": by_slurm, "b": EMPTY}, True, False, "my.yaml")
+    nodes.check_places({"a": submitted, "b": submitted}, False, True, "my.yaml")
     with pytest.raises(DliflowError, match=r"my\.yaml: nodes: a, b: this machine cannot be all of them"):
-        nodes.check_places({"a": EMPTY, "b": EMPTY}, True, "my.yaml")
+        nodes.check_places({"a": EMPTY, "b": EMPTY}, True, False, "my.yaml")
     with pytest.raises(DliflowError, match=r"my\.yaml: nodes: local: .* write config/nodes/local\.yaml with 'slurm'"):
-        nodes.check_places({"local": EMPTY}, False, "my.yaml")
+        nodes.check_places({"local": EMPTY}, False, False, "my.yaml")
     with pytest.raises(DliflowError, match=r"my\.yaml: nodes: a: their 'resources' are for an executor"):
-        nodes.check_places({"a": submitted}, True, "my.yaml")
+        nodes.check_places({"a": submitted}, True, False, "my.yaml")
+    with pytest.raises(
+        DliflowError, match=r"my\.yaml: nodes: a: .*the image would need SLURM's commands; leave --sdm out"
+    ):
+        nodes.check_places({"a": by_slurm, "b": EMPTY}, True, True, "my.yaml")
+
+
+def test_nodes_are_reached_in_one_way_only(tmp_path):
+    folder = written(tmp_path, a="slurm: {}", b="resources: {machine_type: y}")
+    with pytest.raises(DliflowError, match=r"test: nodes: a: have 'slurm', and b 'resources'; .*--config node=NAME"):
+        nodes.entries(folder, ["a", "b"], "test")
+    for alone in "ab":
+        nodes.entries(folder, [alone], "test")
 
 
 def test_a_rule_that_is_another_with_changes_says_anew_where_it_runs():

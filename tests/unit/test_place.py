@@ -89,15 +89,19 @@ def test_a_machine_that_is_not_what_the_file_says_is_refused(machine, wanted, re
 # --- On the way there -------------------------------------------------------------------------------------------------
 
 # What stands for SLURM: an allocation runs while there is a file with its line; every call is written down. `srun` runs
-# the command, unless a file says that the allocation is taken away meanwhile.
+# the command, unless a file says that the allocation is taken away meanwhile. Another file says that the reason of a
+# failure is seen late, as on a file system that machines share.
 FAKES = {
     "squeue": "test -e allocation && cat allocation; exit 0",
     "sbatch": 'echo "7 RUNNING None" > allocation; echo 7',
     "scancel": "rm -f allocation",
     "srun": (
+        "env | grep ^SLURM > variables\n"
         'while [ "${1#--}" != "$1" ]; do shift; done\n'
         "if [ -e taken ]; then rm taken allocation; exit 143; fi\n"
-        'SLURMD_NODENAME=cpu1 exec "$@"'
+        'SLURMD_NODENAME=cpu1 "$@"; status=$?; told=results/logs/x.failed.json\n'
+        "if [ -e late ]; then mv $told late; (sleep 2; mv late $told) >/dev/null 2>&1 & fi\n"
+        "exit $status"
     ),
 }
 
@@ -151,6 +155,13 @@ def test_a_measurement_runs_in_the_allocation_of_its_node(scheduler):
     assert timing["stage"] == "interpreter" and timing["status"] == 0
 
 
+def test_an_allocation_that_the_workflow_runs_in_says_nothing_of_the_nodes(scheduler, monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    monkeypatch.setenv("SLURM_CONF", "here.conf")
+    assert supervised().returncode == 0
+    assert Path("variables").read_text().splitlines() == ["SLURM_CONF=here.conf"]
+
+
 def test_a_measurement_whose_allocation_ended_goes_on_in_the_next_on_the_same_machine(scheduler):
     assert supervised().returncode == 0
     Path("taken").touch()
@@ -163,7 +174,10 @@ def test_a_measurement_whose_allocation_ended_goes_on_in_the_next_on_the_same_ma
     assert not Path("results/logs/x.failed.json").exists()
 
 
-def test_a_stage_that_fails_on_its_node_is_not_tried_again(scheduler):
+@pytest.mark.parametrize("late", [False, True])
+def test_a_stage_that_fails_on_its_node_is_not_tried_again(scheduler, late):
+    if late:
+        Path("late").touch()
     ended = supervised(stage="subset")
     assert ended.returncode != 0
     assert len(scheduler("srun")) == 1

@@ -10,7 +10,8 @@ import pytest
 
 from dliflow.study import paths
 
-# An allocation of a node is a file with its line; `srun` says which one it runs in.
+# An allocation of a node is a file with its line; `srun` says which one it runs in. A record that was written there is
+# seen a second later, as on a file system that machines share.
 FAKES = {
     "squeue": 'for word; do case $word in --name=*) cat "slurm/${word#--name=}" 2>/dev/null;; esac; done; exit 0',
     "sbatch": (
@@ -19,10 +20,16 @@ FAKES = {
         'echo "$*" >> slurm/asked\n'
         'echo "$number RUNNING None" > "slurm/$name"; echo $number'
     ),
-    "scancel": 'for word; do case $word in --name=*) rm -f "slurm/${word#--name=}";; esac; done',
+    "scancel": (
+        "for word; do case $word in --name=*) name=${word#--name=};; esac; done\n"
+        'rm -f "slurm/$name"; date +%s.%N >> "slurm/back-$name"'
+    ),
     "srun": (
         'export SLURM_JOB_ID=${1#--jobid=}; while [ "${1#--}" != "$1" ]; do shift; done\n'
-        'exec env DLIFLOW_TEST_LOCK_FOLDER=slurm/$SLURM_JOB_ID "$@"'
+        'env DLIFLOW_TEST_LOCK_FOLDER=slurm/$SLURM_JOB_ID "$@"; status=$?\n'
+        "for word; do record=$word; done\n"  # the last one: --out RECORD
+        'if mv "$record" "$record.late"; then (sleep 1; mv "$record.late" "$record") & fi >/dev/null 2>&1\n'
+        "exit $status"
     ),
 }
 
@@ -44,19 +51,21 @@ def two_nodes(project, tmp_path, monkeypatch):
     return project
 
 
+def timed(project, log):
+    """From when to when the job of a log ran."""
+    job = json.loads((project.folder / paths.timing(log)).read_text())
+    return job["started"], job["started"] + job["seconds"]
+
+
 def spans(project, node):
     """From when to when each measurement of a node ran, in their order."""
     logs = project.folder / "results/logs"
-    jobs = [
-        json.loads(path.read_text())
-        for stage in ("sweep", "compare")
-        for path in (logs / stage / node).rglob("*.time.json")
-    ]
-    return sorted((job["started"], job["started"] + job["seconds"]) for job in jobs)
+    of_node = [log for stage in ("sweep", "compare") for log in (logs / stage / node).rglob("*.json.log")]
+    return sorted(timed(project, str(log)) for log in of_node)
 
 
 def test_both_are_measured_each_in_one_allocation_and_then_compared(two_nodes):
-    two_nodes.run("all", "--cores", "4")
+    two_nodes.run("all")
     asked = (two_nodes.folder / "slurm/asked").read_text().splitlines()
     assert sorted(word for line in asked for word in line.split() if "constraint" in word) == [
         "--constraint=first",
@@ -68,6 +77,10 @@ def test_both_are_measured_each_in_one_allocation_and_then_compared(two_nodes):
         assert len(of_node) == 2 * 2 + 1
         assert all(earlier[1] <= later[0] for earlier, later in pairwise(of_node))
     assert any(a[0] < b[1] and b[0] < a[1] for a in by_node["first"] for b in by_node["second"])
+    for node, of_node in by_node.items():  # given back when all was measured, before the page was made
+        (given_back,) = (two_nodes.folder / "slurm").glob(f"back-dliflow-{node}-*")
+        when = float(given_back.read_text().split()[0])
+        assert of_node[-1][1] < when < timed(two_nodes, paths.log(paths.REPORT))[1]
     others = list((two_nodes.folder / "results/logs/parity").rglob("*.time.json"))
     assert len(others) == 2  # quality is looked at once
     jobs = {node: set() for node in by_node}
@@ -100,3 +113,22 @@ def test_without_a_scheduler_two_nodes_are_not_one_machine(two_nodes):
         (two_nodes.folder / f"config/nodes/{name}.yaml").write_text("machine: {hostname: nowhere}\n")
     assert "nodes: first, second: this machine cannot be all of them" in two_nodes.fail("all")
     assert not two_nodes.records()
+
+
+# As little as Snakemake takes for one: it is refused before it is asked for a file.
+STORAGE = """
+from snakemake_interface_storage_plugins.storage_object import StorageObjectRead, StorageObjectWrite
+from snakemake_interface_storage_plugins.storage_provider import StorageProviderBase
+class StorageObject(StorageObjectRead, StorageObjectWrite): ...
+class StorageProvider(StorageProviderBase): ...
+StorageProvider.__abstractmethods__ = frozenset()
+"""
+
+
+def test_what_would_carry_the_manifests_alone_to_other_machines_is_refused(project, tmp_path):
+    plugin = tmp_path / "plugins/snakemake_storage_plugin_bucket"
+    plugin.mkdir(parents=True)
+    (plugin / "__init__.py").write_text(STORAGE)
+    asked = ("--default-storage-provider", "bucket", "--default-storage-prefix", "stored")
+    output = project.fail("all", "--dry-run", *asked, PYTHONPATH=str(tmp_path / "plugins"))
+    assert "--default-storage-provider bucket: it would carry the manifests" in output

@@ -97,6 +97,13 @@ def there(stage, *more):
     return supervised("{params.python:q}", stage, *more)
 
 
+def cores_here(wildcards):
+    """How many cores of `--cores` a measurement takes. One that is a step on its node only waits for that here: whatever
+    their number, nodes measure at the same time.
+    """
+    return 1 if HANDED_OVER or wildcards.node not in STUDY.elsewhere else 0
+
+
 def whole_node():
     """Resources of a measurement: all shares of the machine that it runs on, and what an executor must know of its node."""
     shares = {f"node_{name}": lambda w, name=name: ALONE if w.node == name else 0 for name in STUDY.elsewhere}

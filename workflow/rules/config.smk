@@ -40,6 +40,11 @@ if {"{", "}"}.intersection(workflow.basedir):
         f"{workflow.basedir}: Snakemake takes what stands in braces for names of its own; move the checkout to a folder "
         "without { and } in its path"
     )
+if provider := workflow.storage_settings.default_storage_provider:
+    raise refused(
+        f"--default-storage-provider {provider}: it would carry the manifests that Snakemake knows, and not the models, "
+        "arrays and environments beside them; use a file system that all machines share (docs/cluster.md)"
+    )
 checked(configuration.readable, ["config/config.yaml", *workflow.configfiles])
 of_command_line = workflow.config_settings
 update_config(of_command_line.overwrite_config, yaml_files.typed(of_command_line.config))

@@ -3,6 +3,7 @@
 import atexit
 import shlex
 import subprocess
+import threading
 import time
 from functools import partial
 
@@ -19,6 +20,9 @@ from dliflow.study import nodes, prerequisites
 
 # What measures, but for the rule `profile`, which only tells what others have measured.
 MEASURING_RULES = {*plan.MEASURING, "profile_one"} - {"profile"}
+# Nodes that SLURM gives, and those of them that were given back since all was measured there.
+BY_SLURM = {name for name, entry in STUDY.nodes.items() if entry["slurm"] is not None}
+RELEASED = set()
 # A dry run that does not list its jobs need not go through them: Snakemake then ends with their numbers, as with `--quiet`,
 # and `tell_what_would_run` tells the rest.
 NUMBERS_ONLY = workflow.output_settings.dryrun and workflow.output_settings.quiet == {Quietness.RULES}
@@ -70,7 +74,7 @@ def check_launch():
     """
     names = set(map(measured_on, workflow.dag.needrun_jobs())) - {None}
     measured = {name: STUDY.nodes[name] for name in sorted(names)}
-    checked(nodes.check_places, measured, workflow.local_exec, ORIGIN)
+    checked(nodes.check_places, measured, workflow.local_exec, CONTAINER, ORIGIN)
     if any(map(nodes.here, measured.values())):
         checked(launch.check, CONFIG["launch"])
 
@@ -82,11 +86,28 @@ def check_rights():
         raise refused("\n".join(refusals))
 
 
+def release(name):
+    """Give back a node that SLURM holds for measurements of this folder."""
+    if Path(paths.LEASE.format(node=name)).exists():
+        slurm.release(name)
+
+
+def release_the_measured(ready):
+    """Give back each node on which this run has measured all that it was to: the rest of the run needs no such machine.
+
+    Args:
+        ready: the nodes on which a measurement can be started.
+    """
+    for name in BY_SLURM - RELEASED - ready:
+        if not any(measured_on(job) == name for job in workflow.dag.needrun_jobs()):
+            RELEASED.add(name)
+            threading.Thread(target=release, args=[name]).start()  # a busy controller answers late
+
+
 def release_nodes():
-    """Give back what SLURM holds for the measurements of this run."""
-    for name in STUDY.elsewhere:
-        if STUDY.nodes[name]["slurm"] is not None and Path(paths.LEASE.format(node=name)).exists():
-            slurm.release(name)
+    """Give back all of them at the end of a run."""
+    for name in sorted(BY_SLURM):
+        release(name)
 
 
 def compare_the_rest():
@@ -200,7 +221,9 @@ onstart:
     # hundred jobs that took a tenth of the processors away from measurements. Jobs on this machine need no such bound.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-        engine.choose_among_few(workflow.scheduler, measured_on)
+    else:
+        engine.look_again_once(workflow.scheduler)
+    engine.choose_among_few(workflow.scheduler, measured_on, release_the_measured)
     engine.keep_the_plan(workflow.dag, "convert")
     check_rights()
     tell_the_tables()

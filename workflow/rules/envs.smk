@@ -1,12 +1,13 @@
 # Environments: a uv virtual environment for each framework, from its conda file. With `--sdm conda` none is made.
 
 
-# Make a framework's virtual environment. The digest of the pins in its path decides, not the date of the file.
+# Make a framework's virtual environment. The digest of the pins in its path decides, not the date of the file. `update`:
+# Snakemake would delete the mark that another run, which shares the folder, has written since this one was planned.
 rule environment:
     input:
         file=ancient("envs/{framework}.yaml"),
     output:
-        f"{CONFIG['environments']['folder']}/{{framework}}-{{digest}}/environment.json",
+        update(f"{CONFIG['environments']['folder']}/{{framework}}-{{digest}}/environment.json"),
     log:
         paths.log(f"{CONFIG['environments']['folder']}/{{framework}}-{{digest}}/environment.json"),
     priority: plan.READY

@@ -42,6 +42,7 @@ rule sweep:
     localrule: not HANDED_OVER
     conda:
         "../../envs/dliflow.yaml"
+    threads: cores_here
     resources:
         **whole_node(),
         timeout_s=CONFIG["latency"]["timeout_s"],
@@ -90,6 +91,7 @@ rule tune:
     localrule: not HANDED_OVER
     conda:
         "../../envs/dliflow.yaml"
+    threads: cores_here
     resources:
         **whole_node(),
         timeout_s=CONFIG["tune"]["timeout_s"] if CONFIG["tune"] else 0,
@@ -123,6 +125,7 @@ rule compare:
     localrule: not HANDED_OVER
     conda:
         "../../envs/dliflow.yaml"
+    threads: cores_here
     resources:
         **whole_node(),
         timeout_s=CONFIG["compare"]["timeout_s"],

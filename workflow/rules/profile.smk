@@ -14,6 +14,7 @@ rule profile_one:
     localrule: not HANDED_OVER
     conda:
         "../../envs/{framework}.yaml"
+    threads: cores_here
     resources:
         **whole_node(),
         timeout_s=CONFIG["latency"]["timeout_s"],

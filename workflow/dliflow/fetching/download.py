@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -24,7 +23,8 @@ import urllib3
 
 from dliflow.errors import DliflowError
 from dliflow.fetching.checksums import mismatch, wanted
-from dliflow.files import lock_file, read_json, write_json
+from dliflow.files import read_json, write_json
+from dliflow.machine import lock
 
 BLOCK = 1 << 16
 REDIRECTS = 10
@@ -116,13 +116,15 @@ def fetch(location: dict[str, Any], folder: Path, patience: Patience = Patience(
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = target_of(location, folder)
-    with open(lock_file(target.with_name(f"{target.name}.lock")), "rb") as guard:  # another run may want the same file
-        fcntl.flock(guard, fcntl.LOCK_EX)
+    guard = lock.take(target.with_name(f"{target.name}.lock"), f"{target} is")  # another run may want the same file
+    try:
         for path in (target, folder / file_name(location["url"])):
             if path.is_file() and not mismatch(path, location):
                 return path
         target.unlink(missing_ok=True)
         _download({**location, "url": mirrored(location["url"])}, target, patience, report)
+    finally:
+        os.close(guard)
     return target
 
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from dliflow.files import digest
 IDLE_S, TOUCH_S = 300, 60  # a lease that was not touched for so long is over; it is touched so often
 WAITS_S = (1, 2, 4, 8, 15, 30)  # between questions whether the allocation has begun; the last one from then on
 TRIES = 3  # allocations for one step: those before were taken from it
+FINDING = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT")  # variables by which commands find SLURM
 PATIENCE_S = (5, 15, 60)  # before SLURM is asked again, when it was too busy to answer
 
 # Of the holder, in the node's shell: it ends when the lease is as old as it was a while ago.
@@ -120,6 +121,13 @@ def step(number: str, options: Sequence[str]) -> list[str]:
     """
     placed = ["--nodes=1", "--ntasks=1", "--overlap", "--mem=0", "--cpu-bind=none", "--input=none"]
     return ["srun", f"--jobid={number}", *placed, *options]
+
+
+def around_a_step(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables for srun: without those of an allocation that this process itself may run in. It would take them
+    for options, and give the step as many processors as that one has.
+    """
+    return {name: value for name, value in environment.items() if name in FINDING or not name.startswith("SLURM")}
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import numpy as np
 from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.files import is_at, read_json, write_json
-from dliflow.machine import process
+from dliflow.machine import lock, process
 
 EVERY_S = 3.0
 LOCK = "lock"
@@ -31,7 +31,8 @@ class Journal:
 
     `state.json` there tells the key, how many records lie safely on the disk, and their checksum. It is replaced after
     them, so a kill at any moment loses a few seconds and damages nothing. With another key, or when the records are not
-    those that the state speaks of, the folder is emptied. As long as a journal is open no other process can open it.
+    those that the state speaks of, the folder is emptied. As long as a journal is open no other process can open it;
+    on a file system without locks it can, which is told.
     """
 
     def __init__(self, folder: Path, key: str, dtype: Any):
@@ -173,10 +174,9 @@ def _locked(folder: Path) -> int:
                     "run this again"
                 ) from None
             except OSError as error:
-                raise DliflowError(
-                    f"{folder}: its file system gives no locks ({error.strerror}), so two runs could spoil each "
-                    "other's results; mount it with locks (flock), or work in another folder"
-                ) from error
+                if error.errno not in lock.UNABLE:
+                    raise
+                progress.say(f"{folder} cannot be locked ({error.strerror}): let no other run work on this meanwhile")
             if is_at(descriptor, folder / LOCK):
                 _sign(descriptor)
                 return descriptor

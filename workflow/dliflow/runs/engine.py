@@ -6,6 +6,7 @@ In a plan of ten thousand measurements it would take longer than many of them.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, Optional
@@ -56,16 +57,43 @@ def selectable(jobs: Iterable[Any], node: Callable[[Any], Optional[str]]) -> lis
     return [job for job, name in every if name is None or job is first[name][1]]
 
 
-def choose_among_few(scheduler: Any, node: Callable[[Any], Optional[str]]) -> None:
-    """Let Snakemake's scheduler, which weighs all jobs that are ready at each step, see `selectable` ones only."""
+def choose_among_few(
+    scheduler: Any, node: Callable[[Any], Optional[str]], note_ready: Callable[[set[str]], None]
+) -> None:
+    """Let Snakemake's scheduler, which weighs all jobs that are ready at each step, see `selectable` ones only.
+
+    Args:
+        note_ready: is called at each step with the nodes on which a measurement can be started.
+    """
     kind: Any = type(scheduler)
 
     class Sparing(kind):
         @property
         def open_jobs(self) -> list[Any]:
-            return selectable(super().open_jobs, node)
+            jobs = selectable(super().open_jobs, node)
+            note_ready({name for name in map(node, jobs) if name is not None})
+            return jobs
 
     scheduler.__class__ = Sparing
+
+
+def look_again_once(scheduler: Any) -> None:
+    """Let Snakemake's scheduler look again once for each time that its bound on jobs per second names.
+
+    It looks again that long after every look, and after every job: after a hundred jobs a hundred times a second.
+    """
+    waiting = threading.Event()
+
+    def look() -> None:
+        waiting.clear()
+        scheduler._open_jobs.release()
+
+    def look_later(delay: int) -> None:
+        if not waiting.is_set():
+            waiting.set()
+            threading.Timer(delay, look).start()
+
+    scheduler._schedule_reevalutation = look_later
 
 
 def keep_the_plan(dag: Any, checkpoint: str) -> None:

@@ -37,6 +37,7 @@ from dliflow.study import paths
 TAIL_LINES = 15
 TAIL_BYTES = 1 << 18  # of a log are read; a model's error can be hundreds of MB
 LINE = 2000  # characters of a line of output that are told
+SEEN_S = 60  # by then what another machine has written is seen on a file system that both share
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +120,16 @@ def _note(path: Path, value: dict[str, Any]) -> None:
         print(f"dliflow supervise: {path} could not be written: {error}", file=sys.stderr, flush=True)
 
 
+def _seen(path: Path) -> bool:
+    """Whether a file of another machine is there, or appears after a while."""
+    end = time.monotonic() + SEEN_S
+    while not path.exists():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.5)
+    return True
+
+
 def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
     """Kill a process that leads a group, with all that it has started."""
     with contextlib.suppress(ProcessLookupError):
@@ -195,7 +206,7 @@ def there(args: argparse.Namespace, options: dict[str, list[str]], failed: Calla
         options: of `allocation` and of each `step`, as `study.nodes.reached` tells.
     """
     first, lease = (Path(pattern.format(node=args.node)) for pattern in (paths.NODE, paths.LEASE))
-    environment = {**os.environ, node.REACHED: args.node}
+    environment = {**slurm.around_a_step(os.environ), node.REACHED: args.node}
     environment.pop(children.WORKFLOW, None)  # a process of this machine, which the node cannot see; this one looks
     running: list[subprocess.Popen] = []
     stop_when_asked(running, failed, signal.SIGTERM)  # upon which srun ends the step
@@ -218,7 +229,7 @@ def there(args: argparse.Namespace, options: dict[str, list[str]], failed: Calla
         if status == 0:
             return 0
         if slurm.is_running(args.node, number):
-            if not Path(paths.failure(args.log)).exists():
+            if not _seen(Path(paths.failure(args.log))):
                 failed(f"srun could not run it on node '{args.node}': exit status {status}; see what it said")
             return status
         print(f"node '{args.node}': its allocation, SLURM job {number}, has ended; again", file=sys.stderr, flush=True)

@@ -38,7 +38,15 @@ def entries(folder: Path, names: list[str], origin: str) -> dict[str, Entry]:
         (name,) = names
         return {name: {"name": name, "title": name, **configuration.validated({}, "node", origin)}}
     calls = (partial(_entry, folder, name, origin, f"nodes[{i}]") for i, name in enumerate(names))
-    return dict(zip(names, configuration.together(calls)))
+    known = dict(zip(names, configuration.together(calls)))
+    steps = [name for name, entry in known.items() if entry["slurm"] is not None]
+    jobs = [name for name, entry in known.items() if entry["resources"]]
+    if steps and jobs:  # jobs of an executor that would ask for allocations, and may hold the very machines
+        raise DliflowError(
+            f"{origin}: nodes: {', '.join(steps)}: have 'slurm', and {', '.join(jobs)} 'resources'; describe all in "
+            f"one of these ways, or take one node at a time with --config node=NAME ({GUIDE})"
+        )
+    return known
 
 
 def _entry(folder: Path, name: str, origin: str, key: str) -> Entry:
@@ -58,12 +66,13 @@ def here(entry: Entry) -> bool:
     return entry["slurm"] is None and not entry["resources"]
 
 
-def check_places(measured: Mapping[str, Entry], local: bool, origin: str) -> None:
-    """Refuse a run that would measure on the machine that it runs on, and must not.
+def check_places(measured: Mapping[str, Entry], local: bool, contained: bool, origin: str) -> None:
+    """Refuse a run that would measure on the machine that it runs on, and must not, or could not get to its nodes.
 
     Args:
         measured: the entries of the nodes on which it is to measure.
         local: whether jobs run on this machine, not where an executor takes them.
+        contained: whether they run in an image, by `--sdm apptainer`.
 
     Raises:
         DliflowError: naming the nodes, and what to do.
@@ -79,6 +88,12 @@ def check_places(measured: Mapping[str, Entry], local: bool, origin: str) -> Non
         raise DliflowError(
             f"{origin}: nodes: {name}: jobs are run by a scheduler, but nothing says which machine '{name}' is; write "
             f"config/nodes/{name}.yaml with 'slurm' or 'resources' ({GUIDE})"
+        )
+    held = [name for name, entry in measured.items() if entry["slurm"] is not None]
+    if held and contained:
+        raise DliflowError(
+            f"{origin}: nodes: {', '.join(held)}: their allocations are asked for from within a job, and with --sdm "
+            f"apptainer the image would need SLURM's commands; leave --sdm out ({GUIDE})"
         )
     submitted = [name for name, entry in measured.items() if entry["resources"]]
     if submitted and local:
