@@ -316,6 +316,31 @@ def test_without_a_compiler_it_is_skipped_and_what_does_not_compile_fails(tmp_pa
     assert told["status"] == "skipped" and "no C++ compiler 'no-such-compiler'" in told["reason"]
 
 
+def package(site, name, version, *files):
+    """A package with these files, as an environment has it."""
+    for file in (f"{name}/__init__.py", *files):
+        (site / file).parent.mkdir(parents=True, exist_ok=True)
+        (site / file).touch()
+    about = site / f"{name}-{version}.dist-info/METADATA"
+    about.parent.mkdir()
+    about.write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "wheel", "told"),
+    [
+        ("onnxruntime", ("onnxruntime", "1.15.1"), "no onnxruntime/capi/libonnxruntime.so"),
+        ("openvino", ("openvino", "2022.3.2", "openvino/libs/libopenvino.so.2232"), "no openvino/include"),
+        ("tflite", ("tensorflow", "2.12.1"), "no ai_edge_litert/libLiteRt.so"),
+        ("tflite", ("ai_edge_litert", "2.3.1", "ai_edge_litert/libLiteRt.so"), "LiteRT 2.3.0, .* this is 2.3.1"),
+    ],
+)
+def test_a_version_whose_wheel_has_nothing_for_cpp_is_a_skip(tmp_path, name, wheel, told):
+    package(tmp_path, *wheel)
+    with pytest.raises(Skip, match=told):
+        building.load(name).compile_line(tmp_path)
+
+
 @pytest.mark.parametrize("name", building.names())
 def test_each_framework_has_a_program_or_a_reason(name):
     if building.lacking(name, "default", "fp32") and building.lacking(name, "default", "int8"):
