@@ -212,6 +212,18 @@ def test_it_is_stopped_with_its_worker_and_counted_with_it(programs, tmp_path):
         assert spent > 0  # in clock ticks
 
 
+def test_memory_of_a_closed_model_is_given_back_and_does_not_count_in_the_next_peak(programs, tmp_path):
+    def resident_mib():
+        return int(Path(f"/proc/{child}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    with Running(programs, tmp_path, "memory") as running:
+        (child,) = process.descendants(running.worker.process.pid)
+        running.ask("open", batch_size=1, warm_up={"requests": 0, "limit_s": 0})
+        assert resident_mib() > 60
+        running.ask("close")
+        assert resident_mib() < 30
+
+
 def test_its_warm_up_is_looked_at_as_often_as_that_of_python(programs, tmp_path):
     counts: dict[str, list[int]] = {"python": [], "cpp": []}
     bounds = {"requests": 100, "limit_s": 60.0, "ask_from": 25}
