@@ -95,7 +95,9 @@ def test_what_litert_cannot_in_cpp_is_a_skip(study, programs, outcomes):
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_what_is_deployed_compiles_and_finds_the_same(study, programs, environments, tmp_path, framework):
     model, variant = converted(study, framework, "fp32"), VARIANTS.get(framework, "default")
-    deployed_and_run(study, python_of(framework, environments), framework, variant, model, programs[framework], tmp_path)
+    deployed_and_run(
+        study, python_of(framework, environments), framework, variant, model, programs[framework], tmp_path
+    )
 
 
 def deployed_and_run(study, python, framework, variant, model, program_built, tmp_path):

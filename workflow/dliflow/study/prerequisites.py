@@ -6,7 +6,6 @@ Each function returns messages `WHO NEEDS IT: what is missing; how to mend it`. 
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 import shlex
 import shutil
