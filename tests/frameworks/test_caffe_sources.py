@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from cases import answer
+from project import python_of
+
+from dliflow.sources.shared import caffe_format
 
 HERE = Path(__file__).parent
 GOOD = {
@@ -68,6 +72,34 @@ def test_the_interchange_graph_gives_the_scores_of_opencv_s_reader(tried, compar
 @pytest.mark.parametrize("name", list(BAD))
 def test_a_bad_file_is_refused_with_the_layer_or_the_line(tried, name):
     assert BAD[name] in answer(tried[name])["error"]
+
+
+PROTO = "lib/python3.11/site-packages/mxnet/tools/caffe_converter/caffe.proto"
+FORKS = {  # what they add, and a field of Caffe's own that is newer than MXNet's copy
+    "LayerParameter": {"permute_param", "shuffle_channel_param"},
+    "PoolingParameter": {"ceil_mode", "round_mode"},
+}
+AS_BYTES = {("BlobProto", "data"), ("BlobProto", "double_data")}
+
+
+def test_the_description_is_caffe_s_own(environments):
+    """The copy of it that MXNet's package carries."""
+    text = (Path(python_of("mxnet", environments)).parents[1] / PROTO).read_text()
+    text, place, known = re.sub(r"//.*|(?s:/\*.*?\*/)", "", text), [], {}
+    field = r"(?:optional|required|(repeated)) ([\w.]+) (\w+) = (\d+)(?: *\[[^]]*\])? *;"
+    for begins, ends, *words in re.findall(rf"(?:message|enum) (\w+) \{{|(\}})|{field}", text):
+        if begins:
+            place.append(begins)
+        elif ends:
+            place.pop()
+        else:
+            repeated, kind, name, number = words
+            known[".".join(place), name] = kind, bool(repeated), number
+    for message, fields in caffe_format._entries(caffe_format.MESSAGES).items():
+        for kind, name, number in fields:
+            of_forks = message in ("PermuteParameter", "ShuffleChannelParameter") or name in FORKS.get(message, ())
+            if not of_forks and (message, name) not in AS_BYTES:
+                assert (kind.rstrip("*").rpartition(".")[2], kind.endswith("*"), number) == known[message, name]
 
 
 def test_the_text_is_what_an_entry_names(tried):

@@ -94,19 +94,24 @@ def test_what_litert_cannot_in_cpp_is_a_skip(study, programs, outcomes):
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_what_is_deployed_compiles_and_finds_the_same(study, programs, environments, tmp_path, framework):
-    """As its README says, in a folder with nothing but its files and an environment."""
-    python = python_of(framework, environments)
-    shutil.copytree(files.payload(converted(study, framework, "fp32")), tmp_path / "model")
+    model, variant = converted(study, framework, "fp32"), VARIANTS.get(framework, "default")
+    deployed_and_run(
+        study, python_of(framework, environments), framework, variant, model, programs[framework], tmp_path
+    )
+
+
+def deployed_and_run(study, python, framework, variant, model, program_built, tmp_path):
+    """As its README says, in a folder with nothing but its files and an environment; it finds what Python does."""
+    shutil.copytree(files.payload(model), tmp_path / "model")
     (tmp_path / ".venv").symlink_to(Path(python).parents[1])
     shutil.copy(ROOT / "resources/imagenet_classes.txt", tmp_path / "classes.txt")
     for file in cpp.files(framework):
         shutil.copy(ROOT / file, tmp_path)
-    variant = VARIANTS.get(framework, "default")
     configuration = Configuration(NETWORK, framework, "cpp", variant, "fp32", "cpu")
     launch = program.launched(framework, {"threads": 2}, {})
     deployed = program.Deployed(configuration, 2, ENTRY, 1000, launch, [])
     (tmp_path / "predict.cpp").write_text(cpp.render(deployed, "A test."))
-    built = files.read_json(programs[framework])
+    built = files.read_json(program_built)
     commands = "\n".join(cpp.compile_line(framework, built))
     subprocess.run(["bash", "-ec", commands], cwd=tmp_path, check=True, timeout=1500)
     assert re.search(r"^import \w+$", cpp.imports(built), re.M)
@@ -138,9 +143,12 @@ def test_a_compiled_package_of_pytorch_serves_both_languages_and_all_batch_sizes
     subprocess.run(command, env=variables, check=True, timeout=1500)
     (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
     case = {"framework": "pytorch", "precision": "fp32", "variant": "compiled", "threads": 2, "options": {}}
-    case |= {"built": str(build("pytorch", environments, tmp_path / "pytorch.json"))}
-    case |= {"converted": str(tmp_path / "compiled.json"), "array": str(array), "entry": ENTRY}
+    built = build("pytorch", environments, tmp_path / "pytorch.json")
+    case |= {"built": str(built), "converted": str(tmp_path / "compiled.json"), "array": str(array), "entry": ENTRY}
     (found,) = outcomes("pytorch", Path(__file__).with_name("cpp.py"), {"it": case}).values()
     result = answer(found)
     assert "skip" not in result and result["difference"] <= NEAR
     assert result["threads of cpp"] == result["threads of python"] == 2
+    (folder := tmp_path / "deployed").mkdir()
+    python = python_of("pytorch", environments)
+    deployed_and_run(study, python, "pytorch", "compiled", tmp_path / "compiled.json", built, folder)

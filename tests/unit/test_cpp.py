@@ -212,6 +212,18 @@ def test_it_is_stopped_with_its_worker_and_counted_with_it(programs, tmp_path):
         assert spent > 0  # in clock ticks
 
 
+def test_memory_of_a_closed_model_is_given_back_and_does_not_count_in_the_next_peak(programs, tmp_path):
+    def resident_mib():
+        return int(Path(f"/proc/{child}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    with Running(programs, tmp_path, "memory") as running:
+        (child,) = process.descendants(running.worker.process.pid)
+        running.ask("open", batch_size=1, warm_up={"requests": 0, "limit_s": 0})
+        assert resident_mib() > 60
+        running.ask("close")
+        assert resident_mib() < 30
+
+
 def test_its_warm_up_is_looked_at_as_often_as_that_of_python(programs, tmp_path):
     counts: dict[str, list[int]] = {"python": [], "cpp": []}
     bounds = {"requests": 100, "limit_s": 60.0, "ask_from": 25}
@@ -314,6 +326,31 @@ def test_without_a_compiler_it_is_skipped_and_what_does_not_compile_fails(tmp_pa
     monkeypatch.setenv("CXX", "no-such-compiler")
     told = run_build(tmp_path)
     assert told["status"] == "skipped" and "no C++ compiler 'no-such-compiler'" in told["reason"]
+
+
+def package(site, name, version, *files):
+    """A package with these files, as an environment has it."""
+    for file in (f"{name}/__init__.py", *files):
+        (site / file).parent.mkdir(parents=True, exist_ok=True)
+        (site / file).touch()
+    about = site / f"{name}-{version}.dist-info/METADATA"
+    about.parent.mkdir()
+    about.write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "wheel", "told"),
+    [
+        ("onnxruntime", ("onnxruntime", "1.15.1"), "no onnxruntime/capi/libonnxruntime.so"),
+        ("openvino", ("openvino", "2022.3.2", "openvino/libs/libopenvino.so.2232"), "no openvino/include"),
+        ("tflite", ("tensorflow", "2.12.1"), "no ai_edge_litert/libLiteRt.so"),
+        ("tflite", ("ai_edge_litert", "2.3.1", "ai_edge_litert/libLiteRt.so"), "LiteRT 2.3.0, .* this is 2.3.1"),
+    ],
+)
+def test_a_version_whose_wheel_has_nothing_for_cpp_is_a_skip(tmp_path, name, wheel, told):
+    package(tmp_path, *wheel)
+    with pytest.raises(Skip, match=told):
+        building.load(name).compile_line(tmp_path)
 
 
 @pytest.mark.parametrize("name", building.names())

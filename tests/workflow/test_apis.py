@@ -10,6 +10,7 @@ import subprocess
 import pytest
 from PIL import Image
 
+from dliflow import files
 from dliflow.study import paths
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="this machine has no g++")
@@ -49,6 +50,42 @@ def test_a_study_in_both_languages(finished, tmp_path):
     finished.run("all")
     assert finished.dates() == measured
     deployed_and_run(finished, tmp_path)
+
+
+def test_a_compiler_that_comes_later_or_is_another_one_builds_again(finished, tmp_path):
+    finished.configure(apis=["python", "cpp"], frameworks=["alpha"], latency={"batch_sizes": [1], "groups": 1})
+    finished.run("all", CXX="no-such-compiler")
+    (row,) = (row for row in finished.table("performance") if row["api"] == "cpp")
+    assert row["status"] == "skipped" and "no C++ compiler 'no-such-compiler'" in row["reason"]
+    finished.run("all")
+    (row,) = (row for row in finished.table("performance") if row["api"] == "cpp")
+    assert row["status"] == "ok"
+    built, measured = finished.read(paths.BUILT), finished.dates()
+    finished.run("all", CXX="no-such-compiler")  # what was built goes on
+    assert finished.read(paths.BUILT) == built and finished.dates() == measured
+    newer = tmp_path / "newer"
+    newer.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "newer 99.1" || exec g++ "$@"\n')
+    newer.chmod(0o755)
+    finished.run("all", CXX=str(newer))
+    assert finished.read(paths.BUILT)["compiler"] == "newer 99.1"
+    changed = {path for path, date in finished.dates().items() if measured.get(path) != date}
+    assert changed and all("-cpp-" in path.parent.name for path in changed)
+
+
+def test_a_damaged_program_is_rows_with_the_reason_and_is_built_again(finished):
+    finished.configure(apis=["python", "cpp"], frameworks=["alpha"], latency={"batch_sizes": [1], "groups": 1})
+    finished.run("all", "--until", "build")
+    manifest = finished.folder / finished.path(paths.BUILT)
+    program = files.payload(manifest) / "worker"
+    whole = program.read_bytes()
+    program.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    told = finished.fail("all")
+    assert f"{program.name} is damaged" in told and "to build it again" in told
+    rows = {row["api"]: row for row in finished.table("performance")}
+    assert rows["python"]["status"] == "ok" and "is damaged" in rows["cpp"]["reason"]
+    manifest.unlink()
+    finished.run("all")
+    assert {row["status"] for row in finished.table("performance")} == {"ok"}
 
 
 def deployed_and_run(project, tmp_path):

@@ -1,8 +1,8 @@
 // LiteRT, TFLite's runtime: its `CompiledModel` with XNNPACK, by its C interface.
 //
 // The wheel has the library and no headers, and the interface changes from release to release: what stands here is
-// that of 2.3 (google-ai-edge/LiteRT, litert/c), and `building/tflite.py` refuses any other. Python's `Interpreter` is
-// another library over the same kernels.
+// that of 2.3.0 (google-ai-edge/LiteRT, litert/c), and `building/tflite.py` refuses any other. Python's `Interpreter`
+// is another library over the same kernels.
 #include <cstdlib>
 #include <cstring>
 

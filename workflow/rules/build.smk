@@ -16,6 +16,7 @@ checkpoint build:
     resources:
         timeout_s=CONFIG["convert"]["timeout_s"],
     params:
+        compiler=lambda w: COMPILER or made(paths.BUILT.format(**w)).get("compiler", NO_COMPILER),
         code=lambda w: code("stages.build", f"building.{w.framework}", f"frameworks.{w.framework}"),
         python=lambda w: STUDY.python(w.framework),
         options=lambda w: options.build(w.framework),

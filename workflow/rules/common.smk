@@ -10,7 +10,8 @@ from snakemake.settings.types import DeploymentMethod
 from dliflow import building, conversion, frameworks
 from dliflow.configuration import CPP, Configuration
 from dliflow.fetching import locations
-from dliflow.machine import children, node
+from dliflow.files import read_json
+from dliflow.machine import children, compiler, node
 from dliflow.runs import known, pythons
 from dliflow.study import containers, options, paths, plan
 from dliflow.study.source_code import digest as code
@@ -67,6 +68,10 @@ if CONDA:  # pip installs what an environment's file lists and nothing else, as 
 # Jobs end when this process does. On a cluster it is the Snakemake that the batch system has started for the job.
 os.environ[children.WORKFLOW] = children.written(os.getpid())
 os.environ[node.KNOWN] = json.dumps(STUDY.reached, sort_keys=True)
+# What programs in C++, and PyTorch's compiled models, are made with. With conda and in a container it is the
+# environment's, and Snakemake notices its change.
+COMPILER = "the environment's" if CONDA or CONTAINER else compiler.version()
+NO_COMPILER = "no compiler"
 # The stages that measure a configuration, and what tells them of the anchor.
 MEASURED_BY = ("stages.sweep", "stages.worker", "stages.anchor")
 WITH_ANCHOR = "--anchor {input.anchor:q} --anchor-python {params.anchor_python:q}"
@@ -137,6 +142,21 @@ def needs_interpreter(framework):
 def converter_of(wildcards):
     """The framework in whose environment a model is converted."""
     return STUDY.converter(wildcards.model, wildcards.framework, wildcards.precision)
+
+
+def made(manifest):
+    """What the manifest of files tells that a job has made; nothing where it skipped them, or did not run."""
+    told = read_json(manifest) if Path(manifest).exists() else {"status": "missing"}
+    return told if told["status"] == "ok" else {}
+
+
+def code_of_conversion(wildcards):
+    """Input function: the code of a conversion, as a parameter. What was skipped since there was no compiler is tried
+    again when there is one; what was made stays when there is none any more.
+    """
+    digest, mark = code("stages.convert", f"conversion.{wildcards.framework}"), wildcards.converter
+    lacking = COMPILER is None and conversion.compiles(wildcards.framework, mark, wildcards.precision)
+    return f"{digest}, {NO_COMPILER}" if lacking and not made(paths.CONVERTED.format(**wildcards)) else digest
 
 
 def code_of_source(stage):

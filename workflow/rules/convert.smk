@@ -63,7 +63,7 @@ checkpoint convert:
     resources:
         timeout_s=CONFIG["convert"]["timeout_s"],
     params:
-        code=lambda w: code("stages.convert", f"conversion.{w.framework}"),
+        code=code_of_conversion,
         python=lambda w: STUDY.python(converter_of(w)),
         options=lambda w: options.convert(STUDY, w.model, w.framework, w.precision, conversion.variant(w.converter)),
     shell:

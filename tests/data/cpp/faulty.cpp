@@ -13,7 +13,9 @@ namespace {
 
 class Faulty : public Session {
 public:
-    Faulty(std::string fault, size_t scores, size_t values) : fault_(std::move(fault)), scores_(scores), values_(values) {}
+    Faulty(std::string fault, size_t scores, size_t values)
+        : fault_(std::move(fault)), scores_(scores), values_(values),
+          memory_(fault_ == "memory" ? 1000 : 0, std::vector<char>(1 << 16, 1)) {}
 
     int threads() const override { return 3; }
 
@@ -34,6 +36,7 @@ private:
     std::string fault_;
     std::vector<float> scores_;
     size_t values_;
+    std::vector<std::vector<char>> memory_;
     int requests_ = 0;
 };
 
@@ -45,5 +48,7 @@ std::unique_ptr<Session> load(const Settings& settings, const std::vector<int64_
     if (fault == "skip") throw Skip("this machine has no such instructions");
     if (fault == "load") throw std::runtime_error("the model cannot be read");
     const int64_t values = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-    return std::make_unique<Faulty>(fault, shape[0] * settings.number("scores", 0), values);
+    auto session = std::make_unique<Faulty>(fault, shape[0] * settings.number("scores", 0), values);
+    static const std::vector<char> stays(1 << 16, 1);  // behind the session's memory, which is not the heap's end so
+    return session;
 }

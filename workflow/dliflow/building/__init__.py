@@ -25,6 +25,7 @@ from typing import Optional
 
 from dliflow import rooms
 from dliflow.configuration import family
+from dliflow.errors import Skip
 
 FOLDER = Path("workflow/cpp")
 SHARED = ("worker.cpp", "worker.h")  # around each framework's own
@@ -51,6 +52,18 @@ def lacking(name: str, variant: str, precision: str) -> Optional[str]:
     module = load(name)
     supports = getattr(module, "supports", lambda variant, precision: None)
     return getattr(module, "REASON", None) or supports(variant, precision)
+
+
+def part(package: Path, pattern: str) -> Path:
+    """A library or folder that a wheel has for programs in C++.
+
+    Raises:
+        Skip: when this version's wheel has none.
+    """
+    found = sorted(package.glob(pattern))
+    if not found:
+        raise Skip(f"this version's wheel has no {package.name}/{pattern}, which a program in C++ needs; a newer may")
+    return found[-1]
 
 
 def sources(name: str) -> list[str]:

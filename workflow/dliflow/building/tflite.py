@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from importlib.metadata import distributions
 
+from dliflow.building import part
 from dliflow.errors import Skip
 from dliflow.frameworks.tflite import COMPILED_MODEL
 
-RELEASE = "2.3"
+RELEASE = "2.3.0"
 
 
 def supports(variant, precision):
@@ -22,12 +23,12 @@ def supports(variant, precision):
 
 def compile_line(site):
     """Against the library, if it is of the release whose interface is known: it changes, and tells no version."""
+    library = part(site / "ai_edge_litert", "libLiteRt.so")
     (version,) = (each.version for each in distributions(path=[str(site)], name="ai-edge-litert"))
-    if version.split(".")[:2] != RELEASE.split("."):
+    if version != RELEASE:
         raise Skip(
             f"workflow/cpp/tflite.cpp knows the C interface of LiteRT {RELEASE}, which changes between releases; this "
             f"is {version}. Compare litert/c of both releases, then change RELEASE in "
             "workflow/dliflow/building/tflite.py"
         )
-    package = site / "ai_edge_litert"
-    return ["-std=c++17", str(package / "libLiteRt.so"), f"-Wl,-rpath,{package}"]
+    return ["-std=c++17", str(library), f"-Wl,-rpath,{library.parent}"]

@@ -18,6 +18,9 @@ model never imports anything from here. A file has these names:
     For a variant of the framework that runs files of its own what makes them, in place of `convert`. All others share
     those of `convert`.
 
+`compiles(variant: str | None, precision: str) -> bool` (optional)
+    Whether making them needs a C++ compiler. Where there is none that is a `Skip`, and tried again once there is one.
+
 `CONVERTER: dict[str, str]` (optional)
     For a precision, the framework in whose environment `convert` runs; default: its own. Of a framework in a version
     (`tflite@2.9.3`) it is that of the same version (`tensorflow@2.9.3`) where there is one.
@@ -70,6 +73,12 @@ def mark(name: str, variant: str, digest: str) -> str:
 def variant(mark: str) -> Optional[str]:
     """The variant that alone runs a model with this mark; None where others share it."""
     return mark.rpartition("-")[0] or None
+
+
+def compiles(name: str, mark: str, precision: str) -> bool:
+    """Whether a C++ compiler is needed to make a model with this mark."""
+    asked = getattr(load(name), "compiles", lambda variant, precision: False)
+    return asked(variant(mark), precision)
 
 
 @cache

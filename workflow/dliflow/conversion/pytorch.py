@@ -131,3 +131,8 @@ def _compile(program, package: Path):
 
 
 VARIANTS = {COMPILED: compiled}
+
+
+def compiles(variant, precision):
+    """Packages of AOTInductor."""
+    return variant in VARIANTS or precision == "int8"

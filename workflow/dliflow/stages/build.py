@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 from dliflow import building, frameworks
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, replacing, sha256, write_json
-from dliflow.machine import facts
+from dliflow.machine import compiler, facts
 from dliflow.measuring.program import NAME
 
 FLAGS = ("-O2", "-Wall")
@@ -30,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     manifest = {"framework": args.framework, "status": "ok", "reason": None, "files": {}}
     target, site = payload(args.out), facts.site()
     try:
-        compiler = compiler_name()
+        version = compiler_version()
         line = building.load(args.framework).compile_line(site)
     except Skip as skip:
         write_json(args.out, {**manifest, "status": "skipped", "reason": str(skip)})
@@ -38,30 +36,30 @@ def run(args: argparse.Namespace) -> None:
     units = [source for source in args.sources if source.endswith(".cpp")]
     with replacing(target) as folder:
         folder.mkdir()
-        compile_program([compiler, *FLAGS, *units, *line, "-o", str(folder / NAME)])
+        compile_program([compiler.name(), *FLAGS, *units, *line, "-o", str(folder / NAME)])
     files = {NAME: {"bytes": (target / NAME).stat().st_size, "sha256": sha256(target / NAME)}}
     described = {
         "version": frameworks.load(args.framework).version(),
-        "compiler": subprocess.check_output([compiler, "--version"], text=True).splitlines()[0],
-        "command": [compiler, *FLAGS, *units, *line, "-o", str(target / NAME)],
+        "compiler": version,
+        "command": [compiler.name(), *FLAGS, *units, *line, "-o", str(target / NAME)],
         "site": str(site),
     }
     write_json(args.out, {**manifest, **described, "files": files})
 
 
-def compiler_name() -> str:
-    """The compiler's name.
+def compiler_version() -> str:
+    """What the compiler calls itself.
 
     Raises:
         Skip: when the machine has none.
     """
-    name = os.environ.get("CXX", "g++")
-    if shutil.which(name) is None:
+    version = compiler.version()
+    if version is None:
         raise Skip(
-            f"this machine has no C++ compiler '{name}'; sudo apt-get install g++ (Fedora: dnf install gcc-c++; conda: "
-            "cxx-compiler among the dependencies of the environment file), or name another one in CXX"
+            f"this machine has no C++ compiler '{compiler.name()}'; sudo apt-get install g++ (Fedora: dnf install "
+            "gcc-c++; conda: cxx-compiler among the dependencies of the environment file), or name another one in CXX"
         )
-    return name
+    return version
 
 
 def compile_program(command: list[str]) -> None:

@@ -6,7 +6,6 @@ Each function returns messages `WHO NEEDS IT: what is missing; how to mend it`. 
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 import shlex
 import shutil
@@ -20,6 +19,7 @@ from dliflow import conversion, sources
 from dliflow.configuration import CPP, family
 from dliflow.fetching import uv
 from dliflow.frameworks import pytorch
+from dliflow.machine import compiler
 from dliflow.study import config, environments, known, paths
 
 ROOM_GB = 4  # of all environments together
@@ -165,11 +165,10 @@ def for_frameworks(
 
 def for_compiling(who: str, purpose: str) -> list[str]:
     """That there is no C++ compiler, where there is none."""
-    compiler = os.environ.get("CXX", "g++")  # as PyTorch looks for it
-    if shutil.which(compiler) is not None:
+    if compiler.version() is not None:
         return []
     return [
-        f"{who}: there is no C++ compiler '{compiler}' {purpose}; sudo apt-get install g++ (Fedora: dnf install "
+        f"{who}: there is no C++ compiler '{compiler.name()}' {purpose}; sudo apt-get install g++ (Fedora: dnf install "
         "gcc-c++), or name another one in CXX; without it these rows are skipped"
     ]
 
