@@ -35,10 +35,24 @@ def network():
     return keras.Model(inputs, layers.Dense(16, "softmax", name="scores")(x))
 
 
+# What Keras 2 wrote of `x / 2`, `1 - x`, `x - y`, `x + 1` and `x[..., ::-1]`; all of them together change nothing.
+TURNED = {"slice_spec": [{"class_name": "__ellipsis__"}, {"start": None, "stop": None, "step": -1}]}
+FUNCTIONS = {
+    "half": ("math.truediv", ["images", 0, 0, {"y": 2.0, "name": None}]),
+    "rest": ("math.subtract", ["_CONSTANT_VALUE", -1, 1.0, {"y": ["half", 0, 0], "name": None}]),
+    "difference": ("math.subtract", ["half", 0, 0, {"y": ["rest", 0, 0], "name": None}]),
+    "whole": ("__operators__.add", ["difference", 0, 0, {"y": 1.0, "name": None}]),
+    "turned": ("__operators__.getitem", ["whole", 0, 0, TURNED]),
+    "back": ("__operators__.getitem", ["turned", 0, 0, TURNED]),
+}
+
+
 def as_keras_2(model, path: Path) -> None:
-    """A `.h5` file with what Keras 2 wrote of its layers and Keras 3 does not."""
-    images = layers.Input((64, 64, 3), name="images")
-    keras.Model(images, model(layers.Rescaling(1 / 127.5)(images))).save(path)
+    """A `.h5` file with what Keras 2 wrote of its layers, and of a model called in Python, and Keras 3 does not."""
+    x = images = layers.Input((64, 64, 3), name="images")
+    for name in FUNCTIONS:  # layers that stand for them until the description is rewritten
+        x = layers.Add(name=name)([x, images])
+    keras.Model(images, model(x)).save(path)
     with h5py.File(path, "r+") as file:
         described = json.loads(file.attrs["model_config"])
         inner = described["config"]["layers"][-1]["config"]["layers"]
@@ -50,10 +64,14 @@ def as_keras_2(model, path: Path) -> None:
                 config.update(groups=1, kernel_initializer={"class_name": "GlorotUniform", "config": {}})
             elif layer["class_name"] == "BatchNormalization":
                 config.update(axis=[3], renorm=False)
-            elif layer["class_name"] == "Rescaling":  # x / 127.5 in Python
-                layer["class_name"], name = "TFOpLambda", config["name"]
-                layer["config"] = {"name": name, "trainable": True, "dtype": "float32", "function": "math.truediv"}
-                layer["inbound_nodes"] = [["images", 0, 0, {"y": 127.5, "name": None}]]
+            elif layer["name"] in FUNCTIONS:
+                function, node = FUNCTIONS[layer["name"]]
+                layer["class_name"] = "SlicingOpLambda" if function.endswith("getitem") else "TFOpLambda"
+                layer["config"] = {
+                    **{"name": layer["name"], "trainable": True, "dtype": "float32"},
+                    "function": function,
+                }
+                layer["inbound_nodes"] = [node]
         file.attrs["model_config"] = json.dumps(described)
 
 
@@ -95,6 +113,9 @@ def pixels_and_switch(model, folder: Path) -> None:
     holder = tf.Module()
     holder.model = model
     tf.saved_model.save(holder, folder / "pixels", signatures=run)
+    taken = [tf.TensorSpec((None, 64, 64, 3), tf.float32, "x")]
+    best = tf.function(lambda x: {"best": tf.argmax(model(x, training=False), 1)}, taken)
+    tf.saved_model.save(holder, folder / "best", signatures=best)
     graph, weight = tf.Graph(), np.random.default_rng(1).normal(size=(3, 16)).astype(np.float32)
     with graph.as_default():
         images = tf.compat.v1.placeholder(tf.float32, (None, 64, 64, 3), "images")
