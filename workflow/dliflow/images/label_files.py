@@ -144,9 +144,9 @@ def _cells(path: Path, text: str, rule: dict[str, Any], columns: list[int | str]
     The separator is what the rule tells, or a first line `sep=;` as Excel has it, or the first with which the first row
     has all columns.
     """
-    separators, before, told = SEPARATORS, 0, EXCEL.match(text)
-    if told:
-        separators, before, text = (told[1],), 1, text[told.end() :]
+    told = EXCEL.match(text)
+    separators, before = ([told[1]], 1) if told else ([*SEPARATORS], 0)
+    text = text[told.end() :] if told else text
     for separator in [rule["separator"]] if "separator" in rule else separators:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
         first = next(rows, [])
