@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -52,10 +53,11 @@ def as_keras_2(model, path: Path) -> None:
     x = images = layers.Input((64, 64, 3), name="images")
     for name in FUNCTIONS:  # layers that stand for them until the description is rewritten
         x = layers.Add(name=name)([x, images])
-    keras.Model(images, model(x)).save(path)
+    functions = {**FUNCTIONS, "same": ("math.add", [model.name, 1, 0, {"y": 0.0, "name": None}])}
+    keras.Model(images, layers.Rescaling(1, name="same")(model(x))).save(path)
     with h5py.File(path, "r+") as file:
         described = json.loads(file.attrs["model_config"])
-        inner = described["config"]["layers"][-1]["config"]["layers"]
+        (inner,) = (layer["config"]["layers"] for layer in described["config"]["layers"] if layer["name"] == model.name)
         for layer in (*described["config"]["layers"], *inner):
             config = layer["config"]
             if layer in inner and layer["class_name"] != "InputLayer":
@@ -63,9 +65,11 @@ def as_keras_2(model, path: Path) -> None:
             if layer["class_name"] == "DepthwiseConv2D":
                 config.update(groups=1, kernel_initializer={"class_name": "GlorotUniform", "config": {}})
             elif layer["class_name"] == "BatchNormalization":
-                config.update(axis=[3], renorm=False)
-            elif layer["name"] in FUNCTIONS:
-                function, node = FUNCTIONS[layer["name"]]
+                config.update(axis=[3], renorm=False, name=f"{config['name']}/of")
+            elif layer["class_name"] == "Dropout":
+                config.update(rng_type="stateful")
+            elif layer["name"] in functions:
+                function, node = functions[layer["name"]]
                 layer["class_name"] = "SlicingOpLambda" if function.endswith("getitem") else "TFOpLambda"
                 layer["config"] = {
                     **{"name": layer["name"], "trainable": True, "dtype": "float32"},
@@ -73,6 +77,14 @@ def as_keras_2(model, path: Path) -> None:
                 }
                 layer["inbound_nodes"] = [node]
         file.attrs["model_config"] = json.dumps(described)
+
+
+def as_keras_2_15(folder: Path) -> None:
+    """A `.keras` file with a module that Keras 3 has not."""
+    with zipfile.ZipFile(folder / "good.keras") as old, zipfile.ZipFile(folder / "keras2.keras", "w") as new:
+        for name in old.namelist():
+            of_keras_2 = b'"keras.src.engine.functional"'
+            new.writestr(name, old.read(name).replace(b'"keras.src.models.functional"', of_keras_2))
 
 
 def grouped(folder: Path) -> None:
@@ -242,6 +254,7 @@ def main(folder: Path) -> None:
     (folder / "one_image.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
     (folder / "good.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     as_keras_2(model, folder / "keras2.h5")
+    as_keras_2_15(folder)
     grouped(folder)
     several_and_mixed(model, folder)
     other_signatures(folder)

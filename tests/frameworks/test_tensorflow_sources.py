@@ -30,6 +30,11 @@ BAD = [
     ("code.h5", {"format": "keras"}, "refused: 'Lambda' of keras"),
     ("theirs.keras", {"format": "keras"}, "refused: 'Theirs' of "),
     ("lookup.keras", {"format": "keras"}, "refused: 'StringLookup' of keras.layers"),
+    (
+        "keras2.keras",
+        {"format": "keras"},
+        "was written by Keras 2, whose '.keras' files are not read; there, save the mod",
+    ),
     ("linked.h5", {"format": "keras"}, "refused: its weights '/model_weights/theirs' are a link, or lie in another"),
     ("apart.h5", {"format": "keras"}, "refused: its weights '/model_weights/theirs' are a link, or lie in another"),
     ("cut_good.keras", {"format": "keras"}, "Keras cannot load the model"),
