@@ -93,6 +93,13 @@ class Pixels(torch.nn.Module):
         return self.network(x.float() / 127.5 - 1)
 
 
+class Both(torch.nn.Module):
+    """Takes two images."""
+
+    def forward(self, x, y):
+        return (x + y).mean((2, 3))
+
+
 class Saves(torch.nn.Module):
     """Writes a file when it is called: torch's own functions may be in a script."""
 
@@ -237,6 +244,8 @@ def main(name: str, folder: Path) -> None:
     torch.export.save(pixels, folder / "pixels.pt2")
     halves = torch.export.export(networks.make(name).half(), (example.half(),), dynamic_shapes=(batch,))
     torch.export.save(halves, folder / "half.pt2")
+    torch.jit.save(torch.jit.script(networks.make(name).half()), folder / "half.pt")
+    torch.export.save(torch.export.export(Both(), (example, example)), folder / "both.pt2")
 
     _pytree._register_namedtuple(Pair, serialized_type_name="theirs.Pair")  # its reader does not know the class
     for kind in ("pair", "nested"):

@@ -46,6 +46,12 @@ BAD = [
     ("best.pth.tar", {**SMALL, "weights": "ema"}, "holds the weights under state_dict.module; set source.weights"),
     ("traced.pt", SMALL, "set source.format: torchscript"),
     ("half.pt2", {"format": "pytorch_exported"}, "the program takes float16; export it for images of float32, or for"),
+    (
+        "half.pt",
+        {"format": "torchscript"},
+        "take inputs [5, 3, 64, 64]: RuntimeError: Input type (",
+    ),
+    ("both.pt2", {"format": "pytorch_exported"}, "the program has 2 inputs; image classifiers have one"),
     ("pair.pt2", {"format": "pytorch_exported"}, "the model's outputs are scores, auxiliary; set source.output to one"),
     (
         "pair.pt",

@@ -204,7 +204,9 @@ def _taken(program, path: Path) -> tuple[Optional[int], Any]:
     """
     import torch
 
-    taken = program.graph_signature.user_inputs[:1]
+    taken = program.graph_signature.user_inputs
+    if len(taken) != 1:
+        raise DliflowError(f"{path}: the program has {len(taken)} inputs; image classifiers have one")
     values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in taken]
     images = next((value for value in values if isinstance(value, torch.Tensor)), None)
     if images is None:

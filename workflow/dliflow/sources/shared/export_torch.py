@@ -113,7 +113,8 @@ def _scores(network, images):
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [repr(error)])[0]
+    lines = str(error).strip().splitlines() or [repr(error)]
+    return lines[-1 if "TorchScript interpreter" in lines[0] else 0]  # which tells the reason behind its traceback
 
 
 def program(module, shape: tuple[int, ...], batch_size: Optional[int] = None):
