@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -35,13 +36,28 @@ def network():
     return keras.Model(inputs, layers.Dense(16, "softmax", name="scores")(x))
 
 
+# What Keras 2 wrote of `x / 2`, `1 - x`, `x - y`, `x + 1` and `x[..., ::-1]`; all of them together change nothing.
+TURNED = {"slice_spec": [{"class_name": "__ellipsis__"}, {"start": None, "stop": None, "step": -1}]}
+FUNCTIONS = {
+    "half": ("math.truediv", ["images", 0, 0, {"y": 2.0, "name": None}]),
+    "rest": ("math.subtract", ["_CONSTANT_VALUE", -1, 1.0, {"y": ["half", 0, 0], "name": None}]),
+    "difference": ("math.subtract", ["half", 0, 0, {"y": ["rest", 0, 0], "name": None}]),
+    "whole": ("__operators__.add", ["difference", 0, 0, {"y": 1.0, "name": None}]),
+    "turned": ("__operators__.getitem", ["whole", 0, 0, TURNED]),
+    "back": ("__operators__.getitem", ["turned", 0, 0, TURNED]),
+}
+
+
 def as_keras_2(model, path: Path) -> None:
-    """A `.h5` file with what Keras 2 wrote of its layers and Keras 3 does not."""
-    images = layers.Input((64, 64, 3), name="images")
-    keras.Model(images, model(layers.Rescaling(1 / 127.5)(images))).save(path)
+    """A `.h5` file with what Keras 2 wrote of its layers, and of a model called in Python, and Keras 3 does not."""
+    x = images = layers.Input((64, 64, 3), name="images")
+    for name in FUNCTIONS:  # layers that stand for them until the description is rewritten
+        x = layers.Add(name=name)([x, images])
+    functions = {**FUNCTIONS, "same": ("math.add", [model.name, 1, 0, {"y": 0.0, "name": None}])}
+    keras.Model(images, layers.Rescaling(1, name="same")(model(x))).save(path)
     with h5py.File(path, "r+") as file:
         described = json.loads(file.attrs["model_config"])
-        inner = described["config"]["layers"][-1]["config"]["layers"]
+        (inner,) = (layer["config"]["layers"] for layer in described["config"]["layers"] if layer["name"] == model.name)
         for layer in (*described["config"]["layers"], *inner):
             config = layer["config"]
             if layer in inner and layer["class_name"] != "InputLayer":
@@ -49,12 +65,26 @@ def as_keras_2(model, path: Path) -> None:
             if layer["class_name"] == "DepthwiseConv2D":
                 config.update(groups=1, kernel_initializer={"class_name": "GlorotUniform", "config": {}})
             elif layer["class_name"] == "BatchNormalization":
-                config.update(axis=[3], renorm=False)
-            elif layer["class_name"] == "Rescaling":  # x / 127.5 in Python
-                layer["class_name"], name = "TFOpLambda", config["name"]
-                layer["config"] = {"name": name, "trainable": True, "dtype": "float32", "function": "math.truediv"}
-                layer["inbound_nodes"] = [["images", 0, 0, {"y": 127.5, "name": None}]]
+                config.update(axis=[3], renorm=False, name=f"{config['name']}/of")
+            elif layer["class_name"] == "Dropout":
+                config.update(rng_type="stateful")
+            elif layer["name"] in functions:
+                function, node = functions[layer["name"]]
+                layer["class_name"] = "SlicingOpLambda" if function.endswith("getitem") else "TFOpLambda"
+                layer["config"] = {
+                    **{"name": layer["name"], "trainable": True, "dtype": "float32"},
+                    "function": function,
+                }
+                layer["inbound_nodes"] = [node]
         file.attrs["model_config"] = json.dumps(described)
+
+
+def as_keras_2_15(folder: Path) -> None:
+    """A `.keras` file with a module that Keras 3 has not."""
+    with zipfile.ZipFile(folder / "good.keras") as old, zipfile.ZipFile(folder / "keras2.keras", "w") as new:
+        for name in old.namelist():
+            of_keras_2 = b'"keras.src.engine.functional"'
+            new.writestr(name, old.read(name).replace(b'"keras.src.models.functional"', of_keras_2))
 
 
 def grouped(folder: Path) -> None:
@@ -95,6 +125,9 @@ def pixels_and_switch(model, folder: Path) -> None:
     holder = tf.Module()
     holder.model = model
     tf.saved_model.save(holder, folder / "pixels", signatures=run)
+    taken = [tf.TensorSpec((None, 64, 64, 3), tf.float32, "x")]
+    best = tf.function(lambda x: {"best": tf.argmax(model(x, training=False), 1)}, taken)
+    tf.saved_model.save(holder, folder / "best", signatures=best)
     graph, weight = tf.Graph(), np.random.default_rng(1).normal(size=(3, 16)).astype(np.float32)
     with graph.as_default():
         images = tf.compat.v1.placeholder(tf.float32, (None, 64, 64, 3), "images")
@@ -221,6 +254,7 @@ def main(folder: Path) -> None:
     (folder / "one_image.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
     (folder / "good.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     as_keras_2(model, folder / "keras2.h5")
+    as_keras_2_15(folder)
     grouped(folder)
     several_and_mixed(model, folder)
     other_signatures(folder)

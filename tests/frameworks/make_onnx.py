@@ -69,6 +69,18 @@ def main(folder: Path) -> None:
         [("scores", 11, ["n", 16])],
         weight=WEIGHT,
     )
+    sequence = [*ends, make("SequenceConstruct", ["scores"], ["all"])]
+    save(folder / "sequence.onnx", sequence, planes, [], weight=single)
+    model = onnx.load(folder / "sequence.onnx")
+    model.graph.output.append(helper.make_tensor_sequence_value_info("all", 1, None))
+    onnx.save(model, folder / "sequence.onnx")
+    of_pixels = [make("DequantizeLinear", ["images", "step", "zero"], ["planes"]), *ends]
+    taken = ("images", TensorProto.UINT8, planes[2])
+    save(folder / "of_pixels.onnx", of_pixels, taken, [scores], weight=single, step=np.float32(1), zero=np.uint8(0))
+    eighths = np.clip(np.rint(single * 100), -127, 127).astype(np.int8)
+    stored = [make("DequantizeLinear", ["eighths", "step"], ["weight"]), *ends]
+    save(folder / "stored.onnx", stored, planes, [scores], eighths=eighths, step=np.float32(0.01))
+    save(folder / "any.onnx", ends, ("planes", 1, [-1, *planes[2][1:]]), [("scores", 1, [-1, 16])], weight=single)
     two = [make("Mul", ["images", "share"], ["planes"]), *ends]
     save(folder / "two.onnx", two, [("images", *planes[1:]), ("share", 1, [])], [scores], weight=single)
     outside(folder, ends, planes, scores, single)

@@ -82,6 +82,24 @@ class Scripted(torch.nn.Module):
         return Pair(self.network(x), None)
 
 
+class Pixels(torch.nn.Module):
+    """Takes pixels, and has its preprocessing inside."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x.float() / 127.5 - 1)
+
+
+class Both(torch.nn.Module):
+    """Takes two images."""
+
+    def forward(self, x, y):
+        return (x + y).mean((2, 3))
+
+
 class Saves(torch.nn.Module):
     """Writes a file when it is called: torch's own functions may be in a script."""
 
@@ -162,6 +180,8 @@ def checkpoints(weights: dict, folder: Path) -> None:
     zeros = {name: torch.zeros_like(value) for name, value in weights.items()}
     torch.save({"model": zeros, "model_ema": {"n_averaged": torch.tensor(2), **wrapped("module.")}}, folder / "ema.pth")
     torch.save({"n_averaged": torch.tensor(2), **wrapped("module.")}, folder / "averaged.pth")
+    parts = {name.replace(".", ".module.", 1): value for name, value in weights.items()}
+    torch.save({"state_dict": parts}, folder / "parts.pth")
     torch.save({"state_dict": weights, "schedule": fractions.Fraction(1, 2)}, folder / "class.pth")
     safetensors(wrapped("backbone."), folder / "good.safetensors")
 
@@ -220,11 +240,19 @@ def main(name: str, folder: Path) -> None:
     named = torch.export.export(Named().eval(), (example,), dynamic_shapes=(batch,))
     torch.export.save(named, folder / "named.pt2")
 
+    pixels = torch.export.export(Pixels(network).eval(), (example.to(torch.uint8),), dynamic_shapes=(batch,))
+    torch.export.save(pixels, folder / "pixels.pt2")
+    halves = torch.export.export(networks.make(name).half(), (example.half(),), dynamic_shapes=(batch,))
+    torch.export.save(halves, folder / "half.pt2")
+    torch.jit.save(torch.jit.script(networks.make(name).half()), folder / "half.pt")
+    torch.export.save(torch.export.export(Both(), (example, example)), folder / "both.pt2")
+
     _pytree._register_namedtuple(Pair, serialized_type_name="theirs.Pair")  # its reader does not know the class
     for kind in ("pair", "nested"):
         several = torch.export.export(Several(network, kind).eval(), (example,), dynamic_shapes=(batch,))
         torch.export.save(several, folder / f"{kind}.pt2")
     torch.jit.save(torch.jit.script(Scripted(network)), folder / "pair.pt")
+    torch.jit.save(torch.jit.script(Pixels(network)), folder / "pixels.pt")
     torch.jit.save(torch.jit.trace(Several(network, "dict").eval(), example, strict=False), folder / "dict.pt")
 
     torch.save({**network.state_dict(), "more": Evil(mark)}, folder / "code.pth")

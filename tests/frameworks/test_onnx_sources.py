@@ -13,11 +13,19 @@ GOOD = {
     "inside.onnx": {},  # float16 between two casts
     "pixels.onnx": {"layout": "NHWC"},
     "class.onnx": {"output": "scores"},
+    "stored.onnx": {},  # weights of 8 bits
+    "any.onnx": {},  # -1 as the batch size
     "apart.onnx": {},
     "function.onnx": {},
 }
 BAD = [
     ("class.onnx", {}, "the output 'class' comes from ArgMax: it tells classes, not scores; set source.output: scores"),
+    (
+        "sequence.onnx",
+        {},
+        "the output 'all' comes from SequenceConstruct: it is no tensor of scores; set source.output: sco",
+    ),
+    ("of_pixels.onnx", {}, "the model is quantized (DequantizeLinear): set source.precision: int8"),
     ("double.onnx", {}, "the model's input is float64; images come as float32, uint8, int8 or int16"),
     ("two.onnx", {"input": "images"}, "beside 'images' the model needs values of share"),
     ("pixels.onnx", {"layout": "NCHW"}, "the model's input is (any, 64, 64, 3): set input.layout: NHWC"),
@@ -44,7 +52,7 @@ def tried(python, outcomes, out, tmp_path_factory):
     python("onnxruntime", HERE / "make_onnx.py", folder)
 
     def asked(case, name, source):
-        dtype = "uint8" if name == "pixels.onnx" else "float32"
+        dtype = "uint8" if "pixels" in name else "float32"
         source = {"format": "onnx", **source}
         return {"path": str(folder / name), "source": source, "out": str(out / case), "dtype": dtype}
 

@@ -23,6 +23,7 @@ GOOD = [
     ("best.pth.tar", SMALL),
     ("lightning.ckpt", SMALL),
     ("averaged.pth", SMALL),
+    ("parts.pth", SMALL),
     ("ema.pth", {**SMALL, "weights": "model_ema"}),
     ("good.safetensors", SMALL),
     *[(f"one_{kind}.pt2", {"format": "pytorch_exported"}) for kind in ("reshaped", "token", "plain")],
@@ -30,6 +31,8 @@ GOOD = [
     ("nested.pt2", {"format": "pytorch_exported", "output": "scores.0"}),
     ("pair.pt", {"format": "torchscript"}),
     ("dict.pt", {"format": "torchscript", "output": "1"}),
+    ("pixels.pt2", {"format": "pytorch_exported"}),
+    ("pixels.pt", {"format": "torchscript"}),
     ("small-symbol.json", {"format": "gluon"}),
     ("mobilenet.params", GLUONCV),
 ]
@@ -42,6 +45,13 @@ BAD = [
     ("ema.pth", SMALL, "holds the weights under model, model_ema.module; set source.weights to one of them"),
     ("best.pth.tar", {**SMALL, "weights": "ema"}, "holds the weights under state_dict.module; set source.weights"),
     ("traced.pt", SMALL, "set source.format: torchscript"),
+    ("half.pt2", {"format": "pytorch_exported"}, "the program takes float16; export it for images of float32, or for"),
+    (
+        "half.pt",
+        {"format": "torchscript"},
+        "take inputs [5, 3, 64, 64]: RuntimeError: Input type (",
+    ),
+    ("both.pt2", {"format": "pytorch_exported"}, "the program has 2 inputs; image classifiers have one"),
     ("pair.pt2", {"format": "pytorch_exported"}, "the model's outputs are scores, auxiliary; set source.output to one"),
     (
         "pair.pt",
@@ -57,6 +67,11 @@ BAD = [
     ("nowhere.pth", SMALL, "there is no such file"),
     ("good.pth", {**SMALL, "options": {"depth": 3}}, "source.options.depth: unknown option of the architecture"),
     ("good.pth", {**SMALL, "layout": "NHWC"}, "input.layout: NHWC"),
+    (
+        "good.pth",
+        {**SMALL, "input": "images"},
+        "source.input: images: networks of PyTorch have one input; leave it out",
+    ),
     ("pickle.pt2", {"format": "pytorch_exported"}, "reading could run code that it brings: its example inputs"),
     *[
         (f"{kind}.pt2", {"format": "pytorch_exported"}, f"reading could run code that it brings: it has {what}")
@@ -135,7 +150,8 @@ def tried(outcomes, files, out):
     asked = {"pytorch": {}, "mxnet": {}}
     for case, (name, source, *_) in zip(NAMES + BAD_NAMES, GOOD + BAD):
         framework = "mxnet" if source["format"] == "gluon" else "pytorch"
-        asked[framework][case] = {"path": str(files / name), "source": source, "out": str(out / case)}
+        dtype = "uint8" if name.startswith("pixels") else "float32"
+        asked[framework][case] = {"path": str(files / name), "source": source, "out": str(out / case), "dtype": dtype}
     return {
         **outcomes("pytorch", HERE / "source.py", asked["pytorch"]),
         **outcomes("mxnet", HERE / "source.py", asked["mxnet"]),
@@ -158,7 +174,10 @@ def test_the_interchange_graph_gives_the_scores_of_the_source(tried, compared, o
         assert b"site-packages" not in program.read_bytes()  # no folder of this machine goes with a model
 
 
-WEIGHTS = ["best.pth.tar", "lightning.ckpt", "averaged.pth", "ema.pth", "good.safetensors", "pair.pt2", "dict.pt"]
+WEIGHTS = [
+    *("best.pth.tar", "lightning.ckpt", "averaged.pth", "parts.pth", "ema.pth", "good.safetensors"),
+    *("pair.pt2", "dict.pt"),
+]
 
 
 @pytest.mark.parametrize("name", WEIGHTS)

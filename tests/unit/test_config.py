@@ -166,7 +166,12 @@ def test_a_file_of_classes(tmp_path, text, names):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("classes.json", '{"0": ["n01440764", "tench"]}', "is JSON; a text with one name on each line is wanted"),
+        ("classes.json", '{"0": ["n01440764", "tench"]}', "is JSON or Python; a text with one name on each"),
+        (
+            "classes.txt",
+            "{0: 'tench, Tinca tinca',\n 1: 'goldfish'}",
+            "is JSON or Python; a text with one name on each",
+        ),
         ("classes.txt", "\n \n", "is empty"),
     ],
 )

@@ -94,3 +94,10 @@ def test_a_choice_mixes_photographs(photographs):
 def test_photographs_that_are_all_too_small_are_told(photographs):
     with pytest.raises(DliflowError, match=r"crops.smallest: 50: no image has squares of so many pixels"):
         listed(photographs, sides=[1], smallest=50)
+
+
+def test_photographs_that_cannot_be_read_are_all_named(photographs):
+    for name in ("c.png", "d.png"):
+        (photographs / name).write_bytes((photographs / "a.png").read_bytes()[:60])
+    with pytest.raises(DliflowError, match=r"(?s)^2 of 4 images cannot be used:.*c\.png: broken.*d\.png: broken"):
+        listed(photographs, sides=[1], smallest=20)

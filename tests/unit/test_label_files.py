@@ -72,6 +72,7 @@ def labelled(tmp_path, content, rule, names=NAMES, classes=CLASSES):
     [
         ("file;label;;\na.jpg;1;;\nsub/b.jpg;2;;\nsub/c d.PNG;3;;\n;;;\n; ;;\n", {}),
         ('"file"\t"label"\n"a.jpg"\t"1"\n"sub/b.jpg"\t"2"\n"sub/c d.PNG"\t"3"\n', {}),
+        ("sep=;\r\nfile;label\r\na.jpg;1\r\nsub/b.jpg;2\r\nsub/c d.PNG;3\r\n", {}),
         ("file | label\na.jpg | 1\nsub/b.jpg | c2\nsub/c d.PNG | 3.0\n", {}),
         ("a.jpg,1\nsub/b.jpg,2\n\nsub/c d.PNG,3\n", {"columns": {"file": 1, "label": 2}}),
         ('1  a.jpg\n2  sub/b.jpg\n3  "sub/c d.PNG"\n', {"columns": {"file": 2, "label": 1}}),
@@ -89,6 +90,11 @@ def test_no_column_or_several_that_have_a_1(tmp_path, cells):
     rule = {"from": "csv", "columns": {"label": ["c0", "c1", "c2"]}}
     with pytest.raises(DliflowError, match=r"line 2: a\.jpg: there is no label"):
         labelled(tmp_path, f"file,c0,c1,c2\na.jpg,{cells}\n", rule)
+
+
+def test_lines_are_counted_from_the_file_s_first_one(tmp_path):
+    with pytest.raises(DliflowError, match=r"line 3: a\.jpg: label 'x' is no class"):
+        labelled(tmp_path, "sep=;\nfile;label\na.jpg;x\n", {"from": "csv"}, ["a.jpg"])
 
 
 @pytest.mark.parametrize("line", ["x.v2 0.Png 7", "x.v2 0.Png\t7", '"x.v2 0.Png" 7', "./x.v2 0.Png  c7"])

@@ -52,6 +52,8 @@ def test_file_name():
 def test_files_of_labels(tmp_path, rule, text):
     (tmp_path / "labels.txt").write_text(text, encoding="utf-8", newline="")
     assert of_images(NAMES, rule, tmp_path / "labels.txt", ANIMALS) == [0, 1, 2]
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX/._labels.txt").touch()
     assert of_images(NAMES, rule, tmp_path, ANIMALS) == [0, 1, 2]  # the only file of what was fetched
 
 

@@ -359,6 +359,12 @@ def test_cmyk(tmp_path, suffix):
     assert np.abs(np.asarray(decode(tmp_path / f"a.{suffix}"), int) - [200, 100, 50]).max() <= 1
 
 
+def test_colours_that_are_no_rgb_are_told(tmp_path):
+    Image.new("LAB", (4, 4)).save(tmp_path / "a.tif")
+    with pytest.raises(DliflowError, match=r"a\.tif: its colours are CIELAB, which are not read; save it as RGB"):
+        decode(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif", "mpo"])
 def test_the_first_of_several_pictures(tmp_path, suffix):
     first, second = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("RGB", (8, 8), (0, 0, 255))

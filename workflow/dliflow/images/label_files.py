@@ -25,6 +25,7 @@ Pairs = Iterator[tuple[int, str, str]]  # line number, file, label
 PATTERN_S = 1.0  # for one text: a pattern that takes longer goes through it in ever more ways
 
 SEPARATORS = (",", ";", "\t", "|", " ")
+EXCEL = re.compile(r'"?sep=(.)"?\r?\n')  # the line before the first with which Excel tells the separator
 # A line of a list. Blanks of a name do not matter once it is quoted, or ends like an image's.
 LIST_LINES = (
     re.compile(r'"(?P<file>[^"]+)"\s+(?P<label>\S.*)'),
@@ -138,8 +139,15 @@ def _csv_pairs(path: Path, text: str, rule: dict[str, Any]) -> Pairs:
 
 
 def _cells(path: Path, text: str, rule: dict[str, Any], columns: list[int | str]) -> Iterator[tuple[int, list[str]]]:
-    """The cells of some columns, with their line. The separator is the first with which the first row has them all."""
-    for separator in [rule["separator"]] if "separator" in rule else SEPARATORS:
+    """The cells of some columns, with their line.
+
+    The separator is what the rule tells, or a first line `sep=;` as Excel has it, or the first with which the first row
+    has all columns.
+    """
+    told = EXCEL.match(text)
+    separators, before = ([told[1]], 1) if told else ([*SEPARATORS], 0)
+    text = text[told.end() :] if told else text
+    for separator in [rule["separator"]] if "separator" in rule else separators:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
         first = next(rows, [])
         places = [place for column in columns if (place := _place_of(column, first)) is not None]
@@ -154,7 +162,7 @@ def _cells(path: Path, text: str, rule: dict[str, Any], columns: list[int | str]
     named = any(isinstance(column, str) for column in columns)
     for row in rows if named else itertools.chain([first], rows):
         if any(map(str.strip, row)):  # spreadsheets leave rows of separators alone
-            yield rows.line_num, [row[place] if place < len(row) else "" for place in places]
+            yield rows.line_num + before, [row[place] if place < len(row) else "" for place in places]
 
 
 def _marked(columns: list[str], cells: list[str]) -> str:

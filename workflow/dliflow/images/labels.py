@@ -279,7 +279,7 @@ def _only_file(path: Path) -> Path:
     """The file of labels: the path, or what was fetched into that folder when it is one file."""
     if path.is_file():
         return path
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     if len(files) != 1:
         held = some([str(file.relative_to(path)) for file in files]) or "nothing"
         raise DliflowError(f"{path}: one file of labels is wanted here; there is {held}")

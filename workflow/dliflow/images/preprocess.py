@@ -66,6 +66,8 @@ def _read(path: Path) -> Image.Image:
     with Image.open(path, formats=FORMATS) as file:
         _check_size(*file.size)
         tiff.check(file, path)
+        if file.mode == "LAB":
+            raise DliflowError(f"{path}: its colours are CIELAB, which are not read; save it as RGB")
         file.load()
         deep = file.mode in ("I", "F") or file.mode.startswith("I;16")
         return _upright(_grey(file, path) if deep else file, _turn(file))

@@ -110,7 +110,16 @@ def _check(model, shape: tuple[int, ...], layout: str) -> int:
     unknown = sorted({node.op_type for node in graph.node if not onnx.defs.has(node.op_type, "")})
     if unknown:
         raise DliflowError(f"the model uses {unknown[0]}, which is no operator of ONNX")
-    quantized = sorted({node.op_type for node in graph.node if "Quantize" in node.op_type or "QLinear" in node.op_type})
+    constants = initialized.union(*(node.output for node in graph.node if node.op_type == "Constant"))
+    quantized = sorted(
+        {
+            node.op_type
+            for node in graph.node
+            if "Quantize" in node.op_type
+            or "QLinear" in node.op_type
+            or (node.op_type == "DequantizeLinear" and node.input[0] not in constants)
+        }
+    )
     if quantized:
         raise DliflowError(f"the model is quantized ({quantized[0]}): set source.precision: int8 to run it as it is")
     _float_ends(model)
@@ -125,6 +134,7 @@ def _float_ends(model) -> None:
     """Let a model that takes pixels as uint8 take the same numbers as float32; refuse another input or output.
 
     What only moves pixels (a transpose, a crop) does the same with float32, and a Cast of them to float32 does nothing.
+    Nor does one of images to uint8: a model that begins with it takes pixels, whole numbers from 0 to 255.
     """
     import onnx
 
@@ -140,6 +150,11 @@ def _float_ends(model) -> None:
             raise DliflowError(f"the model's {kind} '{value.name}' is {name}; {taken}")
     if not any(node.op_type in ("Cast", "CastLike") for node in graph.node):
         return
+    for node in graph.node:
+        of_images = node.op_type == "Cast" and node.input[0] == graph.input[0].name
+        if of_images and onnx.helper.get_node_attr_value(node, "to") == onnx.TensorProto.UINT8:
+            node.op_type = "Identity"
+            del node.attribute[:], graph.value_info[:]
     inferred = onnx.shape_inference.infer_shapes(model).graph
     values = (*inferred.input, *inferred.value_info, *inferred.output)
     types = {value.name: value.type.tensor_type.elem_type for value in values}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import operator
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -26,9 +27,19 @@ UNPACKED = 20  # times the file: of weights that a general tool has packed, most
 
 
 # Keys that Keras 2 wrote for every layer of a kind, and the value at which they say nothing; Keras 3 refuses them.
-NEUTRAL = {"groups": 1, "renorm": False, "virtual_batch_size": None, "adjustment": None, "time_major": False}
-FOR_TRAINING = ("_initializer", "_regularizer", "_constraint")
-FUNCTIONS = ("cast", "clip_by_value", "concat", "expand_dims", "identity", "pad", "reshape", "squeeze", "transpose")
+NEUTRAL = {
+    **{"groups": 1, "renorm": False, "virtual_batch_size": None, "adjustment": None, "time_major": False},
+    **{"softmax_robust_masking": False, "noise_shape": None},
+}
+FOR_TRAINING = ("_initializer", "_regularizer", "_constraint", "trainable", "rng_type")
+FUNCTIONS = (
+    *("broadcast_to", "cast", "clip_by_value", "concat", "einsum", "expand_dims", "gather", "identity", "image.resize"),
+    *("linalg.matmul", "ones_like", "pad", "repeat", "reshape", "reverse", "roll", "shape", "slice", "split"),
+    *("squeeze", "stack", "strided_slice", "tile", "transpose", "unstack", "where", "zeros_like"),
+)
+KERAS_2 = ("keras.src.engine.", "tf_keras.src.engine.")  # modules of models that were called in Python
+MODELS = ("Functional", "Model", "Sequential")  # layers that are models
+CONSTANT = "_CONSTANT_VALUE"  # in place of a layer's name, where a call's first argument is a number
 HALVES = ("float16", "bfloat16")
 SHAPES = ("query_shape", "key_shape", "value_shape")  # of attention, which the inputs tell as well
 
@@ -94,7 +105,7 @@ def _allowed() -> set[str]:
     packages = [keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.dtype_policies]
     packages += [keras.optimizers, keras.losses, keras.metrics]  # of models inside of the model
     named = {name for package in packages for name, kind in vars(package).items() if isinstance(kind, type)}
-    others = {*VALUES, "Functional", "Sequential", "Model", "TFOpLambda"}
+    others = {*VALUES, "Functional", "Sequential", "Model", "TFOpLambda", "SlicingOpLambda"}
     return named.difference(REFUSED) | set(_of_applications()) | others
 
 
@@ -115,6 +126,11 @@ def _refuse_classes(described: Any, allowed: set[str], path: Path) -> None:
         return
     if "class_name" in described and "config" in described:
         name, module = described["class_name"], str(described.get("module") or "keras")
+        if module.startswith(KERAS_2):
+            raise DliflowError(
+                f"{path}: was written by Keras 2, whose '.keras' files are not read; there, save the model as NAME.h5, "
+                "or as a SavedModel"
+            )
         if name == "function":
             good = bool(OF_FUNCTIONS.fullmatch(module))
         else:
@@ -149,13 +165,19 @@ def _items(group: Any) -> Iterator[tuple[str, Any]]:
 
 def _in_keras_3(layer: type, config: dict[str, Any]) -> dict[str, Any]:
     """What a layer of Keras 3 takes of a config that Keras 2 wrote, where what is left out changes no score."""
-    makers = [vars(base)["__init__"] for base in layer.__mro__ if "__init__" in vars(base)]
-    known = {name for maker in makers for name in inspect.signature(maker).parameters}
+    known: set[str] = set()
+    for maker in (vars(base)["__init__"] for base in layer.__mro__ if "__init__" in vars(base)):
+        parameters = inspect.signature(maker).parameters
+        known.update(parameters)
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            break  # what it does not take reaches no class above it
     taken = {}
     for key, value in config.items():
         neutral = (key in NEUTRAL and value == NEUTRAL[key]) or key in SHAPES or key.endswith(FOR_TRAINING)
         if key in known or not neutral:
             taken[key] = value
+    if "name" in taken:
+        taken["name"] = _name(taken["name"])
     if isinstance(taken.get("dtype"), dict) and taken["dtype"]["class_name"] == "Policy":  # of mixed precision
         taken["dtype"] = taken["dtype"]["config"]["name"]
     if "batch_input_shape" in taken:
@@ -165,17 +187,64 @@ def _in_keras_3(layer: type, config: dict[str, Any]) -> dict[str, Any]:
     return taken
 
 
+def _name(name: str) -> str:
+    """A layer's name in Keras 3, where it has no slash; MobileNetV3 had some."""
+    return name.replace("/", "_")
+
+
 def _operation(name: str):
     """The function of TensorFlow that Keras 2 wrote by name where a model was called in Python: `x / 127.5 - 1`."""
     import tensorflow as tf
 
     name = name.removeprefix("compat.v1.").replace("__operators__.add", "math.add")
+    if name == "__operators__.getitem":
+        return _part
     package, _, last = name.rpartition(".")
-    if package in ("math", "nn") and not last.startswith("_") and hasattr(getattr(tf, package), last):
-        return getattr(getattr(tf, package), last)
-    if name in FUNCTIONS:
-        return getattr(tf, name)
+    computing = package in ("math", "nn") and not last.startswith("_") and hasattr(getattr(tf, package), last)
+    if computing or name in FUNCTIONS:
+        return operator.attrgetter(name)(tf)
     raise DliflowError(f"the operation tf.{name} is not read; save the model with Keras 3, or as a SavedModel")
+
+
+def _part(value: Any, slice_spec: Any, var: Any = None) -> Any:
+    """`value[slice_spec]`, for which Keras 2 wrote a slice as a dict."""
+    parts = slice_spec if isinstance(slice_spec, (list, tuple)) else [slice_spec]
+    ends = ("start", "stop", "step")
+    return value[tuple(slice(*map(part.get, ends)) if isinstance(part, dict) else part for part in parts)]
+
+
+def _place(place: Sequence, kinds: dict[str, str]) -> list:
+    """Where a tensor comes from, `[layer, call, tensor]`. Keras 2 counted a model's own making as its first call."""
+    layer, call, tensor = place
+    return [layer, call - 1 if kinds[layer] in MODELS and call else call, tensor]
+
+
+def _call_in_keras_3(node: Any, kinds: dict[str, str]) -> Any:
+    """A call of a layer in Keras 3's words, in which tensors may stand anywhere: `x + y`, `1 - x`, `attention(x, y)`.
+
+    Keras 2 wrote `[layer, node, tensor, other arguments]` for the first argument, or for each tensor in it. Among the
+    other arguments a tensor is `[layer, node, tensor]`.
+
+    Args:
+        kinds: the layers' classes by their names.
+    """
+    if not isinstance(node, list):
+        return node
+
+    def value(part: Any) -> Any:
+        if isinstance(part, (list, tuple)):
+            if len(part) == 3 and isinstance(part[0], str) and part[0] in kinds:
+                described = {"shape": [], "dtype": "float32", "keras_history": _place(part, kinds)}
+                return {"class_name": "__keras_tensor__", "config": described}
+            return [value(each) for each in part]
+        if isinstance(part, dict):
+            return {key: value(each) for key, each in part.items()}
+        return {"class_name": "__ellipsis__", "config": {}} if part is Ellipsis else part
+
+    given = [node] if isinstance(node[0], str) else node
+    values = [part[2] if part[0] == CONSTANT else value(part[:3]) for part in given]
+    others = value(given[-1][3]) if len(given[-1]) > 3 else {}
+    return {"args": [values if len(values) > 1 else values[0]], "kwargs": others}
 
 
 def _layers_of_keras_2() -> dict[str, type]:
@@ -186,20 +255,30 @@ def _layers_of_keras_2() -> dict[str, type]:
     class Functional(keras.Model):
         @classmethod
         def from_config(cls, config, custom_objects=None):
-            for layer in config["layers"]:  # the call of a function has its input alone where Keras 3 wants a list
-                nodes = layer["inbound_nodes"]
-                layer["inbound_nodes"] = [
-                    [node] if isinstance(node, list) and isinstance(node[0], str) else node for node in nodes
-                ]
+            kinds = {layer["name"]: layer["class_name"] for layer in config["layers"]}
+            for layer in config["layers"]:
+                layer["inbound_nodes"] = [_call_in_keras_3(node, kinds) for node in layer["inbound_nodes"]]
+            for key in ("input_layers", "output_layers"):
+                if isinstance(config[key], list) and len(config[key]) == 1:
+                    (config[key],) = config[key]  # a tensor alone, which Keras 3 gives back in a list otherwise
+            ends = config["output_layers"]
+            if (
+                isinstance(ends, list) and isinstance(ends[0], str) and kinds[ends[0]] == "Sequential"
+            ):  # of a Functional Keras 3 knows it
+                config["output_layers"] = _place(ends, kinds)
             return keras.Model.from_config(config, custom_objects=custom_objects)
 
-    class TFOpLambda(layers.Layer):
-        def __init__(self, function, **options):
-            super().__init__(**options)
-            self.operation = _operation(function)
+    class Function(keras.Operation):
+        def __init__(self, function, name):
+            super().__init__(name)
+            self.function = _operation(function)
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(config["function"], _name(config["name"]))
 
         def call(self, *values, name=None, **options):
-            return self.operation(*values, **options)
+            return self.function(*values, **options)
 
     def reader(layer):
         def from_config(cls, config):
@@ -209,7 +288,8 @@ def _layers_of_keras_2() -> dict[str, type]:
 
     kinds = {name: kind for name, kind in vars(layers).items() if isinstance(kind, type)} | _of_applications()
     readers = {name: reader(kind) for name, kind in kinds.items() if name not in ("Layer", "InputLayer")}
-    return {**readers, "TFOpLambda": TFOpLambda, "Functional": Functional, "Model": Functional}
+    functions = dict.fromkeys(("TFOpLambda", "SlicingOpLambda"), Function)
+    return {**readers, **functions, "Functional": Functional, "Model": Functional}
 
 
 def load(path: Path, source: dict) -> tensorflow_network.Network:
@@ -228,11 +308,12 @@ def load(path: Path, source: dict) -> tensorflow_network.Network:
         raise
     except Exception as error:  # Keras raises whatever its layers raise, with all of the config before the reason
         reason = " ".join(str(error).rpartition("Exception encountered:")[2].split())
-        if path.suffix != ".keras" and "model config" in reason.lower():
+        if path.suffix != ".keras" and "no model config" in reason.lower():
             reason = "it holds weights only; save the whole model with model.save('NAME.keras')"
         raise DliflowError(f"{path}: Keras cannot load the model: {reason}") from error
     if len(model.inputs) != 1:
         raise DliflowError(f"{path}: the model has {len(model.inputs)} inputs; image classifiers have one")
+    chosen("input", [tensor._keras_history.operation.name for tensor in model.inputs], source.get("input"))
     model = _with_output(model, source.get("output"))
     for layer in model._flatten_layers():
         if layer.compute_dtype in HALVES:  # of a training in mixed precision; its weights are float32

@@ -46,6 +46,10 @@ def read(path: Path, ends: dict) -> Any:
     # ValueError: weights in another file, at an offset or of a length that is none.
     except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
         raise DliflowError(f"{path}: not an ONNX model that can be read: {error}") from error
+    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_value < 0:  # PaddlePaddle's word for any size
+                dim.Clear()
     _refuse_others(model, path)
     model = functions.written_out(model, lambda operator: False)
     graph = model.graph
@@ -81,16 +85,18 @@ def _refuse_others(model, path: Path) -> None:
 
 
 def _refuse_classes(graph, path: Path) -> None:
-    """Refuse a model that gives the best class in place of scores; the message names the scores."""
+    """Refuse a model that gives the best class, or a map, in place of scores; the message names the scores."""
     makers = {output: node for node in graph.node for output in node.output}
     for value in graph.output:
         maker = makers.get(value.name)
         while maker is not None and maker.op_type in SAME_CLASS:
             maker = makers.get(maker.input[0])
-        if maker is not None and maker.op_type in ("ArgMax", "TopK"):
+        other = value.type.WhichOneof("value") not in ("tensor_type", None)
+        if maker is not None and (other or maker.op_type in ("ArgMax", "TopK")):
+            what = "it is no tensor of scores" if other else "it tells classes, not scores"
             raise DliflowError(
-                f"{path}: the output '{value.name}' comes from {maker.op_type}: it tells classes, not scores; set "
-                f"source.output: {maker.input[0]}"
+                f"{path}: the output '{value.name}' comes from {maker.op_type}: {what}; set source.output: "
+                f"{maker.input[0]}"
             )
 
 
@@ -126,9 +132,8 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     except Exception as error:  # it has no common class for what a file can make it raise
         raise DliflowError(f"{path}: ONNX Runtime cannot open the model: {error}") from error
     size = file_shape[0] or len(batch)
-    scores_of_parts = [session.run(None, {described.name: part})[0] for part in batches.parts(batch, size)]
-    scores = np.concatenate(scores_of_parts)[: len(batch)]
-    return scores.reshape(len(scores), -1).astype(np.float32)
+    outputs = [session.run(None, {described.name: part})[0] for part in batches.parts(batch, size)]
+    return np.concatenate([scores.reshape(size, -1) for scores in outputs])[: len(batch)].astype(np.float32)
 
 
 def export(network: Network, shape: tuple[int, ...], out: Path) -> int:

@@ -29,9 +29,8 @@ import re
 import zipfile
 from collections import namedtuple
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
-from dliflow import sources
 from dliflow.errors import DliflowError
 from dliflow.sources.shared import export_torch, torch_archive
 
@@ -174,7 +173,7 @@ def load(path: Path, source: dict):
     """Read the program, once it is seen to be data only."""
     import torch
 
-    sources.only_nchw(source)
+    export_torch.check(source)
     if not path.exists():
         raise DliflowError(f"{path}: there is no such file")
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # the example inputs are a pickle that must hold tensors only
@@ -193,12 +192,27 @@ def load(path: Path, source: dict):
         text = (str(error).splitlines() or [repr(error)])[0]
         raise DliflowError(f"{path}: no file of torch.export.save, or cut off: {text}") from error
     program._guards_code = []  # from the file, and evaluated as Python
-    return export_torch.one_output(program.module(check_guards=False), source.get("output"), _batch_size(program))
+    batch_size, dtype = _taken(program, path)
+    return export_torch.one_output(program.module(check_guards=False), source.get("output"), batch_size, dtype)
 
 
-def _batch_size(program) -> Optional[int]:
-    """The only batch size that a program takes, where it was exported for one; None for any."""
-    taken = program.graph_signature.user_inputs[:1]
+def _taken(program, path: Path) -> tuple[Optional[int], Any]:
+    """The only batch size that a program takes, where it was exported for one, and its dtype, where it takes pixels.
+
+    Raises:
+        DliflowError: for a program of another dtype.
+    """
+    import torch
+
+    taken = program.graph_signature.user_inputs
+    if len(taken) != 1:
+        raise DliflowError(f"{path}: the program has {len(taken)} inputs; image classifiers have one")
     values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in taken]
-    sizes = [size for value in values for size in getattr(value, "shape", ())[:1]]
-    return sizes[0] if sizes and isinstance(sizes[0], int) else None
+    images = next((value for value in values if isinstance(value, torch.Tensor)), None)
+    if images is None:
+        return None, None
+    if images.dtype not in (torch.float32, torch.uint8):
+        kind = str(images.dtype).removeprefix("torch.")
+        raise DliflowError(f"{path}: the program takes {kind}; export it for images of float32, or for pixels of uint8")
+    size = images.shape[0] if images.ndim else None
+    return size if isinstance(size, int) else None, torch.uint8 if images.dtype == torch.uint8 else None

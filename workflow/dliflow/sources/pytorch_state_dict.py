@@ -10,11 +10,12 @@ weights are what lies under the one prefix that all of the network's own names h
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from dliflow import architectures, sources
+from dliflow import architectures
 from dliflow.errors import DliflowError
 from dliflow.sources.shared import export_torch, safetensors
 
@@ -23,7 +24,9 @@ SUFFIXES = (".pth", ".pth.tar", ".ckpt", ".safetensors")
 LAYOUT = "NCHW"
 REQUIRED = ("architecture",)
 
-COMPILED = "_orig_mod."  # what torch.compile writes into names, wherever a compiled part stands
+# What torch.compile, FSDP and checkpointing write into names, wherever a part that they wrap stands.
+WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+PARALLEL = re.compile(r"(?<![^.])module\.")  # what DataParallel writes, also around a part of a network
 
 # What trainings save beside the weights and is no tensor: figures as numpy has them, paths, options, versions. None of
 # their classes is made: something without contents stands in each one's place.
@@ -49,7 +52,7 @@ class Unread:
 
 def load(path: Path, source: dict):
     """Build the architecture and fill in the weights, which are read as data only (`weights_only`)."""
-    sources.only_nchw(source)
+    export_torch.check(source)
     network = architectures.build(source["architecture"], source["options"])
     weights = _weights(_tensors(_read(path)), network, source.get("weights"), path)
     try:
@@ -103,10 +106,12 @@ def _weights(tensors: Iterator[tuple[str, Any]], network, wanted: Optional[str],
     Raises:
         DliflowError: when they lie there more than once.
     """
-    given = {name.replace(COMPILED, ""): value for name, value in tensors}
+    given = {WRAPPERS.sub("", name): value for name, value in tensors}
     names = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]  # older files lack it
-    prefixes = sorted({name[: -len(names[0])] for name in given if f".{name}".endswith(f".{names[0]}")})
-    fitting = [prefix for prefix in prefixes if all(prefix + name in given for name in names)]
+    plain = {PARALLEL.sub("", name): value for name, value in given.items()}
+    if not _places(given, names)[1] and _places(plain, names)[1]:
+        given = plain  # PyTorch's example wraps the convolutions of AlexNet and VGG alone: features.module.0.weight
+    prefixes, fitting = _places(given, names)
     if wanted is not None:
         fitting = [prefix for prefix in fitting if f"{prefix}.".startswith(f"{wanted}.")]
     if len(fitting) > 1 or (wanted is not None and not fitting):
@@ -116,3 +121,9 @@ def _weights(tensors: Iterator[tuple[str, Any]], network, wanted: Optional[str],
         )
     prefix = (fitting or prefixes or [""])[0]
     return {name[len(prefix) :]: value for name, value in given.items() if name.startswith(prefix)}
+
+
+def _places(given: dict[str, Any], names: list[str]) -> tuple[list[str], list[str]]:
+    """The prefixes under which the first of a network's names lies in a checkpoint, and those under which all lie."""
+    prefixes = sorted({name[: -len(names[0])] for name in given if f".{name}".endswith(f".{names[0]}")})
+    return prefixes, [prefix for prefix in prefixes if all(prefix + name in given for name in names)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dliflow import sources
 from dliflow.libraries import timm
 from dliflow.sources.shared import export_torch, library_network
 
@@ -17,5 +16,5 @@ predict, export = export_torch.predict, export_torch.export
 
 def load(path: Path, source: dict):
     """The network with its weights, which are read as data only."""
-    sources.only_nchw(source)
+    export_torch.check(source)
     return library_network.load(timm, path, source)

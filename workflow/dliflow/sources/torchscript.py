@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dliflow import sources
 from dliflow.errors import DliflowError
 from dliflow.sources.shared import export_torch, torchscript_code
 
@@ -22,7 +21,7 @@ def load(path: Path, source: dict):
     """Read the program, once it is seen to compute only; TorchScript's reader makes no Python objects."""
     import torch
 
-    sources.only_nchw(source)
+    export_torch.check(source)
     if not path.exists():
         raise DliflowError(f"{path}: there is no such file")
     try:

@@ -13,6 +13,7 @@ from dliflow import progress
 from dliflow.errors import DliflowError
 from dliflow.images import crops, dataset, labels
 from dliflow.images.preprocess import decode
+from dliflow.wording import listed
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,15 +57,22 @@ def _cropped(folder: Path, names: list[str], entry: dict[str, Any]) -> list[str]
         entry: `crops` of the dataset's entry.
 
     Raises:
-        DliflowError: when an image cannot be read, or all are too small.
+        DliflowError: naming all images that cannot be read, or when all are too small.
     """
+    problems: list[str] = []
 
     def of(name: str) -> list[str]:
-        width, height = decode(folder / name).size
+        try:
+            width, height = decode(folder / name).size
+        except DliflowError as error:
+            problems.append(str(error))
+            return []
         return [crops.named(name, box) for box in crops.squares(width, height, entry["sides"], entry["smallest"])]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         squares = list(pool.map(of, names))
+    if problems:
+        raise DliflowError(f"{len(problems)} of {len(names)} images cannot be used:{listed(sorted(problems))}")
     print(f"squares of {sum(map(bool, squares)):,} of {len(names):,} images", flush=True)
     if not any(squares):
         raise DliflowError(

@@ -499,8 +499,10 @@ def lines(path: str, key: str) -> list[str]:
         names.pop()
     if not names:
         raise DliflowError(f"{key}: {path} is empty")
-    if names[0].lstrip().startswith(("{", "[")) and path.endswith(".json"):
-        raise DliflowError(f"{key}: {path} is JSON; a text with one name on each line is wanted, in class order")
+    if names[0].lstrip().startswith(("{", "[") if path.endswith(".json") else "{"):
+        raise DliflowError(
+            f"{key}: {path} is JSON or Python; a text with one name on each line is wanted, in class order"
+        )
     return names
 
 

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Optional
 
+from dliflow import sources
 from dliflow.errors import DliflowError
 from dliflow.images import batches
 from dliflow.interchange import form
@@ -27,6 +28,13 @@ def quietly(function, *arguments, **options):
             logging.disable(before)
 
 
+def check(source: dict) -> None:
+    """Refuse what an entry says of the input that no network of PyTorch has: names of inputs, and another layout."""
+    sources.only_nchw(source)
+    if "input" in source:
+        raise DliflowError(f"source.input: {source['input']}: networks of PyTorch have one input; leave it out")
+
+
 def outputs(given) -> dict:
     """What a network gives, by names: keys of a dict, fields of a named tuple, numbers from 0 on, or `a.0`."""
     from torch.utils import _pytree
@@ -35,11 +43,12 @@ def outputs(given) -> dict:
     return {".".join(str(step).strip(".[]'") for step in path) or "0": value for path, value in paths}
 
 
-def one_output(network, wanted: Optional[str], batch_size: Optional[int] = None):
+def one_output(network, wanted: Optional[str], batch_size: Optional[int] = None, dtype=None):
     """The network as a module that gives one tensor (batch, scores): its only output, or that of `source.output`.
 
     Args:
         batch_size: the size that the network was exported for; None for any.
+        dtype: what it takes, where that is not float32.
     """
     import torch
 
@@ -49,7 +58,7 @@ def one_output(network, wanted: Optional[str], batch_size: Optional[int] = None)
             self.network = network
 
         def forward(self, images):
-            scores = self.pick(self.network(images))[1]
+            scores = self.pick(self.network(images if dtype is None else images.to(dtype)))[1]
             return scores.flatten(1) if scores.ndim > 2 else scores
 
         def pick(self, given):
@@ -69,7 +78,8 @@ def one_output(network, wanted: Optional[str], batch_size: Optional[int] = None)
 
 
 def predict(network, batch):
-    """Scores of a torch module, float32 (batch, scores), for float32 images; part by part where it takes one size.
+    """Scores of a torch module, float32 (batch, scores), for images of float32, or for pixels, which become float32;
+    part by part where it takes one size.
 
     Raises:
         DliflowError: when the network cannot take them, or gives something else.
@@ -77,7 +87,9 @@ def predict(network, batch):
     import numpy as np
     import torch
 
-    form.check_dtype("float32", batch.dtype.name)
+    if batch.dtype not in (np.float32, np.uint8):
+        raise DliflowError(f"input.dtype: {batch.dtype}: networks of PyTorch are given float32, or pixels by uint8")
+    batch = batch.astype(np.float32, copy=False)
     size = getattr(network, "batch_size", None) or len(batch)
     parts = [_scores(network, torch.from_numpy(part)) for part in batches.parts(batch, size)]
     return np.concatenate(parts)[: len(batch)]
@@ -101,7 +113,8 @@ def _scores(network, images):
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [repr(error)])[0]
+    lines = str(error).strip().splitlines() or [repr(error)]
+    return lines[-1 if "TorchScript interpreter" in lines[0] else 0]  # which tells the reason behind its traceback
 
 
 def program(module, shape: tuple[int, ...], batch_size: Optional[int] = None):

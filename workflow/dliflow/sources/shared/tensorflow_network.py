@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from dliflow.errors import DliflowError
 from dliflow.images import batches
 from dliflow.interchange import form
 
@@ -82,15 +83,24 @@ def converter():
 
 
 def predict(network: Network, batch: np.ndarray) -> np.ndarray:
-    """Scores in TensorFlow itself, float32 (batch, scores); batch by batch where the file's batch size is fixed."""
+    """Scores in TensorFlow itself, float32 (batch, scores); batch by batch where the file's batch size is fixed.
+
+    Raises:
+        DliflowError: when the input is of another dtype, layout or size, or the output is no scores.
+    """
     tf = tensorflow()
     form.check_dtype(network.dtype, batch.dtype.name)
     one = batch.shape[1:]
     form.check_input(network.shape, one if network.layout == "NCHW" else (one[2], *one[:2]), network.layout)
     size = network.shape[0] or len(batch)
-    parts = [network.call(tf.constant(part)).numpy() for part in batches.parts(batch, size)]
-    scores = np.concatenate(parts)[: len(batch)]
-    return scores.reshape(len(scores), -1).astype(np.float32)
+    outputs = [network.call(tf.constant(part)) for part in batches.parts(batch, size)]
+    if not outputs[0].dtype.is_floating:
+        raise DliflowError(
+            f"the model gives {outputs[0].dtype.name}: classes, it seems, where scores are needed; name the scores by "
+            "source.output, or save the model without its ArgMax"
+        )
+    rows = [scores.numpy().reshape(size, -1) for scores in outputs]
+    return np.concatenate(rows)[: len(batch)].astype(np.float32)
 
 
 def export(network: Network, shape: tuple[int, ...], out: Path) -> int:
