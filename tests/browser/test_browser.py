@@ -213,8 +213,8 @@ def test_nothing_is_wider_than_the_screen_and_axe_has_no_complaint(opened, study
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if width >= 1200:
         wide = "element => element.scrollWidth <= element.clientWidth"
-        assert page.locator("#performance .wide").evaluate(wide)
-        assert page.locator("#accuracy .wide").evaluate(wide)
+        for section in ("performance", "accuracy", "rounds"):
+            assert page.locator(f"#{section} .wide").evaluate(wide), section
     results = axe.Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
 

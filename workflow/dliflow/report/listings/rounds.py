@@ -40,7 +40,7 @@ def line(gain: Gain, anchor: str, block: Block, remarks: Remarks, record: Link) 
     row, (low, high) = gain.row, gain.ratio.interval or (None, None)
     first = {**row, **names.parts(row["first"])}
     cells = [
-        Cell(gain.second),
+        Cell(breaking(gain.second)),
         Cell("all" if row["batch_size"] is None else str(row["batch_size"]), sort=row["batch_size"] or 0),
         Cell(row["purpose"]),
         Cell(
@@ -55,7 +55,13 @@ def line(gain: Gain, anchor: str, block: Block, remarks: Remarks, record: Link) 
         Cell(row["stopped_by"]),
         needed(gain, block.doubtful),
     ]
-    return Line(anchor, gain.first, kind(first), cells)
+    return Line(anchor, breaking(gain.first), kind(first), cells)
+
+
+def breaking(name: str) -> str:
+    """A member's name, which may break before its batch size and not in it."""
+    configuration, opened, size = name.partition(" (")
+    return configuration + opened + size.replace(" ", "\u00a0")
 
 
 def needed(gain: Gain, doubtful: bool) -> Cell:
