@@ -169,6 +169,7 @@ def test_a_burst_ends_in_time_and_processors_are_told(programs, tmp_path):
 def test_what_goes_wrong_is_told(programs, tmp_path, fault, told):
     with Running(programs, tmp_path, fault) as running, pytest.raises(workers.WorkerEnded, match=f"it: {told}"):
         running.ask("open", batch_size=2, warm_up=WARM_UP)
+        running.ask("burst", requests=1, limit_s=None)  # which looks at scores
 
 
 def test_scores_that_go_wrong_later_are_seen_too(programs, tmp_path):

@@ -54,19 +54,19 @@ def test_a_study_in_both_languages(finished, tmp_path):
 
 def test_a_compiler_that_comes_later_or_is_another_one_builds_again(finished, tmp_path):
     finished.configure(apis=["python", "cpp"], frameworks=["alpha"], latency={"batch_sizes": [1], "groups": 1})
-    finished.run("all", CXX="no-such-compiler")
+    finished.run("tables", CXX="no-such-compiler")
     (row,) = (row for row in finished.table("performance") if row["api"] == "cpp")
     assert row["status"] == "skipped" and "no C++ compiler 'no-such-compiler'" in row["reason"]
-    finished.run("all")
+    finished.run("tables")
     (row,) = (row for row in finished.table("performance") if row["api"] == "cpp")
     assert row["status"] == "ok"
     built, measured = finished.read(paths.BUILT), finished.dates()
-    finished.run("all", CXX="no-such-compiler")  # what was built goes on
+    finished.run("tables", CXX="no-such-compiler")  # what was built goes on
     assert finished.read(paths.BUILT) == built and finished.dates() == measured
     newer = tmp_path / "newer"
     newer.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "newer 99.1" || exec g++ "$@"\n')
     newer.chmod(0o755)
-    finished.run("all", CXX=str(newer))
+    finished.run("tables", CXX=str(newer))
     assert finished.read(paths.BUILT)["compiler"] == "newer 99.1"
     changed = {path for path, date in finished.dates().items() if measured.get(path) != date}
     assert changed and all("-cpp-" in path.parent.name for path in changed)
@@ -84,7 +84,7 @@ def test_a_damaged_program_is_rows_with_the_reason_and_is_built_again(finished):
     rows = {row["api"]: row for row in finished.table("performance")}
     assert rows["python"]["status"] == "ok" and "is damaged" in rows["cpp"]["reason"]
     manifest.unlink()
-    finished.run("all")
+    finished.run("tables")
     assert {row["status"] for row in finished.table("performance")} == {"ok"}
 
 
