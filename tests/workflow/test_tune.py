@@ -72,6 +72,7 @@ def test_settings_that_are_faster_have_a_row_and_meet_the_default_in_the_compari
     assert tuned.table("tuning") == []
 
 
+@pytest.mark.dear
 def test_settings_that_are_not_faster_have_no_row(project):
     naps(project, 0.0, [0.003, 0.006])
     project.configure(tune=SHORT, latency={"batch_sizes": [1], "groups": 1})

@@ -36,6 +36,7 @@ def labels_in_a_file(project):
     return project
 
 
+@pytest.mark.dear
 def test_a_repaired_label_runs_the_whole_study(project):
     labels_in_a_file(project)
     output = project.fail("all")
@@ -82,6 +83,7 @@ def test_a_pin_that_cannot_be_installed_leaves_no_older_figures(finished):
     assert kept == {path: path.stat().st_mtime_ns for path in finished.records()}
 
 
+@pytest.mark.dear
 def test_a_conversion_that_failed_after_an_edit_is_not_forgotten(finished):
     """Its records are there still, and Snakemake calls nothing of it outdated any more."""
     before = {path: path.read_bytes() for path in finished.records()}
