@@ -5,7 +5,7 @@ Only what is unusual is told: that machines change their speed is what the ancho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -89,6 +89,11 @@ def of_strain(strain: Strain) -> list[str]:
     if not strain.slow:
         return []
     return [f"{DOUBTFUL}the anchor took {strain.slowed:.1f} times as long as at its best; let the machine come to rest"]
+
+
+def doubtful(warnings: Iterable[str]) -> list[str]:
+    """Those of a row's warnings that make its figures doubtful, without the mark."""
+    return [warning.removeprefix(DOUBTFUL) for warning in warnings if warning.startswith(DOUBTFUL)]
 
 
 def joined(warnings: Sequence[str]) -> str:

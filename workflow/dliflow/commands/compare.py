@@ -180,7 +180,7 @@ def decided(pair: Pair, row: Mapping[str, Any], on_busy_machine: bool) -> dict[s
         on_busy_machine: whether it counts also where others took much of the processors' time.
     """
     verdict, reason = row["verdict"], row["reason"]
-    doubtful = [one.removeprefix(doubts.DOUBTFUL) for one in row["warnings"] if one.startswith(doubts.DOUBTFUL)]
+    doubtful = doubts.doubtful(row["warnings"])
     if doubtful and verdict != gate.NOT_MEASURED and not on_busy_machine:
         verdict, reason = gate.NOT_MEASURED, f"{doubtful[0]}, or decide all the same with --on-busy-machine"
     last = row["measurements"][-1] if row["measurements"] else {}

@@ -62,8 +62,7 @@ def under_load(throughput: Sequence[Row]) -> list[str]:
     complaints = []
     busy = [row for row in throughput if doubts.DOUBTFUL in (row["warnings"] or "")]
     for rows in grouped(busy, SETTING).values():
-        told = (warning for row in rows for warning in row["warnings"].split(doubts.BETWEEN))
-        seen = [one.removeprefix(doubts.DOUBTFUL) for one in told if one.startswith(doubts.DOUBTFUL)]
+        seen = doubts.doubtful(warning for row in rows for warning in row["warnings"].split(doubts.BETWEEN))
         concerned = names.listed(list(dict.fromkeys(map(names.configuration, rows))), 3)
         complaints.append(
             f"{names.setting(rows[0])} ({concerned}): {without_advice(seen[0])}, and which "
