@@ -116,6 +116,17 @@ def test_a_group_beside_an_anchor_of_other_threads_keeps_no_table_from_being_mad
     assert all("the anchor was not the same in all groups" in row["warnings"] for row in found.values())
 
 
+def test_a_slow_machine_makes_images_per_second_doubtful(study):
+    """Three times as slow as at its best, which another number in flight or the sweep saw."""
+    (first, *_) = found = [row for row in rows(study).values() if row.get("sessions")]
+    place = first["node"], first["anchor_threads"]
+    assert not any("DOUBTFUL" in row["warnings"] for row in found)
+    parity = [{**row, "status": "ok", "reason": None} for row in study["parity"]]
+    table = throughput.rows(study, parity, swept(study), {place: first["anchor_ms"] / 4})
+    slow = [row for row in table if row.get("sessions") and (row["node"], row["anchor_threads"]) == place]
+    assert slow and all(row["warnings"].startswith("DOUBTFUL: the anchor took") for row in slow)
+
+
 def test_what_failed_parity_has_no_knee(study):
     parity = [{**row, "status": "failed", "reason": "far off"} for row in study["parity"]]
     for row in throughput.rows(study, parity, swept(study)):

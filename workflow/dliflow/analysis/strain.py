@@ -76,6 +76,11 @@ def of_rounds(taken: Optional[float], bursts: Rows, best: Best) -> Strain:
     return Strain(taken, _slowed(bursts, best), rounds=True)
 
 
+def under_load(row: Row, best: Best) -> Strain:
+    """Of a row of throughput.csv: how much others took is told by its sessions."""
+    return Strain(None, _slowed([row], best), rounds=False)
+
+
 def _slowed(rows: Sequence[Row], best: Best) -> Optional[float]:
     return _median([row["anchor_ms"] and row["anchor_ms"] / best[_anchor(row)] for row in rows])
 

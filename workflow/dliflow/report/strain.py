@@ -66,7 +66,7 @@ def under_load(throughput: Sequence[Row]) -> list[str]:
         concerned = names.listed(list(dict.fromkeys(map(names.configuration, rows))), 3)
         complaints.append(
             f"{names.setting(rows[0])} ({concerned}): {without_advice(seen[0])}, and which "
-            f"throughput is highest is not said{TO_DO}stop them, or use another machine, then measure again with "
-            "--forcerun throughput"
+            f"throughput is highest is not said{TO_DO}stop what else runs, let the machine come to rest, or use "
+            "another one, then measure again with --forcerun throughput"
         )
     return complaints

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import columns, doubts, load, state, stats, surroundings
+from dliflow.analysis import columns, doubts, load, state, stats, strain, surroundings
 from dliflow.analysis.load import Busy, Reached
 from dliflow.analysis.rows import grouped, key
 from dliflow.analysis.state import Estimate
@@ -49,13 +50,17 @@ class Session(NamedTuple):
 
 
 def rows(
-    study_plan: dict[str, Any], parity_rows: shared.Rows, swept: Mapping[str, Mapping[tuple, state.Bursts]]
+    study_plan: dict[str, Any],
+    parity_rows: shared.Rows,
+    swept: Mapping[str, Mapping[tuple, state.Bursts]],
+    best: strain.Best = MappingProxyType({}),
 ) -> shared.Rows:
     """One row for each configuration, batch size and number of requests in flight.
 
     Args:
         swept: by node and configuration the bursts of the sweep, at whose reference state they are read off where it
             has one.
+        best: `strain.best_states` of all other measurements of the study.
     """
     parity = {shared.values(row): row for row in parity_rows}
     loaded: dict[str, dict[tuple, state.Bursts]] = {}
@@ -67,11 +72,15 @@ def rows(
             loaded.setdefault(planned[0]["node"], {})[configuration] = bursts
         table += [_point(its_rows, sessions[point]) for point, its_rows in grouped(of_groups, POINT).items()]
     nodes = {node: _node(of_node, swept.get(node, {})) for node, of_node in loaded.items()}
+    measured = [row for row in table if row.get("sessions")]
+    for row in measured:
+        reference, estimates = nodes[row["node"]]
+        row["anchor_threads"] = loaded[row["node"]][key(row, LOADED)].threads
+        row |= _rates(row, reference, estimates[key(row, LOADED), row["batch_size"]])
+    best = strain.best_states(measured, best)
+    for row in measured:
+        row["warnings"] = doubts.joined([*doubts.of_strain(strain.under_load(row, best)), *row["warnings"]])
     for row in table:
-        if row.get("sessions"):
-            reference, estimates = nodes[row["node"]]
-            row["anchor_threads"] = loaded[row["node"]][key(row, LOADED)].threads
-            row |= _rates(row, reference, estimates[key(row, LOADED), row["batch_size"]])
         shared.fail_with_parity(row, parity[shared.values(row)])
     for of_one in grouped(_good(table), ALONE).values():
         _mark_knee(of_one)
@@ -160,7 +169,7 @@ def _figures(sessions: Sequence[Session]) -> dict[str, Any]:
         "groups": len({id(one.group) for one in sessions}),
         "sessions": len(sessions),
         "anchor_ms": surroundings.anchor_ms(one.session for one in sessions),
-        "warnings": doubts.joined(doubts.of_point(_seen(sessions), under_load=True)),
+        "warnings": doubts.of_point(_seen(sessions), under_load=True),
     }
 
 
