@@ -159,8 +159,8 @@ def test_libraries_of_the_system_are_asked_for_only_where_they_are_needed(monkey
     libgomp, compiler = prerequisites.for_frameworks(["mxnet", "pytorch"], ["int8"])
     assert libgomp.startswith("MXNet: ") and "apt-get install libgomp1" in libgomp
     (variant,) = prerequisites.for_frameworks(["pytorch"], ["fp32"], {"pytorch": ["default", "compiled"]})
-    assert variant.startswith("PyTorch's variant compiled: ")
-    assert compiler.startswith("PyTorch in INT8: ") and "'no-such-compiler'" in compiler and "g++" in compiler
+    assert variant.startswith("pytorch compiled fp32: ")
+    assert compiler.startswith("pytorch default int8: ") and "'no-such-compiler'" in compiler and "g++" in compiler
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,10 @@ def variant(mark: str) -> Optional[str]:
     return mark.rpartition("-")[0] or None
 
 
-def compiles(name: str, mark: str, precision: str) -> bool:
-    """Whether a C++ compiler is needed to make a model with this mark."""
+def compiles(name: str, variant: Optional[str], precision: str) -> bool:
+    """Whether a C++ compiler is needed to make a model for a variant; None is any that shares its files."""
     asked = getattr(load(name), "compiles", lambda variant, precision: False)
-    return asked(variant(mark), precision)
+    return asked(variant, precision)
 
 
 @cache

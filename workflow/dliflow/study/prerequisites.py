@@ -6,19 +6,19 @@ Each function returns messages `WHO NEEDS IT: what is missing; how to mend it`. 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
-from dliflow import conversion, sources
+from dliflow import conversion, frameworks, sources
 from dliflow.configuration import CPP, family
 from dliflow.fetching import uv
-from dliflow.frameworks import pytorch
 from dliflow.machine import compiler
 from dliflow.study import config, environments, known, paths
 
@@ -139,16 +139,15 @@ def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
 
 
 def for_frameworks(
-    chosen: Iterable[str], precisions: Iterable[str], variants: Optional[Mapping[str, Iterable[str]]] = None
+    chosen: Sequence[str], precisions: Sequence[str], variants: Optional[Mapping[str, Sequence[str]]] = None
 ) -> list[str]:
     """Parts of the system that packages of frameworks rely on and do not bring.
 
     Args:
         variants: those that the config names, by framework.
     """
-    missing, families = [], {family(name) for name in chosen}
-    compiled = any(pytorch.COMPILED in named for name, named in (variants or {}).items() if family(name) == "pytorch")
-    if "mxnet" in families:
+    missing = []
+    if "mxnet" in map(family, chosen):
         try:
             ctypes.CDLL("libgomp.so.1")
         except OSError:
@@ -156,11 +155,13 @@ def for_frameworks(
                 "MXNet: the system has no libgomp; sudo apt-get install libgomp1 (Fedora: dnf install libgomp), or "
                 "leave mxnet out of frameworks"
             )
-    if "pytorch" in families and "int8" in precisions:
-        missing += for_compiling("PyTorch in INT8", "to convert with")
-    if "pytorch" in families and compiled:
-        missing += for_compiling(f"PyTorch's variant {pytorch.COMPILED}", "to convert with")
-    return missing
+    compiled = [
+        f"{name} {variant} {precision}"
+        for name, precision in itertools.product(chosen, precisions)
+        for variant in frameworks.variants(name, variants)
+        if conversion.compiles(name, variant, precision)
+    ]
+    return missing + (for_compiling(", ".join(compiled), "to convert with") if compiled else [])
 
 
 def for_compiling(who: str, purpose: str) -> list[str]:
