@@ -688,6 +688,12 @@ def assert_all_is_within_and_apart(figure, name, texts_of):
         assert not [1 for box in boxes for other in boxes if box is not other and box.overlaps(other)], name
 
 
+def shown_labels(axes):
+    """Those of the upright axis; matplotlib keeps some beyond its ends, which it does not draw."""
+    low, high = sorted(axes.get_ylim())
+    return [label for place, label in zip(axes.get_yticks(), axes.get_yticklabels()) if low <= place <= high]
+
+
 def test_everything_lies_within_its_picture_and_texts_do_not_overlap(tmp_path):
     precisions = ("fp32", "fp16", "bf16", "int8")
     configurations = [(f"framework_{f}", p) for f in "abc" for p in precisions]
@@ -752,7 +758,7 @@ def test_pictures_of_a_whole_study_are_light_and_within_their_paper(noisy, tmp_p
         for name, make in plots.FIGURES.items():
             figure = make(noisy)
             canvas.save(figure, tmp_path / name)
-            assert_all_is_within_and_apart(figure, name, lambda axes: (*axes.texts, *axes.get_yticklabels()))
+            assert_all_is_within_and_apart(figure, name, lambda axes: (*axes.texts, *shown_labels(axes)))
     assert all(path.stat().st_size < 200_000 for path in tmp_path.iterdir())
     (last, *_) = reversed(plots.FIGURES["comparison"](noisy).axes)
     assert last.get_yticklabels()[0].get_text().count("batch size") == 2  # a block of their own

@@ -150,10 +150,14 @@ def grid(
         for cell, title in zip(cells, block.cells):
             cell.set_title(title, loc="left", fontsize=9, fontweight="bold", pad=4)
         above = (0, 20 if block.cells[0] else 6)
+        corner = (
+            "figure fraction",
+            "axes fraction",
+        )  # a heading may be wider than its cell
         heading = cells[0].annotate(
-            block.title, (0, 1), above, "axes fraction", "offset points", fontsize=11, fontweight="bold"
+            block.title, (0.01, 1), above, corner, "offset points", fontsize=11, fontweight="bold"
         )
-        heading.set_in_layout(False)  # it may be wider than its cell
+        heading.set_in_layout(False)
         axes.append(cells)
         row += 1 + count
     return figure, axes

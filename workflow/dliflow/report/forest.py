@@ -32,7 +32,7 @@ def pair_rows(axes: Axes, gains: list[Gain], doubtful: bool) -> None:
     ends = [end for gain in gains for end in (gain.ratio.value, *(gain.ratio.interval or ()))]
     reach = 1.15 * max(abs(np.log([*ends, 1.1])))
     axes.set_xlim(np.exp(-reach), np.exp(reach))
-    log_axis(axes.xaxis, np.exp(-reach), np.exp(reach))
+    log_axis(axes.xaxis, np.exp(-reach), np.exp(reach), most=8)
     axes.tick_params(axis="y", length=0)
     axes.grid(True, axis="x")
 

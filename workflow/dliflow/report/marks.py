@@ -47,9 +47,13 @@ def limits(middles: Sequence[float], intervals: Sequence[Range], reach: float = 
     return min([low, *lows]) / 1.12, max([high, *highs]) * 1.12
 
 
-def log_axis(axis, low: float, high: float) -> None:
-    """Readable ticks on a logarithmic axis, however short it is."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 6 else MaxNLocator(6, steps=[1, 2, 5, 10]))
+def log_axis(axis, low: float, high: float, most: int = 6) -> None:
+    """Readable ticks on a logarithmic axis, however short it is.
+
+    Args:
+        most: spaces between them, where it spans less than a decade.
+    """
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 6 else MaxNLocator(most, steps=[1, 2, 5, 10]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
