@@ -279,7 +279,7 @@ def more_of(one, objective=FPS, **goal):
 def test_over_batch_sizes_all_comparisons_of_what_is_level_have_to_tell(tmp_path):
     """Seen: `3 groups` by the comparison of batch sizes alone, above a table in which 70 groups would tell."""
     one = of_two_sizes(tmp_path)
-    assert more_of(one) == (4, (70, 30.0 * (70 + 15 + 3)))
+    assert more_of(one) == (4, (70 + 15 + 3, 30.0 * (70 + 15 + 3)))
     assert more_of(one, batch_size=8) == (2, (15, 450.0))
     assert more_of(one, LATENCY) == (2, (70, 2100.0))  # of batch size 4 alone
 

@@ -51,7 +51,7 @@ class Figure(NamedTuple):
 
 
 class More(NamedTuple):
-    """What would decide what a comparison left open, should the ratios stay what they are."""
+    """What would decide what comparisons left open, all of them together, should the ratios stay what they are."""
 
     groups: int
     seconds: float
@@ -312,8 +312,8 @@ class Ranking(NamedTuple):
             asked.append((self.between, set(members.values())))
         known = [compared.more(names) if compared else None for compared, names in asked]
         parts = [one for one in known if one is not None]
-        groups = max((one.groups for one in parts), default=0)
-        return More(groups, sum(one.seconds for one in parts)) if groups and len(parts) == len(known) else None
+        more = More(sum(one.groups for one in parts), sum(one.seconds for one in parts))
+        return more if more.groups and len(parts) == len(known) else None
 
     def beside(self, one: Standing, other: Standing, rounds: bool = True) -> Beside:
         """The latency of one over that of another, whatever their batch sizes.
