@@ -64,29 +64,38 @@ class Opened(session.Opened):
 
     def __init__(self):
         super().__init__(self.scores, {"threads_in_effect": 1}, 0.0)
-        self.frozen = []
 
     def scores(self, batch):
-        self.frozen.append(gc.get_freeze_count() > 0)
         return np.zeros((len(batch), 3), np.float32)
 
 
-def test_one_collection_of_a_session_looks_through_a_framework_and_one_takes_what_it_leaves():
+def test_what_a_session_leaves_is_gone_when_the_next_one_loads_and_frameworks_are_looked_through_once():
     launch = {"cpus": None, "numa_node": None, "priority": None, "environment": {}}
     args = argparse.Namespace(distinct=None, scores=3, device="cpu", framework="null", launch=launch)
-    opened = []
-    imported = SimpleNamespace(pid="self", counters=dict, open=lambda batch_size: opened.append(Opened()) or opened[-1])
-    held = worker.Held(imported, np.zeros((4, 1), np.float32), args)
+    earlier, whole = [], []
+
+    def load(batch_size):
+        assert all(each() is None for each in earlier)
+        opened = Opened()
+        earlier.append(weakref.ref(opened))
+        return opened
+
+    def note(phase, of):
+        if phase == "start" and of["generation"] == 2:
+            whole.append(gc.get_freeze_count() > 0)
+
+    held = worker.Held(SimpleNamespace(pid="self", counters=dict, open=load), np.zeros((4, 1), np.float32), args)
+    gc.collect()
+    gc.callbacks.append(note)
     try:
-        for _ in range(2):
+        for _ in range(3):
             held.open(2, {"requests": 2, "limit_s": 60.0})
             held.burst(requests=2, limit_s=60.0)
-            assert opened[-1].frozen == [False, *[True] * 5]  # the first one, two of the warm-up, those of the burst
-            of_session = weakref.ref(opened.pop())
             held.close()
-            assert (of_session(), gc.get_freeze_count()) == (None, 0)
     finally:
+        gc.callbacks.remove(note)
         gc.unfreeze()
+    assert whole == [False, True]  # before the second session of all, before the third of what this one has made
 
 
 class Clock:

@@ -374,11 +374,16 @@ def test_a_batch_size_that_is_skipped_at_the_second_attempt_takes_nothing_from_t
     assert [one["batch_size"] for one in found["figures"]["broken"]] == [4]
 
 
-def test_a_model_that_was_not_converted_is_skipped_with_the_reason(sweep):
+def test_a_model_that_was_not_converted_is_skipped_with_the_reason_and_nothing_is_started(sweep):
     write_json(sweep.folder / "model.json", {"status": "skipped", "reason": "no such layer", "files": {}})
-    found = sweep.run(framework="faulty")
+    found = sweep.run(framework="faulty", python="nowhere/python", anchor_python="nowhere/python")
     assert (found["status"], found["reason"]) == ("skipped", "no such layer")
-    assert sweep.opened() == []
+
+
+def test_what_a_framework_says_that_it_cannot_do_here_is_skipped_and_nothing_is_started(sweep):
+    asked = {"framework": "mxnet", "variant": "imperative", "precision": "int8", "python": "nowhere/python"}
+    found = sweep.run(**asked)
+    assert found["status"] == "skipped" and "cannot run one by one" in found["reason"]
 
 
 def test_another_attempt_after_nothing_could_be_measured_begins_anew(sweep):

@@ -41,8 +41,8 @@ nothing is registered. Names of the converted files are constants here (`MODEL =
     default. `options` is the config's `options.<framework>`; `take_options` fills in the defaults.
 
 `unavailable(precision: str, device: str, variant: str) -> str | None` (optional)
-    None, or the reason why this machine cannot do it, or this variant cannot: asked there before the framework is
-    imported, so that a configuration that is skipped costs no time.
+    None, or the reason why this machine cannot do it, or this variant cannot: asked there, also outside of the
+    framework's environment, so that a configuration that is skipped costs no time. It must not import the framework.
 
 `CONCURRENT: str` (optional; default `"processes"`)
     How its users have several requests in flight at a time: `"threads"` call one session, `"sessions"`: threads with a

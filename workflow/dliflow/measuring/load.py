@@ -13,7 +13,6 @@ returned, and the window in which all were, which is what counts (`analysis.load
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import threading
 import time
@@ -27,6 +26,7 @@ import numpy as np
 from dliflow.errors import DliflowError
 from dliflow.frameworks import Queue
 from dliflow.machine import facts
+from dliflow.measuring import measure
 from dliflow.measuring.session import Imported
 
 LEAST = 8  # requests of every lane in a burst, however long they take: processes may begin one or two of them apart
@@ -91,7 +91,7 @@ class Lanes:
             finally:
                 gone[number] = True  # no other lane waits for one that broke
 
-        with _uncollected():
+        with measure.uncollected():
             counts = [future.result() for future in [self.pool.submit(lane, number) for number in range(len(times))]]
         return [one.of_first(count) for one, count in zip(times, counts)]
 
@@ -149,7 +149,7 @@ class Queued:
 
         calls = [partial(ended, slot) for slot in range(self.slots)]
         distinct = len(batches)
-        with _uncollected():
+        with measure.uncollected():
             deadline = clock() + int(limit_s * 1e9)
             begun = 0
             while True:
@@ -195,19 +195,6 @@ def opened(imported: Imported, mode: str, batch_size: int, in_flight: int) -> Op
     # A thread that calls works, too: of one session at least as many threads as there are calls.
     together = each and (each * in_flight if mode == "sessions" else max(each, in_flight))
     return Opened(Lanes(predicts), together, sum(one.load_ms for one in sessions))
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """No collection of garbage inside, which would be charged to the framework."""
-    collecting = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _turned(batches: Sequence[np.ndarray], first: int) -> list[np.ndarray]:

@@ -168,25 +168,34 @@ class Converted:
     """Bytes of all files."""
 
 
+def refused(description: Description) -> Optional[str]:
+    """Why it cannot run here, as far as that shows without its framework; None where it may."""
+    for manifest in filter(None, (description.converted, description.built)):
+        known = read_json(manifest)
+        if known["status"] == "skipped":
+            return known["reason"]
+    configuration = description.configuration
+    framework = frameworks.load(configuration.framework)
+    if hasattr(framework, "unavailable"):
+        return framework.unavailable(configuration.precision, configuration.device, configuration.variant)
+    return None
+
+
 def converted(description: Description) -> Converted:
     """Look whether the converted model is whole and can run here, and set the variables that running it needs.
 
     Raises:
-        Skip: when the conversion was skipped, or this machine cannot run it.
+        Skip: when the conversion, or the building of a program, was skipped, or this machine cannot run it.
         DliflowError: when model files are missing or damaged.
     """
-    configuration, manifest = description.configuration, read_json(description.converted)
-    if manifest["status"] == "skipped":
-        raise Skip(manifest["reason"])
-    folder = payload(description.converted)
+    reason = refused(description)
+    if reason is not None:
+        raise Skip(reason)
+    manifest, folder = read_json(description.converted), payload(description.converted)
     digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     integrity.verify(folder, digests, f"delete {description.converted} to convert the model again")
-    framework = frameworks.load(configuration.framework)
-    if hasattr(framework, "unavailable"):
-        reason = framework.unavailable(configuration.precision, configuration.device, configuration.variant)
-        if reason is not None:
-            raise Skip(reason)
     set_variables(description)
+    framework = frameworks.load(description.configuration.framework)
     return Converted(framework, folder, sum(entry["bytes"] for entry in manifest["files"].values()))
 
 

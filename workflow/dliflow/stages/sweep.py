@@ -58,8 +58,12 @@ def run(args: argparse.Namespace) -> None:
     description = session.described(args)
     extra = {key: getattr(args, key) for key in ("node", "scenario", "parameters", "group", "origin")}
     extra["list_sha256"] = None if args.random_images else read_json(args.array)["list_sha256"]
-    partial, key = Path(paths.partial(str(args.out))), deciding(args)
-    earlier = measured_before(partial, key)
+    reason = session.refused(description)
+    if reason is not None:  # before inputs are made and processes are started
+        session.write_skip(args.out, "sweep", description, Skip(reason), extra)
+        return
+    partial = Path(paths.partial(str(args.out)))
+    earlier = measured_before(partial, args) if partial.exists() else []
     launch.apply(args.launch)  # the workers inherit it
     try:
         groups, broken = measured(args, [each for each in points(args) if each not in at(earlier)])
@@ -74,12 +78,14 @@ def run(args: argparse.Namespace) -> None:
     identity = {**description.identity, **extra, "batch_sizes": args.batch_sizes}
     if groups:
         identity["framework_version"] = groups[-1]["members"][NAME]["identity"]["framework_version"]
-    figures = {"groups": groups, "broken": [one._asdict() for one in broken], **feed.chosen(args), "key": key}
+    figures = {"groups": groups, "broken": [one._asdict() for one in broken], **feed.chosen(args)}
     paths_of = {name: getattr(args, name) for name in ("python", "converted", "built")}
     figures |= {name: path and str(path) for name, path in paths_of.items()}  # by which an older version is run again
-    session.write_record(partial if failed else args.out, "sweep", identity, figures=figures)
     if failed:
+        figures["key"] = deciding(args)
+        session.write_record(partial, "sweep", identity, figures=figures)
         raise DliflowError("\n".join(f"{_told(one)}: {one.reason}" for one in failed))
+    session.write_record(args.out, "sweep", identity, figures=figures)
     partial.unlink(missing_ok=True)
 
 
@@ -118,13 +124,13 @@ def deciding(args: argparse.Namespace) -> str:
     return digest({"asked": asked, "files": files, "code": code, "machine": machine}, 64)
 
 
-def measured_before(partial: Path, key: str) -> list[dict[str, Any]]:
+def measured_before(partial: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
     """The groups that an earlier attempt left, without the sessions of the points at which it failed."""
     try:
         figures = read_json(partial)["figures"]
-    except (FileNotFoundError, DliflowError):  # none, or damaged: all is measured
+    except DliflowError:  # damaged: all is measured
         return []
-    if figures["key"] != key:
+    if figures["key"] != deciding(args):
         return []
     failed = {turns.Point(one["batch_size"], one["in_flight"]) for one in figures["broken"] if not one["skipped"]}
     of_groups = [

@@ -51,17 +51,17 @@ class Held:
     def __init__(self, imported: Union[session.Imported, program.Running], ready: np.memmap, args: argparse.Namespace):
         self.imported, self.ready, self.args = imported, ready, args
         self.opened: Optional[session.Opened] = None
+        self.left = False  # an earlier session has garbage
 
     def open(self, batch_size: int, warm_up: dict[str, Any]) -> dict[str, Any]:
         """Load, one request, warm-up: three different figures."""
         batches = feed.batches(self.ready, batch_size, self.args.distinct)
-        process.reset_peak(self.imported.pid)
+        self._begin()
         try:
             self.opened = self.imported.open(batch_size)
             first = self.opened.run(batches, requests=1, limit_s=None)
         except Skip as skip:
             return {"skip": str(skip)}
-        gc.freeze()  # warm-up and bursts begin with a collection, which need not look through a framework again
         warming, stopped_by = warmup.warm_up(self.opened.run, batches, **warm_up)
         self._keep(batches)
         return {
@@ -74,9 +74,17 @@ class Held:
             **feed.described(batches),
         }
 
+    def _begin(self) -> None:
+        """Let the peak of the memory begin anew, without what an earlier session has left."""
+        if self.left:
+            gc.collect()
+            gc.freeze()  # what outlives a session is the framework's, and need not be looked through again
+            process.give_back()
+        self.left = True
+        process.reset_peak(self.imported.pid)
+
     def _keep(self, batches: list[np.ndarray]) -> None:
         """For bursts, of which nothing is counted yet."""
-        gc.freeze()  # what the warm-up has made
         self._energy(None)  # the first reading loads NVML
         self.batches = batches
         self.turns = itertools.cycle(range(len(batches)))
@@ -115,7 +123,7 @@ class Held:
             self.counters[counter] += value - before[counter]
 
     def close(self) -> dict[str, Any]:
-        """Give the session's memory back, and tell what happened."""
+        """Forget the session, and tell what happened."""
         closing = {
             "peak_rss_mib": process.peak_rss_mib(self.imported.pid),
             "counters": self.counters,
@@ -125,9 +133,6 @@ class Held:
         if self.opened is not None:
             self.opened.close()
         self.opened = None
-        gc.unfreeze()
-        gc.collect()
-        process.give_back()
         return closing
 
 
@@ -137,7 +142,7 @@ class Loaded(Held):
     def open(self, batch_size: int, warm_up: dict[str, Any], in_flight: int = 1) -> dict[str, Any]:
         """Load, the first requests of all lanes together, warm-up under load."""
         batches = feed.batches(self.ready, batch_size, self.args.distinct)
-        process.reset_peak()
+        self._begin()
         assert isinstance(self.imported, session.Imported)
         try:
             self.loaded = load.opened(self.imported, self.args.mode, batch_size, in_flight)
