@@ -147,6 +147,12 @@ def test_json_lines(tmp_path):
     rule = {"from": "jsonl", "columns": {"file": "image"}}
     text = '{"image": "a.jpg", "label": 1}\n{"image": "b", "label": "c2"}\n\n{"label": 3.0, "image": "c d.PNG"}'
     assert labelled(tmp_path, text, rule) == [1, 2, 3]
+    assert labelled(tmp_path, f"[{text}]".replace("\n", ",\n"), rule) == [1, 2, 3]
+    assert labelled(tmp_path, '{\n"a.jpg": 1,\n"b": "c2", "c d.PNG": 3}', {"from": "jsonl"}) == [1, 2, 3]
+    with pytest.raises(DliflowError, match=r"labels\.txt: line 3: is no JSON object .*: \{\"image\": \"b\" \}"):
+        labelled(tmp_path, '[\n{"image": "a.jpg", "label": 1},\n{"image": "b"\n}]', rule)
+    with pytest.raises(DliflowError, match=r"has images, annotations, which is neither .* set labels\.from: csv"):
+        labelled(tmp_path, '{"images": [{"id": 1}], "annotations": []}', {"from": "jsonl"})
     for line in ('{"image": "a.jpg"}', "a.jpg 1", "[1]"):
         with pytest.raises(DliflowError, match=r"labels\.txt: line 1: is no JSON object with image and label"):
             labelled(tmp_path, line, rule)
