@@ -28,10 +28,12 @@ PATTERN_S = 1.0  # for one text: a pattern that takes longer goes through it in 
 SEPARATORS = (",", ";", "\t", "|", " ")
 BETWEEN = re.compile(r"[\s,\[\]]*")  # the objects of JSON lines, or of a list of them
 EXCEL = re.compile(r'"?sep=(.)"?\r?\n')  # the line before the first with which Excel tells the separator
+IMAGE = rf"(?P<file>.+(?:{'|'.join(map(re.escape, SUFFIXES))}))"
 # A line of a list. Blanks of a name do not matter once it is quoted, or ends like an image's.
 LIST_LINES = (
     re.compile(r'"(?P<file>[^"]+)"\s+(?P<label>\S.*)'),
-    re.compile(rf"(?P<file>.+(?:{'|'.join(map(re.escape, SUFFIXES))}))\s+(?P<label>\S.*)", re.IGNORECASE),
+    re.compile(rf"{IMAGE}\s+(?P<label>\S.*)", re.IGNORECASE),
+    re.compile(rf"(?P<label>\d+)\s+{IMAGE}", re.IGNORECASE),
     re.compile(r"(?P<file>.+?\.\w+)\s+(?P<label>\S.*)"),
     re.compile(r"(?P<file>.+)\s+(?P<label>\S+)"),
 )
@@ -174,11 +176,15 @@ def _marked(columns: list[str], cells: list[str]) -> str:
 
 
 def _place_of(column: int | str, first: list[str]) -> Optional[int]:
-    """The index of a column by its name in the first row, or by its number from 1; None where there is none."""
+    """The index of a column by its name in the first row, or by its number from 1; None where there is none.
+
+    A name in other capitals is taken where no other column has it.
+    """
     if isinstance(column, int):
         return column - 1 if column <= len(first) else None
     names = [name.strip() for name in first]
-    return names.index(column) if column in names else None
+    alike = [place for place, name in enumerate(names) if name.casefold() == column.casefold()]
+    return names.index(column) if column in names else alike[0] if len(alike) == 1 else None
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -196,7 +202,7 @@ def _list_pairs(path: Path, text: str, rule: dict[str, Any]) -> Pairs:
 
 
 def _json_pairs(path: Path, text: str, rule: dict[str, Any]) -> Pairs:
-    """An object for each image, as `metadata.jsonl` of Hugging Face's image folders has them, or one with all labels."""
+    """An object for each image, as in `metadata.jsonl` of Hugging Face's image folders, or one with all labels."""
     columns = {"file": "file_name", "label": "label", **rule.get("columns", {})}
     objects = _objects(text)
     for number, start, row in objects:
