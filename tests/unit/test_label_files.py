@@ -98,7 +98,9 @@ def test_lines_are_counted_from_the_file_s_first_one(tmp_path):
         labelled(tmp_path, "sep=;\nfile;label\na.jpg;x\n", {"from": "csv"}, ["a.jpg"])
 
 
-@pytest.mark.parametrize("line", ["x.v2 0.Png 7", "x.v2 0.Png\t7", '"x.v2 0.Png" 7', "./x.v2 0.Png  c7", "7 x.v2 0.Png"])
+@pytest.mark.parametrize(
+    "line", ["x.v2 0.Png 7", "x.v2 0.Png\t7", '"x.v2 0.Png" 7', "./x.v2 0.Png  c7", "7 x.v2 0.Png"]
+)
 def test_a_line_of_a_list_whose_file_has_blanks_and_dots(tmp_path, line):
     assert labelled(tmp_path, line, {"from": "list"}, ["x.v2 0.Png"]) == [7]
 
