@@ -23,7 +23,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 def network():
     """SAME padding with strides, batch norm, hard swish, squeeze and excite, layers of applications, edge pooling."""
-    x = inputs = layers.Input((64, 64, 3))
+    inputs = layers.Input((64, 64, 3))
+    x = layers.Normalization()(inputs)
     x = layers.Conv2D(8, 3, 2, "same", use_bias=False)(x)
     x = layers.Activation("hard_silu")(layers.BatchNormalization()(x))
     x = layers.ReLU(6)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, 2, "same", use_bias=False)(x)))
@@ -48,24 +49,37 @@ FUNCTIONS = {
 }
 
 
-def as_keras_2(model, path: Path) -> None:
-    """A `.h5` file with what Keras 2 wrote of its layers, and of a model called in Python, and Keras 3 does not."""
+def called_in_keras_2(node: dict) -> list:
+    """A call in the words of Keras 2."""
+    (given,) = node["args"]
+    return [
+        [*tensor["config"]["keras_history"], node["kwargs"]]
+        for tensor in (given if isinstance(given, list) else [given])
+    ]
+
+
+def as_keras_2(model, folder: Path) -> None:
+    """Files with what Keras 2 wrote of its layers, and of a model called in Python, and Keras 3 does not."""
     x = images = layers.Input((64, 64, 3), name="images")
     for name in FUNCTIONS:  # layers that stand for them until the description is rewritten
         x = layers.Add(name=name)([x, images])
     functions = {**FUNCTIONS, "same": ("math.add", [model.name, 1, 0, {"y": 0.0, "name": None}])}
-    keras.Model(images, layers.Rescaling(1, name="same")(model(x))).save(path)
-    with h5py.File(path, "r+") as file:
+    x = layers.Rescaling(5, -2.5)(layers.Rescaling(1, name="same")(model(x)))
+    whole = keras.Model(images, layers.Activation("linear", name="hard")(x))
+    whole.save(folder / "keras2.h5")
+    with h5py.File(folder / "keras2.h5", "r+") as file:
         described = json.loads(file.attrs["model_config"])
         (inner,) = (layer["config"]["layers"] for layer in described["config"]["layers"] if layer["name"] == model.name)
         for layer in (*described["config"]["layers"], *inner):
-            config = layer["config"]
+            config, layer["inbound_nodes"] = layer["config"], [*map(called_in_keras_2, layer["inbound_nodes"])]
             if layer in inner and layer["class_name"] != "InputLayer":
                 config["dtype"] = {"class_name": "Policy", "config": {"name": "mixed_float16"}}
             if layer["class_name"] == "DepthwiseConv2D":
                 config.update(groups=1, kernel_initializer={"class_name": "GlorotUniform", "config": {}})
             elif layer["class_name"] == "BatchNormalization":
                 config.update(axis=[3], renorm=False, name=f"{config['name']}/of")
+            elif layer["name"] == "hard":
+                config.update(activation="hard_sigmoid")  # 0.2 x + 0.5; Keras 3's has another slope
             elif layer["class_name"] == "Dropout":
                 config.update(rng_type="stateful")
             elif layer["name"] in functions:
@@ -76,15 +90,38 @@ def as_keras_2(model, path: Path) -> None:
                     "function": function,
                 }
                 layer["inbound_nodes"] = [node]
-        file.attrs["model_config"] = json.dumps(described)
+                if layer["name"] == "half":  # as Keras 2.3 wrote it
+                    types = {"T": {"type": "DT_FLOAT"}}
+                    layer["class_name"], layer["inbound_nodes"] = "TensorFlowOpLayer", [[[*node[:3], {}]]]
+                    layer["config"] = {
+                        **{"name": "half", "node_def": {"name": "half", "op": "RealDiv", "attr": types}},
+                        "constants": {"1": 2.0},
+                    }
+        file.attrs.update(model_config=json.dumps(described), keras_version="2.15.0")
+    as_keras_2_13(whole, described, folder)
 
 
-def as_keras_2_15(folder: Path) -> None:
-    """A `.keras` file with a module that Keras 3 has not."""
-    with zipfile.ZipFile(folder / "good.keras") as old, zipfile.ZipFile(folder / "keras2.keras", "w") as new:
-        for name in old.namelist():
-            of_keras_2 = b'"keras.src.engine.functional"'
-            new.writestr(name, old.read(name).replace(b'"keras.src.models.functional"', of_keras_2))
+def as_keras_2_13(whole, described: dict, folder: Path) -> None:
+    """A `.keras` file with a module that Keras 3 has not, and weights under the names of Keras 2.13."""
+    whole.save(folder / "whole.keras")
+    with zipfile.ZipFile(folder / "whole.keras") as archive:
+        archive.extract("model.weights.h5", folder)
+    with h5py.File(folder / "model.weights.h5", "r+") as file:
+        inner = file["layers/functional/layers"]
+        for name in sorted(inner, reverse=True):  # those with weights were counted twice
+            kind, _, number = name.rpartition("_")
+            if "vars" in inner[name] and number.isdigit():
+                inner.move(name, f"{kind}_{2 * int(number)}")
+        for group in (file["layers/functional"], file):
+            group.move("layers", "_layer_checkpoint_dependencies")
+    with zipfile.ZipFile(folder / "keras2.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps({**described, "module": "keras.src.engine.functional"}))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "2.13.1"}))
+        archive.write(folder / "model.weights.h5", "model.weights.h5")
+    for name, old in (("really_keras.h5", "good.keras"), ("really_h5.keras", "good.h5"), ("theano.h5", "keras2.h5")):
+        shutil.copy(folder / old, folder / name)
+    with h5py.File(folder / "theano.h5", "r+") as file:
+        file.attrs["backend"] = "theano"
 
 
 def grouped(folder: Path) -> None:
@@ -243,6 +280,8 @@ def main(folder: Path) -> None:
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.set_weights([rng.uniform(0.5, 1.5, value.shape) for value in layer.get_weights()])
+        if isinstance(layer, layers.Normalization):
+            layer.adapt(rng.normal(0.5, 2, (8, 64, 64, 3)))
     model.save(folder / "good.keras")
     model.save(folder / "good.h5")
     model.save_weights(folder / "only.weights.h5")
@@ -253,8 +292,7 @@ def main(folder: Path) -> None:
     frozen = convert_variables_to_constants_v2(run)
     (folder / "one_image.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
     (folder / "good.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
-    as_keras_2(model, folder / "keras2.h5")
-    as_keras_2_15(folder)
+    as_keras_2(model, folder)
     grouped(folder)
     several_and_mixed(model, folder)
     other_signatures(folder)

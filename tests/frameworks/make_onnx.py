@@ -16,7 +16,7 @@ SIZE = 64
 WEIGHT = np.random.default_rng(0).normal(size=(16, 3, 3, 3)) / 5
 
 
-def save(path: Path, nodes: list, taken: tuple, given: list[tuple], **constants: np.ndarray) -> None:
+def save(path: Path, nodes: list, taken: tuple, given: list[tuple], opset: int = 17, **constants: np.ndarray) -> None:
     """A file of these nodes; `taken` and `given` are (name, type, shape)."""
     graph = helper.make_graph(
         nodes,
@@ -25,7 +25,7 @@ def save(path: Path, nodes: list, taken: tuple, given: list[tuple], **constants:
         [helper.make_tensor_value_info(*each) for each in given],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    versions = {"": 17, **{node.domain: 1 for node in nodes if node.domain}}
+    versions = {"": opset, **{node.domain: 1 for node in nodes if node.domain}}
     imports = [helper.make_opsetid(*each) for each in versions.items()]
     onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), path)
 
@@ -83,8 +83,57 @@ def main(folder: Path) -> None:
     save(folder / "any.onnx", ends, ("planes", 1, [-1, *planes[2][1:]]), [("scores", 1, [-1, 16])], weight=single)
     two = [make("Mul", ["images", "share"], ["planes"]), *ends]
     save(folder / "two.onnx", two, [("images", *planes[1:]), ("share", 1, [])], [scores], weight=single)
+    for_training = [
+        *ends[:1],
+        make("BatchNormalization", ["y", *["ones"] * 4], ["normal", "mean_now", "variance_now"], training_mode=1),
+        make("Dropout", ["normal", "half", "yes"], ["kept"]),
+        make("Relu", ["kept"], ["z"]),
+        *ends[2:],
+    ]
+    constants = {"ones": np.ones(16, np.float32), "half": np.float32(0.5), "yes": np.array(True)}
+    save(folder / "training.onnx", for_training, planes, [scores], weight=single, **constants)
+    save(folder / "opset6.onnx", ends, planes, [scores], opset=6, weight=single)
+    larger = [make("Upsample", ["planes", "factors"], ["large"], mode="linear"), *ends]
+    larger[1] = make("Conv", ["large", "weight"], ["y"])
+    factors = np.array([1, 1, 2, 2], np.float32)
+    save(folder / "opset9.onnx", larger, planes, [scores], opset=9, weight=single, factors=factors)
+    decide(folder, ends, planes, scores, single)
     outside(folder, ends, planes, scores, single)
     function(folder, ends, planes, scores, single)
+
+
+def decide(folder: Path, ends: list, planes: tuple, scores: tuple, weight: np.ndarray) -> None:
+    """A file with an If that looks at a size, as PyTorch's exporter wrote for `squeeze`, and one with a Loop."""
+    make, value = helper.make_node, helper.make_tensor_value_info
+    ways = {
+        "then_branch": make("Squeeze", ["mean", "axes"], ["squeezed"]),
+        "else_branch": make("Identity", ["mean"], ["squeezed"]),
+    }
+    branches = {
+        name: helper.make_graph([node], name, [], [value("squeezed", TensorProto.FLOAT, None)])
+        for name, node in ways.items()
+    }
+    deciding = [
+        *ends[:3],
+        make("Shape", ["mean"], ["shape"]),
+        make("Gather", ["shape", "last"], ["width"]),
+        make("Equal", ["width", "one"], ["is_one"]),
+        make("If", ["is_one"], ["scores"], **branches),
+    ]
+    constants = {"axes": np.array([2, 3]), "last": np.array(3), "one": np.array(1)}
+    save(folder / "decides.onnx", deciding, planes, [scores], weight=weight, **constants)
+    body = helper.make_graph(
+        [make("Identity", ["on"], ["on_then"]), make("Add", ["sum", "sum"], ["more"])],
+        "body",
+        [value("turn", 7, []), value("on", 9, []), value("sum", 1, ["n", 16])],
+        [value("on_then", 9, []), value("more", 1, ["n", 16])],
+    )
+    looping = [
+        *ends[:3],
+        make("Flatten", ["mean"], ["flat"]),
+        make("Loop", ["turns", "", "flat"], ["scores"], body=body),
+    ]
+    save(folder / "loops.onnx", looping, planes, [scores], weight=weight, turns=np.array(2))
 
 
 def function(folder: Path, ends: list, planes: tuple, scores: tuple, weight: np.ndarray) -> None:

@@ -15,6 +15,9 @@ GOOD = {
     "class.onnx": {"output": "scores"},
     "stored.onnx": {},  # weights of 8 bits
     "any.onnx": {},  # -1 as the batch size
+    "training.onnx": {},  # Dropout and BatchNormalization in training mode
+    "opset9.onnx": {},  # a linear Upsample, by coordinates of its own
+    "decides.onnx": {},  # by a size, which is known
     "apart.onnx": {},
     "function.onnx": {},
 }
@@ -33,6 +36,8 @@ BAD = [
         (f"{name}.onnx", {}, "not an ONNX model that can be read: ")
         for name in ("negative", "beyond", "nonsense", "long", "above", "short")
     ],
+    ("loops.onnx", {"layout": "NCHW"}, "the model's Loop '' decides while it runs what is computed; export"),
+    ("opset6.onnx", {}, "is of ONNX opset 6, which ONNX Runtime does not run; export it with 7 or a newer one"),
     ("compiled.onnx", {}, "refused: operator EPContext of the domain 'com.microsoft'"),
     ("theirs.onnx", {}, "refused: operator Relu of the domain 'com.example'"),
 ]

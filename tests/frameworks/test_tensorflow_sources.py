@@ -17,6 +17,7 @@ GOOD = [
     ("one_image.pb", {"format": "tensorflow_frozen_graph"}),
     ("good.tflite", {"format": "tflite"}),
     ("keras2.h5", {"format": "keras"}),
+    ("keras2.keras", {"format": "keras"}),
     ("two.keras", {"format": "keras", "output": "scores"}),
     ("mixed.keras", {"format": "keras"}),
     ("pixels", {"format": "tensorflow_saved_model"}),
@@ -31,10 +32,13 @@ BAD = [
     ("theirs.keras", {"format": "keras"}, "refused: 'Theirs' of "),
     ("lookup.keras", {"format": "keras"}, "refused: 'StringLookup' of keras.layers"),
     (
-        "keras2.keras",
+        "theano.h5",
         {"format": "keras"},
-        "was written by Keras 2, whose '.keras' files are not read; there, save the mod",
+        "was written by Keras 2.15.0 on theano, which Keras 3 reads wrongly; load",
     ),
+    ("really_keras.h5", {"format": "keras"}, "has another format than its name says; name it NAME.keras"),
+    ("really_h5.keras", {"format": "keras"}, "has another format than its name says; name it NAME.h5"),
+    ("saved", {"format": "keras"}, "is a folder: a SavedModel, it seems; set source.format: tensorflow_saved_model"),
     ("linked.h5", {"format": "keras"}, "refused: its weights '/model_weights/theirs' are a link, or lie in another"),
     ("apart.h5", {"format": "keras"}, "refused: its weights '/model_weights/theirs' are a link, or lie in another"),
     ("cut_good.keras", {"format": "keras"}, "Keras cannot load the model"),
@@ -134,7 +138,7 @@ def test_the_interchange_graph_gives_the_scores_of_the_source(tried, compared, n
     assert answer(compared[name]) == {"same": True}
 
 
-@pytest.mark.parametrize("name", ["two.keras", "mixed.keras", "keras2.h5"])
+@pytest.mark.parametrize("name", ["two.keras", "mixed.keras", "keras2.h5", "keras2.keras"])
 def test_an_output_that_is_named_and_float32_in_place_of_mixed_precision(tried, out, name):
     """In float16 scores would differ by a thousandth; what Keras 2 wrote of Python's operators changes nothing."""
     assert answer(tried[name])["count"] == 16

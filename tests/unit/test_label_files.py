@@ -73,6 +73,7 @@ def labelled(tmp_path, content, rule, names=NAMES, classes=CLASSES):
         ("file;label;;\na.jpg;1;;\nsub/b.jpg;2;;\nsub/c d.PNG;3;;\n;;;\n; ;;\n", {}),
         ('"file"\t"label"\n"a.jpg"\t"1"\n"sub/b.jpg"\t"2"\n"sub/c d.PNG"\t"3"\n', {}),
         ("sep=;\r\nfile;label\r\na.jpg;1\r\nsub/b.jpg;2\r\nsub/c d.PNG;3\r\n", {}),
+        ("FILE\tLabel\na.jpg\t1\nsub/b.jpg\t2\nsub/c d.PNG\t3\n", {}),
         ("file | label\na.jpg | 1\nsub/b.jpg | c2\nsub/c d.PNG | 3.0\n", {}),
         ("a.jpg,1\nsub/b.jpg,2\n\nsub/c d.PNG,3\n", {"columns": {"file": 1, "label": 2}}),
         ('1  a.jpg\n2  sub/b.jpg\n3  "sub/c d.PNG"\n', {"columns": {"file": 2, "label": 1}}),
@@ -97,7 +98,9 @@ def test_lines_are_counted_from_the_file_s_first_one(tmp_path):
         labelled(tmp_path, "sep=;\nfile;label\na.jpg;x\n", {"from": "csv"}, ["a.jpg"])
 
 
-@pytest.mark.parametrize("line", ["x.v2 0.Png 7", "x.v2 0.Png\t7", '"x.v2 0.Png" 7', "./x.v2 0.Png  c7"])
+@pytest.mark.parametrize(
+    "line", ["x.v2 0.Png 7", "x.v2 0.Png\t7", '"x.v2 0.Png" 7', "./x.v2 0.Png  c7", "7 x.v2 0.Png"]
+)
 def test_a_line_of_a_list_whose_file_has_blanks_and_dots(tmp_path, line):
     assert labelled(tmp_path, line, {"from": "list"}, ["x.v2 0.Png"]) == [7]
 
@@ -147,6 +150,12 @@ def test_json_lines(tmp_path):
     rule = {"from": "jsonl", "columns": {"file": "image"}}
     text = '{"image": "a.jpg", "label": 1}\n{"image": "b", "label": "c2"}\n\n{"label": 3.0, "image": "c d.PNG"}'
     assert labelled(tmp_path, text, rule) == [1, 2, 3]
+    assert labelled(tmp_path, f"[{text}]".replace("\n", ",\n"), rule) == [1, 2, 3]
+    assert labelled(tmp_path, '{\n"a.jpg": 1,\n"b": "c2", "c d.PNG": 3}', {"from": "jsonl"}) == [1, 2, 3]
+    with pytest.raises(DliflowError, match=r"labels\.txt: line 3: is no JSON object .*: \{\"image\": \"b\" \}"):
+        labelled(tmp_path, '[\n{"image": "a.jpg", "label": 1},\n{"image": "b"\n}]', rule)
+    with pytest.raises(DliflowError, match=r"has images, annotations, which is neither .* set labels\.from: csv"):
+        labelled(tmp_path, '{"images": [{"id": 1}], "annotations": []}', {"from": "jsonl"})
     for line in ('{"image": "a.jpg"}', "a.jpg 1", "[1]"):
         with pytest.raises(DliflowError, match=r"labels\.txt: line 1: is no JSON object with image and label"):
             labelled(tmp_path, line, rule)

@@ -19,17 +19,21 @@ import regex
 from dliflow.errors import DliflowError
 from dliflow.fetching import mistaken
 from dliflow.images.dataset import SUFFIXES
+from dliflow.wording import some
 
 Pairs = Iterator[tuple[int, str, str]]  # line number, file, label
 
 PATTERN_S = 1.0  # for one text: a pattern that takes longer goes through it in ever more ways
 
 SEPARATORS = (",", ";", "\t", "|", " ")
+BETWEEN = re.compile(r"[\s,\[\]]*")  # the objects of JSON lines, or of a list of them
 EXCEL = re.compile(r'"?sep=(.)"?\r?\n')  # the line before the first with which Excel tells the separator
+IMAGE = rf"(?P<file>.+(?:{'|'.join(map(re.escape, SUFFIXES))}))"
 # A line of a list. Blanks of a name do not matter once it is quoted, or ends like an image's.
 LIST_LINES = (
     re.compile(r'"(?P<file>[^"]+)"\s+(?P<label>\S.*)'),
-    re.compile(rf"(?P<file>.+(?:{'|'.join(map(re.escape, SUFFIXES))}))\s+(?P<label>\S.*)", re.IGNORECASE),
+    re.compile(rf"{IMAGE}\s+(?P<label>\S.*)", re.IGNORECASE),
+    re.compile(rf"(?P<label>\d+)\s+{IMAGE}", re.IGNORECASE),
     re.compile(r"(?P<file>.+?\.\w+)\s+(?P<label>\S.*)"),
     re.compile(r"(?P<file>.+)\s+(?P<label>\S+)"),
 )
@@ -95,7 +99,7 @@ def pairs(path: Path, rule: dict[str, Any]) -> Pairs:
     Raises:
         DliflowError: for text of another encoding, a CSV without the columns, or what is no JSON.
     """
-    read = {"csv": _csv_pairs, "list": _list_pairs, "jsonl": _jsonl_pairs}[rule["from"]]
+    read = {"csv": _csv_pairs, "list": _list_pairs, "jsonl": _json_pairs}[rule["from"]]
     try:
         for line, file, label in read(path, _text(path, rule), rule):
             yield line, file.strip(), label.strip()
@@ -172,11 +176,15 @@ def _marked(columns: list[str], cells: list[str]) -> str:
 
 
 def _place_of(column: int | str, first: list[str]) -> Optional[int]:
-    """The index of a column by its name in the first row, or by its number from 1; None where there is none."""
+    """The index of a column by its name in the first row, or by its number from 1; None where there is none.
+
+    A name in other capitals is taken where no other column has it.
+    """
     if isinstance(column, int):
         return column - 1 if column <= len(first) else None
     names = [name.strip() for name in first]
-    return names.index(column) if column in names else None
+    alike = [place for place, name in enumerate(names) if name.casefold() == column.casefold()]
+    return names.index(column) if column in names else alike[0] if len(alike) == 1 else None
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -193,18 +201,52 @@ def _list_pairs(path: Path, text: str, rule: dict[str, Any]) -> Pairs:
         yield (number, match["file"], match["label"]) if match else (number, line, "")
 
 
-def _jsonl_pairs(path: Path, text: str, rule: dict[str, Any]) -> Pairs:
-    """An object on each line, as `metadata.jsonl` of Hugging Face's image folders has them."""
+def _json_pairs(path: Path, text: str, rule: dict[str, Any]) -> Pairs:
+    """An object for each image, as in `metadata.jsonl` of Hugging Face's image folders, or one with all labels."""
     columns = {"file": "file_name", "label": "label", **rule.get("columns", {})}
-    for number, line in _lines(text):
-        try:
-            row = json.loads(line)
-            yield number, str(row[columns["file"]]), str(row[columns["label"]])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+    objects = _objects(text)
+    for number, start, row in objects:
+        if not isinstance(row, dict) or not row.keys() >= set(columns.values()):
+            if len(objects) == 1 and isinstance(row, dict) and not row.keys() & columns.values():
+                yield from _labels_by_file(path, number, row)
+                continue
             raise DliflowError(
                 f"{path}: line {number}: is no JSON object with {columns['file']} and {columns['label']} "
-                f"(labels.columns): {line[:80]}"
-            ) from error
+                f"(labels.columns): {' '.join(text[start : start + 80].split())}"
+            )
+        yield number, str(row[columns["file"]]), str(row[columns["label"]])
+
+
+def _labels_by_file(path: Path, number: int, row: dict[str, Any]) -> Pairs:
+    """The labels of one object `{"1.jpg": 0}`.
+
+    Raises:
+        DliflowError: when it has something else, as that of COCO.
+    """
+    if any(isinstance(value, (dict, list)) for value in row.values()):
+        raise DliflowError(
+            f"{path}: has {some(list(row))}, which is neither an object for each image nor a label for each file; "
+            "write a CSV of it with the columns file and label, and set labels.from: csv"
+        )
+    for file, label in row.items():
+        yield number, file, str(label)
+
+
+def _objects(text: str) -> list[tuple[int, int, Any]]:
+    """What a text of JSON holds, on lines or in a list: the number of its line, its place in the text, and the value.
+
+    What is no JSON is None, and ends it.
+    """
+    decoder, objects, number, place = json.JSONDecoder(), [], 1, 0
+    while (start := BETWEEN.match(text, place).end()) < len(text):
+        number += text.count("\n", place, start)
+        try:
+            value, place = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            return [*objects, (number, start, None)]
+        objects.append((number, start, value))
+        number += text.count("\n", start, place)
+    return objects
 
 
 class Names:

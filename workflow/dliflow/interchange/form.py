@@ -291,16 +291,26 @@ def _at_opset(model):
     import onnx
 
     model.ir_version = max(model.ir_version, 4)  # from here on initializers need not be inputs
-    version = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
+    version = opset(model)
     if version == OPSET:
         return model
     del model.graph.value_info[:]
     try:
-        return onnx.version_converter.convert_version(model, OPSET)
+        model = onnx.version_converter.convert_version(model, OPSET)
     except Exception as error:  # its C++ code raises several kinds
         raise DliflowError(
             f"the model, of ONNX opset {version}, cannot be brought to opset {OPSET}: {error}"
         ) from error
+    for node in model.graph.node:
+        if node.op_type == "Resize" and version < 11:  # which had these alone; the converter leaves them out
+            asymmetric = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+            node.attribute.extend(onnx.helper.make_attribute(*each) for each in asymmetric.items())
+    return model
+
+
+def opset(model) -> int:
+    """The version of ONNX's own operators that a model has."""
+    return next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
 
 
 # Input and output.

@@ -27,14 +27,22 @@ def read_names(graph) -> set[str]:
 
 
 def fold(graph) -> None:
-    """Compute what depends on constants only; take Dropout for the Identity it is, and outputs away that none reads."""
+    """Compute what depends on constants only, and choose branches by them; take Dropout for the Identity it is, and
+    outputs away that none reads."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
     constants = {item.name: item for item in graph.initializer}
     read = read_names(graph)
     kept = []
-    for node in graph.node:
+    waiting = list(graph.node)[::-1]
+    while waiting:
+        node = waiting.pop()
+        if node.op_type == "If" and node.input[0] in constants:
+            chosen = _branch(node, constants)
+            read.update(name for part in chosen for name in part.input)
+            waiting += chosen[::-1]
+            continue
         while len(node.output) > 1 and node.output[-1] not in read:
             del node.output[-1]
         if node.op_type == "Dropout" and len(node.output) == 1:
@@ -59,6 +67,33 @@ def fold(graph) -> None:
     del graph.node[:], graph.initializer[:], graph.value_info[:]
     graph.node.extend(kept)
     graph.initializer.extend(constants.values())
+
+
+def _branch(choice, constants: dict[str, Any]) -> list:
+    """The nodes of an If whose condition is constant, with names of their own; its constants join the others."""
+    import onnx
+
+    taken = "then_branch" if onnx.numpy_helper.to_array(constants[choice.input[0]]) else "else_branch"
+    (graph,) = (attribute.g for attribute in choice.attribute if attribute.name == taken)
+    inner = [item.name for item in graph.initializer] + [name for node in graph.node for name in node.output if name]
+    names = {name: f"{choice.output[0]}_{name}" for name in inner}
+
+    def rename(nodes) -> None:
+        for node in nodes:
+            for field in (node.input, node.output):
+                field[:] = [names.get(name, name) for name in field]
+            for part in node.attribute:
+                rename(part.g.node)
+
+    for item in graph.initializer:
+        item.name = names[item.name]
+        constants[item.name] = item
+    rename(graph.node)
+    ends = [
+        onnx.helper.make_node("Identity", [names.get(end.name, end.name)], [name])
+        for end, name in zip(graph.output, choice.output)
+    ]
+    return [*graph.node, *ends]
 
 
 def at(model, batch: int) -> tuple[Shapes, dict[str, Any]]:

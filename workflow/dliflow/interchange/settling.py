@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dliflow.errors import DliflowError
-from dliflow.interchange.inference import Shapes, at, over_batches, read_names, whole
+from dliflow.interchange.inference import Shapes, at, fold, over_batches, read_names, whole
 
 BROADCASTING = ("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "MatMul", "Where")
 """Operators that repeat an operand along axes of size 1."""
@@ -46,10 +46,19 @@ def open_batch(model, batch: int) -> None:
     if _refusal(model):
         _free_batch(model, batch or 1)
     refusal = _refusal(model)
+    deciding = [node for node in model.graph.node if node.op_type in ("If", "Loop", "Scan")]
+    if refusal and deciding:
+        raise DliflowError(
+            f"the model's {deciding[0].op_type} '{deciding[0].name}' decides while it runs what is computed; export "
+            "the model without it"
+        )
     if refusal:
         fixed = f"the model's batch size is fixed{f' to {batch}' if batch else ''}"
         raise DliflowError(f"{fixed}: {refusal}; export it with a batch of any size")
     _settle(model)
+    if deciding:  # by sizes, which are constants now
+        fold(model.graph)
+        _settle(model)
 
 
 def _resize_by_factors(model, batch: int) -> None:

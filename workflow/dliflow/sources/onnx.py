@@ -20,6 +20,7 @@ FRAMEWORK = "onnxruntime"
 SAME_CLASS = {"Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten"}  # what may follow an ArgMax
 SUFFIXES = (".onnx",)
 LAYOUT = "NCHW"
+OLDEST = 7  # the opset from which on ONNX Runtime knows operators
 
 
 @dataclass
@@ -59,6 +60,7 @@ def read(path: Path, ends: dict) -> Any:
     form.only_input(name, inputs, path)
     form.choose_output(model, ends.get("output"))
     _refuse_classes(graph, path)
+    _for_inference(graph)
     return model
 
 
@@ -100,9 +102,25 @@ def _refuse_classes(graph, path: Path) -> None:
             )
 
 
+def _for_inference(graph) -> None:
+    """Let what was exported for training compute as after it: without Dropout, and by the statistics it learned."""
+    for node in graph.node:
+        if node.op_type == "Dropout":
+            del node.input[2:]
+        elif node.op_type == "BatchNormalization":
+            del node.output[1:]
+            for attribute in [item for item in node.attribute if item.name == "training_mode"]:
+                node.attribute.remove(attribute)
+
+
 def load(path: Path, source: dict) -> Network:
     """Read and check the model; of several inputs and outputs `source.input` and `source.output` name one."""
     model = read(path, source)
+    if form.opset(model) < OLDEST:
+        raise DliflowError(
+            f"{path}: is of ONNX opset {form.opset(model)}, which ONNX Runtime does not run; export it with {OLDEST} or "
+            "a newer one"
+        )
     if "precision" not in source:
         form.widen(model.graph)
     return Network(model, path, source)
