@@ -1,7 +1,7 @@
 """A PyTorch program as a module in Python with its tensors beside it, which is how people keep their networks.
 
-`torch.export.load` imports the compiler and gives every value in the graph its symbolic size, which whoever changes a
-program needs; it took 20 times as long as what is written here takes. The requests are the same: this is the code that
+`torch.export.load` imports the compiler, and gives every value in the graph a description with symbolic sizes, which
+whoever changes a program needs; it takes more than 20 times as long. The requests are the same: this is the code that
 torch itself writes and runs for a program (`torch.fx`).
 """
 
@@ -126,7 +126,7 @@ def _free_of_devices(graph) -> None:
     import torch
     from torch.fx.node import map_aggregate
 
-    places = []
+    places: list[Any] = []
 
     def placed(value):
         if not isinstance(value, torch.device):
