@@ -25,7 +25,7 @@ BASES = (ROOT, ROOT / "workflow/dliflow", ROOT / "config")
 # Names of modules without their folder are looked for anywhere in these.
 CODE = ("workflow", "benchmarks", "tests")
 # Modules that a run makes.
-MADE = {"predict.py"}
+MADE = {"predict.py", "network.py"}
 # What is made by a run or brought by the user, and what stands in an example.
 ELSEWHERE = (
     *("results/", "accuracy/", "parity/", "resources/downloads", "resources/imagenet"),

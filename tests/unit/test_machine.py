@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import importlib.metadata
 import multiprocessing
 import os
 import subprocess
@@ -24,6 +25,11 @@ def test_the_machine_is_described():
     assert machine["cpu"]
     assert 1 <= machine["physical_cores"] <= machine["usable_cpus"] <= machine["logical_cpus"]
     assert machine["memory_mib"] > 100
+
+
+def test_packages_are_those_that_the_interpreter_itself_tells_of():
+    told = sorted((item.metadata["Name"], item.version) for item in importlib.metadata.distributions())
+    assert facts.packages() == dict(told) and "numpy" in facts.packages()
 
 
 def test_memory_that_was_freed_goes_back_to_the_system():

@@ -2,9 +2,10 @@
 
 PROGRAM = """
 {start}
+import runpy
 import torch
 {torch}
-model = torch.export.load(MODEL + "/model.pt2").module()
+model = runpy.run_path(MODEL + "/network.py")["load"]()
 {model}
 with torch.inference_mode():
     scores = model(torch.from_numpy(batch)).numpy()

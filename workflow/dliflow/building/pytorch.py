@@ -6,12 +6,12 @@ from dliflow.frameworks.pytorch import is_compiled
 
 
 def supports(variant, precision):
-    """What was compiled when it was converted; LibTorch can open no exported program."""
+    """What was compiled when it was converted; all else is code in Python."""
     if is_compiled(variant, precision):
         return None
     return (
-        f"in {precision} PyTorch runs an exported program eagerly, which its wheel can do in Python alone; in C++ it "
-        "runs packages of AOTInductor: name variants: {pytorch: [default, compiled]}"
+        f"in {precision} PyTorch runs an exported program eagerly, as Python code; in C++ it runs packages "
+        "of AOTInductor: name variants: {pytorch: [default, compiled]}"
     )
 
 

@@ -1,4 +1,4 @@
-"""PyTorch's models: the program that was exported with the model, or one of the interchange graph.
+"""PyTorch's models: the program that was exported with the model, or one of the interchange graph, as Python code.
 
 int8 models, and those of the variant `compiled`, are compiled when they are converted (AOTInductor): run eagerly, the
 quantized program computes in float32; compiling takes a minute, and the machine that measures may have no C++ compiler.
@@ -8,10 +8,9 @@ One package serves all batch sizes, Python and C++.
 from __future__ import annotations
 
 import platform
-import shutil
 from pathlib import Path
 
-from dliflow.conversion.graphs import pytorch_graph
+from dliflow.conversion.graphs import pytorch_code, pytorch_graph
 from dliflow.errors import Skip
 from dliflow.frameworks.pytorch import COMPILED, MODEL
 from dliflow.interchange import graph
@@ -31,15 +30,11 @@ COMPILER = {
 
 def convert(source, out, precision, calibration):
     """Take the program that was exported with the model, or make one of the graph; int8 is quantized and compiled."""
-    import torch
-
-    exported = source / EXPORTED
+    program = _program(source)
     if precision == "int8":
-        _compile(_quantize(_program(source), calibration), out / MODEL)
-    elif exported.exists():
-        shutil.copyfile(exported, out / MODEL)
+        _compile(_quantize(program, calibration), out / MODEL)
     else:
-        torch.export.save(without_traces(_program(source)), out / MODEL)
+        pytorch_code.write(program, out)
 
 
 def compiled(source, out, precision, calibration):

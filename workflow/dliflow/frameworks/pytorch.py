@@ -1,10 +1,11 @@
-"""PyTorch: the exported program, run by the eager kernels. It is also the reference runtime of torch models.
+"""PyTorch: the exported program as Python code, run by the eager kernels. It is the reference runtime of torch models.
 
 What is compiled was so when it was converted, by AOTInductor: int8 models, and those of the variant `compiled`.
 """
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 from dliflow.errors import Skip
@@ -12,7 +13,8 @@ from dliflow.frameworks import Option, counts, take_options
 from dliflow.frameworks.shared import allocator, tf32
 from dliflow.machine import facts
 
-MODEL = "model.pt2"
+CODE, TENSORS = "network.py", "tensors.pt"
+MODEL = "model.pt2"  # of what is compiled
 COMPILED = "compiled"
 MORE_VARIANTS = {COMPILED: ("fp32",)}
 THREADS = Option(
@@ -109,7 +111,7 @@ class PyTorch:
 
 
 def load(model: Path, *, precision, variant, device, batch_size, threads, options):
-    """Open the program with the given number of intra-op threads."""
+    """Open the network with the given number of intra-op threads."""
     import torch
 
     options = take_options("pytorch", options, device)
@@ -126,14 +128,10 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
         raise Skip(no_gpu(torch))
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
     place = {"cpu": "cpu", "gpu": "cuda"}[device]
-    program = torch.export.load(model / MODEL)
     if device == "gpu":
-        from torch.export.passes import move_to_device_pass
-
         products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn.conv
         products.fp32_precision = convolutions.fp32_precision = "tf32" if options["tf32"] else "ieee"
-        program = move_to_device_pass(program, place)  # the constants in its code, too, not the weights alone
-    module = program.module()
+    module = runpy.run_path(str(model / CODE))["load"](place)
     if precision in ("bf16", "fp16"):
         module = module.to(dtype)
     if options["channels_last"]:
