@@ -81,6 +81,7 @@ def main(folder: Path) -> None:
     stored = [make("DequantizeLinear", ["eighths", "step"], ["weight"]), *ends]
     save(folder / "stored.onnx", stored, planes, [scores], eighths=eighths, step=np.float32(0.01))
     save(folder / "any.onnx", ends, ("planes", 1, [-1, *planes[2][1:]]), [("scores", 1, [-1, 16])], weight=single)
+    save(folder / "sizes.onnx", ends, ("planes", 1, ["n", 3, "height", "width"]), [scores], weight=single)
     two = [make("Mul", ["images", "share"], ["planes"]), *ends]
     save(folder / "two.onnx", two, [("images", *planes[1:]), ("share", 1, [])], [scores], weight=single)
     for_training = [

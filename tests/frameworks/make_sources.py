@@ -215,6 +215,17 @@ class Token(torch.nn.Module):
         return self.linear(torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1).reshape(x.shape[0], 17 * 8))
 
 
+class Transformers(torch.nn.Module):
+    """A network that takes images by a name, in a dict, beside what is only there in training."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, options, labels=None):
+        return {"logits": self.network(options["pixel_values"]), "loss": labels}
+
+
 def rewritten(source, target, change):
     """A copy of an archive whose files went through `change(name, contents)`; None takes one out."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
@@ -240,8 +251,16 @@ def main(name: str, folder: Path) -> None:
     named = torch.export.export(Named().eval(), (example,), dynamic_shapes=(batch,))
     torch.export.save(named, folder / "named.pt2")
 
+    sizes = {"options": {"pixel_values": batch}, "labels": None}
+    by_name = {"options": {"pixel_values": example}, "labels": None}
+    torch.export.save(
+        torch.export.export(Transformers(network).eval(), (), by_name, dynamic_shapes=sizes), folder / "by_name.pt2"
+    )
     pixels = torch.export.export(Pixels(network).eval(), (example.to(torch.uint8),), dynamic_shapes=(batch,))
     torch.export.save(pixels, folder / "pixels.pt2")
+    learning = torch.nn.Sequential(networks.make(name), torch.nn.Dropout()).train()
+    torch.export.save(torch.export.export(learning, (example,), dynamic_shapes=(batch,)), folder / "training.pt2")
+    torch.jit.save(torch.jit.trace(learning, example, check_trace=False), folder / "training.pt")
     halves = torch.export.export(networks.make(name).half(), (example.half(),), dynamic_shapes=(batch,))
     torch.export.save(halves, folder / "half.pt2")
     torch.jit.save(torch.jit.script(networks.make(name).half()), folder / "half.pt")

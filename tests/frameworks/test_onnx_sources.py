@@ -10,11 +10,13 @@ from cases import answer
 HERE = Path(__file__).parent
 GOOD = {
     "half.onnx": {},
+    "double.onnx": {},
     "inside.onnx": {},  # float16 between two casts
     "pixels.onnx": {"layout": "NHWC"},
     "class.onnx": {"output": "scores"},
     "stored.onnx": {},  # weights of 8 bits
     "any.onnx": {},  # -1 as the batch size
+    "sizes.onnx": {},  # any height and width
     "training.onnx": {},  # Dropout and BatchNormalization in training mode
     "opset9.onnx": {},  # a linear Upsample, by coordinates of its own
     "decides.onnx": {},  # by a size, which is known
@@ -29,7 +31,6 @@ BAD = [
         "the output 'all' comes from SequenceConstruct: it is no tensor of scores; set source.output: sco",
     ),
     ("of_pixels.onnx", {}, "the model is quantized (DequantizeLinear): set source.precision: int8"),
-    ("double.onnx", {}, "the model's input is float64; images come as float32, uint8, int8 or int16"),
     ("two.onnx", {"input": "images"}, "beside 'images' the model needs values of share"),
     ("pixels.onnx", {"layout": "NCHW"}, "the model's input is (any, 64, 64, 3): set input.layout: NHWC"),
     *[

@@ -31,6 +31,7 @@ GOOD = [
     ("nested.pt2", {"format": "pytorch_exported", "output": "scores.0"}),
     ("pair.pt", {"format": "torchscript"}),
     ("dict.pt", {"format": "torchscript", "output": "1"}),
+    ("by_name.pt2", {"format": "pytorch_exported", "output": "logits"}),
     ("pixels.pt2", {"format": "pytorch_exported"}),
     ("pixels.pt", {"format": "torchscript"}),
     ("small-symbol.json", {"format": "gluon"}),
@@ -51,6 +52,8 @@ BAD = [
         {"format": "torchscript"},
         "take inputs [5, 3, 64, 64]: RuntimeError: Input type (",
     ),
+    ("training.pt2", {"format": "pytorch_exported"}, "was exported in training mode (batch_norm, dropout), where"),
+    ("training.pt", {"format": "torchscript"}, "was exported in training mode (batch_norm, dropout), where scores"),
     ("both.pt2", {"format": "pytorch_exported"}, "the program has 2 inputs; image classifiers have one"),
     ("pair.pt2", {"format": "pytorch_exported"}, "the model's outputs are scores, auxiliary; set source.output to one"),
     (
@@ -176,7 +179,7 @@ def test_the_interchange_graph_gives_the_scores_of_the_source(tried, compared, o
 
 WEIGHTS = [
     *("best.pth.tar", "lightning.ckpt", "averaged.pth", "parts.pth", "ema.pth", "good.safetensors"),
-    *("pair.pt2", "dict.pt"),
+    *("pair.pt2", "dict.pt", "by_name.pt2"),
 ]
 
 

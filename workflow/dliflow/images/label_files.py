@@ -237,15 +237,18 @@ def _objects(text: str) -> list[tuple[int, int, Any]]:
 
     What is no JSON is None, and ends it.
     """
-    decoder, objects, number, place = json.JSONDecoder(), [], 1, 0
-    while (start := BETWEEN.match(text, place).end()) < len(text):
-        number += text.count("\n", place, start)
+    decoder, number, place = json.JSONDecoder(), 1, 0
+    objects: list[tuple[int, int, Any]] = []
+    while between := BETWEEN.match(text, place):
+        number += text.count("\n", place, between.end())
+        if between.end() == len(text):
+            break
         try:
-            value, place = decoder.raw_decode(text, start)
+            value, place = decoder.raw_decode(text, between.end())
         except (ValueError, RecursionError):
-            return [*objects, (number, start, None)]
-        objects.append((number, start, value))
-        number += text.count("\n", start, place)
+            return [*objects, (number, between.end(), None)]
+        objects.append((number, between.end(), value))
+        number += text.count("\n", between.end(), place)
     return objects
 
 

@@ -5,7 +5,7 @@ Its readers may rely on this, which `write` checks in what it has made:
 - one input `input`, float32 NCHW, and one output `scores` of two axes, for batches of any size;
 - operators of opset 18 in ONNX's own domain, as `onnx.checker` takes them: no attribute of an older opset, and newer
   operators as those of which ONNX makes them;
-- float32 throughout: what a file has in float16 or bfloat16 is computed in float32;
+- float32 throughout: what a file has in float16, bfloat16 or float64 is computed in float32;
 - every node leads to the scores, and none is a Constant, an Identity or a Dropout that does nothing: what depends on
   constants only is an initializer, and what nothing reads is not there;
 - padding in numbers, never `auto_pad`.
@@ -106,7 +106,10 @@ def _check(model, shape: tuple[int, ...], layout: str) -> int:
             raise DliflowError(f"the model's {kind}s are {names}{fix}")
     for domain in sorted({node.domain for node in graph.node} - {"", "ai.onnx"}):
         operators = sorted({node.op_type for node in graph.node if node.domain == domain})
-        raise DliflowError(f"the model uses {operators[0]} of the domain {domain}, which not every framework knows")
+        raise DliflowError(
+            f"the model uses {operators[0]} of the domain {domain}, which not every framework knows; export "
+            "it anew, or take the file from before it was optimized"
+        )
     unknown = sorted({node.op_type for node in graph.node if not onnx.defs.has(node.op_type, "")})
     if unknown:
         raise DliflowError(f"the model uses {unknown[0]}, which is no operator of ONNX")
@@ -123,7 +126,7 @@ def _check(model, shape: tuple[int, ...], layout: str) -> int:
     if quantized:
         raise DliflowError(f"the model is quantized ({quantized[0]}): set source.precision: int8 to run it as it is")
     _float_ends(model)
-    dims = inputs[0].type.tensor_type.shape.dim
+    dims = graph.input[0].type.tensor_type.shape.dim
     file_shape = [dim.dim_value for dim in dims]  # 0 for a symbol
     for dim, size in zip(list(dims)[1:], check_input(file_shape, shape, layout)):
         dim.dim_value = size
@@ -169,28 +172,29 @@ def _float_ends(model) -> None:
 
 
 def widen(graph) -> None:
-    """Make float16 and bfloat16 float32, in weights, types and operators; the graph is changed in place."""
+    """Make float16, bfloat16 and float64 float32, in weights, types and operators; the graph is changed in place."""
     import numpy as np
     import onnx
 
-    halves, single = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16), onnx.TensorProto.FLOAT
+    kinds = onnx.TensorProto
+    others, single = (kinds.FLOAT16, kinds.BFLOAT16, kinds.DOUBLE), kinds.FLOAT
 
     def widened(tensor):
         return onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor).astype(np.float32), tensor.name)
 
     for value in (*graph.input, *graph.output, *graph.value_info):
-        if value.type.tensor_type.elem_type in halves:
+        if value.type.tensor_type.elem_type in others:
             value.type.tensor_type.elem_type = single
     for tensor in graph.initializer:
-        if tensor.data_type in halves:
+        if tensor.data_type in others:
             tensor.CopyFrom(widened(tensor))
     for node in graph.node:
         for attribute in node.attribute:
-            if attribute.HasField("t") and attribute.t.data_type in halves:
+            if attribute.HasField("t") and attribute.t.data_type in others:
                 attribute.t.CopyFrom(widened(attribute.t))
             elif attribute.HasField("g"):
                 widen(attribute.g)
-            elif attribute.name in ("to", "dtype") and attribute.i in halves:
+            elif attribute.name in ("to", "dtype") and attribute.i in others:
                 attribute.i = single
 
 

@@ -1,7 +1,7 @@
 """An ONNX file, with its external data beside it where it has some. ONNX Runtime is the reference.
 
-A file that is quantized (`source.precision: int8`) runs as it is, in ONNX Runtime. One of float16 is computed in
-float32 with its weights, by the reference too: float16 arithmetic differs from framework to framework.
+A file that is quantized (`source.precision: int8`) runs as it is, in ONNX Runtime. One of float16 or float64 is
+computed in float32 with its weights, by the reference too: float16 arithmetic differs from framework to framework.
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ def _for_inference(graph) -> None:
 def load(path: Path, source: dict) -> Network:
     """Read and check the model; of several inputs and outputs `source.input` and `source.output` name one."""
     model = read(path, source)
-    if form.opset(model) < OLDEST:
+    opset = form.opset(model)
+    if opset < OLDEST:
         raise DliflowError(
-            f"{path}: is of ONNX opset {form.opset(model)}, which ONNX Runtime does not run; export it with {OLDEST} or "
-            "a newer one"
+            f"{path}: is of ONNX opset {opset}, which ONNX Runtime does not run; export it with {OLDEST} or a newer one"
         )
     if "precision" not in source:
         form.widen(model.graph)

@@ -192,8 +192,38 @@ def load(path: Path, source: dict):
         text = (str(error).splitlines() or [repr(error)])[0]
         raise DliflowError(f"{path}: no file of torch.export.save, or cut off: {text}") from error
     program._guards_code = []  # from the file, and evaluated as Python
+    export_torch.refuse_training(path, _in_training(program))
     batch_size, dtype = _taken(program, path)
-    return export_torch.one_output(program.module(check_guards=False), source.get("output"), batch_size, dtype)
+    return export_torch.one_output(_of_images(program), source.get("output"), batch_size, dtype)
+
+
+def _of_images(program):
+    """The program as a module that takes images alone, by themselves, where it takes them by a name or in a dict."""
+    import torch
+    from torch.utils import _pytree
+
+    network, taken = program.module(check_guards=False), program.graph_signature.user_inputs
+
+    def packed(images):
+        values = [images if isinstance(name, str) else name for name in taken]  # others are constants, such as None
+        return _pytree.tree_unflatten(values, program.call_spec.in_spec)
+
+    class OfImages(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, images):
+            arguments, named = packed(images)
+            return self.network(*arguments, **named)
+
+    return network if packed(0) == ((0,), {}) else OfImages()
+
+
+def _in_training(program) -> list[str]:
+    """The operators that compute as in training."""
+    calls = [(getattr(node.target, "_opname", ""), node.args) for node in program.graph.nodes]
+    return [name for name, args in calls if args[export_torch.IN_TRAINING.get(name, len(args)) :][:1] == (True,)]
 
 
 def _taken(program, path: Path) -> tuple[Optional[int], Any]:
@@ -204,7 +234,7 @@ def _taken(program, path: Path) -> tuple[Optional[int], Any]:
     """
     import torch
 
-    taken = program.graph_signature.user_inputs
+    taken = [name for name in program.graph_signature.user_inputs if isinstance(name, str)]
     if len(taken) != 1:
         raise DliflowError(f"{path}: the program has {len(taken)} inputs; image classifiers have one")
     values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder" and node.name in taken]

@@ -27,12 +27,24 @@ def load(path: Path, source: dict):
     try:
         torchscript_code.check(path)
         program = export_torch.quietly(torch.jit.load, path, map_location="cpu").eval()
-        return export_torch.one_output(program, source.get("output"))
     except (RuntimeError, ValueError, OSError, EOFError) as error:
         raise DliflowError(
             f"{path}: no TorchScript file, or cut off (a state dict is read with source.format: pytorch_state_dict): "
             f"{str(error).splitlines()[0]}"
         ) from error
+    export_torch.refuse_training(path, _in_training(program))
+    return export_torch.one_output(program, source.get("output"))
+
+
+def _in_training(program) -> list[str]:
+    """The operators that compute as in training whatever eval() says, as in what was traced so."""
+    graph = program.inlined_graph  # the nodes live as long as it
+    return [
+        name
+        for name, place in export_torch.IN_TRAINING.items()
+        for node in graph.findAllNodes(f"aten::{name}")
+        if list(node.inputs())[place].toIValue() is True
+    ]
 
 
 def export(network, shape: tuple[int, ...], out: Path) -> int:

@@ -15,6 +15,25 @@ from dliflow.interchange import form
 from dliflow.interchange.form import chosen
 from dliflow.interchange.program import without_traces
 
+IN_TRAINING = {
+    **dict.fromkeys(("dropout", "native_dropout", "feature_dropout", "alpha_dropout"), 2),
+    **dict.fromkeys(("batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional"), 5),
+}
+"""Operators that compute in another way in training, and the place of the argument that says so."""
+
+
+def refuse_training(path: Path, operators: list[str]) -> None:
+    """Refuse a program whose operators compute as in training.
+
+    Raises:
+        DliflowError: naming them.
+    """
+    if operators:
+        raise DliflowError(
+            f"{path}: was exported in training mode ({', '.join(sorted(set(operators)))}), where scores depend on "
+            "chance or on the other images of a batch; call eval() of the network, and export it again"
+        )
+
 
 def quietly(function, *arguments, **options):
     """Call without torch's progress messages and deprecation warnings, which are of no use to the user."""

@@ -30,11 +30,12 @@ NEUTRAL = {
 SILENT = ("trainable", "rng_type", "query_shape", "key_shape", "value_shape")
 
 PARTS = "_layer_checkpoint_dependencies"  # where weights of layers lie in a .keras file of Keras 2.12 and 2.13
-NUMBERED = re.compile(r"(.+?)(?:_(\d+))?")
 
 HARD_SIGMOID = "hard_sigmoid_of_keras_2"  # Keras 3 has another function under its name
-ACTIVATIONS = ("elu", "exponential", "gelu", "linear", "mish", "selu", "sigmoid", "softmax", "softplus", "softsign")
-ACTIVATIONS += ("swish", "tanh")
+ACTIVATIONS = (
+    *("elu", "exponential", "gelu", "hard_sigmoid", "linear", "mish", "relu", "selu", "sigmoid", "softmax", "softplus"),
+    *("softsign", "swish", "tanh"),
+)
 FUNCTIONS = (
     *("broadcast_to", "cast", "clip_by_value", "concat", "einsum", "expand_dims", "gather", "identity", "image.resize"),
     *("linalg.matmul", "ones_like", "pad", "repeat", "reshape", "reverse", "roll", "shape", "slice", "split"),
@@ -213,15 +214,22 @@ def rename(weights: Any) -> None:
     weights twice. The parts of a layer lost the underscore before their names.
     """
     numbers: Counter[str] = Counter()
-    groups = [NUMBERED.fullmatch(name) for name, part in weights.items() if hasattr(part, "items")]
-    for group in sorted(groups, key=lambda group: int(group[2] or 0)):
-        rename(weights[group[0]])
-        name = "layers" if group[0] == PARTS else group[0].lstrip("_")
+    groups = [name for name, part in weights.items() if hasattr(part, "items")]
+    for group in sorted(groups, key=lambda group: _numbered(group)[1]):
+        rename(weights[group])
+        name = "layers" if group == PARTS else group.lstrip("_")
         if weights.name.endswith(PARTS):
-            name = f"{group[1]}_{numbers[group[1]]}".removesuffix("_0")
-            numbers[group[1]] += 1
+            kind, _ = _numbered(group)
+            name = f"{kind}_{numbers[kind]}".removesuffix("_0")
+            numbers[kind] += 1
         if name not in weights:
-            weights.move(group[0], name)
+            weights.move(group, name)
+
+
+def _numbered(name: str) -> tuple[str, int]:
+    """The class and the number of `conv2d_1`; the first one of a class has none."""
+    kind, _, number = name.rpartition("_")
+    return (kind, int(number)) if kind and number.isdigit() else (name, 0)
 
 
 def function(config: dict[str, Any]) -> Any:
@@ -278,7 +286,7 @@ def _named(name: str) -> Any:
     if name == "__operators__.getitem":
         return _part
     package, _, last = name.rpartition(".")
-    if package == "keras.activations" and last in (*ACTIVATIONS, "hard_sigmoid", "relu"):
+    if package == "keras.activations" and last in ACTIVATIONS:
         return _activation(last)
     computing = package in ("math", "nn") and not last.startswith("_") and hasattr(getattr(tf, package), last)
     if computing or name in FUNCTIONS:
