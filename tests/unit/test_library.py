@@ -9,6 +9,8 @@ import tarfile
 
 import pytest
 
+from dliflow import files
+from dliflow.commands import prune
 from dliflow.errors import DliflowError
 from dliflow.fetching import download, uv
 from dliflow.files import read_json, sha256
@@ -79,6 +81,17 @@ def test_without_a_compiler_it_is_a_skip(compiled, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "no-such-compiler" else f"/usr/bin/{name}")
     manifest = read_json(compiled(""))
     assert manifest["status"] == "skipped" and "no C++ compiler 'no-such-compiler'" in manifest["reason"]
+
+
+def test_one_that_is_being_compiled_is_not_pruned_and_what_a_killed_job_has_left_is(tmp_path):
+    with files.replacing(tmp_path / "small-library-0") as folder:
+        folder.mkdir()
+        with pytest.raises(DliflowError, match="a job is at work there; let it end, or stop it"):
+            prune.delete(folder.parent)
+        assert folder.is_dir()
+    (left := tmp_path / ".small-library-0.abcdefgh").mkdir()
+    prune.delete(left)
+    assert [path.name for path in tmp_path.iterdir()] == ["small-library-0"]
 
 
 # --- Where its source package comes from ------------------------------------------------------------------------------
