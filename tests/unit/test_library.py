@@ -9,7 +9,6 @@ import tarfile
 
 import pytest
 
-from dliflow import files
 from dliflow.commands import prune
 from dliflow.errors import DliflowError
 from dliflow.fetching import download, uv
@@ -39,14 +38,15 @@ def compiled(tmp_path, monkeypatch):
         source = tmp_path / "small-1.2/code"
         source.mkdir(parents=True, exist_ok=True)
         (source / "CMakeLists.txt").write_text(CMAKE)
-        (source / "small.cpp").write_text(code)
-        with tarfile.open(tmp_path / "small-1.2.tar.gz", "w:gz") as archive:
-            archive.add(tmp_path / "small-1.2", "small-1.2")
+        if not (source / "small.cpp").exists() or (source / "small.cpp").read_text() != code:
+            (source / "small.cpp").write_text(code)
+            with tarfile.open(tmp_path / "small-1.2.tar.gz", "w:gz") as archive:
+                archive.add(tmp_path / "small-1.2", "small-1.2")
         tools = tmp_path / "bin"
         tools.mkdir(exist_ok=True)
         for name in ("cmake", "ninja"):
             if not (tools / name).exists():
-                (tools / name).symlink_to(shutil.which(name))
+                (tools / name).symlink_to(shutil.which(name) or name)
         monkeypatch.setattr(library, "fetched", lambda file, name: tmp_path / "small-1.2.tar.gz")
         source_of = {"package": "small-package", "folder": "code", "definitions": ["CMAKE_BUILD_TYPE=Release"]}
         out = tmp_path / "results/small-library-0.json"
@@ -69,6 +69,23 @@ def test_it_is_installed_whole_with_checksums_and_nothing_else_stays(compiled, m
 
 
 @compiling
+def test_a_job_that_was_killed_is_gone_on_with_unless_it_was_of_something_else(compiled, monkeypatch, capfd):
+    """Killed while it installed what was compiled."""
+    for _ in range(2):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(library, "replacing", interrupted)
+            compiled("int answer() { return 42; }\n")
+    assert "ninja: no work to do" in capfd.readouterr().out
+    out = compiled("int answer() { return 43; }\n")
+    assert "[2/2]" in capfd.readouterr().out and (out.parent / "small-library-0/lib/libsmall.a").exists()
+    assert not out.with_suffix(".partial").exists()
+
+
+def interrupted(path):
+    raise KeyboardInterrupt
+
+
+@compiling
 def test_what_does_not_compile_is_one_error_with_the_compiler_s_words(compiled, monkeypatch):
     monkeypatch.setenv("LC_ALL", "C")
     with pytest.raises(DliflowError, match=r"ninja failed \(status 1\):\nFAILED: (.*\n)*.*'nothing' was not declared"):
@@ -83,15 +100,18 @@ def test_without_a_compiler_it_is_a_skip(compiled, monkeypatch):
     assert manifest["status"] == "skipped" and "no C++ compiler 'no-such-compiler'" in manifest["reason"]
 
 
-def test_one_that_is_being_compiled_is_not_pruned_and_what_a_killed_job_has_left_is(tmp_path):
-    with files.replacing(tmp_path / "small-library-0") as folder:
-        folder.mkdir()
-        with pytest.raises(DliflowError, match="a job is at work there; let it end, or stop it"):
-            prune.delete(folder.parent)
-        assert folder.is_dir()
-    (left := tmp_path / ".small-library-0.abcdefgh").mkdir()
-    prune.delete(left)
-    assert [path.name for path in tmp_path.iterdir()] == ["small-library-0"]
+def test_one_that_is_being_compiled_is_not_pruned(compiled, monkeypatch, tmp_path):
+    def pruned(*_):
+        with pytest.raises(DliflowError, match="is at work here"):
+            prune.delete(tmp_path / "results/small-library-0.partial")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(library, "unpacked", pruned)
+    monkeypatch.setattr(compiler, "needed", lambda: "a compiler")
+    with pytest.raises(KeyboardInterrupt):
+        compiled("")
+    prune.delete(tmp_path / "results/small-library-0.partial")
+    assert not (tmp_path / "results").exists()
 
 
 # --- Where its source package comes from ------------------------------------------------------------------------------

@@ -123,16 +123,9 @@ def is_at(descriptor: int, path: Path) -> bool:
 def _clear(path: Path) -> None:
     """Remove the temporary folders that processes which were killed inside of `replacing(path)` have left."""
     for folder in path.parent.glob(f".{glob.escape(path.name)}.????????"):
-        clear(folder)
-
-
-def clear(scratch: Path) -> bool:
-    """Remove a temporary folder of `replacing` that a killed process has left; False where one is at work there."""
-    with contextlib.suppress(OSError), _held(scratch, fcntl.LOCK_EX) as left:
-        if left:
-            shutil.rmtree(scratch, ignore_errors=True)
-        return left
-    return False
+        with contextlib.suppress(OSError), _held(folder, fcntl.LOCK_EX) as left:
+            if left:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -22,7 +22,6 @@ from typing import Optional
 
 from dliflow.commands import CHECKOUT
 from dliflow.errors import DliflowError
-from dliflow.files import clear
 from dliflow.machine import lock
 from dliflow.records import journal
 from dliflow.report import units
@@ -119,9 +118,6 @@ def delete(path: Path) -> None:
     guard = environments.lock_of(_without_lock(path))
     if _is_journal(path):
         journal.discard(path)
-    elif path.name.startswith(".") and path.is_dir():  # in which a job makes what it then puts beside it
-        if not clear(path):
-            raise DliflowError(f"{path}: a job is at work there; let it end, or stop it")
     elif guard.exists():
         descriptor = lock.take(guard, f"{path} is", wait=False)
         try:

@@ -1,7 +1,7 @@
 """Compile the library that a framework's program in C++ is linked with, from the source package of the pinned version.
 
-With CMake and Ninja of an environment of their own. It is whole or not there: what a job that was killed has left is
-removed by the next one.
+With CMake and Ninja of an environment of their own. It is whole or not there. A job that was killed is gone on with: in
+`<result>.partial/` lie sources and what was compiled, of which Ninja compiles again what is not whole.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Optional
 from dliflow import progress
 from dliflow.errors import DliflowError, Skip
 from dliflow.fetching import archive, download, uv
-from dliflow.files import payload, replacing, sha256, write_json
-from dliflow.machine import children, compiler, variables
+from dliflow.files import digest, payload, replacing, sha256, write_json
+from dliflow.machine import children, compiler, lock, variables
 from dliflow.measuring import workers
+from dliflow.records import journal
 from dliflow.study import environments, paths
 
 SHOWN = 30  # lines of what a command says
@@ -46,22 +48,26 @@ def run(args: argparse.Namespace) -> None:
         return
     package = fetched(args.file, args.source["package"])
     tools = Path(workers.python(args.tools)).absolute().parent
-    with replacing(payload(args.out)) as folder:
-        source, build = (folder.with_name(name) for name in ("source", "build"))
-        source.mkdir()
-        archive.extract(package, source)
-        (place,) = source.glob(f"*/{args.source['folder']}/CMakeLists.txt")
-        cmake, ninja = str(tools / "cmake"), str(tools / "ninja")
-        defined = [f"-D{each}" for each in args.source["definitions"]]
-        chosen = [f"-DCMAKE_MAKE_PROGRAM={ninja}", f"-DCMAKE_CXX_COMPILER={compiler.name()}"]
-        run_command([cmake, "-G", "Ninja", "-S", str(place.parent), "-B", str(build), *chosen, *defined])
-        run_command([ninja, "-C", str(build), "-j", str(args.jobs)], steps_of(args.framework))
-        run_command([cmake, "--install", str(build), "--prefix", str(folder)])
-    library = payload(args.out)
-    files = sorted(file for file in library.rglob("*") if file.is_file())
-    described = {"package": package.name, "compiler": version, "definitions": args.source["definitions"]}
-    digests = {str(file.relative_to(library)): sha256(file) for file in files}
-    write_json(args.out, {**manifest, **described, "files": digests})
+    cmake, ninja = str(tools / "cmake"), str(tools / "ninja")
+    chosen = [f"CMAKE_MAKE_PROGRAM={ninja}", f"CMAKE_CXX_COMPILER={compiler.name()}", *args.source["definitions"]]
+    library, partial = payload(args.out), payload(args.out, ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    guard = lock.take(partial / journal.LOCK, f"{partial} is")
+    try:
+        unpacked(package, partial, digest([sha256(package), version, chosen]))
+        (place,) = partial.glob(f"source/*/{args.source['folder']}/CMakeLists.txt")
+        build = str(partial / "build")
+        run_command([cmake, "-G", "Ninja", "-S", str(place.parent), "-B", build, *(f"-D{each}" for each in chosen)])
+        run_command([ninja, "-C", build, "-j", str(args.jobs)], steps_of(args.framework))
+        with replacing(library) as folder:
+            run_command([cmake, "--install", build, "--prefix", str(folder)])
+        files = sorted(file for file in library.rglob("*") if file.is_file())
+        described = {"package": package.name, "compiler": version, "definitions": args.source["definitions"]}
+        digests = {str(file.relative_to(library)): sha256(file) for file in files}
+        write_json(args.out, {**manifest, **described, "files": digests})
+        shutil.rmtree(partial)
+    finally:
+        os.close(guard)
 
 
 def fetched(file: Path, name: str) -> Path:
@@ -82,6 +88,24 @@ def fetched(file: Path, name: str) -> Path:
             f"{environments.lock(file)}; do not use it, or, if the index is right, run ./dliflow lock {file.stem}"
         )
     return download.fetch(location, Path(paths.DOWNLOADS))
+
+
+def unpacked(package: Path, partial: Path, key: str) -> None:
+    """Let the sources lie in `partial/source`, with what was compiled of them beside, if the same was begun before.
+
+    Args:
+        key: digest of what decides what is compiled.
+    """
+    mark, *folders = (partial / name for name in ("key", "source", "build"))
+    if mark.exists() and mark.read_text(encoding="utf-8") == key:
+        print(f"goes on in {partial}", flush=True)
+        return
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    source, _ = folders
+    source.mkdir()
+    archive.extract(package, source)
+    mark.write_text(key, encoding="utf-8")
 
 
 def steps_of(framework: str) -> Callable[[str], None]:
