@@ -307,7 +307,7 @@ def test_parity_and_accuracy_ask_it_as_they_ask_python(programs, tmp_path):
 def run_build(folder, *sources) -> dict:
     out = folder / "null.json"
     named = [str(ROOT / name) for name in building.sources("null")]
-    build.run(argparse.Namespace(framework="null", sources=[*sources] or named, out=out))
+    build.run(argparse.Namespace(framework="null", sources=[*sources] or named, library=None, out=out))
     return read_json(out)
 
 
