@@ -10,8 +10,9 @@ from dliflow.errors import Skip
 
 REASON = (
     "the wheel of OpenCV exports nothing to C++; set cpp: {opencv: build} in the config, and dnn and what it needs are "
-    "compiled from the source package of the same version, once (MINUTES minutes of a processor, MEGABYTES MB), or "
-    "cpp: {opencv: FOLDER} to take one of that version that is installed there (docs/cpp.md)"
+    "compiled from the source package of the same version, once (594 steps, about 30 minutes of a processor, and 82 MB "
+    "from the package index), or cpp: {opencv: FOLDER} to take one of that version that is installed there "
+    "(docs/cpp.md)"
 )
 # As the wheel is made, as far as `cv2.getBuildInformation()` tells and the DNN module uses it: static, with the default
 # choice of instructions and of threads. Off is what would be downloaded, or depends on what else the machine has.
