@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         run_command([cmake, "-G", "Ninja", "-S", str(place.parent), "-B", build, *(f"-D{each}" for each in chosen)])
         run_command([ninja, "-C", build, "-j", str(args.jobs)], steps_of(args.framework))
         with replacing(library) as folder:
-            run_command([cmake, "--install", build, "--prefix", str(folder)])
+            run_command([cmake, "--install", build, "--prefix", str(folder.absolute())])
         files = sorted(file for file in library.rglob("*") if file.is_file())
         described = {"package": package.name, "compiler": version, "definitions": args.source["definitions"]}
         digests = {str(file.relative_to(library)): sha256(file) for file in files}
