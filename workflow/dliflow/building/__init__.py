@@ -57,7 +57,7 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"dliflow.building.{family(name)}")
 
 
-def source_of(name: str, libraries: Mapping[str, str]) -> Optional[Source]:
+def source_of(name: str, libraries: Mapping[str, Optional[str]]) -> Optional[Source]:
     """What the library of a framework's program is compiled from; None where it is not.
 
     Args:
@@ -66,7 +66,7 @@ def source_of(name: str, libraries: Mapping[str, str]) -> Optional[Source]:
     return load(name).SOURCE if libraries.get(family(name)) == BUILD else None
 
 
-def lacking(name: str, variant: str, precision: str, libraries: Mapping[str, str]) -> Optional[str]:
+def lacking(name: str, variant: str, precision: str, libraries: Mapping[str, Optional[str]]) -> Optional[str]:
     """Why a framework has no program in C++ for a variant and precision; None where it has.
 
     Args:
@@ -79,7 +79,7 @@ def lacking(name: str, variant: str, precision: str, libraries: Mapping[str, str
             f"workflow/dliflow/building/{kind}.py"
         )
     module = load(name)
-    if hasattr(module, "SOURCE") and kind not in libraries:
+    if hasattr(module, "SOURCE") and libraries.get(kind) is None:
         return module.REASON
     return module.supports(variant, precision) if hasattr(module, "supports") else None
 

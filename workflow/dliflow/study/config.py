@@ -220,7 +220,7 @@ def _misfits(config: dict[str, Any], checkout: Path) -> Iterator[str]:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
     yield from _misfit_variants(config, checkout)
     for name, place in config["cpp"].items():
-        if place != building.BUILD and not (checkout / place).is_dir():
+        if place not in (None, building.BUILD) and not (checkout / place).is_dir():
             yield f"cpp.{name}: there is no folder {place}; right would be {building.BUILD}, or one with its library"
     goal, sizes = config["goal"], config["latency"]["batch_sizes"]
     if goal["loss"] is not None and goal["disagreement"] is not None:
