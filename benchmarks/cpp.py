@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import finished
 import numpy as np
@@ -29,12 +29,13 @@ from dliflow.measuring import turns, workers
 PAIR = comparison.Pair("cpp", "python", "api")
 
 
-def build(framework: str, python: str, folder: Path) -> Path:
+def build(framework: str, python: str, folder: Path, library: Optional[Path]) -> Path:
     """The manifest of a framework's program; the time that compiling took is printed."""
     out = folder / f"{framework}.json"
     sources = [str(finished.CHECKOUT / source) for source in building.sources(framework)]
     began = time.monotonic()
     command = [python, "-m", "dliflow", "build", "--framework", framework, "--sources", *sources, "--out", str(out)]
+    command += ["--library", str(library)] if library else []
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     manifest = read_json(out)
     if manifest["status"] != "ok":
@@ -76,7 +77,7 @@ def main(args: argparse.Namespace) -> None:
     finished.enter(args.study)
     of = finished.configuration(args.model, args.framework, args.precision, args.variant, api="python")
     with tempfile.TemporaryDirectory() as folder, finished.measuring(of) as inputs:
-        built = build(args.framework, workers.python(of.python), Path(folder))
+        built = build(args.framework, workers.python(of.python), Path(folder), args.library)
         in_cpp = argparse.Namespace(**{**vars(of), "api": "cpp", "built": built})
         commands = {"cpp": finished.worker(in_cpp, inputs), "python": finished.worker(of, inputs)}
         print(f"{finished.name(of)}: latency in C++ / in Python", flush=True)
@@ -106,5 +107,8 @@ if __name__ == "__main__":
     parser.add_argument("--framework", default="openvino")
     parser.add_argument(
         "--variant", default="default", help="for tflite: compiled_model; for pytorch in fp32: compiled"
+    )
+    parser.add_argument(
+        "--library", type=Path, help="for opencv: a folder of an installed one, or the manifest of a compiled one"
     )
     main(options(parser, groups=8))

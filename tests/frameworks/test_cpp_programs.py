@@ -27,10 +27,12 @@ ENTRY = config.model(ROOT / "config/models", NETWORK, "test", "test")["input"]
 FRAMEWORKS = ["openvino", "onnxruntime", "tflite"]
 # What each takes of the launch parameters, and what the scores may differ by, as a share of the largest.
 OPTIONS = {
+    "opencv": {"winograd": False},
     "openvino": {"streams": 2, "pinning": False, "preset_input": True, "shared_outputs": True},
     "onnxruntime": {"allow_spinning": False, "io_binding": True, "memory_arena": False},
 }
 NEAR = 1e-6
+OPENCV = "DLIFLOW_TEST_OPENCV"  # the folder of one, such as `cpp: {opencv: build}` leaves in results/cpp
 VARIANTS = {"tflite": "compiled_model"}  # that which is the same library in both languages, where it is no default
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="this machine has no g++")
@@ -43,10 +45,10 @@ def programs(environments, tmp_path_factory):
     return {framework: build(framework, environments, folder / f"{framework}.json") for framework in FRAMEWORKS}
 
 
-def build(framework, environments, out) -> Path:
+def build(framework, environments, out, *more) -> Path:
     """The manifest of a framework's program."""
     command = [python_of(framework, environments), "-m", "dliflow", "build", "--framework", framework]
-    command += ["--sources", *building.sources(framework), "--out", str(out)]
+    command += ["--sources", *building.sources(framework), "--out", str(out), *more]
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -62,8 +64,23 @@ def converted(study, framework, precision) -> Path:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_scores_threads_and_options_are_those_of_python(study, programs, outcomes, framework):
+    both_agree(study, programs[framework], outcomes, framework)
+
+
+@pytest.mark.skipif(OPENCV not in os.environ, reason=f"{OPENCV} names no OpenCV; compiling one takes half an hour")
+def test_opencv_does_the_same_by_a_library_that_was_compiled(study, environments, outcomes, tmp_path):
+    built = build("opencv", environments, tmp_path / "opencv.json", "--library", os.environ[OPENCV])
+    assert files.read_json(built)["status"] == "ok", files.read_json(built)["reason"]
+    both_agree(study, built, outcomes, "opencv")
+    (folder := tmp_path / "deployed").mkdir()
+    python, model = python_of("opencv", environments), converted(study, "opencv", "fp32")
+    deployed_and_run(study, python, "opencv", "default", model, built, folder)
+
+
+def both_agree(study, built, outcomes, framework):
+    """In scores and threads, in FP32 and INT8, with options and without."""
     (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
-    common = {"framework": framework, "built": str(programs[framework]), "array": str(array), "entry": ENTRY}
+    common = {"framework": framework, "built": str(built), "array": str(array), "entry": ENTRY}
     common["variant"] = VARIANTS.get(framework, "default")
     asked = {
         f"{precision} {threads}": {"precision": precision, "threads": threads, "options": {}}
@@ -114,7 +131,7 @@ def deployed_and_run(study, python, framework, variant, model, program_built, tm
     built = files.read_json(program_built)
     commands = "\n".join(cpp.compile_line(framework, built))
     subprocess.run(["bash", "-ec", commands], cwd=tmp_path, check=True, timeout=1500)
-    assert re.search(r"^import \w+$", cpp.imports(built), re.M)
+    assert "library" in built or re.search(r"^import \w+$", cpp.imports(built), re.M)
     (array,) = (study.folder / "results/data" / CONFIG["dataset"]).glob("*px-*.json")
     pixels = np.load(files.payload(array, ".npy"))[:3]
     names = [f"{number}.ppm" for number in range(len(pixels))]

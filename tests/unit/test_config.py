@@ -248,6 +248,11 @@ def test_the_schema_s_defaults_are_those_of_the_default_config():
         ),
         ({"variants": {"tvm": ["default"]}}, r"variants: 'tvm' is unknown"),
         (
+            {"cpp": {"opencv": "no/such"}},
+            r"cpp\.opencv: there is no folder no/such; right would be build, or one with ",
+        ),
+        ({"cpp": {"openvino": "build"}}, r"cpp: unknown key 'openvino'"),
+        (
             {"variants": {"tflite": []}},
             r"variants\.tflite: \[\]: .* Right would be: a list of the framework's variants",
         ),

@@ -18,6 +18,7 @@ from test_sweep import Sweep
 
 from dliflow import building, frameworks
 from dliflow.configuration import Configuration
+from dliflow.deployment import cpp
 from dliflow.errors import DliflowError, Skip
 from dliflow.files import payload, read_json, write_json
 from dliflow.machine import disturbance, launch, process
@@ -306,7 +307,7 @@ def test_parity_and_accuracy_ask_it_as_they_ask_python(programs, tmp_path):
 def run_build(folder, *sources) -> dict:
     out = folder / "null.json"
     named = [str(ROOT / name) for name in building.sources("null")]
-    build.run(argparse.Namespace(framework="null", sources=[*sources] or named, out=out))
+    build.run(argparse.Namespace(framework="null", sources=[*sources] or named, library=None, out=out))
     return read_json(out)
 
 
@@ -355,13 +356,94 @@ def test_a_version_whose_wheel_has_nothing_for_cpp_is_a_skip(tmp_path, name, whe
 
 
 @pytest.mark.parametrize("name", building.names())
-def test_each_framework_has_a_program_or_a_reason(name):
-    if building.lacking(name, "default", "fp32") and building.lacking(name, "default", "int8"):
-        assert "C++" in building.lacking(name, "default", "fp32")
-    else:
-        assert all((ROOT / source).is_file() for source in building.sources(name))
+def test_each_framework_has_a_program_and_where_it_needs_more_a_reason(name):
+    assert all((ROOT / source).is_file() for source in building.sources(name))
+    for precision in ("fp32", "int8"):
+        assert "C++" in (building.lacking(name, "default", precision, {}) or "C++")
     assert name in frameworks.names()
 
 
 def test_one_without_a_file_says_what_would_have_to_be_added():
-    assert "workflow/cpp/mxnet.cpp" in building.lacking("mxnet", "default", "fp32")
+    assert "workflow/cpp/mxnet.cpp" in building.lacking("mxnet", "default", "fp32", {})
+
+
+# --- A library that no package has ------------------------------------------------------------------------------------
+
+
+def installed(folder, version="5.0.0", *libraries) -> Path:
+    """An OpenCV as it is installed."""
+    for name in libraries:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    header = folder / "include/opencv5/opencv2/core/version.hpp"
+    header.parent.mkdir(parents=True)
+    numbers = zip(("MAJOR", "MINOR", "REVISION"), version.split("."))
+    header.write_text("".join(f"#define CV_VERSION_{name}    {number}\n" for name, number in numbers))
+    return folder
+
+
+def line_of_opencv(tmp_path, *installation) -> list[str]:
+    (tmp_path / "site").mkdir()
+    package(tmp_path / "site", "opencv_python_headless", "5.0.0.93")
+    return building.load("opencv").compile_line(tmp_path / "site", installed(tmp_path / "there", *installation))
+
+
+def test_opencv_needs_a_library_and_says_which_key_gives_it():
+    reason = building.lacking("opencv", "default", "fp32", {})
+    assert "cpp: {opencv: build}" in reason and "cpp: {opencv: FOLDER}" in reason and "MB" in reason
+    for name, libraries in (("opencv", {"opencv": "build"}), ("opencv@4.7", {"opencv": "/usr"})):
+        assert building.lacking(name, "default", "fp32", libraries) is None
+    assert building.source_of("opencv@4.7", {"opencv": "build"}).package == "opencv-python-headless"
+    assert building.source_of("opencv", {"opencv": "/usr"}) is building.source_of("openvino", {}) is None
+
+
+def test_archives_become_a_part_of_the_program_with_what_they_need(tmp_path):
+    names = ["libopencv_core.a", "libopencv_dnn.a", "libopencv_flann.a", "opencv5/3rdparty/liblibprotobuf.a"]
+    line = line_of_opencv(tmp_path, "5.0.0", *(f"lib/{name}" for name in names))
+    assert f"-I{tmp_path}/there/include/opencv5" in line and '-DWHEEL_VERSION="5.0.0"' in line
+    grouped = line[line.index("-Wl,--start-group") + 1 : line.index("-Wl,--end-group")]
+    assert grouped == [f"{tmp_path}/there/lib/{name}" for name in names]
+
+
+def test_a_distribution_s_library_is_found_when_the_program_runs(tmp_path):
+    line = line_of_opencv(tmp_path, "5.0.0", "lib/x86_64-linux-gnu/libopencv_dnn.so")
+    place = tmp_path / "there/lib/x86_64-linux-gnu"
+    assert line[-2:] == [f"{place}/libopencv_core.so", f"-Wl,-rpath,{place}"]
+
+
+@pytest.mark.parametrize(
+    ("installation", "told"),
+    [
+        (
+            ("4.6.0", "lib/libopencv_dnn.so"),
+            "is OpenCV 4.6.0, and the package is 5.0.0: .* compare versions, not languages",
+        ),
+        (("5.0.0", "lib/libopencv_core.so"), r"there is no lib\*/libopencv_dnn.so and no .*or build"),
+    ],
+)
+def test_another_version_and_a_folder_without_it_are_skips(tmp_path, installation, told):
+    with pytest.raises(Skip, match=f"cpp.opencv: .*{told}"):
+        line_of_opencv(tmp_path, *installation)
+
+
+def test_what_was_compiled_is_looked_at_before_a_program_is_linked_with_it(tmp_path):
+    assert build.folder_of(None) is None and build.folder_of(tmp_path) == tmp_path
+    manifest = converted(tmp_path / "library.json", {"libopencv_dnn.a": "archive"})
+    files = {name: entry["sha256"] for name, entry in read_json(manifest)["files"].items()}
+    write_json(manifest, {"status": "ok", "reason": None, "files": files})
+    assert build.folder_of(manifest) == tmp_path / "library"
+    (tmp_path / "library/libopencv_dnn.a").write_text("damaged")
+    with pytest.raises(DliflowError, match=r"libopencv_dnn\.a is damaged.*delete .* to compile it again"):
+        build.folder_of(manifest)
+    write_json(manifest, {"status": "skipped", "reason": "no compiler", "files": {}})
+    with pytest.raises(Skip, match="no compiler"):
+        build.folder_of(manifest)
+
+
+def test_a_deployed_program_is_linked_with_the_same_library(tmp_path):
+    line = line_of_opencv(tmp_path, "5.0.0", "lib/libopencv_dnn.a")
+    command = ["g++", "-O2", "-Wall", "workflow/cpp/opencv.cpp", *line, "-o", "there/worker"]
+    told = cpp.compile_line("opencv", {"command": command, "site": "/site", "library": str(tmp_path / "there")})
+    assert told[1] == f"LIBRARY={tmp_path}/there"
+    assert '"-I$LIBRARY/include/opencv5"' in told[2] and '"$LIBRARY/lib/libopencv_dnn.a"' in told[2]
+    assert told[2].startswith("g++ predict.cpp opencv.cpp -O2 -std=c++17") and "-pthread -ldl -o predict" in told[2]

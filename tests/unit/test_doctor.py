@@ -82,6 +82,7 @@ STUDY = {
     "frameworks": ["null"],
     "apis": ["python"],
     "variants": {},
+    "cpp": {},
     "precisions": ["fp32", "int8"],
     "environments": {"folder": "results/envs"},
 }
@@ -111,6 +112,18 @@ def test_what_environments_lack_is_told_until_they_are_made(checkout, monkeypatc
     folder.mkdir(parents=True)
     (folder / "environment.json").touch()
     assert prerequisites.missing(STUDY, checkout) == []
+
+
+def test_what_compiles_a_library_is_made_where_one_is_compiled(checkout, monkeypatch):
+    for name in ("opencv", "cmake"):
+        (checkout / f"envs/{name}.yaml").write_text((checkout / "envs/null.yaml").read_text())
+    monkeypatch.setattr(uv, "has_python", lambda version: False)
+    study = {**STUDY, "frameworks": ["opencv"], "precisions": ["fp32"], "cpp": {"opencv": "build"}}
+    told = {
+        apis: [line for line in prerequisites.missing({**study, "apis": list(apis)}, checkout) if "no Python" in line]
+        for apis in (("python",), ("python", "cpp"))
+    }
+    assert "cmake" not in told["python",][0] and "cmake, opencv" in told["python", "cpp"][0]
 
 
 def test_a_full_disk_is_told(checkout, monkeypatch):

@@ -134,6 +134,12 @@ def test_each_api_has_rows_and_what_has_no_program_a_reason():
     reasons = {(row["framework"], row["api"]): row["reason"] for row in found["parity"]}
     assert [reasons["openvino", api] for api in ("python", "cpp")] == [None, None] and not reasons["opencv", "python"]
     assert "exports nothing to C++" in reasons["opencv", "cpp"]
+    compiled = build(**changes, cpp={"opencv": "build"})
+    needs = {row["framework"]: row["needs"] for row in compiled["parity"] if row["api"] == "cpp"}
+    library = plan.library({"cpp": {"opencv": "build"}}, "opencv", files.digest)
+    at = needs["opencv"].index(library)
+    assert "cmake" in needs["opencv"][at - 1] and library not in needs["openvino"]
+    assert needs["opencv"][at + 1] == paths.BUILT.format(framework="opencv", environment=files.digest("opencv"))
     built = paths.BUILT.format(framework="openvino", environment=files.digest("openvino"))
     for stage in ("parity", "accuracy", "sweep"):
         in_cpp = {built in row["needs"] for row in found[stage] if row["api"] == "cpp" and not row["reason"]}

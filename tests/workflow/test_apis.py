@@ -72,6 +72,16 @@ def test_a_compiler_that_comes_later_or_is_another_one_builds_again(finished, tm
     assert changed and all("-cpp-" in path.parent.name for path in changed)
 
 
+def test_a_library_is_compiled_where_the_config_says_so_and_is_no_part_of_other_studies(project):
+    project.configure(apis=["python", "cpp"], frameworks=["alpha", "opencv"])
+    assert not any("opencv-library" in path for path in project.pending())
+    project.configure(cpp={"opencv": "build"})
+    pending = project.pending()
+    (library,) = (path for path in pending if "opencv-library" in path)
+    assert re.fullmatch(r"results/cpp/opencv-library-[0-9a-f]{12}\.json", library)
+    assert project.path(paths.BUILT, "opencv") in pending
+
+
 def test_a_damaged_program_is_rows_with_the_reason_and_is_built_again(finished):
     finished.configure(apis=["python", "cpp"], frameworks=["alpha"], latency={"batch_sizes": [1], "groups": 1})
     finished.run("all", "--until", "build")

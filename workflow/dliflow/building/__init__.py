@@ -12,16 +12,19 @@ nor by what converts it. To add one, add both files; nothing is registered. A fi
     None, or the reason why no program runs the framework's models in a variant and precision. Asked when the workflow
     is planned.
 
-`REASON: str` (in place of both)
-    Why the framework has no program, and what to do about it.
+`SOURCE: Source` and `REASON: str` (optional, together)
+    For a framework whose wheel has no library for C++: the source package that one is compiled from where the config's
+    `cpp` says `build`, and why there is no program, and what to do about it, where the config says nothing. Then
+    `compile_line` takes the folder of an installed library, too.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from dliflow import rooms
 from dliflow.configuration import family
@@ -29,6 +32,19 @@ from dliflow.errors import Skip
 
 FOLDER = Path("workflow/cpp")
 SHARED = ("worker.cpp", "worker.h")  # around each framework's own
+BUILD = "build"  # in the config's `cpp`, in place of the folder of an installed library
+TOOLS = "cmake"  # the environment of what compiles libraries
+
+
+class Source(NamedTuple):
+    """What a library is compiled from, with CMake."""
+
+    package: str
+    """Among the pins of the framework's environment, whose source package of that version it is."""
+    folder: str
+    """In it, where CMakeLists.txt lies."""
+    definitions: tuple[str, ...]
+    """Of CMake, `NAME=VALUE` each."""
 
 
 def names() -> list[str]:
@@ -41,8 +57,21 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"dliflow.building.{family(name)}")
 
 
-def lacking(name: str, variant: str, precision: str) -> Optional[str]:
-    """Why a framework has no program in C++ for a variant and precision; None where it has."""
+def source_of(name: str, libraries: Mapping[str, Optional[str]]) -> Optional[Source]:
+    """What the library of a framework's program is compiled from; None where it is not.
+
+    Args:
+        libraries: the config's `cpp`.
+    """
+    return load(name).SOURCE if libraries.get(family(name)) == BUILD else None
+
+
+def lacking(name: str, variant: str, precision: str, libraries: Mapping[str, Optional[str]]) -> Optional[str]:
+    """Why a framework has no program in C++ for a variant and precision; None where it has.
+
+    Args:
+        libraries: the config's `cpp`.
+    """
     kind = family(name)
     if kind not in names():
         return (
@@ -50,8 +79,9 @@ def lacking(name: str, variant: str, precision: str) -> Optional[str]:
             f"workflow/dliflow/building/{kind}.py"
         )
     module = load(name)
-    supports = getattr(module, "supports", lambda variant, precision: None)
-    return getattr(module, "REASON", None) or supports(variant, precision)
+    if hasattr(module, "SOURCE") and libraries.get(kind) is None:
+        return module.REASON
+    return module.supports(variant, precision) if hasattr(module, "supports") else None
 
 
 def part(package: Path, pattern: str) -> Path:

@@ -76,11 +76,22 @@ def compile_line(framework: str, built: dict[str, Any]) -> list[str]:
         built: the manifest of the measured program.
     """
     compiler, *line = built["command"]
-    of_site = [word for word in line if word.startswith(("-std", "-O", "-D", "-I", "-l", "-Wl", built["site"]))]
-    words = [word.replace(built["site"], "$SITE") for word in of_site]
-    written_out = [f'"{word}"' if "$SITE" in word else shlex.quote(word) for word in words]
-    command = [shlex.quote(compiler), PROGRAM, f"{family(framework)}.cpp", *written_out, "-o", "predict"]
-    return [f"SITE=$({SITE})", " ".join(command)]
+    places, named = {"$SITE": built["site"]}, [f"SITE=$({SITE})"]
+    if "library" in built:
+        places["$LIBRARY"] = built["library"]
+        named.append(f"LIBRARY={shlex.quote(built['library'])}")
+    kept = ("-std", "-O", "-D", "-I", "-l", "-pthread", "-Wl", *places.values())
+    words = [_word(word, places) for word in line if word.startswith(kept)]
+    command = [shlex.quote(compiler), PROGRAM, f"{family(framework)}.cpp", *words, "-o", "predict"]
+    return [*named, " ".join(command)]
+
+
+def _word(word: str, places: dict[str, str]) -> str:
+    """A word for the shell, in which variables stand for folders."""
+    for variable, place in places.items():
+        if place in word:
+            return f'"{word.replace(place, variable)}"'
+    return shlex.quote(word)
 
 
 def imports(built: dict[str, Any]) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from dliflow.errors import DliflowError
 from dliflow.machine import children
@@ -86,6 +89,32 @@ def run(*arguments: str, links: bool = True, timeout: float | None = None) -> su
     return subprocess.run(
         [uv, *arguments], env=environment, text=True, stderr=subprocess.PIPE, preexec_fn=tied, timeout=timeout
     )
+
+
+def source_package(pin: str) -> dict[str, Any]:
+    """Where the package index has the source package of a pin: `url`, `sha256`, and `bytes` where it tells them.
+
+    Raises:
+        DliflowError: when the index is out of reach, or has none.
+    """
+    import tomllib
+
+    with tempfile.TemporaryDirectory() as folder:
+        wanted, answer = Path(folder, "wanted.in"), Path(folder, "pylock.toml")  # uv wants this name
+        wanted.write_text(f"{pin}\n", encoding="utf-8")
+        form = ("--no-deps", "--quiet", "--python", sys.executable, "--format", "pylock.toml")
+        result = run("pip", "compile", *form, "-o", str(answer), str(wanted), links=False)
+        if result.returncode:
+            raise DliflowError(
+                f"{pin}: its source package could not be looked up; is the package index that uv or pip is configured "
+                f"for in reach?\n{result.stderr.strip()}"
+            )
+        (package,) = tomllib.loads(answer.read_text(encoding="utf-8"))["packages"]
+    source = package.get("sdist", {})
+    if not re.match("https?://", source.get("url", "")):
+        raise DliflowError(f"{pin}: the package index has no source package of it")
+    size = {"bytes": source["size"]} if "size" in source else {}
+    return {"url": source["url"], "sha256": source["hashes"]["sha256"], **size}
 
 
 def has_python(version: str) -> bool:

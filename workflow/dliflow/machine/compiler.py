@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from typing import Optional
 
+from dliflow.errors import Skip
+
 
 def name() -> str:
     """What it is started by, whether it is there or not."""
@@ -19,3 +21,18 @@ def version() -> Optional[str]:
         return None
     told = subprocess.run([name(), "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
     return (told.splitlines() or [name()])[0]
+
+
+def needed() -> str:
+    """The same.
+
+    Raises:
+        Skip: when the machine has none.
+    """
+    there = version()
+    if there is None:
+        raise Skip(
+            f"this machine has no C++ compiler '{name()}'; sudo apt-get install g++ (Fedora: dnf install gcc-c++; "
+            "conda: cxx-compiler among the dependencies of the environment file), or name another one in CXX"
+        )
+    return there

@@ -47,6 +47,16 @@ def descendants(pid: int) -> list[int]:
     return [each for child in children for each in (child, *descendants(child))]
 
 
+def groups(session: int) -> set[int]:
+    """The process groups of a session."""
+    members = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            group, of = path.read_bytes().rpartition(b")")[2].split()[2:4]
+            members |= {int(group)} if int(of) == session else set()
+    return members
+
+
 def seconds(process: int | str, *fields: int) -> list[float]:
     """Times of a process, or of `self`, that the kernel counts in clock ticks, usually of 10 ms.
 

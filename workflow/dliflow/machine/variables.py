@@ -26,9 +26,9 @@ PASSED_ON = (
 PASSED_ON_PREFIXES = ("LC_", "DLIFLOW_")
 
 # Stages that measure nothing and need the network's settings: proxies, certificates, those of uv and pip.
-FETCHING = ("environment", "fetch")
-# What tells a stage of its compiler; conda sets it.
-BUILDING = {"build": ("CXX",), "convert": ("CXX",)}
+FETCHING = ("environment", "fetch", "library")
+# What tells a stage, or CMake, of its compiler; conda sets it.
+BUILDING = {"build": ("CXX",), "convert": ("CXX",), "cmake": ("CC", "CXX")}
 
 # The number of threads is a key of the config, and a part of what a figure is called by.
 THREADS = (

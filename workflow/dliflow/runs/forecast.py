@@ -23,6 +23,7 @@ USUAL_S = {
         "export": 10.0,
         "reference": 3.0,
         "convert": 5.0,
+        "library": 1500.0,
         "build": 10.0,
     },
     **{"parity": 1.0, "accuracy": 4.0, "tables": 5.0, "plots": 14.0, "report": 4.0, "export_tables": 8.0},

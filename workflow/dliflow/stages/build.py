@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import subprocess
 from pathlib import Path
+from typing import Optional
 
-from dliflow import building, frameworks
+from dliflow import building, frameworks, integrity
 from dliflow.errors import DliflowError, Skip
-from dliflow.files import payload, replacing, sha256, write_json
+from dliflow.files import payload, read_json, replacing, sha256, write_json
 from dliflow.machine import compiler, facts
 from dliflow.measuring.program import NAME
 
@@ -20,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--framework", required=True)
     parser.add_argument("--sources", nargs="+", required=True, help="its own file, and the shared ones")
+    parser.add_argument("--library", type=Path, help="manifest of one that was compiled, or folder of an installed one")
     parser.add_argument("--out", type=Path, required=True, help="the manifest; the program lies in a folder beside it")
 
 
@@ -28,8 +30,8 @@ def run(args: argparse.Namespace) -> None:
     manifest = {"framework": args.framework, "status": "ok", "reason": None, "files": {}}
     target, site = payload(args.out), facts.site()
     try:
-        version = compiler_version()
-        line = building.load(args.framework).compile_line(site)
+        version, library = compiler.needed(), folder_of(args.library)
+        line = building.load(args.framework).compile_line(*([site] if library is None else [site, library]))
     except Skip as skip:
         write_json(args.out, {**manifest, "status": "skipped", "reason": str(skip)})
         return
@@ -43,23 +45,28 @@ def run(args: argparse.Namespace) -> None:
         "compiler": version,
         "command": [compiler.name(), *FLAGS, *units, *line, "-o", str(target / NAME)],
         "site": str(site),
+        **({} if library is None else {"library": str(library)}),
     }
     write_json(args.out, {**manifest, **described, "files": files})
 
 
-def compiler_version() -> str:
-    """What the compiler calls itself.
+def folder_of(library: Optional[Path]) -> Optional[Path]:
+    """Where the library lies that a program is linked with; None for nothing.
+
+    Args:
+        library: as the option has it.
 
     Raises:
-        Skip: when the machine has none.
+        Skip: when it could not be compiled here.
+        DliflowError: when it was compiled, and is damaged.
     """
-    version = compiler.version()
-    if version is None:
-        raise Skip(
-            f"this machine has no C++ compiler '{compiler.name()}'; sudo apt-get install g++ (Fedora: dnf install "
-            "gcc-c++; conda: cxx-compiler among the dependencies of the environment file), or name another one in CXX"
-        )
-    return version
+    if library is None or library.suffix != ".json":
+        return library and library.resolve()
+    manifest = read_json(library)
+    if manifest["status"] == "skipped":
+        raise Skip(manifest["reason"])
+    integrity.verify(payload(library), manifest["files"], f"delete {library} to compile it again")
+    return payload(library).resolve()
 
 
 def compile_program(command: list[str]) -> None:

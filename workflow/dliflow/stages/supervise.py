@@ -31,7 +31,7 @@ from dliflow import progress
 from dliflow.errors import LONGEST, DliflowError, plain
 from dliflow.files import write_json
 from dliflow.machine import children, confinement, lock, node, slurm, variables
-from dliflow.machine.process import signal_name
+from dliflow.machine.process import groups, signal_name
 from dliflow.study import paths
 
 TAIL_LINES = 15
@@ -108,7 +108,7 @@ def _confining(beside: Optional[Path], temporary: Path) -> Callable[[], None]:
 def _ended(child: subprocess.Popen) -> int:
     """Wait for a child, end what it has left running, and return its status."""
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # as long as it is not reaped its number is nobody else's
-    kill_group(child.pid)
+    kill_session(child.pid)
     return child.wait()
 
 
@@ -130,10 +130,13 @@ def _seen(path: Path) -> bool:
     return True
 
 
-def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
-    """Kill a process that leads a group, with all that it has started."""
+def kill_session(leader: int, number: int = signal.SIGKILL) -> None:
+    """Kill a process that leads a session, with all that it has started: Ninja gives each compiler its own group."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, number)
+        os.killpg(leader, number)  # first: it may start others
+    for group in groups(leader) - {leader}:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, number)
 
 
 def end_with_workflow(running: list[subprocess.Popen], log: Path, number: int = signal.SIGKILL) -> None:
@@ -151,7 +154,7 @@ def end_with_workflow(running: list[subprocess.Popen], log: Path, number: int = 
     def watch() -> None:
         children.wait_for_end(workflow)
         for child in running:
-            kill_group(child.pid, number)
+            kill_session(child.pid, number)
         with open(log, "a", encoding="utf-8") as output:
             output.write(f"killed: the workflow (process {workflow.split()[0]}) that this job worked for has ended\n")
         os._exit(128 + signal.SIGKILL)
@@ -164,7 +167,7 @@ def stop_when_asked(running: list[subprocess.Popen], failed: Callable[[str], Non
 
     def stop(number, frame):
         for each in running:
-            kill_group(each.pid, kill)
+            kill_session(each.pid, kill)
         failed(f"was stopped from outside ({signal_name(number)})")
         sys.exit(128 + number)
 
@@ -292,7 +295,7 @@ def here(
         running.append(child)
 
         # A timer and a blocking wait: Popen.wait(timeout=...) would wake up every few milliseconds.
-        timer = threading.Timer(args.timeout, kill_group, [child.pid])
+        timer = threading.Timer(args.timeout, kill_session, [child.pid])
         timer.daemon = True
         timer.start()
         status = _ended(child)

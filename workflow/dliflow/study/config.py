@@ -19,7 +19,7 @@ import numpy as np
 import referencing
 import yaml
 
-from dliflow import architectures, frameworks, rooms, sources
+from dliflow import architectures, building, frameworks, rooms, sources
 from dliflow.errors import DliflowError
 from dliflow.fetching.archive import is_archive
 from dliflow.fetching.download import file_name
@@ -219,6 +219,9 @@ def _misfits(config: dict[str, Any], checkout: Path) -> Iterator[str]:
         elif key not in named:
             yield from frameworks.wrong_options(name, config["options"][name], suggestion)
     yield from _misfit_variants(config, checkout)
+    for name, place in config["cpp"].items():
+        if place not in (None, building.BUILD) and not (checkout / place).is_dir():
+            yield f"cpp.{name}: there is no folder {place}; right would be {building.BUILD}, or one with its library"
     goal, sizes = config["goal"], config["latency"]["batch_sizes"]
     if goal["loss"] is not None and goal["disagreement"] is not None:
         yield "goal.disagreement: goal.loss is set, too, and one of them bounds quality; set the other one to null"

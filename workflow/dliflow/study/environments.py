@@ -97,6 +97,13 @@ def without_checksums(text: str) -> list[str]:
     return [entry.strip() for entry in entries if "==" in entry and "--hash=" not in entry]
 
 
+def checksums(path: Path, package: str) -> Optional[set[str]]:
+    """The SHA-256 of all files of a package of an environment, as its lock has them; None where none is known."""
+    entries = re.split(r"(?m)^(?=[^\s#])", locked(path) or "")
+    of_package = (entry for entry in entries if _normal(entry).startswith(_normal(package)))
+    return {digest for entry in of_package for digest in re.findall(r"--hash=sha256:(\w+)", entry)} or None
+
+
 def _normal(pin: str) -> str:
     """A pin with the package's name as indexes have it, whose spelling differs from file to file (PEP 503)."""
     name, _, version = pin.partition("==")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from dliflow import building
 from dliflow.configuration import Configuration
 from dliflow.fetching import locations
 from dliflow.files import digest
@@ -136,9 +137,16 @@ def convert(study: Study, model: str, framework: str, precision: str, variant: O
     return text(framework=framework, precision=precision, variant=variant, **origin, **calibration)
 
 
-def build(framework: str) -> str:
+def library(study: Study, framework: str) -> str:
+    """Of `library`."""
+    source = building.source_of(framework, study.config["cpp"])
+    assert source is not None
+    return text(framework=framework, file=f"envs/{framework}.yaml", source=source._asdict())
+
+
+def build(study: Study, framework: str) -> str:
     """Of `build`."""
-    return text(framework=framework)
+    return text(framework=framework, library=study.library(framework))
 
 
 def _session(study: Study, configuration: Configuration) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 PARTS = {
     "environments": ("environment", "interpreter"),
     "inputs": ("fetch", "images", "subset", "prepare", "calibration", "anchor"),
-    "conversion": ("export", "reference", "convert", "build"),
+    "conversion": ("export", "reference", "convert", "library", "build"),
     "evaluation": ("parity", "accuracy"),
     "measuring": ("sweep", "throughput", "tune", "compare", "rounds", "profile"),
     "reporting": ("tables", "plots", "export_tables", "report", "recommend", "deploy", "operators"),

@@ -36,6 +36,8 @@ CONVERTED = f"{RESULTS}/models/{{model}}/{{framework}}-{{precision}}-{{converter
 
 # Programs in C++: a manifest beside the folder with the binary; they serve all models.
 BUILT = f"{RESULTS}/cpp/{{framework}}-{{environment}}.json"
+# What some are linked with: a manifest beside the folder of a library that was compiled, for all studies.
+LIBRARY = f"{RESULTS}/cpp/{{framework}}-library-{{digest}}.json"
 
 # Records. The digests of the environments that made them stand in the paths of models (`converter`) and of records
 # (`environment`): after an upgrade those of the old version are still there, to be set against the new ones.

@@ -14,6 +14,7 @@ from typing import Any, Optional
 from dliflow import building, conversion, frameworks, sources
 from dliflow.configuration import CPP, PYTHON
 from dliflow.errors import DliflowError
+from dliflow.files import digest as digest_of
 from dliflow.study import nodes, paths
 
 # Columns that tell configurations apart, in the order of the tables.
@@ -52,7 +53,7 @@ def deciding(
         machines: for each node what `nodes.deciding` tells.
         unmakeable: for each framework whose environment this machine cannot have the reason.
     """
-    keys = ("models", "dataset", "frameworks", "apis", "variants", "precisions", "devices", "nodes")
+    keys = ("models", "dataset", "frameworks", "apis", "variants", "cpp", "precisions", "devices", "nodes")
     latency = {key: config["latency"][key] for key in ("batch_sizes", "groups")}
     throughput = {key: config["throughput"][key] for key in ("in_flight", "batch_sizes", "groups", "p99_ms")}
     return {
@@ -116,7 +117,7 @@ def _unvaried(model: dict[str, Any], row: dict[str, Any]) -> Optional[str]:
     return None
 
 
-def unbuilt(model: dict[str, Any], row: dict[str, Any]) -> Optional[str]:
+def unbuilt(config: dict[str, Any], model: dict[str, Any], row: dict[str, Any]) -> Optional[str]:
     """Why a model has no program in C++ that runs it; None where it has, and for Python."""
     if row["api"] == PYTHON:
         return None
@@ -124,7 +125,7 @@ def unbuilt(model: dict[str, Any], row: dict[str, Any]) -> Optional[str]:
         return "programs in C++ run on CPUs only"
     if model["precision"] is not None:
         return "programs in C++ run converted models, whose inputs are float32; this model's file runs as it is"
-    return building.lacking(row["framework"], row["variant"], row["precision"])
+    return building.lacking(row["framework"], row["variant"], row["precision"], config.get("cpp", {}))
 
 
 def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -138,7 +139,7 @@ def configurations(config: dict[str, Any], models: dict[str, dict[str, Any]]) ->
                 reason = reason or module.supports(precision, device)
                 for variant in variants:
                     row = dict(zip(IDENTITY, (model, framework, api, variant, precision, device)))
-                    lacking = reason or _unvaried(models[model], row) or unbuilt(models[model], row)
+                    lacking = reason or _unvaried(models[model], row) or unbuilt(config, models[model], row)
                     yield {**row, "reason": lacking or _unmakeable(config, framework, precision)}
 
 
@@ -170,6 +171,7 @@ def build(
         mark = conversion.mark(framework, configuration["variant"], digest(converter))
         row = {**configuration, "environment": digest(framework), "converter": mark}
         converted = _converted(config, model, row, environment, converter)
+        converted += _programs(config, row, environment, digest)
         for stage, answered in _quality(config, model, row, converted, environment):
             plan[stage].append(answered)
         agreeing, speed = plan["parity"][-1]["needs"], _speed(config, model, row, converted)
@@ -186,13 +188,35 @@ def _converted(
     config: dict[str, Any], model: dict[str, Any], row: dict[str, Any], environment: Environment, converter: str
 ) -> list[Optional[str]]:
     """What a configuration needs to be run beside its model's own files, in the order in which it is made."""
-    built = paths.BUILT.format(**row) if row["api"] == CPP else None
-    runnable = [environment(row["framework"]), paths.CONVERTED.format(**row), built]
+    runnable = [environment(row["framework"]), paths.CONVERTED.format(**row)]
     if model["precision"] is not None:  # its file runs as it is
         return runnable
     interchange = [environment(sources.exporter(model["format"])), paths.INTERCHANGE.format(**row)]
     calibration = _calibration(config, model["spec"]) if row["precision"] == "int8" else []
     return [*interchange, environment(converter), *calibration, *runnable]
+
+
+def library(config: dict[str, Any], framework: str, digest: Callable[[str], str]) -> Optional[str]:
+    """The manifest of the library that is compiled for a framework's program in C++; None where none is.
+
+    As an environment it is named after what decides it, so that other code of dliflow's does not compile it again.
+    """
+    source = building.source_of(framework, config.get("cpp", {}))
+    if source is None:
+        return None
+    decided = digest_of([digest(framework), digest(building.TOOLS), source])
+    return paths.LIBRARY.format(framework=framework, digest=decided)
+
+
+def _programs(
+    config: dict[str, Any], row: dict[str, Any], environment: Environment, digest: Callable[[str], str]
+) -> list[Optional[str]]:
+    """What a configuration needs in C++, in the order in which it is made; nothing in Python."""
+    if row["api"] == PYTHON:
+        return []
+    compiled = library(config, row["framework"], digest)
+    tools = environment(building.TOOLS) if compiled else None
+    return [tools, compiled, paths.BUILT.format(**row)]
 
 
 def _answered(row: dict[str, Any], pattern: str, needs: list[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
-from dliflow import conversion, frameworks, sources
+from dliflow import building, conversion, frameworks, sources
 from dliflow.configuration import CPP, family
 from dliflow.fetching import uv
 from dliflow.machine import compiler
@@ -58,10 +58,11 @@ def unwritable(folders: Iterable[Path]) -> list[str]:
 
 
 def _used_environments(study: dict[str, Any], checkout: Path) -> list[str]:
-    """The frameworks in whose environments the study's models are read, converted or run."""
+    """The environments in which the study's models are read, converted or run, and libraries for that compiled."""
     named, kinds = study["frameworks"], study["precisions"]
     converters = {conversion.converter(name, kind, checkout / "envs") for name in named for kind in kinds}
-    names = set(named)
+    compiles = CPP in study["apis"] and any(building.source_of(name, study["cpp"]) for name in named)
+    names = {*named, *([building.TOOLS] if compiles else [])}
     models = checkout / "config/models"
     for position, name in enumerate(study["models"]):
         if known.unanswered(name, models, "models"):

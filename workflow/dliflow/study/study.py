@@ -319,6 +319,12 @@ class Study:
             return None
         return configuration.path(paths.BUILT, environment=self.digest(configuration.framework))
 
+    def library(self, framework: str) -> Optional[str]:
+        """What a framework's program in C++ is linked with beside its package: the manifest of a library that a job
+        compiles, or the folder of an installed one; None for nothing.
+        """
+        return plan.library(self.config, framework, self.digest) or self.config["cpp"].get(frameworks.family(framework))
+
     def python(self, framework: str) -> str:
         """The Python that runs a framework's stages."""
         if self.container:
