@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from project import ROOT
 
+from dliflow import rooms
 from dliflow.configuration import Configuration
 from dliflow.report import canvas, pace
 from dliflow.report.canvas import Block
@@ -36,6 +37,17 @@ def test_planning_reads_no_file_again_for_each_job(study, monkeypatch):
         options.interpreter(study, "openvino")
     assert max(read.values()) <= 4  # for the digest, the folder and its Python; not for each of the jobs
     assert hashed["model"] == 1
+
+
+def test_planning_looks_once_at_what_lies_in_a_folder(study, monkeypatch):
+    looked_at = Counter()
+    usual = rooms.pkgutil.iter_modules
+    monkeypatch.setattr(rooms.pkgutil, "iter_modules", lambda path: looked_at.update(path) or usual(path))
+    rooms._listed.cache_clear()
+    for group in range(1, 20):
+        study.converted(CONFIGURATION)
+        options.sweep(study, CONFIGURATION, "local", group)
+    assert set(looked_at.values()) == {1}
 
 
 def test_the_stages_that_measure_are_told_which_device_the_anchor_runs_on(study):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 
 from dliflow import frameworks
-from dliflow.study import source_code
+from dliflow.study import paths, source_code
 
 CODE = '''
 """A module."""
@@ -119,6 +122,7 @@ def forget():
 def package(tmp_path, monkeypatch):
     """An empty one in place of dliflow; what is remembered of its modules is no other test's."""
     (tmp_path / "dliflow").mkdir()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(source_code, "PACKAGE", tmp_path / "dliflow")
     yield tmp_path / "dliflow"
     forget()
@@ -139,6 +143,62 @@ def test_of_an_imported_constant_the_value_counts(package):
     for name in ("load", "TWICE", "LIST"):  # no constants: all of the module counts
         (package / "makes.py").write_text(f"from dliflow.runs import MODEL, {name}\n")
         assert digest(runs) != digest(runs.replace("return 1", "return 2"))
+
+
+@pytest.fixture
+def noted(package, monkeypatch):
+    """The same with two modules, of which a run has written down what it learned; no process reads them again."""
+    (package / "runs.py").write_text("from dliflow.helps import load\n")
+    (package / "helps.py").write_text("def load():\n    return 1\n")
+    monkeypatch.setattr(source_code, "SETTLED_NS", -(10**12))
+    before = source_code.digest("runs")
+    source_code.note()
+    forget()
+    read = []
+    parse = ast.parse
+    monkeypatch.setattr(source_code.ast, "parse", lambda text: read.append(text) or parse(text))
+    return package, before, read
+
+
+def test_what_a_run_has_learned_of_the_files_counts_for_its_jobs(noted):
+    _, before, read = noted
+    assert source_code.digest("runs") == before and not read
+    source_code.note()
+    assert not read
+
+
+@pytest.mark.parametrize("change", ["text", "touched", "replaced", "added"])
+def test_as_soon_as_a_file_was_touched_all_are_read(noted, change):
+    """A record must say by which code it was made, and files may change while a run goes on."""
+    package, before, read = noted
+    file = package / "helps.py"
+    text, stat = file.read_text(), file.stat()
+    if change == "text":  # as long as before, and with the date that it had
+        file.write_text(text.replace("1", "2"))
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    elif change == "touched":
+        os.utime(file)
+    elif change == "replaced":
+        shutil.copy2(file, package / "copy")
+        (package / "copy").replace(file)
+    else:
+        (package / "more.py").write_text("")
+    assert (source_code.digest("runs") == before) == (change != "text")
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"state": 1}'])
+def test_a_note_that_is_damaged_counts_for_nothing(noted, content):
+    _, before, read = noted
+    assert Path(paths.CODE).exists()
+    Path(paths.CODE).write_text(content)
+    assert source_code.digest("runs") == before and len(read) == 2
+
+
+def test_of_a_file_that_was_changed_just_now_nothing_is_noted(package):
+    (package / "runs.py").write_text("")
+    source_code.note()
+    assert not Path(paths.CODE).exists()
 
 
 def test_the_rules_name_all_that_measures():

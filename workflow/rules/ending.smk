@@ -16,7 +16,7 @@ from dliflow.files import digest, write_json
 from dliflow.machine import launch, slurm
 from dliflow.records import marks, notes
 from dliflow.runs import ending, engine, forecast, remaining, terminal, unfinished
-from dliflow.study import nodes, prerequisites
+from dliflow.study import nodes, prerequisites, source_code
 
 # What measures, but for the rule `profile`, which only tells what others have measured.
 MEASURING_RULES = {*plan.MEASURING, "profile_one"} - {"profile"}
@@ -226,6 +226,7 @@ onstart:
     engine.choose_among_few(workflow.scheduler, measured_on, release_the_measured)
     engine.keep_the_plan(workflow.dag, "convert")
     check_rights()
+    source_code.note()
     tell_the_tables()
     check_launch()
     Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run

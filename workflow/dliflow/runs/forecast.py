@@ -39,6 +39,8 @@ MEASURED = {
     "profile": "of the time of operators",
 }
 
+Kind = tuple[str, str, str]
+
 
 class Job(NamedTuple):
     """A job of a run."""
@@ -64,6 +66,11 @@ class Job(NamedTuple):
     def node(self) -> str:
         """On which it measures; empty where it does not."""
         return self.wildcards.get("node", "")
+
+    @property
+    def kind(self) -> Kind:
+        """What decides how long it is expected to take, and what it waits for: there may be thousands of a kind."""
+        return self.stage, self.framework, self.node
 
 
 @cache
@@ -129,13 +136,19 @@ class Durations:
             spent: seconds that those which run have taken, by number.
             cores: how many run side by side at most.
         """
-        started = [job for job in jobs if job.id in spent]
-        waiting: dict[tuple[str, str, str], list[Job]] = {}  # by kind: there may be thousands, which take as long
+        waiting: dict[Kind, list[Job]] = {}
         for job in jobs:
             if job.id not in spent:
-                waiting.setdefault((job.stage, job.framework, job.node), []).append(job)
+                waiting.setdefault(job.kind, []).append(job)
+        return self.of_kinds(waiting.values(), [job for job in jobs if job.id in spent], spent, cores)
+
+    def of_kinds(
+        self, waiting: Iterable[Collection[Job]], started: Iterable[Job], spent: Mapping[int, float], cores: int
+    ) -> float:
+        """The same of jobs that wait, with all of a kind together, and of those that were started."""
         lasting = [(job, 1, max(0.0, self.of(job) - spent[job.id])) for job in started]
-        lasting += [(members[0], len(members), self.of(members[0])) for members in waiting.values()]
+        firsts = [(next(iter(members)), len(members)) for members in waiting if members]
+        lasting += [(job, number, self.of(job)) for job, number in firsts]
         together, longest = 0.0, 0.0
         by_node: dict[str, float] = {}
         for job, number, seconds in lasting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from dliflow.progress import duration
-from dliflow.runs.forecast import Durations, Job, about, jobs_in_words, parts
+from dliflow.runs.forecast import Durations, Job, Kind, about, jobs_in_words, parts
 from dliflow.study import paths
 
 # Of a job's wildcards, those that tell people which one it is, in their order; a job is one of its framework's version
@@ -73,12 +73,18 @@ class Standing:
         rest = [job for job in self.jobs.values() if job.id not in self._ended and job.id not in self.running]
         while blocked := {job.id for job in rest if job.id not in lost and not lost.isdisjoint(job.needs)}:
             lost |= blocked
-        self._waiting = {job.id: job for job in rest if job.id not in lost}
+        self._waiting: dict[Kind, dict[int, Job]] = {}
+        for job in rest:
+            if job.id not in lost:
+                self._waiting.setdefault(job.kind, {})[job.id] = job
+
+    def _waits_no_more(self, number: int) -> None:
+        self._waiting.get(self.jobs[number].kind, {}).pop(number, None)
 
     def start(self, number: int, now: float) -> None:
         """A job starts."""
         self.running[number] = now
-        self._waiting.pop(number, None)
+        self._waits_no_more(number)
         if self._ended.pop(number, None) is not None:  # it is tried again
             self._look_who_waits()
 
@@ -86,7 +92,7 @@ class Standing:
         """A job ends; the seconds that it took."""
         seconds = now - self.running.pop(number, now)
         self._ended[number] = well
-        self._waiting.pop(number, None)
+        self._waits_no_more(number)
         if well:
             self._durations.learn(self.jobs[number], seconds)
         else:
@@ -106,17 +112,30 @@ class Standing:
     @property
     def waiting(self) -> list[Job]:
         """Those that will still run, without those that need something that failed."""
-        return list(self._waiting.values())
+        return [job for members in self._waiting.values() for job in members.values()]
 
     @property
     def rest(self) -> list[Job]:
         """Those that run, and those that will."""
         return [*(self.jobs[number] for number in self.running), *self.waiting]
 
+    @property
+    def _still(self) -> int:
+        """How many these are."""
+        return len(self.running) + sum(map(len, self._waiting.values()))
+
     def left(self, jobs: Collection[Job], now: float) -> float:
         """Seconds until these have ended that run or will run."""
-        spent = {number: now - started for number, started in self.running.items()}
-        return self._durations.of_all(jobs, spent, self._cores)
+        return self._durations.of_all(jobs, self._spent(now), self._cores)
+
+    def left_of_all(self, now: float) -> float:
+        """The same of all that run or will run, of which there may be ten thousand."""
+        waiting = (members.values() for members in self._waiting.values())
+        started = [self.jobs[number] for number in self.running]
+        return self._durations.of_kinds(waiting, started, self._spent(now), self._cores)
+
+    def _spent(self, now: float) -> dict[int, float]:
+        return {number: now - started for number, started in self.running.items()}
 
     def share(self, left: float, now: float) -> float:
         """Of the run's whole time, the part that has passed.
@@ -129,8 +148,8 @@ class Standing:
 
     # In words ---------------------------------------------------------------------------------------------------------
 
-    def _counts(self, rest: Collection[Job]) -> str:
-        lost = len(self.jobs) - len(self._ended) - len(rest)
+    def _counts(self) -> str:
+        lost = len(self.jobs) - len(self._ended) - self._still
         failed = [f"{len(self.failed)} failed"] if self.failed else []
         return ", ".join([*failed, *([f"{jobs_in_words(lost)} cannot run for that"] if lost else [])])
 
@@ -140,14 +159,13 @@ class Standing:
         Args:
             seconds: that it took.
         """
-        rest = self.rest
-        left = self.left(rest, now)
+        left = self.left_of_all(now)
         failed = "" if self._ended[number] else " failed after"
         ended = f"{called(self.jobs[number], **self.several)}:{failed} {duration(seconds)}"
         so_far = (
             f"{len(self._ended)} of {jobs_in_words(len(self.jobs))}, {100 * self.share(left, now):.0f} % of the time"
         )
-        return "; ".join(filter(None, [ended, so_far, self._counts(rest), f"{about(left)} left" if rest else ""]))
+        return "; ".join(filter(None, [ended, so_far, self._counts(), f"{about(left)} left" if self._still else ""]))
 
     def block(self, now: float, columns: int, solid: str = "━", empty: str = "╌") -> list[str]:
         """Several lines: a bar for each part of the study, then the whole, and what is going on.
@@ -168,9 +186,9 @@ class Standing:
             bar = solid * filled + empty * (length - filled)
             still = f"  {about(self.left(left_of_part[part], now))} left" if part in left_of_part else ""
             lines.append(f"{part:<{width}}  {bar}  {number} of {len(members)}{still}")
-        left = self.left(rest, now)
+        left = self.left_of_all(now)
         so_far = f"{100 * self.share(left, now):.0f} % of the time, {duration(now - self._began)} so far"
-        whole = [f"{so_far}, {about(left)} left" if rest else so_far, self._counts(rest)]
+        whole = [f"{so_far}, {about(left)} left" if rest else so_far, self._counts()]
         lines.append("; ".join(filter(None, whole)))
         lines += [self._going_on(number, now) for number in list(self.running)[:SHOWN]]
         more = len(self.running) - SHOWN

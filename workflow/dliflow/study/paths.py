@@ -90,6 +90,7 @@ SUMMARY = f"{RESULTS}/report/summary.txt"
 PROFILES = f"{RESULTS}/report/profiles.txt"  # what the profiles say, for the terminal
 SUMMARY_DATA = f"{RESULTS}/report/summary.json"
 RUN = f"{RESULTS}/logs/run.json"
+CODE = "results/logs/code.json"  # what was learned of our own code; a plain text, whose value counts where it is used
 STUDY = f"{RESULTS}/logs/study-{{digest}}.json"  # what the tables are made from beside the records
 # What is deployed: a folder for a row of performance.csv, whose manifest is tracked; which rows are recommended.
 DEPLOYED = (

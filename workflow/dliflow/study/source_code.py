@@ -3,19 +3,26 @@
 The syntax trees of the stage's module and of all of dliflow that it imports are compared, without docstrings, comments,
 layout, annotations and the wording of errors: none of these can change what a finished job has written. Of a constant
 that is imported by name (`from dliflow.frameworks.opencv import MODEL`) the value counts, not the rest of its module.
+
+To look at all that takes each job 0.3 s, so a run writes down what it learned of the files (`note`). It counts for as
+long as no file was touched.
 """
 
 from __future__ import annotations
 
 import ast
+import time
 from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any, Optional
 
 from dliflow.files import digest as digest_of
+from dliflow.files import read_json, write_json
+from dliflow.study.paths import CODE
 
 PACKAGE = Path(__file__).parents[1]
+SETTLED_NS = 2 * 10**9  # after so long another change of a file has another time, on any file system
 
 # Parts of a node that decide nothing: how a constant was written, and what an expression is used for, which its place
 # tells. `type_comment` and `type_params` stand beside annotations, which are left out too.
@@ -82,7 +89,7 @@ def files(*modules: str) -> list[Path]:
         path = _file(pending.pop())
         if path is not None and path not in reached:
             reached.add(path)
-            pending.extend(_imports(path)[0])
+            pending.extend(_learned(path)[0])
     return sorted(reached)
 
 
@@ -116,13 +123,55 @@ def behaviour(node: Any) -> Any:
     return [type(node).__name__, *([name, behaviour(value)] for name, value in parts), *fields]
 
 
+def _all() -> dict[str, Path]:
+    """All files of the package by their names; no hidden ones, which editors make."""
+    return {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("[a-z_]*.py"))}
+
+
 @cache
-def _digest_of_file(path: Path) -> str:
-    _, constants = _imports(path)
-    return digest_of([behaviour(_tree(path)), {name: repr(value) for name, value in constants.items()}], 64)
+def _state() -> tuple[str, bool]:
+    """Of all files what tells that none was touched, and whether a change from now on would be seen.
+
+    The time of the last change of any kind (`st_ctime_ns`) cannot be set by a program.
+    """
+    now = time.time_ns()
+    stats = {name: path.stat() for name, path in _all().items()}
+    told = {name: [of.st_size, of.st_mtime_ns, of.st_ctime_ns, of.st_ino] for name, of in stats.items()}
+    newest = max((of.st_ctime_ns for of in stats.values()), default=0)
+    return digest_of(told, 64), newest < now - SETTLED_NS
+
+
+@cache
+def _noted() -> dict[str, Any]:
+    """What an earlier run has learned of the files, by their names; nothing where one of them was touched since."""
+    state, _ = _state()  # before any of them is read
+    try:
+        noted = read_json(Path(CODE))
+        return noted["files"] if noted["state"] == state else {}
+    except (OSError, ValueError, TypeError, LookupError):  # none, or damaged: they are read
+        return {}
+
+
+@cache
+def _learned(path: Path) -> tuple[list[str], str]:
+    """The modules of dliflow that a file imports, and a digest of what it does."""
+    noted = _noted().get(str(path.relative_to(PACKAGE)))
+    if noted is not None:
+        modules, does = noted
+        return modules, does
+    imported, constants = _imports(path)
+    values = {name: repr(value) for name, value in constants.items()}
+    return sorted(imported), digest_of([behaviour(_tree(path)), values], 64)
+
+
+def note() -> None:
+    """Write down what is learned of all files, for the jobs of this run and for later runs."""
+    state, settled = _state()
+    if settled and not _noted():
+        write_json(Path(CODE), {"state": state, "files": {name: _learned(path) for name, path in _all().items()}})
 
 
 @cache
 def digest(*modules: str) -> str:
     """Digest of what the files of these modules do, and where in the package they lie."""
-    return digest_of([[str(path.relative_to(PACKAGE)), _digest_of_file(path)] for path in files(*modules)])
+    return digest_of([[str(path.relative_to(PACKAGE)), _learned(path)[1]] for path in files(*modules)])
