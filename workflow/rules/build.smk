@@ -11,10 +11,10 @@ rule library:
     log:
         paths.log(paths.LIBRARY),
     priority: plan.READY
-    threads: 8
     localrule: True
     conda:
         "../../envs/dliflow.yaml"
+    threads: 8
     resources:
         timeout_s=CONFIG["environments"]["timeout_s"],
     params:

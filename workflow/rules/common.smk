@@ -155,7 +155,9 @@ def code_of_conversion(wildcards):
     again when there is one; what was made stays when there is none any more.
     """
     digest, mark = code("stages.convert", f"conversion.{wildcards.framework}"), wildcards.converter
-    lacking = COMPILER is None and conversion.compiles(wildcards.framework, conversion.variant(mark), wildcards.precision)
+    lacking = COMPILER is None and conversion.compiles(
+        wildcards.framework, conversion.variant(mark), wildcards.precision
+    )
     return f"{digest}, {NO_COMPILER}" if lacking and not made(paths.CONVERTED.format(**wildcards)) else digest
 
 
