@@ -13,7 +13,8 @@ from dliflow.frameworks import Option, counts, take_options
 from dliflow.frameworks.shared import allocator, tf32
 from dliflow.machine import facts
 
-CODE, TENSORS = "network.py", "tensors.pt"
+CODE = "network.py"
+TENSORS = "tensors.pt"
 MODEL = "model.pt2"  # of what is compiled
 COMPILED = "compiled"
 MORE_VARIANTS = {COMPILED: ("fp32",)}
