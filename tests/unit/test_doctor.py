@@ -173,6 +173,8 @@ def test_libraries_of_the_system_are_asked_for_only_where_they_are_needed(monkey
     assert libgomp.startswith("MXNet: ") and "apt-get install libgomp1" in libgomp
     (variant,) = prerequisites.for_frameworks(["pytorch"], ["fp32"], {"pytorch": ["default", "compiled"]})
     assert variant.startswith("pytorch compiled fp32: ")
+    (both,) = prerequisites.for_frameworks(["pytorch"], ["fp32", "fp16", "int8"], {"pytorch": ["default", "compiled"]})
+    assert both.startswith("pytorch compiled fp32, pytorch default int8: ")  # the variant has no other precision
     assert compiler.startswith("pytorch default int8: ") and "'no-such-compiler'" in compiler and "g++" in compiler
 
 

@@ -160,7 +160,8 @@ def for_frameworks(
         f"{name} {variant} {precision}"
         for name, precision in itertools.product(chosen, precisions)
         for variant in frameworks.variants(name, variants)
-        if conversion.compiles(name, variant, precision)
+        if precision in frameworks.more_variants(name).get(variant, [precision])  # others are no rows
+        and conversion.compiles(name, variant, precision)
     ]
     return missing + (for_compiling(", ".join(compiled), "to convert with") if compiled else [])
 
