@@ -106,11 +106,12 @@ def sweep(rng: np.random.Generator, machine: Machine) -> tuple[dict[int, state.B
     shape = (GROUPS, opened, ROUNDS)
     group = np.broadcast_to(np.arange(GROUPS)[:, None, None], shape).ravel()
     session = np.repeat(np.arange(GROUPS * opened), ROUNDS)
+    at = np.repeat(start, ROUNDS, axis=1)
     of = {}
     for number in range(CONFIGURATIONS):
         mine = order == number
         level = np.repeat(levels[mine].ravel(), ROUNDS)
-        of[number] = state.Bursts(level, group, session, latency[mine].ravel(), beside[mine].ravel())
+        of[number] = state.Bursts(level, group, session, latency[mine].ravel(), beside[mine].ravel(), at[mine].ravel())
     mean = (SLOW * machine.slow_s / (machine.fast_s + machine.slow_s) if machine.slow_s else 0) + machine.drift / 2
     return of, mean
 

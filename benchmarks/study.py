@@ -76,6 +76,17 @@ def pairs(compared: Rows) -> None:
         print(f"  {purpose:12} {len(each):3} pairs, median {np.nanmedian(halves):.2%}, widest {np.nanmax(halves):.2%}")
 
 
+def opening(study: Path, what: str, measured: Rows) -> None:
+    """How much of the time of groups imports and loads took; a first request is none of them."""
+    records = {row["record"] for row in measured if row["status"] == "ok"}
+    groups = [group for path in records for group in read_json(study / path)["figures"]["groups"]]
+    imports = sum(member["import_ms"] for group in groups for member in group["members"].values())
+    opened = [one for group in groups for session in group["sessions"] for one in session["opened"].values()]
+    whole = sum(group["wall_s"] for group in groups)
+    share = (imports + sum(one["load_ms"] for one in opened)) / 1e3 / whole if groups else math.nan
+    print(f"Imports and loads took {share:.1%} of {whole / 60:.1f} min in the groups of {what}")
+
+
 def spent(logs: Path, measurements: Rows) -> None:
     """Where the time of the last run went."""
     jobs, run = times.jobs(logs), notes.run(logs / Path(paths.RUN).name)
@@ -156,6 +167,8 @@ def main() -> None:
     widths(performance)
     slopes(performance)
     pairs([row for row in tables.comparison if row["ratio"] is not None])
+    opening(args.study, "the sweep", tables.measurements)
+    opening(args.study, "the rounds", tables.comparison)
     spent(args.study / Path(paths.RUN).parent, tables.measurements)
     if args.again is not None:
         other = read.tables(args.again / folder)

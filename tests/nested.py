@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 ANCHOR = 2e6  # ns, where the state is 0
+BEGUN = datetime.datetime(2026, 11, 27, 12, tzinfo=datetime.timezone.utc)
 
 
 def groups(
@@ -20,6 +22,7 @@ def groups(
     sd: tuple[float, float, float] = (0.0, 0.0, 0.0),
     seed: int = 0,
     threads: int = 2,
+    session_s: float = 1.0,
 ) -> list[dict[str, Any]]:
     """`figures.groups` as a record has them.
 
@@ -31,11 +34,12 @@ def groups(
         batch_sizes: one for a comparison.
         state: the logarithm of the anchor, over what it is at 0, at a burst, which are counted from 0.
         threads: of the anchor.
+        session_s: from the beginning of one session to that of the next.
         sd: of groups, sessions and bursts: of the logarithm of each member's latency.
     """
     rng = np.random.default_rng(seed)
     of_group, of_session, of_burst = sd
-    made, burst = [], 0
+    made, burst, session = [], 0, 0
     for _ in range(count):
         process = {name: rng.normal(0, of_group) for name in latency_ms}
         of_this = []
@@ -53,6 +57,8 @@ def groups(
                 of_rounds.append({"order": order, "latency_ns": latency_ns})
             opened = {name: {"batch_size": batch_size} for name in latency_ms}
             of_this.append({"opened": opened, "rounds": of_rounds, "anchor_ns": [[each] * 3 for each in anchor_ns]})
-            of_this[-1]["anchor_threads"] = threads
+            begun = BEGUN + datetime.timedelta(seconds=session * session_s)
+            of_this[-1] |= {"anchor_threads": threads, "started_at": begun.isoformat()}
+            session += 1
         made.append({"sessions": of_this})
     return made

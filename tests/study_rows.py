@@ -311,7 +311,8 @@ def session(machine: Machine, framework: str, precision: str, size: int, group: 
     row |= {"group_ms": 9000.0, "import_ms": 900.0, "load_ms": 310.0, "first_request_ms": 40.0, "warmup_ms": 150.0}
     row |= {"requests": 40, "wall_ms": 1200.0, "taken_share": 0.01, "framework_version": "1.0", "rounds": 3}
     unique = 1000 * SIZES.index(size) + 2 * group + number
-    return row | {"bursts": [(size, group, unique, math.log(one), math.log(anchor)) for one, anchor in pairs]}
+    at = started.timestamp()
+    return row | {"bursts": [(size, group, unique, math.log(one), math.log(anchor), at) for one, anchor in pairs]}
 
 
 def compared(machine: Machine, batch_size: int | None, members: Mapping[str, tuple], groups: int) -> list[Row]:

@@ -169,7 +169,7 @@ def test_rounds_rebuilt_from_their_table_say_what_the_record_does():
         rounds = [{"order": o, "latency_ns": {n: [int(5e6 * np.exp(rng.normal(0, 0.02)))] for n in o}} for o in orders]
         opened = {name: {"batch_size": 1} for name in "ab"}
         record.append({"sessions": [{"opened": opened, "rounds": rounds, "anchor_ns": [[a] for a in anchors]}]})
-        record[-1]["sessions"][0]["anchor_threads"] = 2
+        record[-1]["sessions"][0] |= {"anchor_threads": 2, "started_at": "2026-11-27T12:00:00+00:00"}
     rows = []
     for group, of_group in enumerate(record, 1):
         (session,) = of_group["sessions"]
@@ -178,7 +178,7 @@ def test_rounds_rebuilt_from_their_table_say_what_the_record_does():
         for place, (number, name, (latency,)) in enumerate(bursts):
             beside = np.sqrt(session["anchor_ns"][place][0] * session["anchor_ns"][place + 1][0]) / 1e6
             row = {"group": group, "session": 1, "round": number, "configuration": name, "batch_size": 1}
-            row["anchor_threads"] = 2
+            row |= {"anchor_threads": 2, "started_at": "2026-11-27T12:00:00+00:00"}
             rows.append({**row, "latency_p50_ms": latency / 1e6, "anchor_ms": beside})
     pair = comparison.Pair("a", "b", "")
     expected, rebuilt = (comparison.ratio(groups, pair) for groups in (record, ranking.groups(rows)))

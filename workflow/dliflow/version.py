@@ -2,4 +2,4 @@
 
 __version__ = "0.1.0"
 # Rises when a figure of before and one of after may not be set against each other; a collection draws no line across.
-METHOD = 1
+METHOD = 2

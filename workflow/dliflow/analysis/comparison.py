@@ -23,7 +23,7 @@ FIRST, SECOND, TIE = "first is faster", "second is faster", "no difference shown
 CONTEST = ("leaders", "batch size")  # purposes of the pairs among whose members the best is looked for
 MOST_GROUPS = 10_000
 EARLY = 0.1  # share of the error that an interval may have by which measuring ends early
-DIFFERENCES = (0.0, 0.5)  # mean and variance of the differences of two configurations' slopes
+DIFFERENCES = state.Population(0.0, 0.5)  # of the differences of two configurations' slopes
 Groups = Sequence[Mapping[str, Any]]
 
 
@@ -238,15 +238,15 @@ def read_off(of_pair: Rounds, reference: float, confidence: float) -> Ratio:
     """
     if not len(of_pair.ratio):
         return Ratio(math.nan, None, 0.0)
-    of = state.Bursts(np.ones_like(of_pair.group), *of_pair)
+    of = state.Bursts(np.ones_like(of_pair.group), *of_pair, at=np.zeros(len(of_pair.group)))
     slope = state.slope(of)
-    squares = [state.analysis(each, slope) for each in state.sessions(of, slope.value, reference).values()]
+    squares = [state.analysis(each, slope.between) for each in state.sessions(of, slope.value, reference).values()]
     slope = state.likely(slope, of, squares, state.ALIKE, DIFFERENCES)
     (of_sessions,) = state.sessions(of, slope.value, reference).values()
     groups = np.unique(of_sessions.group, return_inverse=True)[1]
     of_groups = of_sessions._replace(values=np.bincount(groups, of_sessions.values) / np.bincount(groups))
     of_groups = of_groups._replace(group=np.arange(len(of_groups.values)))
-    (mean,) = state.means({0: (slope, {0: of_groups})}).values()
+    (mean,) = state.means({0: ((slope,), {0: of_groups})}).values()
     return Ratio(math.exp(mean.value), state.interval(mean, confidence), slope.value)
 
 

@@ -170,7 +170,7 @@ def groups(bursts: Rows) -> list[dict[str, Any]]:
     sessions: dict[int, dict[int, dict[str, Any]]] = {}
     for row in bursts:
         empty = {"opened": {}, "rounds": {}, "anchor_ns": [[row["anchor_ms"] * 1e6]]}
-        empty["anchor_threads"] = row["anchor_threads"]
+        empty |= {"anchor_threads": row["anchor_threads"], "started_at": row["started_at"]}
         session = sessions.setdefault(row["group"], {}).setdefault(row["session"], empty)
         session["opened"][row["configuration"]] = {"batch_size": row["batch_size"]}
         round_ = session["rounds"].setdefault(row["round"], {"order": [], "latency_ns": {}})

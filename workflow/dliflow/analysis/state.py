@@ -1,10 +1,15 @@
-"""Latency at the reference state: what a burst's anchor tells of the machine, taken out. Pure functions of plain data.
+"""Latency at the reference state: what the anchor tells of the machine, taken out. Pure functions of plain data.
 
 A machine changes its speed, and no counter shows it. The anchor beside every burst does: the logarithm of a burst's
 median is regressed on the anchor's, which is a control variate, and read off where the anchor takes as long as it does
 in the median over the study (the reference state).
 
-The session is the unit, and how alike those of a group are is pooled over a node's points; what a slope takes of the
+The state has two parts, with a slope each. What all anchors of some seconds have in common is a *drift* of the machine,
+which slows down nearly everything alike. What a burst's own anchor is off that is a moment, of which the burst itself
+has seen half: on such differences latencies have half the slope (regression dilution; W. A. Fuller, Measurement Error
+Models, 1987). One slope for both lies between, and leaves a part of each drift in the latencies.
+
+The session is the unit, and how alike those of a group are is pooled over a node's points; what slopes take of the
 differences between groups is missing from them; a slope is drawn to usual ones by as much as it is unknown, and its
 error counts. How often 95 % intervals so hold the truth stands in docs/method.md, and comes from
 `benchmarks/coverage.py`; with the slope's error clustered by group, and without the other two, it was less often.
@@ -12,6 +17,7 @@ error counts. How often 95 % intervals so hold the truth stands in docs/method.m
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional, TypeVar
@@ -40,6 +46,8 @@ class Bursts(NamedTuple):
     """float64: logarithm of the burst's median, ms."""
     anchor: np.ndarray
     """float64: logarithm of the anchor beside it, ms: the mean over both flanks of the logarithms of their medians."""
+    at: np.ndarray
+    """float64: when its session began, s."""
     threads: int = 1
     """Of the anchor, for all of them; with others it is another piece of work, which has a reference of its own."""
 
@@ -54,7 +62,7 @@ class Estimate(NamedTuple):
     """At the reference state."""
     reference_interval: Optional[tuple[float, float]]
     slope: float
-    """d log latency / d log anchor of the configuration: 0 where the state does not touch it."""
+    """d log latency / d log anchor of the configuration as the machine drifts: 0 where its state does not touch it."""
 
 
 class Slope(NamedTuple):
@@ -83,7 +91,9 @@ class Sessions(NamedTuple):
     """float64: median of each one's bursts."""
     group: np.ndarray
     state: float
-    """Mean of the anchor's logarithm over that of the reference state."""
+    """Mean of the anchor's logarithm over that of the reference state, or of the part of it that a slope is of."""
+    drift: float = 0.0
+    """Where the state has parts, the mean of the other one, likewise."""
 
 
 class Squares(NamedTuple):
@@ -111,8 +121,19 @@ class Squares(NamedTuple):
         return self.freedom_between * between + self.freedom_within * within
 
 
+class Population(NamedTuple):
+    """How slopes lie."""
+
+    mean: float
+    variance: float
+
+
 NONE = Slope(0.0, 0.0, math.inf, 0.0)
-USUAL = (0.5, 0.25)  # mean and variance of slopes: between that of one thread, 0, and that of the anchor, 1
+USUAL = Population(0.5, 0.25)  # of a moment: between that of one thread, 0, and that of the anchor, 1
+DRIFTING = Population(1.0, 0.25)  # of a drift, where few configurations cannot tell; in five studies 1.0 to 1.2
+FEW = 8  # configurations that cannot tell how they differ
+PASSES = 4
+NEAR_S = 10.0  # standard deviation of the times whose anchors tell the drift; in these studies 7 to 15 did as well
 ALIKE = 0.15  # intraclass correlation where one group cannot tell: processes differ by 3 %, their sessions by 7 %
 
 
@@ -155,20 +176,20 @@ def bursts(groups: Sequence[Mapping[str, Any]], figure: Figure = latency) -> dic
         groups: `figures.groups` of a record, or of several, one behind the other.
         figure: what of each burst takes the place of its latency.
     """
-    rows: dict[str, list[tuple[int, int, int, float, float]]] = {}
+    rows: dict[str, list[tuple[int, int, int, float, float, float]]] = {}
     threads: dict[str, int] = {}
     sessions = ((number, session) for number, group in enumerate(groups) for session in group["sessions"])
     for opening, (number, session) in enumerate(sessions):
+        at = datetime.datetime.fromisoformat(session["started_at"]).timestamp()
         for _, name, value, anchor in beside(session, figure):
             level = session["opened"][name]["batch_size"]
-            rows.setdefault(name, []).append((level, number, opening, value, anchor))
+            rows.setdefault(name, []).append((level, number, opening, value, anchor, at))
             threads[name] = session["anchor_threads"]
     return {name: _together(of_member, threads[name]) for name, of_member in rows.items()}
 
 
-def _together(rows: Iterable[tuple[int, int, int, float, float]], threads: int) -> Bursts:
-    level, group, session, latency, anchor = map(np.array, zip(*rows))
-    return Bursts(level, group, session, latency, anchor, threads)
+def _together(rows: Iterable[tuple[int, int, int, float, float, float]], threads: int) -> Bursts:
+    return Bursts(*map(np.array, zip(*rows)), threads=threads)
 
 
 def reference_state(of: Iterable[Bursts]) -> dict[int, float]:
@@ -190,24 +211,113 @@ def estimates(
     """
     if not of:
         return {}
-    if reference is None:
-        reference = reference_state(of.values())
-    slopes = {key: slope(each) for key, each in of.items()}
-    at = {key: reference[each.threads] for key, each in of.items()}
-    first = {key: sessions(each, slopes[key].value, at[key]) for key, each in of.items()}
-    squares = {key: [analysis(one, slopes[key]) for one in points.values()] for key, points in first.items()}
-    same = alike([one for points in squares.values() for one in points])
-    slopes = {key: likely(slopes[key], each, squares[key], same) for key, each in of.items()}
-    measured = means({key: (NONE, sessions(each, 0, at[key])) for key, each in of.items()})
-    adjusted = means({key: (slopes[key], sessions(each, slopes[key].value, at[key])) for key, each in of.items()})
+    centre = reference_state(of.values())
+    away = {key: centre[each.threads] - (reference or centre)[each.threads] for key, each in of.items()}
+    drift = drifts(of, centre)
+    moment = {key: each.anchor - centre[each.threads] - drift[key] for key, each in of.items()}
+    slow = drifting(of, drift, moment)
+    lasting = {key: each.latency - slow[key].value * drift[key] for key, each in of.items()}
+    quick = {key: each._replace(latency=lasting[key], anchor=moment[key]) for key, each in of.items()}
+    fast = regressed(quick, dict.fromkeys(of, USUAL))
+    measured = means({key: ((), sessions(each, 0.0, 0.0)) for key, each in of.items()})
+    points: dict[K, tuple[Sequence[Slope], Mapping[int, Sessions]]] = {}
+    for key, each in quick.items():
+        at_reference = each._replace(latency=each.latency - slow[key].value * away[key])
+        found = sessions(at_reference, fast[key].value, 0.0)
+        apart = {level: float(drift[key][each.level == level].mean()) + away[key] for level in found}
+        points[key] = (fast[key], slow[key]), {level: one._replace(drift=apart[level]) for level, one in found.items()}
+    adjusted = means(points)
     return {
         point: Estimate(
             *(math.exp(measured[point].value), interval(measured[point], confidence)),
             *(math.exp(adjusted[point].value), interval(adjusted[point], confidence)),
-            slopes[point[0]].value,
+            slow[point[0]].value,
         )
         for point in measured
     }
+
+
+def drifts(of: Mapping[K, Bursts], centre: Reference) -> dict[K, np.ndarray]:
+    """At each burst the mean of the anchors near in time, of all configurations, over that of all; of logarithms.
+
+    Near is a normal curve around the session's beginning. Anchors of other threads tell the same, over a centre of
+    their own. A mean of some dozens has an error, too, and is drawn to that of all by it: by the share of its variance
+    that the two means have in common which every second session tells alone (C. Spearman, Am. J. Psychol. 15, 1904).
+    """
+    at = np.concatenate([each.at for each in of.values()])
+    over = np.concatenate([each.anchor - centre[each.threads] for each in of.values()])
+    second = np.unique(at, return_inverse=True)[1] % 2
+    whole, *halves = (_near(at, over, counted) for counted in (np.ones(len(at)), second, 1.0 - second))
+    told = np.isfinite(halves[0]) & np.isfinite(halves[1])
+    variance = float(np.var(whole))
+    common = float(np.cov(*(half[told] for half in halves))[0, 1]) if told.sum() > 1 else variance
+    share = min(max(common / variance, 0.0), 1.0) if variance > TINY else 1.0
+    ends = np.cumsum([len(each.at) for each in of.values()])
+    return dict(zip(of, np.split(share * (whole - whole.mean()), ends[:-1])))
+
+
+def _near(at: np.ndarray, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Of each time the mean of the values near to it; not a number where none is.
+
+    Args:
+        at: s.
+        counted: for each value 1, or 0 where it is left out.
+    """
+    seconds, place = np.unique(np.floor(at), return_inverse=True)
+    sums, counts = np.bincount(place, values * counted), np.bincount(place, counted)
+    total, weight = np.zeros(len(seconds)), np.zeros(len(seconds))
+    for apart in range(-int(4 * NEAR_S), int(4 * NEAR_S) + 1):
+        there = np.minimum(np.searchsorted(seconds, seconds + apart), len(seconds) - 1)
+        near = math.exp(-((apart / NEAR_S) ** 2) / 2) * (seconds[there] == seconds + apart)
+        total, weight = total + near * sums[there], weight + near * counts[there]
+    with np.errstate(invalid="ignore"):
+        return (total / weight)[place]
+
+
+def drifting(
+    of: Mapping[K, Bursts], drift: Mapping[K, np.ndarray], moment: Mapping[K, np.ndarray]
+) -> dict[K, Slope]:
+    """The slopes on a drift, each drawn to where those of all configurations lie.
+
+    A configuration has seen few states that last, one for each of its groups; all of them together have seen many.
+
+    Args:
+        drift: of each burst, as `drifts` tells it.
+        moment: what the anchor of each burst is over that.
+    """
+    rest = dict(of)
+    slopes = dict.fromkeys(of, 0.0)
+    for _ in range(PASSES):  # both slopes at once, one after the other: a drift's end is a moment, too
+        for key, each in of.items():
+            lasting = each._replace(latency=each.latency - slopes[key] * drift[key], anchor=moment[key])
+            passing = slope(lasting).value * moment[key]
+            rest[key] = each._replace(latency=each.latency - passing, anchor=drift[key])
+            slopes[key] = slope(rest[key]).value
+    alone = regressed(rest, dict.fromkeys(of, None))
+    return regressed(rest, dict.fromkeys(of, population(list(alone.values()))))
+
+
+def regressed(of: Mapping[K, Bursts], usual: Mapping[K, Optional[Population]]) -> dict[K, Slope]:
+    """Each configuration's slope with its variance, drawn to usual ones."""
+    slopes = {key: slope(each) for key, each in of.items()}
+    first = {key: sessions(each, slopes[key].value, 0.0).values() for key, each in of.items()}
+    squares = {key: [analysis(one, slopes[key].between) for one in points] for key, points in first.items()}
+    same = alike([one for points in squares.values() for one in points])
+    return {key: likely(slopes[key], each, squares[key], same, usual[key]) for key, each in of.items()}
+
+
+def population(slopes: Sequence[Slope]) -> Population:
+    """How slopes of configurations lie (R. DerSimonian and N. Laird, Control. Clin. Trials 7, 1986)."""
+    telling = [each for each in slopes if each.freedom < math.inf]
+    if len(telling) < FEW:
+        return DRIFTING
+    value, variance = (np.array(each) for each in zip(*((each.value, each.variance + TINY) for each in telling)))
+    weight = 1 / variance
+    mean = float(weight @ value / weight.sum())
+    excess = float(weight @ (value - mean) ** 2) - (len(telling) - 1)
+    spread = max(excess / float(weight.sum() - (weight @ weight) / weight.sum()), 0.0)
+    weight = 1 / (variance + spread)
+    return Population(float(weight @ value / weight.sum()), spread + 1 / float(weight.sum()))
 
 
 def slope(of: Bursts) -> Slope:
@@ -251,7 +361,7 @@ def _spread(of: Bursts) -> tuple[float, float, float]:
 
 
 def likely(
-    estimate: Slope, of: Bursts, points: Sequence[Squares], alike: float, usual: tuple[float, float] = USUAL
+    estimate: Slope, of: Bursts, points: Sequence[Squares], alike: float, usual: Optional[Population]
 ) -> Slope:
     """A slope with its variance, drawn to where slopes usually lie by as much as it is unknown.
 
@@ -261,18 +371,22 @@ def likely(
     Args:
         points: the analysis of each point of the configuration.
         alike: the intraclass correlation of sessions in groups.
-        usual: mean and variance of such slopes.
+        usual: of such slopes; None draws it nowhere.
     """
     squared, _, of_groups = _spread(of)
     freedom = sum(each.freedom_between + each.freedom_within for each in points)
     expected = sum(each.expected(alike) for each in points)
     if not squared or expected <= 0:
-        return Slope(*usual, math.inf, 0.0)
+        return Slope(*(usual or USUAL), math.inf, 0.0)
     variance = sum(each.total for each in points) / expected
     variance *= ((1 - alike) * squared + alike * of_groups) / squared**2
-    weight = usual[1] / (usual[1] + variance)
-    value = weight * estimate.value + (1 - weight) * usual[0]
-    return Slope(value, weight * variance, freedom / weight**2, weight * estimate.between)
+    if usual is None:
+        return Slope(estimate.value, variance, freedom, estimate.between)
+    unsure = variance * freedom / (freedom - 2) if freedom > 2 else math.inf  # as Student's t with so many
+    weight = usual.variance / (usual.variance + unsure)
+    value = weight * estimate.value + (1 - weight) * usual.mean
+    known = freedom / weight**2 if weight else math.inf
+    return Slope(value, (1 - weight) * usual.variance, known, weight * estimate.between)
 
 
 def sessions(of: Bursts, slope: float, reference: float) -> dict[int, Sessions]:
@@ -295,8 +409,12 @@ def medians(values: np.ndarray, session: np.ndarray, group: np.ndarray) -> tuple
     return (values[low] + values[high]) / 2, group[low]
 
 
-def analysis(of: Sessions, slope: Slope) -> Squares:
-    """Of a point's sessions, which a slope was taken out of."""
+def analysis(of: Sessions, taken: float) -> Squares:
+    """Of a point's sessions.
+
+    Args:
+        taken: degrees of freedom between groups that slopes took out.
+    """
     _, groups, sizes = np.unique(of.group, return_inverse=True, return_counts=True)
     count, shares = len(of.values), sizes / len(of.values)
     centred = of.values - of.values.mean()
@@ -305,7 +423,7 @@ def analysis(of: Sessions, slope: Slope) -> Squares:
     share = float(shares @ shares)
     return Squares(
         *(total if total > count * TINY**2 else 0.0, float(within @ within), count),
-        *(max(len(sizes) - 1 - slope.between, 0.0), count - len(sizes)),
+        *(max(len(sizes) - 1 - taken, 0.0), count - len(sizes)),
         *(count * (1 - share) / max(len(sizes) - 1, 1), share),
     )
 
@@ -322,22 +440,29 @@ def alike(points: Sequence[Squares]) -> float:
     return max(above, 0.0) / (max(above, 0.0) + rest)
 
 
-def means(of: Mapping[K, tuple[Slope, Mapping[int, Sessions]]]) -> dict[tuple[K, int], Mean]:
+def means(of: Mapping[K, tuple[Sequence[Slope], Mapping[int, Sessions]]]) -> dict[tuple[K, int], Mean]:
     """Each point's mean over its sessions, of which those of one group may be alike.
 
     How alike is pooled over all points, since the few groups of one cannot tell. With it a point's sum of squares gives
     the variance of its mean, with as many degrees of freedom as such a sum has (F. E. Satterthwaite, Biometrics Bull.
-    2, 1946). To it comes what the slope's variance makes of the distance to the reference state.
+    2, 1946). To it comes what the slopes' variances make of the distance to the reference state.
+
+    Args:
+        of: sessions with the slopes that were taken out: on the state, or on a moment of it and on its drift, or none.
     """
     squares = {
-        (key, level): analysis(each, slope) for key, (slope, points) in of.items() for level, each in points.items()
-    }
-    same = alike(list(squares.values()))
-    return {
-        (key, level): plus(_mean(each, squares[key, level], same), each.state**2 * slope.variance, slope.freedom)
-        for key, (slope, points) in of.items()
+        (key, level): analysis(each, sum(slope.between for slope in slopes))
+        for key, (slopes, points) in of.items()
         for level, each in points.items()
     }
+    same = alike(list(squares.values()))
+    known = {}
+    for key, (slopes, points) in of.items():
+        for level, each in points.items():
+            known[key, level] = _mean(each, squares[key, level], same)
+            for slope, state in zip(slopes, (each.state, each.drift)):
+                known[key, level] = plus(known[key, level], state**2 * slope.variance, slope.freedom)
+    return known
 
 
 def _mean(of: Sessions, squares: Squares, alike: float) -> Mean:

@@ -5,18 +5,28 @@ from __future__ import annotations
 import shutil
 
 from dliflow.conversion.graphs import onnx_graph
-from dliflow.frameworks.onnxruntime import MODEL
+from dliflow.frameworks.onnxruntime import CUDA, HALF, MODEL
 from dliflow.sources import onnx as onnx_source
 
 
 def convert(source, out, precision, calibration):
-    """ONNX is the interchange format: the graph is taken as it is, with its weights halved, or quantized."""
+    """ONNX is the interchange format: the graph is taken as it is, halved, or quantized."""
     if precision == "int8":
         onnx_graph.quantize(source / "model.onnx", out / MODEL, calibration)
     elif precision == "fp16":
-        onnx_graph.halve_weights(source / "model.onnx", out / MODEL)
+        _halve(source / "model.onnx", out)
     else:
         shutil.copyfile(source / "model.onnx", out / MODEL)
+
+
+def _halve(graph, out):
+    """FP16 is arithmetic where the installed package has kernels for it, and weights alone where it has not."""
+    import onnxruntime
+
+    if CUDA in onnxruntime.get_available_providers():
+        onnx_graph.halve(graph, out / HALF)
+    else:
+        onnx_graph.halve_weights(graph, out / MODEL)
 
 
 def adopt(file, out, ends):

@@ -17,6 +17,7 @@ from dliflow.frameworks.shared import tf32
 from dliflow.machine import facts
 
 MODEL = "model.onnx"
+HALF = "float16.onnx"  # in place of it, where arithmetic is in float16, too: FP16 of the package for GPUs
 CUDA = "CUDAExecutionProvider"
 ON_GPU = {"CUDA": CUDA, "TensorRT": "TensorrtExecutionProvider"}
 THREADS = Option(
@@ -151,7 +152,7 @@ def version():
 
 
 def supports(precision, device):
-    """FP32, FP16 weights and INT8 on a CPU; FP32 and FP16 weights on a GPU."""
+    """FP32, FP16 weights and INT8 on a CPU; FP32 and FP16 arithmetic on a GPU."""
     if precision == "bf16":
         return "ONNX Runtime's providers have no bf16 convolutions"
     if device == "gpu" and precision == "int8":
@@ -212,8 +213,11 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
 
     asked = take_options("onnxruntime", options, device)
     wanted = providers(onnxruntime, device, asked["gpu_provider"])
+    half = (model / HALF).exists()
+    if half and device == "cpu":
+        raise Skip("FP16 of this package is arithmetic in float16, on a GPU; name 'onnxruntime' for FP16 weights on a CPU")
     session = onnxruntime.InferenceSession(
-        str(model / MODEL),
+        str(model / (HALF if half else MODEL)),
         session_options(onnxruntime, threads, asked),
         providers=wanted,
         provider_options=[{"use_tf32": str(int(asked["tf32"]))} if name == CUDA else {} for name in wanted],
