@@ -431,8 +431,8 @@ PERFORMANCE = (
         "state_slope",
         NUMBER,
         "ratio",
-        "by how many per cent the latency rises when the anchor's does by one: near 1 for what slows down like it, "
-        "near 0 for what the machine's state does not touch; one for all batch sizes of a configuration",
+        "by how many per cent the latency rises when the anchor's does by one for a while: near 1 for what slows down "
+        "like it, near 0 for what the machine's state does not touch; one for all batch sizes of a configuration",
         UNMEASURED,
     ),
     Column("anchor_ms", NUMBER, "ms", f"what {ANCHOR}, took beside the requests: median", UNMEASURED),
@@ -839,7 +839,7 @@ THROUGHPUT = (
         "state_slope",
         NUMBER,
         "ratio",
-        "by how many per cent the time for an image rises when the anchor's does by one",
+        "by how many per cent the time for an image rises when the anchor's does by one for a while",
         UNMEASURED,
     ),
     Column("anchor_ms", NUMBER, "ms", f"what {ANCHOR}, took beside the requests: median", UNMEASURED),

@@ -274,9 +274,7 @@ def _near(at: np.ndarray, values: np.ndarray, counted: np.ndarray) -> np.ndarray
         return (total / weight)[place]
 
 
-def drifting(
-    of: Mapping[K, Bursts], drift: Mapping[K, np.ndarray], moment: Mapping[K, np.ndarray]
-) -> dict[K, Slope]:
+def drifting(of: Mapping[K, Bursts], drift: Mapping[K, np.ndarray], moment: Mapping[K, np.ndarray]) -> dict[K, Slope]:
     """The slopes on a drift, each drawn to where those of all configurations lie.
 
     A configuration has seen few states that last, one for each of its groups; all of them together have seen many.
@@ -360,9 +358,7 @@ def _spread(of: Bursts) -> tuple[float, float, float]:
     return squared, float(sums**2 @ (1 / np.bincount(groups))), float(sums @ sums)
 
 
-def likely(
-    estimate: Slope, of: Bursts, points: Sequence[Squares], alike: float, usual: Optional[Population]
-) -> Slope:
+def likely(estimate: Slope, of: Bursts, points: Sequence[Squares], alike: float, usual: Optional[Population]) -> Slope:
     """A slope with its variance, drawn to where slopes usually lie by as much as it is unknown.
 
     That is the mean of both, each weighted by the inverse of its variance. The variance of what was found comes from

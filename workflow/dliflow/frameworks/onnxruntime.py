@@ -215,7 +215,9 @@ def load(model: Path, *, precision, variant, device, batch_size, threads, option
     wanted = providers(onnxruntime, device, asked["gpu_provider"])
     half = (model / HALF).exists()
     if half and device == "cpu":
-        raise Skip("FP16 of this package is arithmetic in float16, on a GPU; name 'onnxruntime' for FP16 weights on a CPU")
+        raise Skip(
+            "FP16 of this package is arithmetic in float16, on a GPU; name 'onnxruntime' for FP16 weights on a CPU"
+        )
     session = onnxruntime.InferenceSession(
         str(model / (HALF if half else MODEL)),
         session_options(onnxruntime, threads, asked),

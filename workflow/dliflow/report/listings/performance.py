@@ -29,8 +29,8 @@ HEADINGS = [
     Heading("Raw", "Latency as measured, in whatever state the machine was; so are p90, p99 and the rest.", "ms"),
     Heading(
         "Slope",
-        "By how many per cent the latency rises when the anchor’s does by one: near 1 for what slows down like it, "
-        "near 0 for what the machine’s state does not touch.",
+        "By how many per cent the latency rises when the anchor’s does by one for a while: near 1 for what slows down "
+        "like it, near 0 for what the machine’s state does not touch.",
     ),
     Heading("p90", "Nine of ten requests took no longer.", "ms"),
     Heading("p99", "99 of a hundred requests took no longer.", "ms"),
