@@ -189,7 +189,8 @@ def bursts(groups: Sequence[Mapping[str, Any]], figure: Figure = latency) -> dic
 
 
 def _together(rows: Iterable[tuple[int, int, int, float, float, float]], threads: int) -> Bursts:
-    return Bursts(*map(np.array, zip(*rows)), threads=threads)
+    level, group, session, latency, anchor, at = map(np.array, zip(*rows))
+    return Bursts(level, group, session, latency, anchor, at, threads)
 
 
 def reference_state(of: Iterable[Bursts]) -> dict[int, float]:

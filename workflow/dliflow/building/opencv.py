@@ -48,7 +48,8 @@ def compile_line(site, library):
         shared = [str(file.with_name(f"libopencv_{name}.so")) for name in LIBRARIES]
         return [*line, *shared, f"-Wl,-rpath,{file.parent}"]
     archives = sorted(map(str, [*file.parent.glob("libopencv_*.a"), *file.parent.glob("opencv*/3rdparty/*.a")]))
-    return [*line, "-Wl,--start-group", *archives, "-Wl,--end-group", "-pthread", "-ldl"]
+    unused = "-Wl,--gc-sections"  # as OpenCV's own build has it: one names what only other processors' kernels have
+    return [*line, unused, "-Wl,--start-group", *archives, "-Wl,--end-group", "-pthread", "-ldl"]
 
 
 def _part(library, *patterns):
