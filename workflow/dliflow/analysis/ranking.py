@@ -122,15 +122,17 @@ class Comparison:
         """The one of the least time of an image: that no other beats, where there is such a one."""
         return comparison.best(list(among), lambda one, other: self.ratio(one, other).value)
 
-    def quoted(self, base: str, among: Mapping[str, int], reference: dict[int, float]) -> dict[str, Figure]:
+    def quoted(self, base: str, among: Mapping[str, int], swept: Rows) -> dict[str, Figure]:
         """What is quoted for members, ms: the base's latency at the reference state, and its ratios to it.
 
         Args:
             among: members with their batch sizes, of them the base.
-            reference: the reference state; where it tells nothing of the rounds' anchor, theirs is taken.
+            swept: of performance.csv, with figures: these tell the reference state, but where the rounds had another
+                anchor, and the slopes of its drifts, of which the few minutes of rounds have seen few.
         """
         bursts = state.bursts(self.groups)
-        one = state.estimates(bursts, state.reference_state(bursts.values()) | reference)[(base, among[base])]
+        at = state.reference_state(bursts.values()) | reference(swept)
+        one = state.estimates(bursts, at, slopes=drifting(swept))[(base, among[base])]
         return self.quoted_from(base, Figure(one.reference, one.reference_interval), among)
 
     def quoted_from(self, base: str, latency: Figure, among: Mapping[str, int]) -> dict[str, Figure]:
@@ -224,6 +226,12 @@ def reference(rows: Rows) -> dict[int, float]:
     return {row["anchor_threads"]: math.log(row["reference_anchor_ms"]) for row in rows}
 
 
+def drifting(rows: Rows) -> state.Population:
+    """How the slopes of these rows' configurations lie."""
+    slopes = {comparison.name(row): row["state_slope"] for row in rows}
+    return state.lying(list(slopes.values()), state.HIDDEN)
+
+
 def rank(rows: Rows, compared: Optional[Comparison], across: dict[str, Figure]) -> list[Standing]:
     """Configurations of one batch size: the fastest first, the others by their latency, each compared with the fastest.
 
@@ -242,7 +250,7 @@ def rank(rows: Rows, compared: Optional[Comparison], across: dict[str, Figure]) 
         fastest = compared.best(together)
         base = next((name for name in across if name in together), None)
         if base is None:
-            latencies |= compared.quoted(fastest, together, reference(rows))
+            latencies |= compared.quoted(fastest, together, rows)
         else:
             known = compared.quoted_from(base, across[base], together)[fastest]
             latencies |= compared.quoted_from(fastest, known, together)
@@ -367,8 +375,7 @@ def across(between: Comparison, rows: Rows) -> dict[int, dict[str, Figure]]:
     among = {name: known[name] for name in between.contenders if name in known}
     latencies: dict[int, dict[str, Figure]] = {}
     if among:
-        best, at = between.best(among), reference(rows)
-        for name, latency in between.quoted(best, among, at).items():
+        for name, latency in between.quoted(between.best(among), among, rows).items():
             latencies.setdefault(among[name], {})[candidate(name)] = latency
     return latencies
 

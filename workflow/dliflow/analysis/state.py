@@ -130,7 +130,8 @@ class Population(NamedTuple):
 
 NONE = Slope(0.0, 0.0, math.inf, 0.0)
 USUAL = Population(0.5, 0.25)  # of a moment: between that of one thread, 0, and that of the anchor, 1
-DRIFTING = Population(1.0, 0.25)  # of a drift, where few configurations cannot tell; in five studies 1.0 to 1.2
+DRIFTING = Population(1.0, 0.25)  # of a drift, where few configurations cannot tell; in four studies 1.0 to 1.1
+HIDDEN = 0.01  # variance that slopes of drifts lose where they are drawn to each other: as they differ by 0.1
 FEW = 8  # configurations that cannot tell how they differ
 PASSES = 4
 NEAR_S = 10.0  # standard deviation of the times whose anchors tell the drift; in these studies 7 to 15 did as well
@@ -202,13 +203,17 @@ def reference_state(of: Iterable[Bursts]) -> dict[int, float]:
 
 
 def estimates(
-    of: Mapping[K, Bursts], reference: Optional[Reference] = None, confidence: float = 0.95
+    of: Mapping[K, Bursts],
+    reference: Optional[Reference] = None,
+    confidence: float = 0.95,
+    slopes: Population = DRIFTING,
 ) -> dict[tuple[K, int], Estimate]:
     """The estimates of all points.
 
     Args:
         of: for each configuration its bursts, all of one node, since what they have in common is pooled.
         reference: the state to read off; that of these bursts when absent.
+        slopes: on a drift, where these configurations are too few to tell how they lie.
     """
     if not of:
         return {}
@@ -216,10 +221,10 @@ def estimates(
     away = {key: centre[each.threads] - (reference or centre)[each.threads] for key, each in of.items()}
     drift = drifts(of, centre)
     moment = {key: each.anchor - centre[each.threads] - drift[key] for key, each in of.items()}
-    slow = drifting(of, drift, moment)
+    slow = drifting(of, drift, moment, slopes)
     lasting = {key: each.latency - slow[key].value * drift[key] for key, each in of.items()}
     quick = {key: each._replace(latency=lasting[key], anchor=moment[key]) for key, each in of.items()}
-    fast = regressed(quick, dict.fromkeys(of, USUAL))
+    fast = regressed(quick, USUAL)
     measured = means({key: ((), sessions(each, 0.0, 0.0)) for key, each in of.items()})
     points: dict[K, tuple[Sequence[Slope], Mapping[int, Sessions]]] = {}
     for key, each in quick.items():
@@ -275,7 +280,9 @@ def _near(at: np.ndarray, values: np.ndarray, counted: np.ndarray) -> np.ndarray
         return (total / weight)[place]
 
 
-def drifting(of: Mapping[K, Bursts], drift: Mapping[K, np.ndarray], moment: Mapping[K, np.ndarray]) -> dict[K, Slope]:
+def drifting(
+    of: Mapping[K, Bursts], drift: Mapping[K, np.ndarray], moment: Mapping[K, np.ndarray], usual: Population
+) -> dict[K, Slope]:
     """The slopes on a drift, each drawn to where those of all configurations lie.
 
     A configuration has seen few states that last, one for each of its groups; all of them together have seen many.
@@ -283,6 +290,7 @@ def drifting(of: Mapping[K, Bursts], drift: Mapping[K, np.ndarray], moment: Mapp
     Args:
         drift: of each burst, as `drifts` tells it.
         moment: what the anchor of each burst is over that.
+        usual: slopes, where these configurations are too few to tell how they lie.
     """
     rest = dict(of)
     slopes = dict.fromkeys(of, 0.0)
@@ -292,24 +300,28 @@ def drifting(of: Mapping[K, Bursts], drift: Mapping[K, np.ndarray], moment: Mapp
             passing = slope(lasting).value * moment[key]
             rest[key] = each._replace(latency=each.latency - passing, anchor=drift[key])
             slopes[key] = slope(rest[key]).value
-    alone = regressed(rest, dict.fromkeys(of, None))
-    return regressed(rest, dict.fromkeys(of, population(list(alone.values()))))
+    alone = regressed(rest, None)
+    return regressed(rest, population(list(alone.values()), usual))
 
 
-def regressed(of: Mapping[K, Bursts], usual: Mapping[K, Optional[Population]]) -> dict[K, Slope]:
-    """Each configuration's slope with its variance, drawn to usual ones."""
+def regressed(of: Mapping[K, Bursts], usual: Optional[Population]) -> dict[K, Slope]:
+    """Each configuration's slope with its variance, drawn to usual ones, if there are any."""
     slopes = {key: slope(each) for key, each in of.items()}
     first = {key: sessions(each, slopes[key].value, 0.0).values() for key, each in of.items()}
     squares = {key: [analysis(one, slopes[key].between) for one in points] for key, points in first.items()}
     same = alike([one for points in squares.values() for one in points])
-    return {key: likely(slopes[key], each, squares[key], same, usual[key]) for key, each in of.items()}
+    return {key: likely(slopes[key], each, squares[key], same, usual) for key, each in of.items()}
 
 
-def population(slopes: Sequence[Slope]) -> Population:
-    """How slopes of configurations lie (R. DerSimonian and N. Laird, Control. Clin. Trials 7, 1986)."""
+def population(slopes: Sequence[Slope], usual: Population) -> Population:
+    """How slopes of configurations lie (R. DerSimonian and N. Laird, Control. Clin. Trials 7, 1986).
+
+    Args:
+        usual: where few of them can be told.
+    """
     telling = [each for each in slopes if each.freedom < math.inf]
     if len(telling) < FEW:
-        return DRIFTING
+        return usual
     value, variance = (np.array(each) for each in zip(*((each.value, each.variance + TINY) for each in telling)))
     weight = 1 / variance
     mean = float(weight @ value / weight.sum())
@@ -357,6 +369,17 @@ def _spread(of: Bursts) -> tuple[float, float, float]:
     if squared <= len(x) * TINY:
         return 0.0, 0.0, 0.0
     return squared, float(sums**2 @ (1 / np.bincount(groups))), float(sums @ sums)
+
+
+def lying(slopes: Sequence[float], hidden: float) -> Population:
+    """How slopes lie that were drawn to each other; `DRIFTING` where they are few.
+
+    Args:
+        hidden: variance that drawing them took.
+    """
+    if len(slopes) < FEW:
+        return DRIFTING
+    return Population(float(np.mean(slopes)), float(np.var(slopes, ddof=1)) + hidden)
 
 
 def likely(estimate: Slope, of: Bursts, points: Sequence[Squares], alike: float, usual: Optional[Population]) -> Slope:
