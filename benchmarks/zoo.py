@@ -35,7 +35,7 @@ from dliflow.files import read_json, write_json
 from dliflow.images import inputs
 from dliflow.machine import children, lock
 from dliflow.stages import environment
-from dliflow.stages.supervise import kill_group
+from dliflow.stages.supervise import kill_session
 from dliflow.study import arguments as command_line
 from dliflow.study import environments, yaml_files
 
@@ -124,7 +124,7 @@ def bounded(command: list[str], log: Path, settings: Settings, spent: Spent) -> 
         child = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env=variables, start_new_session=True, preexec_fn=limit
         )
-        timer = threading.Timer(settings.timeout_s, kill_group, [child.pid])
+        timer = threading.Timer(settings.timeout_s, kill_session, [child.pid])
         timer.start()
         _, status, usage = os.wait4(child.pid, 0)
         timer.cancel()
