@@ -102,7 +102,7 @@ def show(groups: dict[str, list[dict[str, Any]]]) -> None:
         for name in halves:
             taken = BESIDE if name == NONE else name
             (estimate,) = (each for point, each in estimates[taken].items() if point[0] == called)
-            slope = 0.0 if name == NONE else estimate.slope
+            slope = 0.0 if name == NONE else state.slope(bursts[taken][called]).value
             around = estimate.interval if name == NONE else estimate.reference_interval
             halves[name].append(finished.half(around))
             cells.append(f"{halves[name][-1]:.2%} ({spread(bursts[taken][called], slope):.2%}; {slope:.2f})")

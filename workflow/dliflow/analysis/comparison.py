@@ -241,7 +241,7 @@ def read_off(of_pair: Rounds, reference: float, confidence: float) -> Ratio:
     of = state.Bursts(np.ones_like(of_pair.group), *of_pair, at=np.zeros(len(of_pair.group)))
     slope = state.slope(of)
     squares = [state.analysis(each, slope.between) for each in state.sessions(of, slope.value, reference).values()]
-    slope = state.likely(slope, of, squares, state.ALIKE, DIFFERENCES)
+    slope = state.drawn(state.known(slope, of, squares, state.ALIKE), DIFFERENCES)
     (of_sessions,) = state.sessions(of, slope.value, reference).values()
     groups = np.unique(of_sessions.group, return_inverse=True)[1]
     of_groups = of_sessions._replace(values=np.bincount(groups, of_sessions.values) / np.bincount(groups))

@@ -229,7 +229,7 @@ def reference(rows: Rows) -> dict[int, float]:
 def drifting(rows: Rows) -> state.Population:
     """How the slopes of these rows' configurations lie."""
     slopes = {comparison.name(row): row["state_slope"] for row in rows}
-    return state.lying(list(slopes.values()), state.HIDDEN)
+    return state.lying(list(slopes.values()))
 
 
 def rank(rows: Rows, compared: Optional[Comparison], across: dict[str, Figure]) -> list[Standing]:

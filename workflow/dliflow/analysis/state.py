@@ -128,7 +128,7 @@ class Population(NamedTuple):
     variance: float
 
 
-NONE = Slope(0.0, 0.0, math.inf, 0.0)
+UNKNOWN = Slope(0.0, math.inf, math.inf, 0.0)
 USUAL = Population(0.5, 0.25)  # of a moment: between that of one thread, 0, and that of the anchor, 1
 DRIFTING = Population(1.0, 0.25)  # of a drift, where few configurations cannot tell; in four studies 1.0 to 1.1
 HIDDEN = 0.01  # variance that slopes of drifts lose where they are drawn to each other: as they differ by 0.1
@@ -224,7 +224,7 @@ def estimates(
     slow = drifting(of, drift, moment, slopes)
     lasting = {key: each.latency - slow[key].value * drift[key] for key, each in of.items()}
     quick = {key: each._replace(latency=lasting[key], anchor=moment[key]) for key, each in of.items()}
-    fast = regressed(quick, USUAL)
+    fast = {key: drawn(each, USUAL) for key, each in regressed(quick).items()}
     measured = means({key: ((), sessions(each, 0.0, 0.0)) for key, each in of.items()})
     points: dict[K, tuple[Sequence[Slope], Mapping[int, Sessions]]] = {}
     for key, each in quick.items():
@@ -300,17 +300,18 @@ def drifting(
             passing = slope(lasting).value * moment[key]
             rest[key] = each._replace(latency=each.latency - passing, anchor=drift[key])
             slopes[key] = slope(rest[key]).value
-    alone = regressed(rest, None)
-    return regressed(rest, population(list(alone.values()), usual))
+    alone = regressed(rest)
+    lie = population(list(alone.values()), usual)
+    return {key: drawn(each, lie) for key, each in alone.items()}
 
 
-def regressed(of: Mapping[K, Bursts], usual: Optional[Population]) -> dict[K, Slope]:
-    """Each configuration's slope with its variance, drawn to usual ones, if there are any."""
+def regressed(of: Mapping[K, Bursts]) -> dict[K, Slope]:
+    """Each configuration's slope with its variance."""
     slopes = {key: slope(each) for key, each in of.items()}
     first = {key: sessions(each, slopes[key].value, 0.0).values() for key, each in of.items()}
     squares = {key: [analysis(one, slopes[key].between) for one in points] for key, points in first.items()}
     same = alike([one for points in squares.values() for one in points])
-    return {key: likely(slopes[key], each, squares[key], same, usual) for key, each in of.items()}
+    return {key: known(slopes[key], each, squares[key], same) for key, each in of.items()}
 
 
 def population(slopes: Sequence[Slope], usual: Population) -> Population:
@@ -319,7 +320,7 @@ def population(slopes: Sequence[Slope], usual: Population) -> Population:
     Args:
         usual: where few of them can be told.
     """
-    telling = [each for each in slopes if each.freedom < math.inf]
+    telling = [each for each in slopes if each.variance < math.inf]
     if len(telling) < FEW:
         return usual
     value, variance = (np.array(each) for each in zip(*((each.value, each.variance + TINY) for each in telling)))
@@ -371,42 +372,43 @@ def _spread(of: Bursts) -> tuple[float, float, float]:
     return squared, float(sums**2 @ (1 / np.bincount(groups))), float(sums @ sums)
 
 
-def lying(slopes: Sequence[float], hidden: float) -> Population:
-    """How slopes lie that were drawn to each other; `DRIFTING` where they are few.
-
-    Args:
-        hidden: variance that drawing them took.
-    """
+def lying(slopes: Sequence[float]) -> Population:
+    """How slopes on a drift lie that were drawn to each other; `DRIFTING` where they are few."""
     if len(slopes) < FEW:
         return DRIFTING
-    return Population(float(np.mean(slopes)), float(np.var(slopes, ddof=1)) + hidden)
+    return Population(float(np.mean(slopes)), float(np.var(slopes, ddof=1)) + HIDDEN)
 
 
-def likely(estimate: Slope, of: Bursts, points: Sequence[Squares], alike: float, usual: Optional[Population]) -> Slope:
-    """A slope with its variance, drawn to where slopes usually lie by as much as it is unknown.
+def known(estimate: Slope, of: Bursts, points: Sequence[Squares], alike: float) -> Slope:
+    """A slope with its variance; `UNKNOWN` where the anchor never changes.
 
-    That is the mean of both, each weighted by the inverse of its variance. The variance of what was found comes from
-    how sessions differ and what those of a group have in common, which the clusters of five groups could not tell.
+    It comes from how sessions differ and what those of a group have in common, which the clusters of five groups could
+    not tell.
 
     Args:
         points: the analysis of each point of the configuration.
         alike: the intraclass correlation of sessions in groups.
-        usual: of such slopes; None draws it nowhere.
     """
     squared, _, of_groups = _spread(of)
     freedom = sum(each.freedom_between + each.freedom_within for each in points)
     expected = sum(each.expected(alike) for each in points)
     if not squared or expected <= 0:
-        return Slope(*(usual or USUAL), math.inf, 0.0)
+        return UNKNOWN
     variance = sum(each.total for each in points) / expected
     variance *= ((1 - alike) * squared + alike * of_groups) / squared**2
-    if usual is None:
-        return Slope(estimate.value, variance, freedom, estimate.between)
-    unsure = variance * freedom / (freedom - 2) if freedom > 2 else math.inf  # as Student's t with so many
+    return Slope(estimate.value, variance, freedom, estimate.between)
+
+
+def drawn(slope: Slope, usual: Population) -> Slope:
+    """A slope drawn to where slopes usually lie by as much as it is unknown.
+
+    That is the mean of both, each weighted by the inverse of its variance.
+    """
+    unsure = slope.variance / (1 - 2 / slope.freedom) if slope.freedom > 2 else math.inf  # as of Student's t
     weight = usual.variance / (usual.variance + unsure)
-    value = weight * estimate.value + (1 - weight) * usual.mean
-    known = freedom / weight**2 if weight else math.inf
-    return Slope(value, (1 - weight) * usual.variance, known, weight * estimate.between)
+    value = weight * slope.value + (1 - weight) * usual.mean
+    freedom = slope.freedom / weight**2 if weight else math.inf
+    return Slope(value, (1 - weight) * usual.variance, freedom, weight * slope.between)
 
 
 def sessions(of: Bursts, slope: float, reference: float) -> dict[int, Sessions]:
@@ -476,13 +478,13 @@ def means(of: Mapping[K, tuple[Sequence[Slope], Mapping[int, Sessions]]]) -> dic
         for level, each in points.items()
     }
     same = alike(list(squares.values()))
-    known = {}
+    estimated = {}
     for key, (slopes, points) in of.items():
         for level, each in points.items():
-            known[key, level] = _mean(each, squares[key, level], same)
+            estimated[key, level] = _mean(each, squares[key, level], same)
             for slope, state in zip(slopes, (each.state, each.drift)):
-                known[key, level] = plus(known[key, level], state**2 * slope.variance, slope.freedom)
-    return known
+                estimated[key, level] = plus(estimated[key, level], state**2 * slope.variance, slope.freedom)
+    return estimated
 
 
 def _mean(of: Sessions, squares: Squares, alike: float) -> Mean:
