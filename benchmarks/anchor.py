@@ -11,6 +11,7 @@ on as many threads as what is measured, as it is used, and with none.
 from __future__ import annotations
 
 import argparse
+import datetime
 import math
 import random
 import time
@@ -45,6 +46,7 @@ def session(running: dict[str, workers.Worker], batch_size: int, pace: turns.Pac
 
     threads = {"network on all": anchor.threads_beside([None]), "network on 1": 1}
     anchored: dict[str, list] = {name: [] for name in ANCHORS}
+    started_at = datetime.datetime.now(datetime.timezone.utc).isoformat()
     member = running[MEMBER]
     opened = member.ask({"open": {"batch_size": batch_size, "warm_up": pace.warm_up}}, pace.hang_s)
     rounds = []
@@ -56,7 +58,13 @@ def session(running: dict[str, workers.Worker], batch_size: int, pace: turns.Pac
     member.ask({"close": {}}, pace.hang_s)
     beside = anchor.threads_beside([opened["threads_in_effect"]])
     anchored[BESIDE] = anchored["network on 1" if beside == 1 else "network on all"]
-    return {"opened": {MEMBER: opened}, "rounds": rounds, "anchor_threads": beside, "anchor_ns": anchored}
+    return {
+        "started_at": started_at,
+        "opened": {MEMBER: opened},
+        "rounds": rounds,
+        "anchor_threads": beside,
+        "anchor_ns": anchored,
+    }
 
 
 def measured(args: argparse.Namespace, configurations: list[argparse.Namespace]) -> dict[str, list[dict[str, Any]]]:

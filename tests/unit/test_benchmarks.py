@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import random
 
 import pytest
 from project import ROOT
+
+from dliflow.measuring import turns
 
 SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
 
@@ -19,3 +22,26 @@ def test_what_a_benchmark_imports_of_the_workflow_is_there(script):
             for name in (alias.name for alias in node.names):
                 if not hasattr(module, name):
                     importlib.import_module(f"{node.module}.{name}")
+
+
+class Worker:
+    """Answers as a worker does, with times of its own."""
+
+    def __init__(self, seed):
+        self.times = random.Random(seed)
+
+    def ask(self, request, limit_s):
+        if "open" in request:
+            return {**request["open"], "threads_in_effect": 1}
+        return {"latency_ns": [self.times.randint(900_000, 1_100_000) for _ in range(3)]}
+
+
+def test_the_anchors_that_are_set_against_each_other_are_read_as_records_are(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = importlib.import_module("anchor")
+    running = {name: Worker(name) for name in (benchmark.MEMBER, *benchmark.ANCHORS)}
+    pace = turns.Pace(rounds=3, burst={"requests": 3, "limit_s": 1.0}, warm_up={"limit_s": 1.0}, hang_s=1.0)
+    sessions = [benchmark.session(running, 1, pace, random.Random(0)) for _ in range(6)]
+    benchmark.show({"a": [{"sessions": sessions[:3]}, {"sessions": sessions[3:]}]})
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in (benchmark.NONE, benchmark.BESIDE, *benchmark.ANCHORS))
