@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from dliflow.analysis import changes, columns
+from dliflow.analysis import changes, columns, doubts
 from dliflow.report.listings import changes as listed
 
 PLACE = {"model": "m", "api": "python", "variant": "default", "precision": "fp32", "device": "cpu"}
@@ -225,6 +225,13 @@ def test_warnings_that_differ_in_numbers_only_are_the_same():
     assert row["verdict"] == "shown new: p99 drifts; raise the budget · gone: few requests"
     rows = changes.changes(*both(old, performance(5.0, warnings=old["warnings"].replace("12", "9"))))
     assert "warnings" not in {row["quantity"] for row in rows}
+
+
+def test_how_well_a_sweep_knew_its_latency_is_no_change_of_the_version():
+    for half_width in (0.16, None):
+        unsure = performance(5.0, warnings=doubts.joined(doubts.of_interval(half_width)))
+        rows = changes.changes(*both(performance(5.0), unsure))
+        assert "warnings" not in {row["quantity"] for row in rows}
 
 
 def test_shown_changes_come_first_and_what_is_the_same_last():

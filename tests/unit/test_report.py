@@ -6,13 +6,14 @@ import argparse
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from pages import plain
 from study_rows import called, candidates, in_flight, in_rounds, point, quality, tables_of, whole
 
-from dliflow.analysis import comparison, ranking, recommendation
+from dliflow.analysis import comparison, doubts, ranking, recommendation
 from dliflow.analysis.recommendation import FPS, LATENCY, Goal
 from dliflow.deployment import choice
 from dliflow.records import marks
@@ -780,3 +781,22 @@ def test_others_are_told_by_what_they_do_not_have_in_common_with_the_best():
         *("itself with 1 in flight", "itself at batch size 8", "b fp32 with 1 in flight", "b fp32"),
         "c fp32 at batch size 8 with 4 in flight",
     ]
+
+
+@pytest.mark.parametrize("half_width", [0.16, None])
+def test_a_latency_that_rounds_settle_has_no_doubt_of_the_sweep_beside_it(half_width):
+    row = {"warnings": doubts.joined(["stop other processes", *doubts.of_interval(half_width)])}
+    settled, swept = (ranking.Standing(row, "", None, None, rounds) for rounds in (True, False))
+    assert doubts.beside_latency(settled) == "stop other processes"
+    assert doubts.beside_latency(swept) == row["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "in_flight", "raised"),
+    [(False, None, "latency.groups"), (True, None, "compare.budget_s"), (False, 2, "throughput.groups")],
+)
+def test_what_to_raise_is_what_the_quoted_latency_rests_on(rounds, in_flight, raised):
+    standing = ranking.Standing({"in_flight": in_flight}, "", ranking.Figure(5.0, (4.0, 6.0)), None, rounds)
+    quality = SimpleNamespace(within=lambda what: SimpleNamespace(known=True))
+    candidate = recommendation.Candidate(standing, 0, quality, None, False)
+    assert answer.doubts(candidate)[LATENCY].endswith(f"is not known better; raise {raised}")

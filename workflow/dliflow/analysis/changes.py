@@ -426,6 +426,9 @@ def _became(status: str) -> str:
 
 
 def _warnings(row: Row) -> dict[str, str]:
-    """The warnings of a row, by what is left of each without its numbers: these differ from run to run."""
-    texts = [text for text in (row.get("warnings") or "").split(doubts.BETWEEN) if text]
+    """The warnings of a row, by what is left of each without its numbers: these differ from run to run.
+
+    How well the sweep knew its latency is of the run, too, and not of the version.
+    """
+    texts = [text for text in doubts.beside_rounds(row.get("warnings") or "").split(doubts.BETWEEN) if text]
     return {re.sub(r"\d[\d.,]*", "#", text): text for text in texts}

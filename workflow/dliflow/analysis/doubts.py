@@ -13,6 +13,7 @@ import numpy as np
 from dliflow.analysis import comparison as compared
 from dliflow.analysis import surroundings
 from dliflow.analysis.comparison import TIE, Pair, Ratio
+from dliflow.analysis.ranking import Standing
 from dliflow.analysis.strain import BUSY, Strain
 
 # Shares from which on a figure is worth a warning. They are judgements, not laws: below them the effect drowns in the
@@ -20,6 +21,7 @@ from dliflow.analysis.strain import BUSY, Strain
 OTHERS, STEAL, FREQUENCY, VAGUE = 0.05, 0.02, 1.10, 0.10
 DOUBTFUL = "DOUBTFUL: "  # before a warning of a machine too busy to measure on
 BETWEEN = " · "  # two warnings of one row; within one a semicolon stands before what to do
+MORE_GROUPS = "raise latency.groups"  # what to do about the interval of the sweep, and about nothing else
 FAULT_NS, FAULTS = 500, 0.05  # what a page fault takes at least (trap, 4 KiB of zeros), and the share of a request
 
 
@@ -157,10 +159,21 @@ def of_interval(half_width: Optional[float]) -> list[str]:
         half_width: half its interval, as a share of it; None for no interval.
     """
     if half_width is None:
-        return ["one session: no interval; raise latency.groups"]
+        return [f"one session: no interval; {MORE_GROUPS}"]
     if half_width <= VAGUE:
         return []
-    return [f"the latency at the reference state is known to ± {100 * half_width:.0f} % only; raise latency.groups"]
+    return [f"the latency at the reference state is known to ± {100 * half_width:.0f} % only; {MORE_GROUPS}"]
+
+
+def beside_latency(of: Standing) -> str:
+    """What weakens the latency that is quoted; where rounds settle it, the sweep's interval does not."""
+    warnings: str = of.row["warnings"] or ""
+    return beside_rounds(warnings) if of.rounds else warnings
+
+
+def beside_rounds(warnings: str) -> str:
+    """A row's without that of the sweep's interval, for what does not rest on it."""
+    return BETWEEN.join(text for text in warnings.split(BETWEEN) if not text.endswith(MORE_GROUPS))
 
 
 def of_point(sessions: Sequence[Seen], under_load: bool = False, busy: Optional[bool] = None) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Optional
 from dliflow import frameworks, wording
 from dliflow.analysis import recommendation
 from dliflow.analysis.columns import SETTING
+from dliflow.analysis.doubts import beside_latency
 from dliflow.analysis.quality import DISAGREEMENT, LOSS
 from dliflow.analysis.ranking import Figure
 from dliflow.analysis.recommendation import (
@@ -157,9 +158,13 @@ def doubts(candidate: Candidate, accepted: float = ACCEPTED_LOSS) -> dict[str, O
 def _latency_doubt(candidate: Candidate) -> str:
     if candidate.busy:
         return BUSY
+    if candidate.in_flight:
+        more = "throughput.groups"
+    else:
+        more = "compare.budget_s" if candidate.standing.rounds else "latency.groups"
     if candidate.standing.latency.interval is None:
-        return "one session gives no interval of its latency; raise latency.groups"
-    return f"its latency, {latency(candidate)}, is not known better; raise latency.groups"
+        return f"one session gives no interval of its latency; raise {more}"
+    return f"its latency, {latency(candidate)}, is not known better; raise {more}"
 
 
 # As data.
@@ -219,7 +224,7 @@ def row(candidate: Candidate, recommended_for: Sequence[str]) -> dict[str, Any]:
         "images_needed": known.get("images_needed"),
         "unlabelled_needed": known.get("unlabelled_needed"),
         "chance": quality.chance or None,
-        "warnings": of["warnings"],
+        "warnings": beside_latency(candidate.standing),
         "accuracy_record": known.get("record"),
         "text": {
             **{name: show(candidate) for name, show in (("latency", latency), ("fps", fps), ("memory", memory))},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from dliflow.analysis import doubts
 from dliflow.analysis.ranking import FASTEST, TIE, UNDECIDED
 from dliflow.analysis.rows import Row, Rows
 from dliflow.report import names, units
@@ -74,7 +75,7 @@ def line(entry: Entry, batch: Batch, remarks: Remarks) -> Line:
         Cell(
             units.significant(latency.value),
             interval=units.interval(*(latency.interval or (None, None))),
-            marks=remarks.mark(row["warnings"]),
+            marks=remarks.mark(doubts.beside_latency(entry.standing)),
         ),
         Cell(units.significant(entry.standing.fps.value)),
         beside(entry, batch),
