@@ -296,6 +296,15 @@ def test_a_race_has_a_row_each_of_its_settings_another_and_every_gap_its_reason(
     assert (fastest.best, slowest.cells[2].text) == (True, "1.90")
 
 
+def test_a_race_beside_other_work_has_no_winner_that_is_said_to_be_faster(tmp_path):
+    busy = doubts.DOUBTFUL + "other processes took 60 % of the processors' time; stop them"
+    rows = [{**row, "warnings": busy} if row["outcome"] == "chosen" else row for row in candidates()]
+    listing = listed.listing(tuning.races(tables_of([], [], tmp_path, tuning=rows).tuning), lambda record: "")
+    (line,) = listing.lines
+    assert (line.cells[4].text, line.best) == ("doubtful", False)
+    assert [listing.remarks[letter] for letter in line.cells[3].marks] == [busy]
+
+
 def test_a_study_without_tuning_has_no_section_of_it(study, tmp_path):
     plots.draw(study, tmp_path / "plots")
     text, short = run_report(tmp_path)

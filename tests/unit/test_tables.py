@@ -634,6 +634,17 @@ def test_every_candidate_of_a_race_has_a_row_with_its_own_figure_apart_from_the_
     assert {(row["tried"], row["valid"]) for row in table} == {(3, 30)}
 
 
+def test_what_a_confirmation_says_on_a_busy_machine_is_doubtful(tuned):
+    assert {row.get("warnings") or "" for row in tuning.rows(tuned, agreeing(tuned))} == {""}
+    for planned in tuned["tune"]:
+        found = read_json(Path(planned["record"]))
+        for group in found["figures"]["confirm"]:
+            group["disturbance"]["others_cpu_s"] = 1.8 * group["disturbance"]["wall_s"]  # of two processors
+        records.write(planned["record"], "tune", found["identity"], found["figures"])
+    default, chosen, slower = (row.get("warnings") for row in tuning.rows(tuned, agreeing(tuned))[:3])
+    assert chosen.startswith("DOUBTFUL: other processes took 90 %") and not default and not slower
+
+
 def test_a_race_that_failed_and_one_of_other_scores_say_so(tuned):
     first = tuned["tune"][0]
     Path(first["record"]).unlink()

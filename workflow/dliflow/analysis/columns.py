@@ -928,6 +928,7 @@ TUNING = (
     RECORD,
     API,
     Column("proposed", YES_NO, "", "whether an optimiser proposed it, when told of others", "there was no race"),
+    WARNINGS,
 )
 
 NOT_LOADED, NOT_EVALUATED = "not of requests in flight together", "not of quality"

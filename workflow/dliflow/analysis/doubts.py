@@ -67,7 +67,7 @@ def _frequency(groups: Sequence[dict[str, Any]]) -> str | None:
     )
 
 
-def _taken(groups: Sequence[dict[str, Any]], usable_cpus: int, busy: Optional[bool] = None) -> list[str]:
+def of_others(groups: Sequence[dict[str, Any]], usable_cpus: int, busy: Optional[bool] = None) -> list[str]:
     """Did others take processors?
 
     Args:
@@ -191,7 +191,7 @@ def of_point(sessions: Sequence[Seen], under_load: bool = False, busy: Optional[
         None if under_load else _crowded(sessions),
         _frequency(groups),
         _faults(sessions),
-        *_taken(groups, usable_cpus, busy),
+        *of_others(groups, usable_cpus, busy),
         _disk(sessions),
     ]
     return [warning for warning in possible if warning]
@@ -204,7 +204,7 @@ def of_pair(groups: Sequence[dict[str, Any]], usable_cpus: int, pair: Pair, rati
         ratio: the pair's over all of them.
         width: half of the ratio's interval that was asked for, as a share of the ratio.
     """
-    warnings = [_state(groups, pair), _unsettled(ratio, width), *_taken(groups, usable_cpus)]
+    warnings = [_state(groups, pair), _unsettled(ratio, width), *of_others(groups, usable_cpus)]
     members = [f"{name}: {warning}" for name in pair[:2] for warning in _member(groups, usable_cpus, name)]
     return [*(warning for warning in warnings if warning), *members]
 

@@ -6,6 +6,7 @@ import json
 from typing import NamedTuple, Optional
 
 from dliflow import wording
+from dliflow.analysis import doubts
 from dliflow.analysis.columns import POINT
 from dliflow.analysis.rows import Row, Rows, grouped
 
@@ -25,14 +26,21 @@ class Race(NamedTuple):
 
     @property
     def faster(self) -> bool:
-        """Whether the winner was shown to be."""
-        return self.winner is not None and self.winner["outcome"] == "chosen"
+        """Whether the winner was shown to be, on a machine that could show it."""
+        return self.winner is not None and self.winner["outcome"] == "chosen" and not self.doubtful
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the machine was too busy when winner and default met."""
+        return self.winner is not None and doubts.DOUBTFUL in (self.winner["warnings"] or "")
 
     @property
     def verdict(self) -> str:
         """What came out."""
         if self.winner is None:
             return "the default stays"
+        if self.doubtful:
+            return "doubtful"
         return "faster" if self.faster else "not shown to be faster: the default stays"
 
     @property

@@ -76,7 +76,7 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> Iterator[tuple[s
         yield "rounds", rounds.of_one(planned, outcome)
     yield "profile", profile.rows(study_plan)
     yield "throughput", throughput.rows(study_plan, parity_rows, swept.bursts, best)
-    yield "tuning", tuning.rows(study_plan, parity_rows)
+    yield "tuning", tuning.rows(study_plan, parity_rows, best)
 
 
 def with_changes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dliflow.analysis import state
@@ -22,9 +23,19 @@ def of_one(planned: shared.Row, outcome: dict[str, Any]) -> shared.Rows:
         planned: the plan's row.
         outcome: what became of it, as `record.latest` tells.
     """
-    table: shared.Rows = []
     point = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
-    for group_number, group in enumerate(shared.figures(outcome).get("groups", []), 1):
+    return of_groups(point, shared.figures(outcome).get("groups", []))
+
+
+def of_groups(point: shared.Row, groups: Sequence[Mapping[str, Any]]) -> shared.Rows:
+    """Those of groups of rounds.
+
+    Args:
+        point: what all their rows have.
+        groups: as `figures.groups` of a record.
+    """
+    table: shared.Rows = []
+    for group_number, group in enumerate(groups, 1):
         for session_number, session in enumerate(group["sessions"], 1):
             place = {"group": group_number, "session": session_number, "started_at": session["started_at"]}
             for round_, member, latency, anchor in state.beside(session):

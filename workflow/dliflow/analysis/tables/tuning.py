@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Optional
 
-from dliflow.analysis import comparison, race
-from dliflow.analysis.tables import shared
+from dliflow.analysis import comparison, doubts, race, strain, surroundings
+from dliflow.analysis.tables import rounds, shared
 from dliflow.records import record
 
 SCORES = {"max_rel_score_diff": "score_diff", "score_distance": "score_distance", "agreement": "score_agreement"}
 
 
-def rows(study_plan: dict[str, Any], parity_rows: shared.Rows) -> shared.Rows:
-    """One row for each candidate; one without a candidate where there was no race."""
+def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, best: strain.Best = MappingProxyType({})) -> shared.Rows:
+    """One row for each candidate; one without a candidate where there was no race.
+
+    Args:
+        best: `strain.best_states` of all other measurements of the study.
+    """
     parity = {shared.values(row): row for row in parity_rows}
     table: shared.Rows = []
     for planned in study_plan["tune"]:
@@ -21,12 +26,26 @@ def rows(study_plan: dict[str, Any], parity_rows: shared.Rows) -> shared.Rows:
         row = {**shared.identity(planned, outcome), "record": planned["record"]}
         shared.fail_with_parity(row, parity[shared.values(row)])
         figures = shared.figures(outcome)
-        table += [{**row, **_candidate(figures, one)} for one in figures.get("candidates", [])] or [row]
+        doubted = _doubted(row, outcome, best) if figures.get("confirm") else None
+        table += [{**row, **_candidate(figures, one, doubted)} for one in figures.get("candidates", [])] or [row]
     return table
 
 
-def _candidate(figures: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    """The columns of one of a race's candidates."""
+def _doubted(row: shared.Row, outcome: dict[str, Any], best: strain.Best) -> str:
+    """Whether the machine was too busy for what the confirmation says."""
+    groups, usable_cpus = shared.figures(outcome)["confirm"], outcome["record"]["machine"]["usable_cpus"]
+    bursts = rounds.of_groups(row, groups)
+    taken = surroundings.taken_share(groups, usable_cpus)
+    strained = strain.of_rounds(taken, bursts, strain.best_states(bursts, best))
+    return doubts.joined([*doubts.of_strain(strained), *doubts.of_others(groups, usable_cpus)])
+
+
+def _candidate(figures: dict[str, Any], one: dict[str, Any], doubted: Optional[str]) -> dict[str, Any]:
+    """The columns of one of a race's candidates.
+
+    Args:
+        doubted: warnings about the confirmation, if there was one.
+    """
     raced = [] if one["name"] == race.DEFAULT else race.figures(figures["race"], one["name"])
     ratio, interval = race.ratio(raced) if raced else (None, None)
     confirmed = one["name"] == figures["winner"] and figures["confirm"]
@@ -40,7 +59,7 @@ def _candidate(figures: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
         "race_ratio": ratio,
         **_interval("race_ratio", interval),
         "race_groups": len(raced) or None,
-        **(_confirmation(figures) if confirmed else {}),
+        **({**_confirmation(figures), "warnings": doubted} if confirmed else {}),
         **{column: scores.get(name) for name, column in SCORES.items()},
         "tried": len(figures["candidates"]),
         "valid": figures["valid"],

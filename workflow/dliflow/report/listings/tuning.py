@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dliflow.analysis.rows import Row
 from dliflow.report import names, units
-from dliflow.report.listings import Cell, Heading, Line, Link, Listing, cell, kind
+from dliflow.report.listings import Cell, Heading, Line, Link, Listing, Remarks, cell, kind
 from dliflow.report.tuning import Race, settings
 
 BATCH = Heading("Batch", "Images in a request.")
@@ -32,7 +32,8 @@ NOBODY = "no other settings won the race, or they broke when they were to be con
 
 def listing(races: list[Race], record: Link) -> Listing:
     """Every race with what came out; those that there were not, with the reason, last."""
-    lines = [line(race, f"tuning-{number}", record) for number, race in enumerate(races) if race.candidates]
+    remarks = Remarks()
+    lines = [line(race, f"tuning-{number}", record, remarks) for number, race in enumerate(races) if race.candidates]
     gaps = [
         Line(
             f"tuning-{number}",
@@ -44,7 +45,7 @@ def listing(races: list[Race], record: Link) -> Listing:
         for number, race in enumerate(races)
         if not race.candidates
     ]
-    return Listing("tuning", "What races of launch settings led to", RACES, lines + gaps, {})
+    return Listing("tuning", "What races of launch settings led to", RACES, lines + gaps, remarks.all())
 
 
 def raced(races: list[Race]) -> Listing:
@@ -73,22 +74,26 @@ def size(race: Race) -> Cell:
     return Cell(str(race.first["batch_size"]))
 
 
-def ratio(row: Row, name: str) -> Cell:
-    """One of the two ratios, or why it is not there."""
+def ratio(row: Row, name: str, marks: tuple[str, ...] = ()) -> Cell:
+    """One of the two ratios, or why it is not there.
+
+    Args:
+        marks: letters of its doubts.
+    """
     value, ends = row[name], (row[f"{name}_ci_low"], row[f"{name}_ci_high"])
     if value is None:
         return cell("tuning", row, name)
-    return Cell(units.ratio(value, *ends), interval=units.ratio_interval(value, *ends))
+    return Cell(units.ratio(value, *ends), interval=units.ratio_interval(value, *ends), marks=marks)
 
 
-def line(race: Race, anchor: str, record: Link) -> Line:
+def line(race: Race, anchor: str, record: Link, remarks: Remarks) -> Line:
     """What came out of a race."""
     winner = race.winner
     cells = [
         size(race),
         Cell(race.tried, sort=race.candidates[0]["tried"], link=record(race.first["record"])),
         Cell(settings(winner["settings"])) if winner else Cell(units.EMPTY, why=NOBODY),
-        ratio(winner, "ratio") if winner else Cell(units.EMPTY, why=NOBODY),
+        ratio(winner, "ratio", remarks.mark(winner["warnings"])) if winner else Cell(units.EMPTY, why=NOBODY),
         Cell(race.verdict),
         Cell(units.duration(race.seconds), sort=race.seconds),
     ]
