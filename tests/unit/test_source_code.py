@@ -120,7 +120,8 @@ def forget():
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """An empty one in place of dliflow; what is remembered of its modules is no other test's."""
+    """An empty one in place of dliflow; what is remembered of its modules is no other test's, before and after."""
+    forget()
     (tmp_path / "dliflow").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(source_code, "PACKAGE", tmp_path / "dliflow")
