@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Optional
 
 import numpy as np
 
-from dliflow.analysis import comparison, doubts, strain, surroundings
+from dliflow.analysis import comparison, doubts, strain
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.tables import rounds, shared
 from dliflow.analysis.tables.measurements import placed
@@ -26,7 +27,10 @@ def differing(parity_rows: shared.Rows) -> dict[tuple, shared.Row]:
 
 
 def of_one(
-    planned: shared.Row, outcome: dict[str, Any], others: Mapping[tuple, shared.Row], best: Optional[strain.Best] = None
+    planned: shared.Row,
+    outcome: dict[str, Any],
+    others: Mapping[tuple, shared.Row],
+    best: strain.Best = MappingProxyType({}),
 ) -> shared.Rows:
     """Those of one comparison.
 
@@ -43,9 +47,7 @@ def of_one(
     table: shared.Rows = []
     usable_cpus = outcome["record"]["machine"]["usable_cpus"]
     pairs = [Pair(**pair) for pair in figures["pairs"]]
-    bursts = rounds.of_one(planned, outcome)
-    taken_share = surroundings.taken_share(figures["groups"], usable_cpus)
-    strained = strain.of_rounds(taken_share, bursts, best or strain.best_states(bursts))
+    strained = rounds.strained(row, figures["groups"], usable_cpus, best)
     for pair in pairs:
         table.append({**row, **_pair(figures, pair, comparison.of_verdicts(pairs), usable_cpus, strained)})
         for member in pair[:2]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
-from dliflow.analysis import state
+from dliflow.analysis import state, strain, surroundings
 from dliflow.analysis.tables import shared
 from dliflow.records import record
 
@@ -27,7 +28,7 @@ def of_one(planned: shared.Row, outcome: dict[str, Any]) -> shared.Rows:
     return of_groups(point, shared.figures(outcome).get("groups", []))
 
 
-def of_groups(point: shared.Row, groups: Sequence[Mapping[str, Any]]) -> shared.Rows:
+def of_groups(point: shared.Row, groups: Sequence[dict[str, Any]]) -> shared.Rows:
     """Those of groups of rounds.
 
     Args:
@@ -52,3 +53,16 @@ def of_groups(point: shared.Row, groups: Sequence[Mapping[str, Any]]) -> shared.
                 }
                 table.append({**point, **place, **burst})
     return table
+
+
+def strained(
+    point: shared.Row, groups: Sequence[dict[str, Any]], usable_cpus: int, best: strain.Best = MappingProxyType({})
+) -> strain.Strain:
+    """What others did to these groups of rounds.
+
+    Args:
+        point: what all their rows have.
+        best: `strain.best_states` of the study; without it that of these rounds.
+    """
+    bursts = of_groups(point, groups)
+    return strain.of_rounds(surroundings.taken_share(groups, usable_cpus), bursts, strain.best_states(bursts, best))

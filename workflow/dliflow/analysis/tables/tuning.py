@@ -6,7 +6,7 @@ import json
 from types import MappingProxyType
 from typing import Any, Optional
 
-from dliflow.analysis import comparison, doubts, race, strain, surroundings
+from dliflow.analysis import comparison, doubts, race, strain
 from dliflow.analysis.tables import rounds, shared
 from dliflow.records import record
 
@@ -34,9 +34,7 @@ def rows(study_plan: dict[str, Any], parity_rows: shared.Rows, best: strain.Best
 def _doubted(row: shared.Row, outcome: dict[str, Any], best: strain.Best) -> str:
     """Whether the machine was too busy for what the confirmation says."""
     groups, usable_cpus = shared.figures(outcome)["confirm"], outcome["record"]["machine"]["usable_cpus"]
-    bursts = rounds.of_groups(row, groups)
-    taken = surroundings.taken_share(groups, usable_cpus)
-    strained = strain.of_rounds(taken, bursts, strain.best_states(bursts, best))
+    strained = rounds.strained(row, groups, usable_cpus, best)
     return doubts.joined([*doubts.of_strain(strained), *doubts.of_others(groups, usable_cpus)])
 
 
