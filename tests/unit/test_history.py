@@ -219,6 +219,13 @@ def test_what_an_upgrade_did_not_run_again_is_no_new_point(tmp_path):
     assert ends == [[listings.day(second.date), "2"], [listings.day(first.date), "1"]]
 
 
+@pytest.mark.parametrize(
+    ("last", "shown_as"), [("2026-11-28T09:00Z", "%Y-%m-%d %H:%M"), ("2026-12-28T08:00Z", "%Y-%m-%d")]
+)
+def test_an_axis_of_few_days_tells_the_time(last, shown_as):
+    assert charts.date_format(["2026-11-28T08:00Z", last]) == shown_as
+
+
 def test_a_study_that_was_published_unfinished_adds_what_it_measured_since(tmp_path):
     world, only = World(speed=STEADY), {"month": 0, "state": 1.0}
     half = study(tmp_path / "half", world, **only)

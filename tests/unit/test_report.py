@@ -13,6 +13,7 @@ import pytest
 from pages import plain
 from study_rows import called, candidates, in_flight, in_rounds, point, quality, tables_of, whole
 
+from dliflow import frameworks
 from dliflow.analysis import comparison, doubts, ranking, recommendation
 from dliflow.analysis.recommendation import FPS, LATENCY, Goal
 from dliflow.deployment import choice
@@ -680,12 +681,25 @@ def test_a_configuration_looks_the_same_in_all_plots(tmp_path):
     tables = tables_of(points, [quality("b", "int8"), quality("only here"), quality("a")], tmp_path)
     looks = canvas.looks(tables)
     colours = [looks[canvas.look_key(row)].colour for row in [*tables.performance, *tables.accuracy]]
-    assert colours == [canvas.COLOURS[index] for index in (0, 1, 1, 2, 0)]
+    assert colours[1] == colours[2] and colours[0] == colours[4] and len(set(colours)) == 3
     (axes,) = plots.FIGURES["fps"](tables).axes
     (other,) = plots.FIGURES["tradeoff"](tables).axes
     for drawn in (axes, other):
         shown = {line.get_label(): (line.get_color(), line.get_marker()) for line in drawn.get_legend().legend_handles}
-        assert shown == {"a fp32": (canvas.COLOURS[0], "o"), "b int8": (canvas.COLOURS[1], "D")}
+        assert shown == {"a fp32": (colours[0], "o"), "b int8": (colours[1], "D")}
+
+
+def test_a_framework_has_the_same_colour_in_every_study():
+    files = frameworks.names()
+    assert len(set(canvas.colours(files).values())) == len(files)
+    for asked in (["tflite", "openvino"], ["openvino@2025.3", "openvino", "pytorch", "jax", "tflite"]):
+        given = canvas.colours(asked)
+        assert {given[n] for n in asked if n in files} == {canvas.colours([n])[n] for n in asked if n in files}
+        assert len(set(given.values())) == len(asked)
+    of_no_file = set(canvas.COLOURS) - set(canvas.colours(files).values())
+    assert {canvas.colours(["openvino", "openvino@2025.3"])["openvino@2025.3"]} == of_no_file
+    many = canvas.colours([*files, *(f"openvino@{number}" for number in range(5))])
+    assert len(many) == len(files) + 5 and set(many.values()) == set(canvas.COLOURS)
 
 
 def assert_all_is_within_and_apart(figure, name, texts_of):

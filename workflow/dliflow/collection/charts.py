@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Optional
 
 import altair as alt
@@ -23,6 +23,7 @@ from dliflow.report.read import Tables
 ENDS = "Ringed: the first figure of another version. A line ends where what may not be compared with it begins."
 INTERVALS = "Upright lines are 95 % intervals."
 STILL = 860  # pixels that a picture is wide
+TICKS = 6  # of the axis of dates, about
 
 
 class Drawn(NamedTuple):
@@ -132,7 +133,7 @@ def over_time(of: Drawn, scales: Palette, data: dict[str, Rows]) -> Optional[Cha
     """A figure over the dates of the studies."""
     if not any(row[of.name] is not None for row in data[of.data]):
         return None
-    dates = alt.Axis(format="%Y-%m-%d", tickCount=6, labelOverlap=True)
+    dates = alt.Axis(format=date_format(row["date"] for row in data[of.data]), tickCount=TICKS, labelOverlap=True)
     x = alt.X("date:T", title=None, scale=alt.Scale(type="utc", padding=14), axis=dates)
     linear = alt.Y(f"{of.name}:Q", title=of.axis, scale=alt.Scale(zero=False, padding=12))
     y = charts.logarithmic(of.name, of.axis, alt.Y) if of.logarithmic else linear
@@ -150,6 +151,12 @@ def over_time(of: Drawn, scales: Palette, data: dict[str, Rows]) -> Optional[Cha
     note = f"{INTERVALS} {ENDS}" if of.intervals else ENDS
     chart = alt.layer(*layers).properties(height=380)
     return charts.made(of.name, of.heading, note, of.data, chart, data, one_size=of.data == SPEED)
+
+
+def date_format(dates: Iterable[str]) -> str:
+    """How dates are written so that no two marks of an axis read the same: with the time where all are of few days."""
+    at = [datetime.fromisoformat(date) for date in dates]
+    return "%Y-%m-%d" if max(at) - min(at) >= timedelta(days=TICKS) else "%Y-%m-%d %H:%M"
 
 
 def tooltips(of: Drawn) -> list[alt.Tooltip]:

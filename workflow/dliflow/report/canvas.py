@@ -1,14 +1,15 @@
 """Paper for the plots: colours, markers, a grid of axes, files without dates.
 
-Colour tells the framework, marker and line style the precision, the marker's filling the variant. Colours are given in
-the order in which frameworks stand in the tables, so that no framework has to be named here.
+Colour tells the framework, marker and line style the precision, the marker's filling the variant. A framework's colour
+is that of its file's place among the files of all, so that it is the same in every study and none has to be named here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,18 +19,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from dliflow import frameworks
 from dliflow.analysis.rows import Row
 from dliflow.files import replacing
 from dliflow.report.read import Tables
 
 # These five are replaced by the page's own colours where a plot is shown in it.
 INK, MUTED, GRID, FAINT, PAPER = "#1c2128", "#66707b", "#e3e6ea", "#cdd3d9", "#fffffe"
-# After M. Okabe and K. Ito (2008), darkened where needed, and four more for many frameworks: at least 3:1 against white
-# and against a dark page.
+# After M. Okabe and K. Ito (2008), darkened where needed, and some more for many frameworks: at least 3:1 against white
+# and against a dark page. In such an order that those of the usual studies differ most.
 COLOURS = (
-    *("#0072b2", "#d55e00", "#009e73", "#c76a9c", "#b8860b", "#1e9bd7", "#7e57c2", "#7a7a7a"),
-    *("#a65628", "#d6339a", "#6b8e23", "#1f8a8a"),
+    *("#a65628", "#7a7a7a", "#7e57c2", "#d6339a", "#6b8e23", "#d55e00", "#c76a9c", "#009e73"),
+    *("#0072b2", "#b8860b", "#1e9bd7", "#1f8a8a"),
 )
+FASTER, SLOWER = "#009e73", "#d55e00"
 PRECISIONS = {"fp32": ("o", "-"), "fp16": ("s", "--"), "bf16": ("^", "-."), "int8": ("D", ":")}
 FILLINGS = ("full", "none", "left", "right", "top", "bottom")
 
@@ -72,10 +75,23 @@ class Look(NamedTuple):
     filling: str
 
 
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """The colour of each framework.
+
+    What has no file of its own, another version (`openvino@2025.3`) or one of someone else's study, gets in its turn
+    what is left: first what no file has, then what no other one here has.
+    """
+    every, files = list(dict.fromkeys(names)), frameworks.names()
+    given = {name: COLOURS[files.index(name) % len(COLOURS)] for name in every if name in files}
+    taken, of_files = set(given.values()), set(COLOURS[: len(files)])
+    ranked = sorted(COLOURS, key=lambda colour: (colour in taken, colour in of_files))
+    return given | dict(zip((name for name in every if name not in files), itertools.cycle(ranked)))
+
+
 def looks(tables: Tables) -> dict[tuple, Look]:
     """The look of every configuration, the same in all plots: key (framework, API, variant, precision, parameters)."""
     rows = [*tables.performance, *tables.accuracy]
-    frameworks = list(dict.fromkeys(row["framework"] for row in rows))
+    colour_of = colours(row["framework"] for row in rows)
     ways: dict[str, list[tuple]] = {}
     look_of = {}
     for row in rows:
@@ -83,9 +99,10 @@ def looks(tables: Tables) -> dict[tuple, Look]:
         ways_so_far = ways.setdefault(row["framework"], [])
         if way not in ways_so_far:
             ways_so_far.append(way)
-        colour = COLOURS[frameworks.index(row["framework"]) % len(COLOURS)]
         marker, line = PRECISIONS.get(row["precision"], ("o", "-"))
-        look_of[look_key(row)] = Look(colour, marker, line, FILLINGS[ways_so_far.index(way) % len(FILLINGS)])
+        look_of[look_key(row)] = Look(
+            colour_of[row["framework"]], marker, line, FILLINGS[ways_so_far.index(way) % len(FILLINGS)]
+        )
     return look_of
 
 

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from dliflow.analysis.comparison import FIRST, SECOND, TIE
 from dliflow.report import canvas, units
-from dliflow.report.canvas import COLOURS, INK, MUTED
+from dliflow.report.canvas import FASTER, INK, MUTED, SLOWER
 from dliflow.report.comparison import Gain, blocks
 from dliflow.report.marks import explain, log_axis
 from dliflow.report.read import Tables
 
-COLOUR = {FIRST: COLOURS[2], SECOND: COLOURS[1], TIE: MUTED}
+COLOUR = {FIRST: FASTER, SECOND: SLOWER, TIE: MUTED}
 
 
 def pair_rows(axes: Axes, gains: list[Gain], doubtful: bool) -> None:
