@@ -88,7 +88,7 @@ def test_the_latency_is_read_off_where_the_anchor_is_at_its_median():
             if slope:
                 assert point.latency > latency * level * 1.02
     other = state.estimates(read, reference={2: math.log(nested.ANCHOR / 1e6) + SLOW})
-    assert other["whole", 4].reference / found["whole", 4].reference == pytest.approx(1.4 ** found["whole", 4].slope)
+    assert other["half", 4].reference / found["half", 4].reference == pytest.approx(1.4)  # whatever its slope
     assert other["whole", 4].latency == found["whole", 4].latency
 
 
@@ -145,8 +145,8 @@ def test_a_slope_that_cannot_be_known_is_a_usual_one_with_an_error():
     assert at_one.reference_interval == pytest.approx(at_one.interval)
     elsewhere = state.estimates(read, reference={2: math.log(nested.ANCHOR / 1e6) + SLOW})["x", 1]
     assert elsewhere.reference == pytest.approx(at_one.reference * 1.4)
-    low, high = elsewhere.reference_interval  # as if the slope were 0, and as if it were 2
-    assert (low, high) == pytest.approx((2.0, 2.0 * 1.4**2), rel=0.02)
+    half = 1.96 * 0.25 * SLOW
+    assert elsewhere.reference_interval == pytest.approx((2.8 * math.exp(-half), 2.8 * math.exp(half)), rel=0.02)
 
 
 def drifting(rng, mean):
@@ -165,7 +165,7 @@ def drifting(rng, mean):
     return of
 
 
-def test_what_lasts_has_a_slope_of_its_own():
+def test_a_drift_has_a_slope_of_its_own():
     """Beside an anchor that is off each time, one slope for all is a quarter, and a slow night would stay in."""
     rng = np.random.default_rng(7)
     for mean in (-0.2, 0.2):
@@ -176,6 +176,36 @@ def test_what_lasts_has_a_slope_of_its_own():
         assert np.median([point.reference for point in points]) == pytest.approx(1.0, rel=0.03)
         held = [point.reference_interval[0] < 1.0 < point.reference_interval[1] for point in points]
         assert np.mean(held) > 0.7
+
+
+def test_what_lasts_from_run_to_run_slows_all_alike_whatever_a_run_itself_tells():
+    """Members share half of what the anchor does within a run; four were measured again when all was slower by 20 %."""
+    rng, slower = np.random.default_rng(8), 0.2
+    first, later = drifting(rng, 0.0), drifting(rng, 0.0)
+    of = {}
+    for number in range(8):
+        run, moved, hour = (first[number], 0.0, 0.0) if number < 4 else (later[number], slower, 3600.0)
+        of[number] = run._replace(latency=0.5 * run.latency + moved, anchor=run.anchor + moved, at=run.at + hour)
+    points = state.estimates(of)
+    old, new = (np.mean([points[n, 0].reference for n in numbers]) for numbers in (range(4), range(4, 8)))
+    assert new / old == pytest.approx(1.0, abs=0.02)
+    of_one_run = state.estimates({number: first[number] for number in range(4)})
+    assert points[0, 0].reference_interval[1] / points[0, 0].reference_interval[0] > (
+        of_one_run[0, 0].reference_interval[1] / of_one_run[0, 0].reference_interval[0]
+    )
+    assert points[4, 0].latency / points[0, 0].latency == pytest.approx(math.exp(slower), rel=0.05)
+
+
+def test_another_study_s_state_is_reached_with_an_error():
+    factor, (low, high) = state.elsewhere(math.log(1.2))
+    assert factor == pytest.approx(1.2)
+    assert (math.log(factor / low), math.log(high / factor)) == pytest.approx((1.96 * 0.25 * math.log(1.2),) * 2)
+    assert state.elsewhere(0.0) == (1.0, (1.0, 1.0))
+    of = drifting(np.random.default_rng(9), 0.0)
+    here, there = (state.estimates(of, {1: reference}) for reference in (0.0, 0.2))
+    assert there[0, 0].reference == pytest.approx(here[0, 0].reference * math.exp(0.2))
+    halves = [math.log(each[0, 0].reference_interval[1] / each[0, 0].reference) for each in (here, there)]
+    assert halves[1] == pytest.approx(math.hypot(halves[0], 1.96 * 0.25 * 0.2), rel=0.2)
 
 
 @pytest.mark.parametrize(("count", "sessions", "rounds"), [(1, 2, 1), (1, 3, 2), (2, 1, 1), (2, 1, 2), (3, 1, 1)])

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 from scipy import special
 
-from dliflow.analysis import columns, comparison, doubts
+from dliflow.analysis import columns, comparison, doubts, state
 from dliflow.analysis.intervals import Interval, ratio_interval
 from dliflow.analysis.rows import Row, Rows, grouped, key
 
@@ -31,7 +31,6 @@ ROUNDS, ANCHOR, GROUPS, IMAGES, EXACT, APART = (
 )
 CONFIDENCE = 0.95
 LEAST = 0.001  # change of the size of files that counts; versions and names in them make smaller ones
-FAR = math.log(1.25)  # between two states of the machine: beyond, the slope carries too much
 LOADED = (*columns.POINT, "in_flight")
 PLACE = (*columns.CONFIGURATION, "node", "parameters")  # a configuration where it was measured, at any point
 EVALUATED = (*columns.CONFIGURATION, "dataset")
@@ -239,25 +238,14 @@ def _latency(both: _Pair, met: Sequence[Row], apart: str) -> Row:
         return _line(both, LATENCY, *values, together)
     if apart:
         return _line(both, LATENCY, *values, Change(None, None, ANCHOR, apart))
-    moved = _at_state(old, new["reference_anchor_ms"])
+    moved, unsure = _at_state(old, new["reference_anchor_ms"])
     ratio, intervals = values[1] / (values[0] * moved), [_interval(row, "latency_reference", "_ms") for row in both]
-    return _line(both, LATENCY, *values, Change(ratio, ratio_interval(ratio, *intervals), ANCHOR, _far(both)))
+    return _line(both, LATENCY, *values, Change(ratio, ratio_interval(ratio, *intervals, unsure), ANCHOR))
 
 
-def _far(both: _Pair) -> str:
-    """What weakens a change that was had through the anchor: its interval does not hold the error of the slope."""
-    old, new = (row["reference_anchor_ms"] for row in both)
-    if abs(math.log(new / old)) <= FAR:
-        return ""
-    return (
-        f"the machine was in another state: the anchor took {old:.3g} ms, now {new:.3g} ms, so this rests on the slope "
-        "more than on what was measured; measure both in the same hour"
-    )
-
-
-def _at_state(row: Row, anchor_ms: float) -> float:
-    """By how much a row's latency is larger where the anchor takes so long, as its slope tells."""
-    return float((anchor_ms / row["reference_anchor_ms"]) ** row["state_slope"])
+def _at_state(row: Row, anchor_ms: float) -> tuple[float, tuple[float, float]]:
+    """By how much a row's latency is larger where the anchor takes so long, with its interval."""
+    return state.elsewhere(math.log(anchor_ms / row["reference_anchor_ms"]))
 
 
 def _in_rounds(row: Row, both: _Pair) -> Optional[Change]:
@@ -350,9 +338,9 @@ def _loaded(both: Iterable[_Pair], sessions: _Sessions) -> Iterator[Row]:
         if apart:
             yield _line(one, THROUGHPUT, old, new, Change(None, None, ANCHOR, apart))
             continue
-        moved = 1 / _at_state(one.old, one.new["reference_anchor_ms"])
-        ratio, intervals = new / (old * moved), [_interval(row, "images_per_s") for row in one]
-        yield _line(one, THROUGHPUT, old, new, Change(ratio, ratio_interval(ratio, *intervals), ANCHOR, _far(one)))
+        slower, unsure = _at_state(one.old, one.new["reference_anchor_ms"])
+        ratio, intervals = new * slower / old, [_interval(row, "images_per_s") for row in one]
+        yield _line(one, THROUGHPUT, old, new, Change(ratio, ratio_interval(ratio, *intervals, unsure), ANCHOR))
 
 
 # Quality.

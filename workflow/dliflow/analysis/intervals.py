@@ -13,12 +13,13 @@ def half_width(interval: tuple[float, float]) -> float:
     return math.log(interval[1] / interval[0]) / 2
 
 
-def ratio_interval(ratio: float, first: Interval, second: Interval) -> Interval:
-    """The interval of a ratio of two figures whose errors are independent; None where one of them has none.
+def ratio_interval(ratio: float, *of: Interval) -> Interval:
+    """The interval of a ratio, or product, of figures whose errors are independent; None where one of them has none.
 
     Half widths of logarithms add in squares, and the interval is symmetric there.
     """
-    if first is None or second is None:
+    known = [each for each in of if each is not None]
+    if len(known) < len(of):
         return None
-    half = math.hypot(half_width(first), half_width(second))
+    half = math.hypot(*map(half_width, known))
     return ratio * math.exp(-half), ratio * math.exp(half)

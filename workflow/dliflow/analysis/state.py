@@ -4,10 +4,11 @@ A machine changes its speed, and no counter shows it. The anchor beside every bu
 median is regressed on the anchor's, which is a control variate, and read off where the anchor takes as long as it does
 in the median over the study (the reference state).
 
-The state has two parts, with a slope each. What all anchors of some seconds have in common is a *drift* of the machine,
-which slows down nearly everything alike. What a burst's own anchor is off that is a moment, of which the burst itself
-has seen half: on such differences latencies have half the slope (regression dilution; W. A. Fuller, Measurement Error
-Models, 1987). One slope for both lies between, and leaves a part of each drift in the latencies.
+The state has three parts, with a slope each. What *lasts* from a run to the next one, or to another study, slows down
+nearly everything alike; no run tells its slope, so it is a usual one with an error. What all anchors of some seconds
+have in common is a *drift*. What a burst's own anchor is off that is a *moment*, of which the burst itself has seen
+half: on such differences latencies have half the slope (regression dilution; W. A. Fuller, Measurement Error Models,
+1987). One slope for all lies between, and leaves a part of each slow hour in the latencies.
 
 The session is the unit, and how alike those of a group are is pooled over a node's points; what slopes take of the
 differences between groups is missing from them; a slope is drawn to usual ones by as much as it is unknown, and its
@@ -30,6 +31,7 @@ Reference = Mapping[int, float]
 
 MS = 1e6  # ns
 TINY = 1e-12  # variance of logarithms that is rounding
+NORMAL = 1.96  # standard deviations of a normal distribution that hold 95 %
 BOUND = 100  # of half an interval, of logarithms
 
 
@@ -90,10 +92,8 @@ class Sessions(NamedTuple):
     values: np.ndarray
     """float64: median of each one's bursts."""
     group: np.ndarray
-    state: float
-    """Mean of the anchor's logarithm over that of the reference state, or of the part of it that a slope is of."""
-    drift: float = 0.0
-    """Where the state has parts, the mean of the other one, likewise."""
+    states: tuple[float, ...]
+    """Means of the anchor's logarithm over that of the reference state: of the part of it that each slope is of."""
 
 
 class Squares(NamedTuple):
@@ -129,6 +129,8 @@ class Population(NamedTuple):
 
 
 UNKNOWN = Slope(0.0, math.inf, math.inf, 0.0)
+LASTING = Slope(1.0, 0.25**2, math.inf, 0.0)  # between runs and studies: in eight pairs of studies 0.9 to 1.5
+RUN_S = 600.0  # without a measurement, between two runs
 USUAL = Population(0.5, 0.25)  # of a moment: between that of one thread, 0, and that of the anchor, 1
 DRIFTING = Population(1.0, 0.25)  # of a drift, where few configurations cannot tell; in four studies 1.0 to 1.1
 HIDDEN = 0.01  # variance that slopes of drifts lose where they are drawn to each other: as they differ by 0.1
@@ -219,19 +221,27 @@ def estimates(
         return {}
     centre = reference_state(of.values())
     away = {key: centre[each.threads] - (reference or centre)[each.threads] for key, each in of.items()}
-    drift = drifts(of, centre)
-    moment = {key: each.anchor - centre[each.threads] - drift[key] for key, each in of.items()}
-    slow = drifting(of, drift, moment, slopes)
-    lasting = {key: each.latency - slow[key].value * drift[key] for key, each in of.items()}
-    quick = {key: each._replace(latency=lasting[key], anchor=moment[key]) for key, each in of.items()}
+    over = {key: each.anchor - centre[each.threads] for key, each in of.items()}
+    lasting = of_runs(of, over)
+    drift = drifts(of, {key: over[key] - lasting[key] for key in of})
+    moment = {key: over[key] - lasting[key] - drift[key] for key in of}
+    steady = {key: each._replace(latency=each.latency - LASTING.value * lasting[key]) for key, each in of.items()}
+    slow = drifting(steady, drift, moment, slopes)
+    quick = {
+        key: each._replace(latency=each.latency - slow[key].value * drift[key], anchor=moment[key])
+        for key, each in steady.items()
+    }
     fast = {key: drawn(each, USUAL) for key, each in regressed(quick).items()}
     measured = means({key: ((), sessions(each, 0.0, 0.0)) for key, each in of.items()})
     points: dict[K, tuple[Sequence[Slope], Mapping[int, Sessions]]] = {}
     for key, each in quick.items():
-        at_reference = each._replace(latency=each.latency - slow[key].value * away[key])
-        found = sessions(at_reference, fast[key].value, 0.0)
-        apart = {level: float(drift[key][each.level == level].mean()) + away[key] for level in found}
-        points[key] = (fast[key], slow[key]), {level: one._replace(drift=apart[level]) for level, one in found.items()}
+        at_reference = each._replace(latency=each.latency - LASTING.value * away[key])
+        by_level = sessions(at_reference, fast[key].value, 0.0)
+        for level, one in by_level.items():
+            here = each.level == level
+            parts = float(drift[key][here].mean()), float(lasting[key][here].mean()) + away[key]
+            by_level[level] = one._replace(states=(*one.states, *parts))
+        points[key] = (fast[key], slow[key], LASTING), by_level
     adjusted = means(points)
     return {
         point: Estimate(
@@ -243,23 +253,47 @@ def estimates(
     }
 
 
-def drifts(of: Mapping[K, Bursts], centre: Reference) -> dict[K, np.ndarray]:
-    """At each burst the mean of the anchors near in time, of all configurations, over that of all; of logarithms.
+def of_runs(of: Mapping[K, Bursts], over: Mapping[K, np.ndarray]) -> dict[K, np.ndarray]:
+    """At each burst the median of its run's anchors, over the reference state; 0 where all were measured in one run.
+
+    Between two runs nothing was measured for some time: an upgrade later, or the rest of what failed.
+
+    Args:
+        over: of each burst the logarithm of the anchor over that of the reference state.
+    """
+    at = np.concatenate([each.at for each in of.values()])
+    times, place = np.unique(at, return_inverse=True)
+    run = np.cumsum(np.diff(times, prepend=times[0]) > RUN_S)[place]
+    every = np.concatenate(list(over.values()))
+    state_of = [float(np.median(every[run == number])) for number in range(run.max() + 1)]
+    return _apart(of, np.array(state_of)[run])
+
+
+def drifts(of: Mapping[K, Bursts], over: Mapping[K, np.ndarray]) -> dict[K, np.ndarray]:
+    """At each burst the mean of the anchors near in time, of all configurations, less that of all.
 
     Near is a normal curve around the session's beginning. Anchors of other threads tell the same, over a centre of
     their own. A mean of some dozens has an error, too, and is drawn to that of all by it: by the share of its variance
     that the two means have in common which every second session tells alone (C. Spearman, Am. J. Psychol. 15, 1904).
+
+    Args:
+        over: of each burst the logarithm of the anchor over that of its run.
     """
     at = np.concatenate([each.at for each in of.values()])
-    over = np.concatenate([each.anchor - centre[each.threads] for each in of.values()])
+    every = np.concatenate(list(over.values()))
     second = np.unique(at, return_inverse=True)[1] % 2
-    whole, *halves = (_near(at, over, counted) for counted in (np.ones(len(at)), second, 1.0 - second))
+    whole, *halves = (_near(at, every, counted) for counted in (np.ones(len(at)), second, 1.0 - second))
     told = np.isfinite(halves[0]) & np.isfinite(halves[1])
     variance = float(np.var(whole))
     common = float(np.cov(*(half[told] for half in halves))[0, 1]) if told.sum() > 1 else variance
     share = min(max(common / variance, 0.0), 1.0) if variance > TINY else 1.0
+    return _apart(of, share * (whole - whole.mean()))
+
+
+def _apart(of: Mapping[K, Bursts], values: np.ndarray) -> dict[K, np.ndarray]:
+    """The values of each configuration's bursts, of those of all in a row."""
     ends = np.cumsum([len(each.at) for each in of.values()])
-    return dict(zip(of, np.split(share * (whole - whole.mean()), ends[:-1])))
+    return dict(zip(of, np.split(values, ends[:-1])))
 
 
 def _near(at: np.ndarray, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
@@ -419,7 +453,7 @@ def sessions(of: Bursts, slope: float, reference: float) -> dict[int, Sessions]:
     for level in np.unique(of.level).tolist():
         here = of.level == level
         values, group = medians(adjusted[here], of.session[here], of.group[here])
-        by_level[level] = Sessions(values, group, float(excess[here].mean()))
+        by_level[level] = Sessions(values, group, (float(excess[here].mean()),))
     return by_level
 
 
@@ -470,7 +504,7 @@ def means(of: Mapping[K, tuple[Sequence[Slope], Mapping[int, Sessions]]]) -> dic
     2, 1946). To it comes what the slopes' variances make of the distance to the reference state.
 
     Args:
-        of: sessions with the slopes that were taken out: on the state, or on a moment of it and on its drift, or none.
+        of: sessions with the slopes that were taken out, in the order of their states; none where none were.
     """
     squares = {
         (key, level): analysis(each, sum(slope.between for slope in slopes))
@@ -482,7 +516,7 @@ def means(of: Mapping[K, tuple[Sequence[Slope], Mapping[int, Sessions]]]) -> dic
     for key, (slopes, points) in of.items():
         for level, each in points.items():
             estimated[key, level] = _mean(each, squares[key, level], same)
-            for slope, state in zip(slopes, (each.state, each.drift)):
+            for slope, state in zip(slopes, each.states):
                 estimated[key, level] = plus(estimated[key, level], state**2 * slope.variance, slope.freedom)
     return estimated
 
@@ -504,6 +538,17 @@ def plus(mean: Mean, variance: float, freedom: float) -> Mean:
         return mean
     error = mean.variance**2 / mean.freedom + variance**2 / freedom
     return Mean(mean.value, total, total**2 / error if error else math.inf)
+
+
+def elsewhere(way: float) -> tuple[float, tuple[float, float]]:
+    """By what factor latencies change where a machine's state lasts at another one, with its 95 % interval.
+
+    Args:
+        way: to there, of the anchor's logarithm.
+    """
+    half = abs(way) * NORMAL * math.sqrt(LASTING.variance)
+    factor = math.exp(LASTING.value * way)
+    return factor, (factor * math.exp(-half), factor * math.exp(half))
 
 
 def interval(mean: Mean, confidence: float) -> Optional[tuple[float, float]]:

@@ -5,8 +5,7 @@ machine, its kernel or microcode, the model's file, the images, the launch setti
 the line ends and another one begins: figures of two lines are not compared.
 
 A study gives latencies at its own reference state, the median of what the anchor took in it. So that studies of fast
-and of slow hours can be set beside each other, they are moved to one state of the machine, the median over its studies,
-by the same slopes.
+and of slow hours can be set beside each other, they are moved to one state of the machine, the median over its studies.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import changes, ranking
+from dliflow.analysis import changes, ranking, state
 from dliflow.analysis.columns import CONFIGURATION, POINT
+from dliflow.analysis.intervals import ratio_interval
 from dliflow.analysis.ranking import Figure
 from dliflow.analysis.rows import Row, Rows, grouped, key, usable
 from dliflow.collection import shelf
@@ -171,10 +171,10 @@ def states(studies: Iterable[Shown]) -> dict[Hashable, float]:
     each: dict[Hashable, list[float]] = {}
     for study in studies:
         of_study = {_state_of(study.entry, row): row["reference_anchor_ms"] for row in study.speeds}
-        for state, value in of_study.items():
+        for shared, value in of_study.items():
             if value:
-                each.setdefault(state, []).append(math.log(value))
-    return {state: math.exp(float(np.median(values))) for state, values in each.items()}
+                each.setdefault(shared, []).append(math.log(value))
+    return {shared: math.exp(float(np.median(values))) for shared, values in each.items()}
 
 
 def at_one_state(studies: Sequence[Shown]) -> list[Shown]:
@@ -187,22 +187,17 @@ def at_one_state(studies: Sequence[Shown]) -> list[Shown]:
 
 
 def moved(row: Row, state_ms: Optional[float]) -> Row:
-    """A row of performance.csv at another state of the machine; `state_moved` is the way there, in logarithms.
+    """A row of performance.csv at another state of the machine, with the error of the way there in its interval.
 
     Args:
         state_ms: what the anchor takes there; None where that is not known, and the row stays as it is.
     """
-    if not state_ms or not row["reference_anchor_ms"] or row["state_slope"] is None:
-        return {**row, "state_moved": 0.0}
-    way = math.log(state_ms / row["reference_anchor_ms"])
-    factor = math.exp(row["state_slope"] * way)
-    new = {name: None if row[name] is None else row[name] * factor for name in (LATENCY, *LATENCY_ENDS)}
-    return {**row, **new, "reference_anchor_ms": state_ms, "state_moved": way}
-
-
-def is_far(row: Row) -> bool:
-    """Whether its latency was moved so far that it rests on the slope more than on what was measured."""
-    return abs(row.get("state_moved", 0.0)) > changes.FAR  # rows of accuracy are not moved
+    if not state_ms or not row["reference_anchor_ms"] or not row[LATENCY]:
+        return row
+    factor, unsure = state.elsewhere(math.log(state_ms / row["reference_anchor_ms"]))
+    value, ends = row[LATENCY] * factor, tuple(row[name] for name in LATENCY_ENDS)
+    interval = ratio_interval(value, None if None in ends else ends, unsure) or (None, None)
+    return {**row, LATENCY: value, **dict(zip(LATENCY_ENDS, interval)), "reference_anchor_ms": state_ms}
 
 
 # --- Lines ------------------------------------------------------------------------------------------------------------
@@ -307,8 +302,7 @@ class Step(NamedTuple):
     """The last one of the same `basis`."""
     after: Shown
     changes: Rows
-    """As `changes.changes` has them, and `before`: the study that the old figure is of; `far`: which sides' latencies
-    rest on the slope more than on what was measured."""
+    """As `changes.changes` has them, and `before`: the study that the old figure is of."""
 
 
 Past = dict[tuple, tuple[Shown, Row]]
@@ -373,8 +367,7 @@ def _changes(past: Past, after: Shown, measured: Mapping[str, Mapping[tuple, Row
             side[table].append(one)
             if table == "performance":
                 side["measurements"] += measured[of.entry.path].get(line, [])
-        far = {side for side, of in (("old", before), ("new", row)) if is_far(of)}
-        sources[_whose(row)] = {"before": study, "far": far}
+        sources[_whose(row)] = {"before": study}
     told = [row for row in changes.changes(old, new, pairs) if row["quantity"] not in AS_MEASURED]
     return [{**row, **sources[_whose(row)]} for row in told]
 

@@ -19,10 +19,6 @@ from dliflow.report.listings import changes as told
 Link = Callable[[str], str]
 """From the page to a file of the site, by its path there."""
 
-STATE = (
-    "the machine was so much faster or slower in this study than in the median of its studies that the latency at its "
-    "reference state rests on the slope more than on what was measured"
-)
 LATENCY = Heading(
     "Latency",
     "At the machine’s reference state, the median of what the anchor took in its studies, with its 95 % interval.",
@@ -157,10 +153,9 @@ def now(studies: Sequence[Shown], steps: Sequence[Step]) -> Listing:
     lines = []
     for point, (study, row, count) in history.latest(studies).items():
         change = since.get((study.entry.path, point))
-        far = STATE if history.is_far(row) else None
         cells = [
             Cell(str(row["batch_size"])),
-            _latency(row, (*remarks.mark(row["warnings"]), *remarks.mark(far), *remarks.mark(study.doubt))),
+            _latency(row, (*remarks.mark(row["warnings"]), *remarks.mark(study.doubt))),
             _ratio(change),
             Cell(change["verdict"] if change else units.EMPTY, why="" if change else "there is none before"),
             Cell(units.significant(1000 * row["batch_size"] / history.latency(row).value)),
@@ -261,8 +256,8 @@ def _change(step: Step, row: Row, remarks: Remarks) -> list[Cell]:
         Cell(day(step.after.date)),
         Cell(units.EMPTY, why="quality is that of all batch sizes") if size is None else Cell(str(size)),
         Cell(told.WORDS[row["quantity"]]),
-        told.figure(row, "old")._replace(marks=(*remarks.mark(_earlier(step, row)), *_far(row, "old", remarks))),
-        told.figure(row, "new")._replace(marks=_far(row, "new", remarks)),
+        told.figure(row, "old")._replace(marks=remarks.mark(_earlier(step, row))),
+        told.figure(row, "new"),
         told.difference(row),
         told.verdict(row, told.worse(row), _doubts(step, row, remarks)),
         Cell(" → ".join(dict.fromkeys(versions))),
@@ -273,11 +268,6 @@ def _earlier(step: Step, row: Row) -> str:
     """What to say of an old figure that the study before does not have."""
     same = row["before"].entry.path == step.before.entry.path
     return "" if same else "is of an older study than the one before, which did not measure this"
-
-
-def _far(row: Row, side: str, remarks: Remarks) -> tuple[str, ...]:
-    """Of a latency, the mark of a figure that was moved far."""
-    return remarks.mark(STATE) if row["quantity"] == changes.LATENCY.name and side in row["far"] else ()
 
 
 def _doubts(step: Step, row: Row, remarks: Remarks) -> tuple[str, ...]:
