@@ -21,7 +21,7 @@ from typing import Any
 import finished
 import numpy as np
 
-from dliflow.analysis import state
+from dliflow.analysis import anchored, sessions, slopes, state
 from dliflow.measuring import anchor, turns, workers
 
 MEMBER = "measured"
@@ -83,19 +83,19 @@ def measured(args: argparse.Namespace, configurations: list[argparse.Namespace])
     return groups
 
 
-def by(anchor_name: str, groups: list[dict[str, Any]]) -> state.Bursts:
+def by(anchor_name: str, groups: list[dict[str, Any]]) -> anchored.Bursts:
     """A configuration's bursts beside this anchor."""
     of_anchor = [
         {"sessions": [{**one, "anchor_ns": one["anchor_ns"][anchor_name]} for one in group["sessions"]]}
         for group in groups
     ]
-    return state.bursts(of_anchor)[MEMBER]
+    return anchored.bursts(of_anchor)[MEMBER]
 
 
-def spread(of: state.Bursts, slope: float) -> float:
+def spread(of: anchored.Bursts, slope: float) -> float:
     """Standard deviation of the sessions' logarithms that is left."""
-    (sessions,) = state.sessions(of, slope, 0.0).values()
-    return float(np.std(sessions.values, ddof=1))
+    (of_point,) = sessions.at(of, slope, 0.0).values()
+    return float(np.std(of_point.values, ddof=1))
 
 
 def show(groups: dict[str, list[dict[str, Any]]]) -> None:
@@ -110,7 +110,7 @@ def show(groups: dict[str, list[dict[str, Any]]]) -> None:
         for name in halves:
             taken = BESIDE if name == NONE else name
             (estimate,) = (each for point, each in estimates[taken].items() if point[0] == called)
-            slope = 0.0 if name == NONE else state.slope(bursts[taken][called]).value
+            slope = 0.0 if name == NONE else slopes.slope(bursts[taken][called]).value
             around = estimate.interval if name == NONE else estimate.reference_interval
             halves[name].append(finished.half(around))
             cells.append(f"{halves[name][-1]:.2%} ({spread(bursts[taken][called], slope):.2%}; {slope:.2f})")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import synthetic
 
-from dliflow.analysis import comparison, state
+from dliflow.analysis import anchored, comparison, state
 from dliflow.measuring import measure, series
 
 SLOW = math.log(1.4)  # how much slower the slower speed is
@@ -81,7 +81,7 @@ def noise(rng: np.random.Generator, machine: Machine, sd: float, shape: tuple[in
     return sd * (rng.standard_t(2, shape) / 1.2 if machine.heavy else rng.normal(size=shape))
 
 
-def sweep(rng: np.random.Generator, machine: Machine) -> tuple[dict[int, state.Bursts], float]:
+def sweep(rng: np.random.Generator, machine: Machine) -> tuple[dict[int, anchored.Bursts], float]:
     """The bursts of all configurations, which all take 1 ms at full speed, and the mean state of the machine."""
     jobs = GROUPS * CONFIGURATIONS
     speed = changing(rng, machine, jobs * JOB_S)
@@ -111,7 +111,9 @@ def sweep(rng: np.random.Generator, machine: Machine) -> tuple[dict[int, state.B
     for number in range(CONFIGURATIONS):
         mine = order == number
         level = np.repeat(levels[mine].ravel(), ROUNDS)
-        of[number] = state.Bursts(level, group, session, latency[mine].ravel(), beside[mine].ravel(), at[mine].ravel())
+        of[number] = anchored.Bursts(
+            level, group, session, latency[mine].ravel(), beside[mine].ravel(), at[mine].ravel()
+        )
     mean = (SLOW * machine.slow_s / (machine.fast_s + machine.slow_s) if machine.slow_s else 0) + machine.drift / 2
     return of, mean
 
@@ -138,7 +140,7 @@ def sweeps(runs: int) -> None:
         rows = []
         for _ in range(runs):
             of, mean = sweep(rng, machine)
-            (reference,) = state.reference_state(of.values()).values()
+            (reference,) = anchored.reference_state(of.values()).values()
             stalled = STALLS * STALLED if machine.stalls else 0.0
             for (configuration, _), point in state.estimates(of).items():
                 slope = SLOPES[configuration % 3]

@@ -21,7 +21,7 @@ from typing import Any
 import finished
 import numpy as np
 
-from dliflow.analysis import comparison, state, stats
+from dliflow.analysis import anchored, comparison, state, stats
 from dliflow.measuring import turns
 
 SHARE = 0.05
@@ -41,7 +41,7 @@ def by_sweep(
     for _ in range(args.sweep_groups):
         for called, group in finished.swept(entries, of, inputs, order, of.budget / len(of.batch_sizes)).items():
             groups[called].append(group)
-    estimates = state.estimates({called: state.bursts(each)["measured"] for called, each in groups.items()})
+    estimates = state.estimates({called: anchored.bursts(each)["measured"] for called, each in groups.items()})
     return {
         what: [finished.ratio(estimates[pair.first, size], estimates[pair.second, size]) for size in args.batch_sizes]
         for what, pair in PAIRS.items()

@@ -17,10 +17,10 @@ import time
 import finished
 import numpy as np
 
-from dliflow.analysis import state
+from dliflow.analysis import anchored, state
 
 
-def measured(args: argparse.Namespace, of: argparse.Namespace) -> dict[str, state.Bursts]:
+def measured(args: argparse.Namespace, of: argparse.Namespace) -> dict[str, anchored.Bursts]:
     """The bursts of both ways, until the time is over."""
     order = random.Random(args.seed)
     groups: dict[str, list] = {"shared": [], "own": []}
@@ -31,7 +31,7 @@ def measured(args: argparse.Namespace, of: argparse.Namespace) -> dict[str, stat
         while len(groups["shared"]) < 2 or time.monotonic() < ends:
             for called, group in finished.swept(entries, of, inputs, order, None).items():
                 groups["shared" if called == "shared" else "own"].append(group)
-    return {way: state.bursts(of_way)["measured"] for way, of_way in groups.items()}
+    return {way: anchored.bursts(of_way)["measured"] for way, of_way in groups.items()}
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import finished
 import numpy as np
 
-from dliflow.analysis import columns, comparison, rows, state
+from dliflow.analysis import anchored, columns, comparison, rows, state
 from dliflow.files import read_json
 from dliflow.records import notes
 from dliflow.report import read, times
@@ -106,14 +106,14 @@ def spent(logs: Path, measurements: Rows) -> None:
         print(f"  groups of {effort.framework:12} {effort.total / 60:5.1f} min: {told}")
 
 
-def bursts(study: Path, measurements: Rows) -> dict[str, dict[tuple, state.Bursts]]:
+def bursts(study: Path, measurements: Rows) -> dict[str, dict[tuple, anchored.Bursts]]:
     """By node the bursts of each configuration of the sweep."""
-    nodes: dict[str, dict[tuple, state.Bursts]] = defaultdict(dict)
+    nodes: dict[str, dict[tuple, anchored.Bursts]] = defaultdict(dict)
     for configuration, its_rows in rows.grouped(measurements, columns.MEASURED).items():
         records = dict.fromkeys(row["record"] for row in its_rows if row["requests"])
         groups = [group for path in records for group in read_json(study / path)["figures"]["groups"]]
         if groups:
-            (nodes[its_rows[0]["node"]][configuration],) = state.bursts(groups).values()
+            (nodes[its_rows[0]["node"]][configuration],) = anchored.bursts(groups).values()
     return nodes
 
 
@@ -137,7 +137,7 @@ def again(first: dict[str, Any], second: dict[str, Any]) -> None:
     """
     for node in sorted(first.keys() & second.keys()):
         both = first[node], second[node]
-        states = [state.reference_state(each.values()) for each in both]
+        states = [anchored.reference_state(each.values()) for each in both]
         apart = {
             threads: abs(states[0][threads] - states[1][threads]) for threads in states[0].keys() & states[1].keys()
         }

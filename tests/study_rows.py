@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from dliflow.analysis import anchored, state
 from dliflow.analysis import comparison as rounds_of
-from dliflow.analysis import state
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.ranking import groups as rebuilt
 from dliflow.analysis.tables import accuracy as accuracy_table
@@ -254,11 +254,11 @@ def whole(folder: Path, seed: int = 0, groups: int = 6) -> read.Tables:
                 for number in (1, 2):
                     sessions.setdefault((*kind, size), []).append(session(machine, *kind, size, group, number))
     bursts = {
-        kind: state.Bursts(*map(np.array, zip(*(one for size in SIZES for row in sessions[(*kind, size)]
+        kind: anchored.Bursts(*map(np.array, zip(*(one for size in SIZES for row in sessions[(*kind, size)]
                                                 for one in row.pop("bursts")))))
         for kind in kinds
     }  # fmt: skip
-    (reference,) = state.reference_state(bursts.values()).values()
+    (reference,) = anchored.reference_state(bursts.values()).values()
     points = []
     for (kind, size), one in state.estimates(bursts).items():
         (low, high), (from_, to) = one.interval, one.reference_interval

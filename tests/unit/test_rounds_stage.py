@@ -142,9 +142,9 @@ def test_the_anchor_of_a_comparison_runs_on_a_gpu_that_a_member_brings_one_for(m
     monkeypatch.setattr(rounds.anchor, "file", lambda manifest: "anchor.onnx")
     args = argparse.Namespace(anchor="anchor.json", anchor_python="on_cpu/python", anchor_device="cpu")
     intel, cuda = {"framework": "openvino"}, {"framework": "onnxruntime@cuda", "anchor": "on_gpu/python"}
-    command = rounds.anchored(args, [intel, cuda])
+    command = rounds.anchor_command(args, [intel, cuda])
     assert command[0] == "on_gpu/python" and command[-2:] == ["--device", "gpu"]
-    command = rounds.anchored(args, [intel])
+    command = rounds.anchor_command(args, [intel])
     assert command[0] == "on_cpu/python" and "--device" not in command
 
 

@@ -9,8 +9,8 @@ import nested
 import numpy as np
 import pytest
 
-from dliflow.analysis import state
-from dliflow.analysis.state import Bursts
+from dliflow.analysis import anchored, slopes, state
+from dliflow.analysis.anchored import Bursts
 
 SLOW = math.log(1.4)
 
@@ -47,7 +47,7 @@ def test_bursts_are_read_with_the_anchor_beside_them():
         "anchor_threads": 2,
         "anchor_ns": [[1_000_000], [2_000_000], [4_000_000], [16_000_000]],
     }
-    read = state.bursts([{"sessions": [one, one]}, {"sessions": [one]}])
+    read = anchored.bursts([{"sessions": [one, one]}, {"sessions": [one]}])
     assert set(read) == {"x", "y"}
     assert np.exp(read["x"].latency) == pytest.approx([3, 4] * 3)
     assert np.exp(read["x"].anchor) == pytest.approx([math.sqrt(8), 8] * 3)
@@ -56,7 +56,7 @@ def test_bursts_are_read_with_the_anchor_beside_them():
     assert read["x"].session.tolist() == [0, 0, 1, 1, 2, 2]
     assert np.exp(read["y"].anchor) == pytest.approx([math.sqrt(2)] * 3)
     assert read["y"].session.tolist() == [0, 1, 2]
-    (reference,) = state.reference_state(read.values()).items()
+    (reference,) = anchored.reference_state(read.values()).items()
     assert reference == (2, pytest.approx(math.log(8) / 2))
 
 
@@ -64,19 +64,21 @@ def test_members_beside_another_anchor_have_another_reference_state():
     """On one thread the anchor takes twice as long, and the machine's state does not touch a member of one thread."""
     of_all = nested.groups({"whole": touched(5.0, 1.0)}, state=two_speeds)
     of_one = nested.groups({"one thread": touched(2.0, 0.0)}, state=lambda burst: math.log(2), threads=1)
-    read = state.bursts(of_all) | state.bursts(of_one)
-    both = state.reference_state(read.values())
+    read = anchored.bursts(of_all) | anchored.bursts(of_one)
+    both = anchored.reference_state(read.values())
     assert math.exp(both[1] - math.log(nested.ANCHOR / 1e6)) == pytest.approx(2)
-    assert both[2] == state.reference_state([read["whole"]])[2]
+    assert both[2] == anchored.reference_state([read["whole"]])[2]
     estimates = state.estimates(read)
     assert estimates["one thread", 1].reference == pytest.approx(2.0, rel=1e-3)
-    assert estimates["whole", 1].reference == pytest.approx(state.estimates(state.bursts(of_all))["whole", 1].reference)
+    assert estimates["whole", 1].reference == pytest.approx(
+        state.estimates(anchored.bursts(of_all))["whole", 1].reference
+    )
 
 
 def test_the_latency_is_read_off_where_the_anchor_is_at_its_median():
     """Three of seven sessions are slow."""
     members = {"whole": touched(5.0, 1.0), "half": touched(3.0, 0.5), "one thread": touched(2.0, 0.0)}
-    read = state.bursts(nested.groups(members, batch_sizes=(1, 4), rounds=4, state=two_speeds))
+    read = anchored.bursts(nested.groups(members, batch_sizes=(1, 4), rounds=4, state=two_speeds))
     found = state.estimates(read)
     for name, latency, slope in (("whole", 5, 1), ("half", 3, 0.5), ("one thread", 2, 0)):
         for level in (1, 4):
@@ -96,7 +98,7 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say():
     rng, held = np.random.default_rng(1), []
     for _ in range(60):
         of = {number: simulated(rng, slope) for number, slope in enumerate((0, 0.5, 1) * 2)}
-        (reference,) = state.reference_state(of.values()).values()
+        (reference,) = anchored.reference_state(of.values()).values()
         for (number, _), point in state.estimates(of).items():
             low, high = point.reference_interval
             held.append(low <= math.exp((0, 0.5, 1)[number % 3] * reference) <= high)
@@ -123,14 +125,14 @@ def test_an_interval_is_as_wide_as_student_s_where_each_group_has_one_session():
 
 
 def test_a_constant_series_is_known_without_a_width():
-    found = state.estimates(state.bursts(nested.groups({"x": touched(2.0, 0.0)})))["x", 1]
+    found = state.estimates(anchored.bursts(nested.groups({"x": touched(2.0, 0.0)})))["x", 1]
     assert found.interval == pytest.approx((2.0, 2.0))
     assert found.reference_interval == pytest.approx((2.0, 2.0))
     assert (found.latency, found.reference) == pytest.approx((2.0, 2.0))
 
 
 def test_one_session_has_no_interval():
-    read = state.bursts(nested.groups({"x": touched(2.0, 1.0)}, count=1, sessions=1, state=two_speeds))
+    read = anchored.bursts(nested.groups({"x": touched(2.0, 1.0)}, count=1, sessions=1, state=two_speeds))
     found = state.estimates(read)["x", 1]
     assert found.interval is None
     assert found.reference_interval is None
@@ -139,7 +141,7 @@ def test_one_session_has_no_interval():
 
 def test_a_slope_that_cannot_be_known_is_a_usual_one_with_an_error():
     """The anchor never changes beside this configuration, and the state to read off is another one."""
-    read = state.bursts(nested.groups({"x": touched(2.0, 1.0)}, sd=(0.0, 0.01, 0.0)))
+    read = anchored.bursts(nested.groups({"x": touched(2.0, 1.0)}, sd=(0.0, 0.01, 0.0)))
     at_one = state.estimates(read)["x", 1]
     assert at_one.slope == pytest.approx(1.0)
     assert at_one.reference_interval == pytest.approx(at_one.interval)
@@ -171,7 +173,7 @@ def test_a_drift_has_a_slope_of_its_own():
     for mean in (-0.2, 0.2):
         of = drifting(rng, mean)
         points = state.estimates(of, {1: 0.0}).values()
-        assert np.median([state.slope(each).value for each in of.values()]) < 0.5
+        assert np.median([slopes.slope(each).value for each in of.values()]) < 0.5
         assert np.median([point.slope for point in points]) == pytest.approx(1.0, abs=0.15)
         assert np.median([point.reference for point in points]) == pytest.approx(1.0, rel=0.03)
         held = [point.reference_interval[0] < 1.0 < point.reference_interval[1] for point in points]
@@ -197,10 +199,10 @@ def test_what_lasts_from_run_to_run_slows_all_alike_whatever_a_run_itself_tells(
 
 
 def test_another_study_s_state_is_reached_with_an_error():
-    factor, (low, high) = state.elsewhere(math.log(1.2))
+    factor, (low, high) = slopes.elsewhere(math.log(1.2))
     assert factor == pytest.approx(1.2)
     assert (math.log(factor / low), math.log(high / factor)) == pytest.approx((1.96 * 0.25 * math.log(1.2),) * 2)
-    assert state.elsewhere(0.0) == (1.0, (1.0, 1.0))
+    assert slopes.elsewhere(0.0) == (1.0, (1.0, 1.0))
     of = drifting(np.random.default_rng(9), 0.0)
     here, there = (state.estimates(of, {1: reference}) for reference in (0.0, 0.2))
     assert there[0, 0].reference == pytest.approx(here[0, 0].reference * math.exp(0.2))
@@ -214,7 +216,7 @@ def test_few_of_anything_have_intervals_with_bounds(count, sessions, rounds):
     drawn, sd, widths = np.random.default_rng(6).normal(0, 0.1, 999).tolist(), (0.03, 0.07, 0.02), []
     for seed in range(20):
         groups = nested.groups(members, count, sessions, rounds, (1, 2), drawn.__getitem__, sd, seed)
-        for point in state.estimates(state.bursts(groups)).values():
+        for point in state.estimates(anchored.bursts(groups)).values():
             low, high = point.reference_interval
             assert low < point.reference < high < math.inf
             assert -1 < point.slope < 2

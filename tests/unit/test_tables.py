@@ -15,7 +15,7 @@ import records
 from project import ROOT
 
 from dliflow import files
-from dliflow.analysis import columns, comparison, description, doubts, race, state, stats, strain
+from dliflow.analysis import anchored, columns, comparison, description, doubts, race, state, stats, strain
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.tables import accuracy, distributions, measurements, performance, rounds, shared, tuning
 from dliflow.analysis.tables import comparison as comparison_table
@@ -277,7 +277,7 @@ def test_the_figures_at_the_reference_state_are_those_of_the_records_each_counte
     table = performance.rows(measured, agreeing(study))
     bursts = {}
     for row in table:
-        (bursts[shared.values(row, columns.MEASURED)],) = state.bursts(of_sweep(study, row)).values()
+        (bursts[shared.values(row, columns.MEASURED)],) = anchored.bursts(of_sweep(study, row)).values()
     expected = state.estimates(bursts)
     for row in table:
         estimate = expected[shared.values(row, columns.MEASURED), row["batch_size"]]
@@ -287,7 +287,7 @@ def test_the_figures_at_the_reference_state_are_those_of_the_records_each_counte
         assert row["latency_reference_ms"] == pytest.approx(estimate.reference)
         assert ends == pytest.approx(estimate.reference_interval)
         assert row["state_slope"] == pytest.approx(estimate.slope) == pytest.approx(1, abs=0.3)
-        assert row["reference_anchor_ms"] == pytest.approx(math.exp(state.reference_state(bursts.values())[2]))
+        assert row["reference_anchor_ms"] == pytest.approx(math.exp(anchored.reference_state(bursts.values())[2]))
 
 
 def test_each_node_has_its_own_reference_state(study):

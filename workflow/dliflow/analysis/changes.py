@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 from scipy import special
 
-from dliflow.analysis import columns, comparison, doubts, state
+from dliflow.analysis import columns, comparison, doubts, slopes
 from dliflow.analysis.intervals import Interval, ratio_interval
 from dliflow.analysis.rows import Row, Rows, grouped, key
 
@@ -245,7 +245,7 @@ def _latency(both: _Pair, met: Sequence[Row], apart: str) -> Row:
 
 def _at_state(row: Row, anchor_ms: float) -> tuple[float, tuple[float, float]]:
     """By how much a row's latency is larger where the anchor takes so long, with its interval."""
-    return state.elsewhere(math.log(anchor_ms / row["reference_anchor_ms"]))
+    return slopes.elsewhere(math.log(anchor_ms / row["reference_anchor_ms"]))
 
 
 def _in_rounds(row: Row, both: _Pair) -> Optional[Change]:

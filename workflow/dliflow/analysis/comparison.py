@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from dliflow import frameworks
-from dliflow.analysis import intervals, state
+from dliflow.analysis import anchored, intervals, sessions, slopes, state
 from dliflow.configuration import CPP, PYTHON
 from dliflow.study import plan
 
@@ -23,7 +23,7 @@ FIRST, SECOND, TIE = "first is faster", "second is faster", "no difference shown
 CONTEST = ("leaders", "batch size")  # purposes of the pairs among whose members the best is looked for
 MOST_GROUPS = 10_000
 EARLY = 0.1  # share of the error that an interval may have by which measuring ends early
-DIFFERENCES = state.Population(0.0, 0.5)  # of the differences of two configurations' slopes
+DIFFERENCES = slopes.Population(0.0, 0.5)  # of the differences of two configurations' slopes
 Groups = Sequence[Mapping[str, Any]]
 
 
@@ -196,7 +196,7 @@ def _rounds(groups: Groups, pair: Pair) -> Iterator[tuple[int, int, float, float
     sessions = ((number, session) for number, group in enumerate(groups) for session in group["sessions"])
     for opening, (number, session) in enumerate(sessions):
         by_round: dict[int, dict[str, tuple[float, float]]] = {}
-        for round_, called, latency, anchor in state.beside(session):
+        for round_, called, latency, anchor in anchored.beside(session):
             by_round.setdefault(round_, {})[called] = latency, anchor
         for of_round in by_round.values():
             if pair.first in of_round and pair.second in of_round:
@@ -224,7 +224,7 @@ def at_state(groups: Groups, pair: Pair, confidence: float = 0.95) -> States:
 
 def _anchors(groups: Groups) -> np.ndarray:
     """Logarithms of the anchor beside every burst of any member, ms."""
-    return np.concatenate([each.anchor for each in state.bursts(groups).values()])
+    return np.concatenate([each.anchor for each in anchored.bursts(groups).values()])
 
 
 def read_off(of_pair: Rounds, reference: float, confidence: float) -> Ratio:
@@ -238,16 +238,16 @@ def read_off(of_pair: Rounds, reference: float, confidence: float) -> Ratio:
     """
     if not len(of_pair.ratio):
         return Ratio(math.nan, None, 0.0)
-    of = state.Bursts(np.ones_like(of_pair.group), *of_pair, at=np.zeros(len(of_pair.group)))
-    slope = state.slope(of)
-    squares = [state.analysis(each, slope.between) for each in state.sessions(of, slope.value, reference).values()]
-    slope = state.drawn(state.known(slope, of, squares, state.ALIKE), DIFFERENCES)
-    (of_sessions,) = state.sessions(of, slope.value, reference).values()
+    of = anchored.Bursts(np.ones_like(of_pair.group), *of_pair, at=np.zeros(len(of_pair.group)))
+    slope = slopes.slope(of)
+    squares = [sessions.analysis(each, slope.between) for each in sessions.at(of, slope.value, reference).values()]
+    slope = slopes.drawn(sessions.known(slope, of, squares, sessions.ALIKE), DIFFERENCES)
+    (of_sessions,) = sessions.at(of, slope.value, reference).values()
     groups = np.unique(of_sessions.group, return_inverse=True)[1]
     of_groups = of_sessions._replace(values=np.bincount(groups, of_sessions.values) / np.bincount(groups))
     of_groups = of_groups._replace(group=np.arange(len(of_groups.values)))
-    (mean,) = state.means({0: ((slope,), {0: of_groups})}).values()
-    return Ratio(math.exp(mean.value), state.interval(mean, confidence), slope.value)
+    (mean,) = sessions.means({0: ((slope,), {0: of_groups})}).values()
+    return Ratio(math.exp(mean.value), sessions.interval(mean, confidence), slope.value)
 
 
 def confidence(pairs: Collection[Any], level: float = 0.95) -> float:

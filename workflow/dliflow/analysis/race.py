@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import comparison, state
+from dliflow.analysis import comparison, sessions
 from dliflow.analysis.comparison import Groups, Pair
 
 DEFAULT, TUNED = "default", "tuned"  # members of the confirmation; the first is in each heat of the race, too
@@ -54,7 +54,7 @@ def figures(groups: Groups, name: str) -> list[float]:
     rounds = comparison.rounds(groups, Pair(name, DEFAULT, "tuning"))
     if not len(rounds.ratio):
         return []
-    values, of_group = state.medians(rounds.ratio, rounds.session, rounds.group)
+    values, of_group = sessions.medians(rounds.ratio, rounds.session, rounds.group)
     _, place = np.unique(of_group, return_inverse=True)
     return [float(value) for value in np.bincount(place, values) / np.bincount(place)]
 
@@ -110,7 +110,7 @@ def ratio(of: Sequence[float]) -> tuple[float, Optional[tuple[float, float]]]:
     if count < 2:
         return math.exp(mean), None
     spread = float(np.std(of, ddof=1))
-    return math.exp(mean), state.interval(state.Mean(mean, spread**2 / count, count - 1), 0.95)
+    return math.exp(mean), sessions.interval(sessions.Mean(mean, spread**2 / count, count - 1), 0.95)
 
 
 def looks(groups: int) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis import comparison, intervals, state
+from dliflow.analysis import anchored, comparison, intervals, slopes, state
 from dliflow.analysis.columns import COMPARED, SETTING
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.rows import Row, Rows, grouped, usable
@@ -130,9 +130,9 @@ class Comparison:
             swept: of performance.csv, with figures: these tell the reference state, but where the rounds had another
                 anchor, and the slopes of its drifts, of which the few minutes of rounds have seen few.
         """
-        bursts = state.bursts(self.groups)
-        at = state.reference_state(bursts.values()) | reference(swept)
-        one = state.estimates(bursts, at, slopes=drifting(swept))[(base, among[base])]
+        bursts = anchored.bursts(self.groups)
+        at = anchored.reference_state(bursts.values()) | reference(swept)
+        one = state.estimates(bursts, at, usual=drifting(swept))[(base, among[base])]
         return self.quoted_from(base, Figure(one.reference, one.reference_interval), among)
 
     def quoted_from(self, base: str, latency: Figure, among: Mapping[str, int]) -> dict[str, Figure]:
@@ -226,10 +226,10 @@ def reference(rows: Rows) -> dict[int, float]:
     return {row["anchor_threads"]: math.log(row["reference_anchor_ms"]) for row in rows}
 
 
-def drifting(rows: Rows) -> state.Population:
+def drifting(rows: Rows) -> slopes.Population:
     """How the slopes of these rows' configurations lie."""
-    slopes = {comparison.name(row): row["state_slope"] for row in rows}
-    return state.lying(list(slopes.values()))
+    of_each = {comparison.name(row): row["state_slope"] for row in rows}
+    return slopes.lying(list(of_each.values()))
 
 
 def rank(rows: Rows, compared: Optional[Comparison], across: dict[str, Figure]) -> list[Standing]:

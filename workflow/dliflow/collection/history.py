@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import changes, ranking, state
+from dliflow.analysis import changes, ranking, slopes
 from dliflow.analysis.columns import CONFIGURATION, POINT
 from dliflow.analysis.intervals import ratio_interval
 from dliflow.analysis.ranking import Figure
@@ -194,7 +194,7 @@ def moved(row: Row, state_ms: Optional[float]) -> Row:
     """
     if not state_ms or not row["reference_anchor_ms"] or not row[LATENCY]:
         return row
-    factor, unsure = state.elsewhere(math.log(state_ms / row["reference_anchor_ms"]))
+    factor, unsure = slopes.elsewhere(math.log(state_ms / row["reference_anchor_ms"]))
     value, ends = row[LATENCY] * factor, tuple(row[name] for name in LATENCY_ENDS)
     interval = ratio_interval(value, None if None in ends else ends, unsure) or (None, None)
     return {**row, LATENCY: value, **dict(zip(LATENCY_ENDS, interval)), "reference_anchor_ms": state_ms}

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from dliflow import frameworks
-from dliflow.analysis import comparison, race, state
-from dliflow.analysis.state import Bursts, Estimate
+from dliflow.analysis import anchored, comparison, race, state
+from dliflow.analysis.anchored import Bursts
+from dliflow.analysis.state import Estimate
 from dliflow.configuration import CPP
 from dliflow.errors import DliflowError
 from dliflow.machine import launch
@@ -78,13 +79,13 @@ def swept(args: argparse.Namespace) -> tuple[dict[str, Member], dict[tuple[str, 
             tuned = _tuned(args, candidate) if parity["status"] == "ok" else {}
             if tuned:
                 members[name] = {**candidate, "settings": {size: each["chosen"] for size, each in tuned.items()}}
-                bursts |= {(name, size): state.bursts(each["confirm"])[race.TUNED] for size, each in tuned.items()}
+                bursts |= {(name, size): anchored.bursts(each["confirm"])[race.TUNED] for size, each in tuned.items()}
             continue
         numbers = range(1, args.groups_of_sweep + 1)
         records = [_of_sweep(paths.SWEEP.format(**point, **candidate, group=number)) for number in numbers]
         if all(one["status"] == "ok" for one in (parity, *records)):
             members[name] = candidate
-            (bursts[name, None],) = state.bursts(
+            (bursts[name, None],) = anchored.bursts(
                 [group for one in records for group in one["figures"]["groups"]]
             ).values()
             broken |= {(name, lost["batch_size"]) for one in records for lost in one["figures"]["broken"]}
@@ -227,7 +228,7 @@ def compared(
         WorkerEnded: when a member's process breaks.
         Skipped: when a member cannot run here after all.
     """
-    of_anchor = anchored(args, members)
+    of_anchor = anchor_command(args, members)
     commands = {comparison.name(member): command(args, member, inputs) for member in members}
     sizes = {comparison.name(member): member.get("size", args.batch_sizes[0]) for member in members}
     pace, order = turns.Pace.of(args), random.Random(args.seed)
@@ -251,7 +252,7 @@ def compared(
     }
 
 
-def anchored(args: argparse.Namespace, members: Sequence[Member]) -> list[str]:
+def anchor_command(args: argparse.Namespace, members: Sequence[Member]) -> list[str]:
     """How the anchor's worker is started: on a GPU where a member that runs there brings its environment.
 
     So members that run on another GPU beside it, for which there is none, do not keep it from theirs.

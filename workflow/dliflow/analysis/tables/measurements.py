@@ -42,7 +42,7 @@ class Measured(NamedTuple):
     sessions: dict[tuple, list[Session]]
     """By point (`columns.POINT`)."""
     groups: list[dict[str, Any]]
-    """As `state.bursts` takes them; of tuned settings those of them and the default together."""
+    """As `anchored.bursts` takes them; of tuned settings those of them and the default together."""
     tuned: bool = False
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import columns, comparison, doubts, race, state, stats, strain
+from dliflow.analysis import anchored, columns, comparison, doubts, race, state, stats, strain
 from dliflow.analysis.rows import grouped
 from dliflow.analysis.state import Estimate
 from dliflow.analysis.tables import shared
@@ -48,8 +48,8 @@ class Point(NamedTuple):
 class Node(NamedTuple):
     """What a node's whole study tells."""
 
-    reference: state.Reference
-    bursts: Mapping[tuple, state.Bursts]
+    reference: anchored.Reference
+    bursts: Mapping[tuple, anchored.Bursts]
     """By what has a slope of its own."""
     estimates: Mapping[tuple[tuple, int], Estimate]
     """By that and the batch size."""
@@ -64,9 +64,9 @@ class Swept:
     """
 
     def __init__(self) -> None:
-        self.bursts: dict[str, dict[tuple, state.Bursts]] = {}
+        self.bursts: dict[str, dict[tuple, anchored.Bursts]] = {}
         self.best: strain.Best = {}
-        self._tuned: dict[str, dict[tuple, state.Bursts]] = {}
+        self._tuned: dict[str, dict[tuple, anchored.Bursts]] = {}
         self._points: list[Point] = []
 
     def add(self, measured: Measured) -> None:
@@ -74,7 +74,7 @@ class Swept:
         gain = _gain(measured.groups) if measured.tuned else {}
         self.best = strain.best_states(measured.rows, self.best)
         if measured.groups:
-            bursts = state.bursts(measured.groups)
+            bursts = anchored.bursts(measured.groups)
             of_node = (self._tuned if measured.tuned else self.bursts).setdefault(measured.node, {})
             of_node[measured.key] = bursts[race.TUNED] if measured.tuned else next(iter(bursts.values()))
         for point, its_rows in grouped(measured.rows, columns.POINT).items():
@@ -105,7 +105,7 @@ class Swept:
     def _node(self, node: str) -> Node:
         swept = self.bursts.get(node, {})
         every = swept | self._tuned.get(node, {})
-        reference = state.reference_state(every.values()) | state.reference_state(swept.values())
+        reference = anchored.reference_state(every.values()) | anchored.reference_state(swept.values())
         return Node(reference, every, state.estimates(every, reference))
 
 

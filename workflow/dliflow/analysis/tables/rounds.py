@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
-from dliflow.analysis import state, strain, surroundings
+from dliflow.analysis import anchored, strain, surroundings
 from dliflow.analysis.tables import shared
 from dliflow.records import record
 
@@ -39,7 +39,7 @@ def of_groups(point: shared.Row, groups: Sequence[dict[str, Any]]) -> shared.Row
     for group_number, group in enumerate(groups, 1):
         for session_number, session in enumerate(group["sessions"], 1):
             place = {"group": group_number, "session": session_number, "started_at": session["started_at"]}
-            for round_, member, latency, anchor in state.beside(session):
+            for round_, member, latency, anchor in anchored.beside(session):
                 of_round = session["rounds"][round_]
                 burst = {
                     "round": round_ + 1,

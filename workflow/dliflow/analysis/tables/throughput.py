@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from dliflow.analysis import columns, doubts, load, state, stats, strain, surroundings
+from dliflow.analysis import anchored, columns, doubts, load, state, stats, strain, surroundings
 from dliflow.analysis.load import Busy, Reached
 from dliflow.analysis.rows import grouped, key
 from dliflow.analysis.state import Estimate
@@ -52,7 +52,7 @@ class Session(NamedTuple):
 def rows(
     study_plan: dict[str, Any],
     parity_rows: shared.Rows,
-    swept: Mapping[str, Mapping[tuple, state.Bursts]],
+    swept: Mapping[str, Mapping[tuple, anchored.Bursts]],
     best: strain.Best = MappingProxyType({}),
 ) -> shared.Rows:
     """One row for each configuration, batch size and number of requests in flight.
@@ -63,12 +63,12 @@ def rows(
         best: `strain.best_states` of all other measurements of the study.
     """
     parity = {shared.values(row): row for row in parity_rows}
-    loaded: dict[str, dict[tuple, state.Bursts]] = {}
+    loaded: dict[str, dict[tuple, anchored.Bursts]] = {}
     table: shared.Rows = []
     for planned in grouped(study_plan["throughput"], columns.MEASURED).values():
         of_groups, sessions = _read(planned)
         for configuration, groups in _by_configuration(sessions).items():
-            (bursts,) = state.bursts(groups, load.request_ms).values()
+            (bursts,) = anchored.bursts(groups, load.request_ms).values()
             loaded.setdefault(planned[0]["node"], {})[configuration] = bursts
         table += [_point(its_rows, sessions[point]) for point, its_rows in grouped(of_groups, POINT).items()]
     nodes = {node: _node(of_node, swept.get(node, {})) for node, of_node in loaded.items()}
@@ -127,21 +127,21 @@ def _sessions(outcome: dict[str, Any], row: shared.Row) -> Iterator[Session]:
                 yield whole
 
 
-Node = tuple[state.Reference, Mapping[tuple[tuple, int], Estimate]]
+Node = tuple[anchored.Reference, Mapping[tuple[tuple, int], Estimate]]
 
 
-def _node(loaded: Mapping[tuple, state.Bursts], swept: Mapping[tuple, state.Bursts]) -> Node:
+def _node(loaded: Mapping[tuple, anchored.Bursts], swept: Mapping[tuple, anchored.Bursts]) -> Node:
     """A node's reference state, and by `LOADED` and batch size the wall time for each request.
 
     The reference is the sweep's, so that latency and throughput are of the same state; where the anchor had so many
     threads under load only, that of these bursts.
     """
-    reference = state.reference_state(loaded.values()) | state.reference_state(swept.values())
+    reference = anchored.reference_state(loaded.values()) | anchored.reference_state(swept.values())
     return reference, state.estimates(loaded, reference)
 
 
 def _by_configuration(sessions: Mapping[tuple, Sequence[Session]]) -> dict[tuple, list[dict[str, Any]]]:
-    """Groups as `state.bursts` takes them, with the sessions of one configuration and number in flight alone."""
+    """Groups as `anchored.bursts` takes them, with the sessions of one configuration and number in flight alone."""
     groups: dict[tuple, dict[int, dict[str, Any]]] = {}
     for point, of_point in sessions.items():
         for one in of_point:
@@ -173,7 +173,7 @@ def _figures(sessions: Sequence[Session]) -> dict[str, Any]:
     }
 
 
-def _rates(row: shared.Row, reference: state.Reference, estimate: Estimate) -> dict[str, Any]:
+def _rates(row: shared.Row, reference: anchored.Reference, estimate: Estimate) -> dict[str, Any]:
     """The figures of a row that rest on the whole study of its node.
 
     Args:
