@@ -38,7 +38,7 @@ class Population(NamedTuple):
 
 
 UNKNOWN = Slope(0.0, math.inf, math.inf, 0.0)
-LASTING = Slope(1.0, 0.25**2, math.inf, 0.0)  # between runs and studies: in eight pairs of studies 0.9 to 1.5
+LASTING = Slope(1.0, 0.25**2, math.inf, 0.0)  # between runs and studies; in three pairs of these 0.9 to 1.5
 USUAL = Population(0.5, 0.25)  # of a moment: between that of one thread, 0, and that of the anchor, 1
 DRIFTING = Population(1.0, 0.25)  # of a drift, where few configurations cannot tell; in four studies 1.0 to 1.1
 HIDDEN = 0.01  # variance that slopes of drifts lose where they are drawn to each other: as they differ by 0.1
