@@ -94,9 +94,10 @@ def tried(framework: str, variant: str, precision: str, model: str, array: str, 
     single = np.concatenate([np.array(one.predict(images[index : index + 1])) for index in range(8)])
     batch = np.array(eight.predict(images))
     again = np.array(eight.predict(images))
-    for _ in range(20):  # other work on a crowded machine may keep a thread from running for whole windows
+    # On a crowded machine other work may keep a thread from running for whole windows, and its caller does its part.
+    for _ in range(20):
         busy_threads, share = busy(eight.predict, images, count)
-        if busy_threads >= count:
+        if busy_threads == count:
             break
     try:
         opened(1, no_such_option=1)
