@@ -25,6 +25,10 @@ COMPILER = {
     "cpp.simdlen": 256,
     "cpp.dynamic_threads": True,
     "compile_threads": 1,
+    # Nothing is compiled twice: headers for the next time (300 MB in /tmp) and programs that only show that this
+    # compiler has the instructions would take half of the time.
+    "aot_inductor.precompile_headers": False,
+    "cpp.vec_isa_ok": True,
 }
 
 
