@@ -751,6 +751,9 @@ def test_names_and_units():
     assert units.ratio(0.9876, 0.981, 0.9993) == "0.9876"
     assert units.ratio_interval(0.9876, 0.981, 0.9993) == "[0.9810, 0.9993]"
     assert units.ratio_interval(0.4612, 0.4521, 1.0) == "[0.45, 1.00]"
+    assert units.ratio(1.0001, 0.9742, 1.0268) == "1.00"
+    assert units.ratio_interval(1.0001, 0.9742, 1.0268) == "[0.97, 1.03]"
+    assert units.ratio(1.0001, 0.9996, 1.0268) == "1.0001"
     assert (units.points(-0.0131), units.points(0.0), units.duration(125)) == ("−1.3", "±0.0", "2 min 05 s")
 
 

@@ -23,7 +23,8 @@ HARDLY = 10.0  # times the lower end of an interval is its upper one, from which
 
 def figures(standing: Standing, doubtful: bool) -> str:
     """What stands beside a row: its ratio, and the latency with its interval."""
-    ratio = units.ratio(standing.ratio.value)  # its interval is drawn, not written
+    ends = standing.ratio.interval or (None, None)  # drawn, not written
+    ratio = units.ratio(standing.ratio.value, *ends)
     named = standing.verdict == FASTEST and not doubtful
     beside = "fastest" if named else f"{ratio}×{'' if doubtful else MARKS.get(standing.verdict, '')}"
     value, _, interval = units.figure(standing.latency).partition(" ")

@@ -35,10 +35,15 @@ def interval(low: Number, high: Number, show=significant) -> str:
 
 
 def ratio(value: Number, *beside: Number) -> str:
-    """A ratio with two decimals, and as many more as tell it and the ratios beside it from 1."""
+    """A ratio with two decimals, and as many more as tell it and the ends of its interval from 1.
+
+    What lies in an interval that holds 1 is not told from it: 1.0001 [0.974, 1.027] is 1.00 [0.97, 1.03].
+    """
     if value is None:
         return EMPTY
-    ratios = [each for each in (value, *beside) if each is not None]
+    ratios = sorted(each for each in (value, *beside) if each is not None)
+    if len(ratios) == 3 and ratios[0] <= 1 <= ratios[2]:
+        del ratios[1]
     off = [abs(each - 1) for each in ratios if f"{each:.2f}" == "1.00" and each != 1]
     decimals = max([2, *(min(6, -math.floor(math.log10(distance))) for distance in off)])
     return f"{value:.{decimals}f}" if value < 10 else significant(value)
