@@ -34,6 +34,7 @@ from dliflow.report import (
     units,
 )
 from dliflow.report import comparison as told
+from dliflow.report.listings import throughput
 from dliflow.report.listings import tuning as listed
 from dliflow.stages import report
 from dliflow.study import paths
@@ -490,9 +491,10 @@ def test_rounds_beside_other_work_are_doubtful(tmp_path):
 def test_throughput_beside_other_work_is_told_before_any_figure(tmp_path):
     """Seen: "doubtful, see above" under nothing."""
     told = "DOUBTFUL: other processes took 25 % of the processors' time; stop them · of another kind"
-    rows = [in_flight("a", number, 90.0, 10.0, warnings=told) for number in (1, 2)] + [in_flight("b", 1, 80.0, 12.0)]
+    rows = [in_flight("a", number, 90.0, 10.0, warnings=told, knee=number == 1) for number in (1, 2)]
+    rows.append(in_flight("b", 1, 80.0, 12.0, knee=True))
     points, accuracy = [point(name, 1, [9.9, 10.1]) for name in "ab"], [quality("a"), quality("b")]
-    tables_of(points, accuracy, tmp_path / "tables", throughput=rows)
+    tables = tables_of(points, accuracy, tmp_path / "tables", throughput=rows)
     page, short = run_report(tmp_path)
     assert "Highest throughput  doubtful, see above" in short
     above = " ".join(short[: short.index("Lowest latency")].split())
@@ -500,6 +502,8 @@ def test_throughput_beside_other_work_is_told_before_any_figure(tmp_path):
     assert above.startswith("DOUBTFUL ") and complaint in above and above.count("25 %") == 1
     assert "measure again with --forcerun throughput" in above
     assert page.index("throughput (a fp32): other processes") < page.index("Lowest latency")
+    knees = [line.best for line in throughput.listing(tables.throughput, str).lines]
+    assert knees == [False, False, True]
 
 
 def test_missing_groups_by_reason_with_failed_ones_first_and_their_logs(study, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from dliflow.analysis import doubts
 from dliflow.analysis.rows import Row, Rows
 from dliflow.report import names
 from dliflow.report.listings import Cell, Heading, Line, Link, Listing, Remarks, cell, kind
@@ -12,7 +13,8 @@ HEADINGS = [
     Heading("Batch", "Images in a request."),
     Heading("In flight", "So many requests at any time; a new one begins when another has ended."),
     Heading("Images/s", "Completed in a second of wall time while all were in flight, at the reference state, with the "
-            "95 % interval. Green: the knee, the smallest number in flight whose interval reaches 95 % of the most."),
+            "95 % interval. Green: the knee, the smallest number in flight whose interval reaches 95 % of the most; "
+            "none where the machine was too busy to tell."),
     Heading("p50", "Half of the requests took no longer under that load, as measured.", "ms"),
     Heading("p90", "Nine of ten took no longer.", "ms"),
     Heading("p99", "99 of a hundred took no longer.", "ms"),
@@ -61,4 +63,5 @@ def line(row: Row, remarks: Remarks, record: Link) -> Line:
         of("peak_rss_mib"),
         of("requests", lambda value: f"{value:,} in {row['sessions']}"),
     ]
-    return Line(anchor(row), names.configuration(row), kind(row), cells, best=bool(row["knee"]))
+    knee = bool(row["knee"]) and not doubts.doubtful((row["warnings"] or "").split(doubts.BETWEEN))
+    return Line(anchor(row), names.configuration(row), kind(row), cells, best=knee)
