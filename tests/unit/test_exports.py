@@ -182,7 +182,7 @@ def test_the_ranking_tells_what_is_not_told_apart(small):
     assert table.key == "ranking-tiny-cpu-local-batch1"
     cells = {row[0]: row[1:] for row in table.rows}
     assert table.rows[0][0] == "a fp32" and cells["a fp32"][2] == "1"
-    assert cells["b int8"][2].startswith("≈ 1.002 [0.99")
+    assert cells["b int8"][2].startswith("≈ 1.00 [0.99")
     assert cells["c_d fp32"][2].startswith("? 1.1")
     assert cells["slow fp32"][2].startswith("9.")
     assert all(re.fullmatch(r"[\d.]+ \[[\d.]+, [\d.]+\]", row[1]) for row in table.rows)
