@@ -141,7 +141,7 @@ def test_what_a_stage_leaves_running_ends_with_it_and_holds_no_lock(supervised, 
     lines = [start.format(code.format(first)) for first in ("pass", "os.setpgid(0, 0)", "os.setsid()")]
     until_all_are_up = "while sum(map(str.isdigit, open('a.log').read().split())) < 3: time.sleep(0.05)"
     result, _ = supervised("\n".join([*lines, until_all_are_up]), "--exclusive")
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stderr + (tmp_path / "a.log").read_text()
     numbers = [int(line) for line in (tmp_path / "a.log").read_text().split() if line.isdigit()]
     assert len(numbers) == 3
     assert eventually(lambda: sum(map(_runs, numbers)) < 2, seconds=30)
