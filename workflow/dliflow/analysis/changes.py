@@ -418,5 +418,5 @@ def _warnings(row: Row) -> dict[str, str]:
 
     How well the sweep knew its latency is of the run, too, and not of the version.
     """
-    texts = [text for text in doubts.beside_rounds(row.get("warnings") or "").split(doubts.BETWEEN) if text]
+    texts = doubts.separate(doubts.beside_rounds(row.get("warnings") or ""))
     return {re.sub(r"\d[\d.,]*", "#", text): text for text in texts}

@@ -103,6 +103,11 @@ def joined(warnings: Sequence[str]) -> str:
     return BETWEEN.join(sorted(warnings, key=lambda warning: not warning.startswith(DOUBTFUL)))
 
 
+def separate(cell: str | None) -> list[str]:
+    """The warnings of a cell, as `joined` wrote them; none of an empty one."""
+    return cell.split(BETWEEN) if cell else []
+
+
 def _disk(sessions: Sequence[Seen]) -> str | None:
     """Did requests wait for memory that lay on disk?"""
     faults = sum(one.opened["counters"]["major_faults"] for one in sessions)
@@ -173,7 +178,7 @@ def beside_latency(of: Standing) -> str:
 
 def beside_rounds(warnings: str) -> str:
     """A row's without that of the sweep's interval, for what does not rest on it."""
-    return BETWEEN.join(text for text in warnings.split(BETWEEN) if not text.endswith(MORE_GROUPS))
+    return BETWEEN.join(text for text in separate(warnings) if not text.endswith(MORE_GROUPS))
 
 
 def of_point(sessions: Sequence[Seen], under_load: bool = False, busy: Optional[bool] = None) -> list[str]:

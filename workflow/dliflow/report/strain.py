@@ -62,7 +62,7 @@ def under_load(throughput: Sequence[Row]) -> list[str]:
     complaints = []
     busy = [row for row in throughput if doubts.DOUBTFUL in (row["warnings"] or "")]
     for rows in grouped(busy, SETTING).values():
-        seen = doubts.doubtful(warning for row in rows for warning in row["warnings"].split(doubts.BETWEEN))
+        seen = doubts.doubtful(warning for row in rows for warning in doubts.separate(row["warnings"]))
         concerned = names.listed(list(dict.fromkeys(map(names.configuration, rows))), 3)
         complaints.append(
             f"{names.setting(rows[0])} ({concerned}): {without_advice(seen[0])}, and which "

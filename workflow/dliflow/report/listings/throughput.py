@@ -63,5 +63,5 @@ def line(row: Row, remarks: Remarks, record: Link) -> Line:
         of("peak_rss_mib"),
         of("requests", lambda value: f"{value:,} in {row['sessions']}"),
     ]
-    knee = bool(row["knee"]) and not doubts.doubtful((row["warnings"] or "").split(doubts.BETWEEN))
+    knee = bool(row["knee"]) and not doubts.doubtful(doubts.separate(row["warnings"]))
     return Line(anchor(row), names.configuration(row), kind(row), cells, best=knee)
