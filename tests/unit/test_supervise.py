@@ -135,7 +135,8 @@ def _runs(number: int) -> bool:
 
 def test_what_a_stage_leaves_running_ends_with_it_and_holds_no_lock(supervised, tmp_path):
     """Seen: a framework's child kept the machine's lock for as long as it lived."""
-    code = "import os; {}; import time; print(os.getpid(), flush=True); time.sleep(60)"
+    # In one call of the system each: what `print` writes is two where nothing is buffered, and others come between.
+    code = "import os; {}; import time; os.write(1, b'%d\\n' % os.getpid()); time.sleep(60)"
     start = "subprocess.Popen([sys.executable, '-c', {!r}], close_fds=False)"
     # As most are, as Ninja starts compilers, and as a daemon starts.
     lines = [start.format(code.format(first)) for first in ("pass", "os.setpgid(0, 0)", "os.setsid()")]

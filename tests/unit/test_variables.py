@@ -48,6 +48,15 @@ def test_only_what_is_named_is_passed_on():
     assert withheld == sorted(HARMFUL)
 
 
+@pytest.mark.parametrize("stage", variables.SIDE_BY_SIDE)
+def test_evaluations_side_by_side_do_not_keep_each_other_waiting(stage):
+    """Seen: two with PyTorch took twice as long as one after another."""
+    passed, _ = variables.passed_on({"GOMP_SPINCOUNT": "7"}, stage)
+    assert passed["GOMP_SPINCOUNT"] == "1000"
+    assert variables.passed_on({}, stage, {"GOMP_SPINCOUNT": "7"})[0]["GOMP_SPINCOUNT"] == "7"  # of the config
+    assert "GOMP_SPINCOUNT" not in variables.passed_on({}, "sweep")[0]
+
+
 def test_keras_has_its_defaults_whatever_lies_in_folders_of_users():
     """Seen: without a home that can be written it reads /tmp/.keras/keras.json, where any user can put another type."""
     passed, _ = variables.passed_on({"KERAS_HOME": "/tmp/.keras"}, "fetch")

@@ -1,8 +1,8 @@
 """PyTorch's models: the program that was exported with the model, or one of the interchange graph, as Python code.
 
 int8 models, and those of the variant `compiled`, are compiled when they are converted (AOTInductor): run eagerly, the
-quantized program computes in float32; compiling takes a minute, and the machine that measures may have no C++ compiler.
-One package serves all batch sizes, Python and C++.
+quantized program computes in float32. Compiling takes half a minute, and the machine that measures may have no C++
+compiler. One package serves all batch sizes, Python and C++.
 """
 
 from __future__ import annotations
