@@ -22,6 +22,7 @@ from dliflow.report import (
     answer,
     canvas,
     conclusion,
+    ladder,
     missing,
     names,
     pace,
@@ -743,6 +744,20 @@ def test_front_holds_what_nothing_beats():
     points = [tradeoff.Point(name, name, name, look, x, y, None, None) for name, x, y in
             [("slow", 5, 80), ("best", 1, 90), ("better", 2, 95), ("same", 3, 95)]]  # fmt: skip
     assert [each.name for each in tradeoff.front(points)] == ["best", "better"]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "beside"),
+    [
+        (ranking.Figure(1.0344, (0.9996, 1.0705)), "1.03× ≈"),
+        (ranking.Figure(1.0001, (0.97, 1.03)), "1.00× ≈"),
+        (ranking.Figure(1.0021, (1.0002, 1.004)), "1.002× ≈"),
+    ],
+)
+def test_beside_a_tie_in_the_ranking_stands_no_decimal_more_than_is_known(ratio, beside):
+    """Seen: a lower end of 0.9996, which is drawn and not written, made it `1.0344×`."""
+    standing = ranking.Standing({}, ranking.TIE, ranking.Figure(3.24, (2.74, 3.84)), ratio, rounds=True)
+    assert ladder.figures(standing, doubtful=False) == f"{beside} · 3.24 ms [2.74, 3.84]"
 
 
 def test_names_and_units():

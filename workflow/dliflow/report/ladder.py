@@ -23,14 +23,15 @@ HARDLY = 10.0  # times the lower end of an interval is its upper one, from which
 
 def figures(standing: Standing, doubtful: bool) -> str:
     """What stands beside a row: its ratio, and the latency with its interval."""
-    ends = standing.ratio.interval or (None, None)  # drawn, not written
-    ratio = units.ratio(standing.ratio.value, *ends)
+    value, ends = standing.ratio.value, standing.ratio.interval
+    # The interval is drawn, not written, so a ratio in one that holds 1 needs no decimals for its ends.
+    ratio = f"{value:.2f}" if ends and ends[0] <= 1 <= ends[1] else units.ratio(value)
     named = standing.verdict == FASTEST and not doubtful
     beside = "fastest" if named else f"{ratio}×{'' if doubtful else MARKS.get(standing.verdict, '')}"
-    value, _, interval = units.figure(standing.latency).partition(" ")
+    latency, _, interval = units.figure(standing.latency).partition(" ")
     if standing.latency.interval and standing.latency.interval[1] > HARDLY * standing.latency.interval[0]:
         interval = "hardly known"  # its figures would take the room of the picture
-    return f"{beside} · {value} ms {interval}".rstrip()
+    return f"{beside} · {latency} ms {interval}".rstrip()
 
 
 def rungs(
