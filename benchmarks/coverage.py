@@ -24,6 +24,7 @@ SLOW = math.log(1.4)  # how much slower the slower speed is
 GROUPS, SESSIONS, LEVELS, ROUNDS, CONFIGURATIONS = 5, 3, 4, 2, 17
 MEMBERS, ROUNDS_OF_PAIR = (1.0, 1.0, 0.5, 0.0), 3  # of a comparison: the members' slopes
 SLOPES = (0.0, 0.5, 1.0)  # of the configurations, by turns
+LEADERS, GROUPS_OF_LEADERS = 4, 6  # the first configurations, which are compared at each batch size behind the sweep
 OF_PROCESS, OF_SESSION, OF_BURST, OF_ANCHOR = 0.03, 0.07, 0.024, 0.01  # standard deviations of logarithms
 LOAD_S, BURST_S = 0.25, 0.04  # a session of two rounds takes 0.45 s
 JOB_S = 0.6 + LEVELS * SESSIONS * (LOAD_S + (2 * ROUNDS + 1) * BURST_S)  # with its start
@@ -40,7 +41,9 @@ class Machine(NamedTuple):
     """How long it stays at its full speed, in the mean."""
     slow_s: float = 0.0
     drift: float = 0.0
-    """By how much its logarithm rises in the study."""
+    """By how much its logarithm rises in the sweep."""
+    step: float = 0.0
+    """By how much it is higher behind the sweep."""
     one_processor: bool = False
     """Whether the slow speed is that of one processor: who has slope 0.5 has one thread, which lies on it or not."""
     heavy: bool = False
@@ -57,6 +60,7 @@ MACHINES = (
     Machine("one processor, 10 s", 10, 10, one_processor=True),
     Machine("drift by 20 %", drift=0.2),
     Machine("drift, speeds of 1 min", 60, 60, drift=0.2),
+    Machine("slower in rounds, 1 min", 60, 60, step=0.25),
     Machine("heavy tails, 10 s", 10, 10, heavy=True),
     Machine("stalls, 10 s", 10, 10, stalls=True),
     Machine("anchors differ by 3 %", 10, 10, anchor=0.03),
@@ -67,7 +71,8 @@ def changing(rng: np.random.Generator, machine: Machine, seconds: float) -> Stat
     """The machine's state in a study that takes so long."""
 
     def speed(at: np.ndarray) -> np.ndarray:
-        return slow[np.searchsorted(switches, at)] * SLOW + machine.drift * at / seconds
+        behind = machine.step * (at > seconds)
+        return slow[np.searchsorted(switches, at)] * SLOW + machine.drift * at / seconds + behind
 
     count = 0 if math.isinf(machine.fast_s) else 20 + int(3 * seconds / (machine.fast_s + machine.slow_s)) * 2
     starts_slow = count > 0 and rng.random() < machine.slow_s / (machine.fast_s + machine.slow_s)
@@ -81,8 +86,18 @@ def noise(rng: np.random.Generator, machine: Machine, sd: float, shape: tuple[in
     return sd * (rng.standard_t(2, shape) / 1.2 if machine.heavy else rng.normal(size=shape))
 
 
-def sweep(rng: np.random.Generator, machine: Machine) -> tuple[dict[int, anchored.Bursts], float]:
-    """The bursts of all configurations, which all take 1 ms at full speed, and the mean state of the machine."""
+class Study(NamedTuple):
+    """What was measured of configurations that all take 1 ms at full speed."""
+
+    sweep: dict[int, anchored.Bursts]
+    rounds: dict[int, anchored.Bursts]
+    """Of the leaders."""
+    mean: float
+    """State of the machine in the sweep."""
+
+
+def study(rng: np.random.Generator, machine: Machine) -> Study:
+    """A sweep, and behind it the leaders' rounds."""
     jobs = GROUPS * CONFIGURATIONS
     speed = changing(rng, machine, jobs * JOB_S)
     order = np.concatenate([rng.permutation(CONFIGURATIONS) for _ in range(GROUPS)])
@@ -115,7 +130,32 @@ def sweep(rng: np.random.Generator, machine: Machine) -> tuple[dict[int, anchore
             level, group, session, latency[mine].ravel(), beside[mine].ravel(), at[mine].ravel()
         )
     mean = (SLOW * machine.slow_s / (machine.fast_s + machine.slow_s) if machine.slow_s else 0) + machine.drift / 2
-    return of, mean
+    return Study(of, of_leaders(rng, machine, speed, jobs * JOB_S), mean)
+
+
+def of_leaders(rng: np.random.Generator, machine: Machine, speed: State, begin: float) -> dict[int, anchored.Bursts]:
+    """The bursts of rounds that begin then: one comparison after another, of all leaders at one batch size each."""
+    touched = np.array([SLOPES[number % 3] for number in range(LEADERS)])
+    of: dict[int, anchored.Bursts] = {}
+    for level in range(LEVELS):
+        start, end = starts(GROUPS_OF_LEADERS, LEADERS, begin)
+        latency, beside = turns(rng, machine, speed, start, touched)
+        group, session, _ = (index.ravel() for index in np.indices(latency.shape[:3]))
+        at = np.broadcast_to(start[..., None], latency.shape[:3]).ravel()
+        for member in range(LEADERS):
+            here = (latency[..., member].ravel(), beside[..., member].ravel(), at)
+            one = anchored.Bursts(np.full(len(group), level), group, group * SESSIONS + session, *here)
+            of[member] = anchored.joined(of[member], one) if member in of else one
+        begin = end
+    return of
+
+
+def starts(groups: int, members: int, begin: float) -> tuple[np.ndarray, float]:
+    """When each session of a comparison has opened all its members, float64 (group, session), and when it has ended."""
+    session_s = members * LOAD_S + (2 * ROUNDS_OF_PAIR * members + 1) * BURST_S
+    group_s = members + SESSIONS * session_s  # a second to start each
+    opened = members + np.arange(SESSIONS) * session_s + members * LOAD_S
+    return begin + np.arange(groups)[:, None] * group_s + opened, begin + groups * group_s
 
 
 def holds(interval: tuple[float, float] | None, truth: float) -> float:
@@ -131,32 +171,36 @@ def half(interval: tuple[float, float] | None) -> float:
 def sweeps(runs: int) -> None:
     """Coverage of the intervals of the latency at the reference state, and as measured."""
     print(f"Sweeps, {runs} of each: share of 95 % intervals that hold the truth, half of their width in the median")
-    print(f"{'':26}{'at the reference state, slope':>31}{'':30}{'as measured':>12}")
+    print(f"{'':26}{'at the reference state, slope':>32}{'':16}{'with rounds':>25}{'':24}{'as measured':>16}")
     print(
-        f"{'':26}{'all':>8}" + "".join(f"{slope:>8.1f}" for slope in SLOPES) + f"{'half':>8}{'off by':>8}{'slopes':>22}"
+        f"{'':26}{'all':>8}" + "".join(f"{slope:>8.1f}" for slope in SLOPES) + f"{'half':>8}{'off by':>8}"
+        f"{'held':>9}{'half':>8}{'off by':>8}{'slopes':>24}{'held':>8}{'half':>8}"
     )
     for number, machine in enumerate(MACHINES):
         rng = np.random.default_rng(number)
         rows = []
         for _ in range(runs):
-            of, mean = sweep(rng, machine)
-            (reference,) = anchored.reference_state(of.values()).values()
+            one = study(rng, machine)
+            (reference,) = anchored.reference_state(one.sweep.values()).values()
             stalled = STALLS * STALLED if machine.stalls else 0.0
-            for (configuration, _), point in state.estimates(of).items():
+            for (configuration, _), point in state.estimates(one.sweep, rounds=one.rounds).items():
                 slope = SLOPES[configuration % 3]
                 truth = slope * reference + stalled
                 rows.append(
                     (
-                        *(slope, holds(point.reference_interval, truth), half(point.reference_interval)),
+                        *(slope, configuration < LEADERS),
+                        *(holds(point.reference_interval, truth), half(point.reference_interval)),
                         *(math.log(point.reference) - truth, point.slope),
-                        *(holds(point.interval, slope * mean + stalled), half(point.interval)),
+                        *(holds(point.interval, slope * one.mean + stalled), half(point.interval)),
                     )
                 )
-        slope, held, width, off, found, held_measured, width_measured = np.array(rows).T
+        slope, leads, held, width, off, found, held_measured, width_measured = np.array(rows).T
+        alone, leads = leads == 0, leads == 1
         print(
             f"{machine.name:26}{np.nanmean(held):8.1%}"
             + "".join(f"{np.nanmean(held[slope == each]):8.1%}" for each in SLOPES)
-            + f"{np.nanmedian(width):8.1%}{off.mean():8.1%}"
+            + f"{np.nanmedian(width[alone]):8.1%}{off.mean():8.1%}"
+            + f"{np.nanmean(held[leads]):9.1%}{np.nanmedian(width[leads]):8.1%}{off[leads].mean():8.1%}"
             + "".join(f"{np.median(found[slope == each]):8.2f}" for each in SLOPES)
             + f"{np.nanmean(held_measured):8.1%}{np.nanmedian(width_measured):8.1%}",
             flush=True,
@@ -168,18 +212,21 @@ def compared(rng: np.random.Generator, machine: Machine, groups: int) -> tuple[n
 
     Both float64 (group, session, round, member).
     """
-    members, bursts = len(MEMBERS), ROUNDS_OF_PAIR * len(MEMBERS)
-    session_s = members * LOAD_S + (2 * bursts + 1) * BURST_S
-    group_s = members + SESSIONS * session_s  # a second to start each
-    speed = changing(rng, machine, groups * group_s)
-    start = np.arange(groups)[:, None] * group_s + members + np.arange(SESSIONS) * session_s + members * LOAD_S
+    start, end = starts(groups, len(MEMBERS), 0.0)
+    return turns(rng, machine, changing(rng, machine, end), start, np.array(MEMBERS))
+
+
+def turns(
+    rng: np.random.Generator, machine: Machine, speed: State, start: np.ndarray, slopes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of members with these slopes, whose sessions start then (group, session)."""
+    (groups, _), members, bursts = start.shape, len(slopes), ROUNDS_OF_PAIR * len(slopes)
     states = speed(start[..., None] + (np.arange(2 * bursts + 1) + 0.5) * BURST_S)
     anchor = states[..., ::2] + noise(rng, machine, OF_ANCHOR, (groups, SESSIONS, bursts + 1))
     anchor += rng.normal(0, machine.anchor, (groups, 1, 1))
     shape = (groups, SESSIONS, ROUNDS_OF_PAIR, members)
     place = np.argsort(rng.random(shape))
     beside = np.take_along_axis(((anchor[..., 1:] + anchor[..., :-1]) / 2).reshape(shape), place, -1)
-    slopes = np.array(MEMBERS)
     if machine.one_processor:
         slopes = np.where(slopes == 0.5, rng.random((groups, SESSIONS, 1, members)) < 0.5, slopes)
     latency = slopes * np.take_along_axis(states[..., 1::2].reshape(shape), place, -1)

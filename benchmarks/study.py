@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import finished
 import numpy as np
 
 from dliflow.analysis import anchored, columns, comparison, rows, state
+from dliflow.analysis.strain import Strains
+from dliflow.analysis.tables.performance import Swept
 from dliflow.files import read_json
 from dliflow.records import notes
 from dliflow.report import read, times
@@ -106,15 +106,20 @@ def spent(logs: Path, measurements: Rows) -> None:
         print(f"  groups of {effort.framework:12} {effort.total / 60:5.1f} min: {told}")
 
 
-def bursts(study: Path, measurements: Rows) -> dict[str, dict[tuple, anchored.Bursts]]:
-    """By node the bursts of each configuration of the sweep."""
-    nodes: dict[str, dict[tuple, anchored.Bursts]] = defaultdict(dict)
-    for configuration, its_rows in rows.grouped(measurements, columns.MEASURED).items():
+def swept(study: Path, tables: read.Tables) -> Swept:
+    """What the study's sweep and rounds measured."""
+    result = Swept()
+    for configuration, its_rows in rows.grouped(tables.measurements, columns.MEASURED).items():
         records = dict.fromkeys(row["record"] for row in its_rows if row["requests"])
         groups = [group for path in records for group in read_json(study / path)["figures"]["groups"]]
         if groups:
-            (nodes[its_rows[0]["node"]][configuration],) = anchored.bursts(groups).values()
-    return nodes
+            (bursts,) = anchored.bursts(groups).values()
+            result.bursts.setdefault(its_rows[0]["node"], {})[configuration] = bursts
+    disturbed = Strains.of(tables.measurements, tables.rounds).disturbed(tables.comparison)
+    for row in {row["record"]: row for row in tables.comparison if row["ratio"] is not None}.values():
+        if row["record"] not in disturbed:
+            result.add_rounds(row, read_json(study / row["record"])["figures"]["groups"])
+    return result
 
 
 def agreement(ratios: Iterable[comparison.Ratio]) -> str:
@@ -128,23 +133,19 @@ def agreement(ratios: Iterable[comparison.Ratio]) -> str:
     )
 
 
-def again(first: dict[str, Any], second: dict[str, Any]) -> None:
-    """Whether two studies agree.
-
-    Args:
-        first: its bursts.
-        second: those of the other one.
-    """
-    for node in sorted(first.keys() & second.keys()):
-        both = first[node], second[node]
+def again(first: Swept, second: Swept) -> None:
+    """Whether two studies agree."""
+    for node in sorted(first.bursts.keys() & second.bursts.keys()):
+        both = first.bursts[node], second.bursts[node]
+        rounds = first.in_rounds(both[0]), second.in_rounds(both[1])
         states = [anchored.reference_state(each.values()) for each in both]
         apart = {
             threads: abs(states[0][threads] - states[1][threads]) for threads in states[0].keys() & states[1].keys()
         }
         print(f"Two studies of {node}, whose reference states differ by {max(apart.values()):.1%}")
-        own = [state.estimates(each) for each in both]
+        own = [state.estimates(each, rounds=more) for each, more in zip(both, rounds)]
         middle = {threads: (states[0][threads] + states[1][threads]) / 2 for threads in apart}
-        common = [state.estimates(each, middle) for each in both]
+        common = [state.estimates(each, middle, rounds=more) for each, more in zip(both, rounds)]
         measured = [
             {at: one._replace(reference=one.latency, reference_interval=one.interval) for at, one in each.items()}
             for each in own
@@ -172,7 +173,7 @@ def main() -> None:
     spent(args.study / Path(paths.RUN).parent, tables.measurements)
     if args.again is not None:
         other = read.tables(args.again / folder)
-        again(bursts(args.study, tables.measurements), bursts(args.again, other.measurements))
+        again(swept(args.study, tables), swept(args.again, other))
 
 
 if __name__ == "__main__":

@@ -195,7 +195,7 @@ def test_rounds_between_batch_sizes_that_were_disturbed_give_no_latency_at_any_o
     points = [
         point(name, size, [ms * size, 1.1 * ms * size]) for size in (1, 2) for name, ms in (("a", 5.0), ("b", 12.0))
     ]
-    pairs, bursts = in_rounds(None, {called("a", size=1): 20.0, called("a", size=2): 30.0})
+    pairs, bursts = in_rounds(None, {called("a", size=1): 12.0, called("a", size=2): 10.0})
     quality_of = [quality(name) for name in "ab"]
     at_rest, disturbed = (
         of(tables_of(points, quality_of, tmp_path, [{**row, "taken_share": share} for row in pairs], bursts))

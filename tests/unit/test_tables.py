@@ -495,6 +495,51 @@ def test_what_was_measured_on_a_machine_far_from_its_best_is_doubtful(study):
             assert row["warnings"].startswith(doubt) == (planned["record"] == compared)
 
 
+def test_latencies_rest_on_rounds_too(study):
+    (table,) = [rows for name, rows in tables.make(study, MODELS) if name == "performance"]
+    alone = performance.rows(measurements.read(study), agreeing(study))
+    in_rounds = {(comparison.candidate(row["configuration"]), row["batch_size"]) for row in rounds.rows(study)}
+    assert in_rounds
+    for row, before in zip(table, alone):
+        assert {name for name in row if row[name] != before[name]} <= {
+            *("latency_reference_ms", "latency_reference_ci_low_ms", "latency_reference_ci_high_ms"),
+            *("state_slope", "warnings"),
+        }
+        moved = abs(row["latency_reference_ms"] / before["latency_reference_ms"] - 1)
+        assert moved > 0 if (comparison.name(row), row["batch_size"]) in in_rounds else moved < 0.01
+
+
+def test_what_rounds_add_is_of_the_same_configuration_batch_size_and_anchor(study):
+    swept = performance.Swept()
+    for measured in measurements.read(study):
+        swept.add(measured)
+    one = next(row for row in study["compare"] if row["batch_size"] == 4)
+    groups = rounds.undisturbed(one, latest(one))
+    swept.add_rounds(one, groups)
+    added = swept.in_rounds(swept.bursts["local"])
+    assert {comparison.name(dict(zip(columns.MEASURED, key))) for key in added} == set(anchored.bursts(groups))
+    assert {level for each in added.values() for level in each.level} == {4}
+    sizes = {key: anchored.where(each.level == 1, each) for key, each in swept.bursts["local"].items()}
+    others = {key: each._replace(threads=7) for key, each in swept.bursts["local"].items()}
+    assert swept.in_rounds(sizes) == swept.in_rounds(others) == {}
+    elsewhere = {("another", *key[1:]): each for key, each in swept.bursts["local"].items()}
+    assert swept.in_rounds(elsewhere) == {}
+
+
+def test_rounds_beside_which_the_machine_was_too_busy_add_nothing(study):
+    one = study["compare"][0]
+    path = Path(one["record"])
+    best = strain.best_states(rounds.of_one(one, latest(one)))
+    assert rounds.undisturbed(one, latest(one), best)
+    record_of = read_json(path)
+    for session in (each for group in record_of["figures"]["groups"] for each in group["sessions"]):
+        session["anchor_ns"] = [[5 * each for each in burst] for burst in session["anchor_ns"]]
+    write_json(path, record_of)
+    assert rounds.undisturbed(one, latest(one), best) == []
+    path.unlink()
+    assert rounds.undisturbed(one, latest(one), best) == []
+
+
 def test_a_comparison_of_batch_sizes_is_told_by_image(study):
     (row,) = (row for row in comparison_table.rows(study, agreeing(study)) if row["purpose"] == "batch size")
     assert row["batch_size"] is None

@@ -36,6 +36,9 @@ class Bursts(NamedTuple):
     """Of the anchor, for all of them; with others it is another piece of work, which has a reference of its own."""
 
 
+ARRAYS = Bursts._fields[:-1]
+
+
 def latency(round_: Mapping[str, Any], name: str) -> float:
     """The median of a burst's requests, ms."""
     return median(round_["latency_ns"][name]) / MS
@@ -88,8 +91,22 @@ def _together(rows: Iterable[tuple[int, int, int, float, float, float]], threads
     return Bursts(level, group, session, latency, anchor, at, threads)
 
 
+def joined(first: Bursts, second: Bursts) -> Bursts:
+    """One configuration's bursts of two measurements in a row, whose groups and sessions are others."""
+    group, session = (int(values.max()) + 1 for values in (first.group, first.session))
+    second = second._replace(group=second.group + group, session=second.session + session)
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in ARRAYS}
+    return first._replace(**arrays)
+
+
+def where(here: np.ndarray, of: Bursts) -> Bursts:
+    """Those of which this is true."""
+    arrays: dict[str, Any] = {name: getattr(of, name)[here] for name in ARRAYS}
+    return of._replace(**arrays)
+
+
 def reference_state(of: Iterable[Bursts]) -> dict[int, float]:
-    """The anchor's median over a node's study; groups of all configurations are spread over the whole of it."""
+    """The anchor's median over a node's sweep; groups of all configurations are spread over the whole of it."""
     anchors: dict[int, list[np.ndarray]] = {}
     for each in of:
         anchors.setdefault(each.threads, []).append(each.anchor)

@@ -423,7 +423,8 @@ PERFORMANCE = (
         NUMBER,
         "ms",
         f"the latency at the node's reference state: what it would be if the machine were always as fast as {ANCHOR}, "
-        "found it in the median of the study. Rows measured at different times are compared by this",
+        "found it in the median of the sweep. It rests on the sessions of the sweep, and of rounds. Rows measured at "
+        "different times are compared by this",
         UNMEASURED,
     ),
     *ends("latency_reference", "ms", "its 95 % interval", SINGLE, "_ms"),
@@ -441,7 +442,7 @@ PERFORMANCE = (
         "reference_anchor_ms",
         NUMBER,
         "ms",
-        "the reference state: its median over the node's study, with as many threads",
+        "the reference state: its median over the node's sweep, with as many threads",
         UNMEASURED,
     ),
     *several("groups sessions", WHOLE, "count", "processes, and openings of the model, behind the figures", UNMEASURED),

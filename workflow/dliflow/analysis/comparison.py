@@ -63,6 +63,11 @@ class States(NamedTuple):
         return {self.fast.verdict, self.slow.verdict} == {FIRST, SECOND}
 
 
+def candidate(member: str) -> str:
+    """Whom a member of a comparison stands for: its name without the batch size that those of several have behind."""
+    return member.partition(":")[0]
+
+
 def name(member: Mapping[str, Any]) -> str:
     """`openvino-python-default-int8-default`: what a member is called in records.
 

@@ -1,22 +1,22 @@
 """Every figure that is quoted: who is fastest at a batch size, by how much, and which batch size is best. No words.
 
 Page, terminal and pictures take latencies, order and ties from here, so that they cannot contradict each other. What
-was measured together is decided by its rounds alone: one member's latency is read off there, that of every other one is
-this latency times their ratio. So it is for the fastest of each batch size, which the comparison of batch sizes sets
-beside each other. Whatever had no part in rounds stands with its latency at the reference state, and is
-slower than what leads only where the intervals of both show it.
+was measured together is decided by its rounds alone: one member stands with its latency at the reference state, which
+rests on all its sessions, of the sweep and of rounds; that of every other one is this latency times their ratio. So it
+is for the fastest of each batch size, which the comparison of batch sizes sets beside each other. Whatever had no part
+in rounds stands with its latency at the reference state, and is slower than what leads only where the intervals of both
+show it.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Optional
 
-from dliflow.analysis import anchored, comparison, intervals, slopes, state
+from dliflow.analysis import comparison, intervals
 from dliflow.analysis.columns import COMPARED, SETTING
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.rows import Row, Rows, grouped, usable
@@ -122,21 +122,13 @@ class Comparison:
         """The one of the least time of an image: that no other beats, where there is such a one."""
         return comparison.best(list(among), lambda one, other: self.ratio(one, other).value)
 
-    def quoted(self, base: str, among: Mapping[str, int], swept: Rows) -> dict[str, Figure]:
-        """What is quoted for members, ms: the base's latency at the reference state, and its ratios to it.
+    def quoted(self, base: str, latency: Figure, among: Mapping[str, int]) -> dict[str, Figure]:
+        """What is quoted for members, ms: the base's latency, and its ratios to it.
 
         Args:
+            latency: the base's, at the reference state.
             among: members with their batch sizes, of them the base.
-            swept: of performance.csv, with figures: these tell the reference state, but where the rounds had another
-                anchor, and the slopes of its drifts, of which the few minutes of rounds have seen few.
         """
-        bursts = anchored.bursts(self.groups)
-        at = anchored.reference_state(bursts.values()) | reference(swept)
-        one = state.estimates(bursts, at, usual=drifting(swept))[(base, among[base])]
-        return self.quoted_from(base, Figure(one.reference, one.reference_interval), among)
-
-    def quoted_from(self, base: str, latency: Figure, among: Mapping[str, int]) -> dict[str, Figure]:
-        """The same where the base's latency is known."""
         return {
             name: latency if name == base else latency.over(self.ratio(base, name, 0.95)).times(size / among[base])
             for name, size in among.items()
@@ -215,21 +207,10 @@ def interval(low: Optional[float], high: Optional[float]) -> Optional[tuple[floa
     return None if low is None or high is None else (low, high)
 
 
-def sweep(row: Row) -> Figure:
-    """The latency at the reference state of what had no part in rounds, ms."""
+def at_reference(row: Row) -> Figure:
+    """The latency at the reference state by all sessions, ms."""
     ends = row["latency_reference_ci_low_ms"], row["latency_reference_ci_high_ms"]
     return Figure(row["latency_reference_ms"], interval(*ends))
-
-
-def reference(rows: Rows) -> dict[int, float]:
-    """That of the node of these rows, which have figures."""
-    return {row["anchor_threads"]: math.log(row["reference_anchor_ms"]) for row in rows}
-
-
-def drifting(rows: Rows) -> slopes.Population:
-    """How the slopes of these rows' configurations lie."""
-    of_each = {comparison.name(row): row["state_slope"] for row in rows}
-    return slopes.lying(list(of_each.values()))
 
 
 def rank(rows: Rows, compared: Optional[Comparison], across: dict[str, Figure]) -> list[Standing]:
@@ -243,17 +224,14 @@ def rank(rows: Rows, compared: Optional[Comparison], across: dict[str, Figure]) 
         across: by name, the latency at this batch size by the comparison of batch sizes, ms.
     """
     by_name = {comparison.name(row): row for row in rows}
-    latencies = {name: sweep(row) for name, row in by_name.items()} | across
+    latencies = {name: at_reference(row) for name, row in by_name.items()} | across
     together = {} if compared is None else {name: row["batch_size"] for name, row in by_name.items()
                                             if name in compared.members}  # fmt: skip
     if compared is not None and together:
         fastest = compared.best(together)
         base = next((name for name in across if name in together), None)
-        if base is None:
-            latencies |= compared.quoted(fastest, together, rows)
-        else:
-            known = compared.quoted_from(base, across[base], together)[fastest]
-            latencies |= compared.quoted_from(fastest, known, together)
+        known = latencies[fastest] if base is None else compared.quoted(base, across[base], together)[fastest]
+        latencies |= compared.quoted(fastest, known, together)
     else:
         fastest = min(across or latencies, key=lambda name: latencies[name].value)
 
@@ -315,7 +293,7 @@ class Ranking(NamedTuple):
         asked = [(self.compared.get(size), names) for size, names in sizes.items() if len(names) > 1]
         if len(sizes) > 1:
             members = {size: self._member(size) for size in sizes}
-            if any(candidate(member) not in sizes[size] for size, member in members.items()):
+            if any(comparison.candidate(member) not in sizes[size] for size, member in members.items()):
                 return None
             asked.append((self.between, set(members.values())))
         known = [compared.more(names) if compared else None for compared, names in asked]
@@ -352,17 +330,12 @@ class Ranking(NamedTuple):
         member, member_of_other = self._member(size), self._member(size_of_other)
         if self.between is None or not member or not member_of_other:
             return None
-        beside = self._in_rounds(size, one.name, candidate(member))
-        beside_other = self._in_rounds(size_of_other, other.name, candidate(member_of_other))
+        beside = self._in_rounds(size, one.name, comparison.candidate(member))
+        beside_other = self._in_rounds(size_of_other, other.name, comparison.candidate(member_of_other))
         if beside is None or beside_other is None:
             return None
         ratio = self.between.ratio(member, member_of_other).times(size / size_of_other)
         return ratio.over(beside.inverse).over(beside_other)
-
-
-def candidate(member: str) -> str:
-    """Whom a member of a comparison of batch sizes stands for: its name without the batch size."""
-    return member.rpartition(":")[0]
 
 
 def across(between: Comparison, rows: Rows) -> dict[int, dict[str, Figure]]:
@@ -371,12 +344,13 @@ def across(between: Comparison, rows: Rows) -> dict[int, dict[str, Figure]]:
     Args:
         rows: of performance.csv, with figures; what has none any more is left out.
     """
-    known = {f"{comparison.name(row)}:{row['batch_size']}": row["batch_size"] for row in rows}
-    among = {name: known[name] for name in between.contenders if name in known}
+    known = {comparison.name({**row, "size": row["batch_size"]}): row for row in rows}
+    among = {name: known[name]["batch_size"] for name in between.contenders if name in known}
     latencies: dict[int, dict[str, Figure]] = {}
     if among:
-        for name, latency in between.quoted(between.best(among), among, rows).items():
-            latencies.setdefault(among[name], {})[candidate(name)] = latency
+        best = between.best(among)
+        for name, latency in between.quoted(best, at_reference(known[best]), among).items():
+            latencies.setdefault(among[name], {})[comparison.candidate(name)] = latency
     return latencies
 
 

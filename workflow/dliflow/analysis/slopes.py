@@ -41,7 +41,6 @@ UNKNOWN = Slope(0.0, math.inf, math.inf, 0.0)
 LASTING = Slope(1.0, 0.25**2, math.inf, 0.0)  # between runs and studies; in three pairs of these 0.9 to 1.5
 USUAL = Population(0.5, 0.25)  # of a moment: between that of one thread, 0, and that of the anchor, 1
 DRIFTING = Population(1.0, 0.25)  # of a drift, where few configurations cannot tell; in four studies 1.0 to 1.1
-HIDDEN = 0.01  # variance that slopes of drifts lose where they are drawn to each other: as they differ by 0.1
 FEW = 8  # configurations that cannot tell how they differ
 
 
@@ -101,13 +100,6 @@ def population(slopes: Sequence[Slope], usual: Population) -> Population:
     apart = max(excess / float(weight.sum() - (weight @ weight) / weight.sum()), 0.0)
     weight = 1 / (variance + apart)
     return Population(float(weight @ value / weight.sum()), apart + 1 / float(weight.sum()))
-
-
-def lying(slopes: Sequence[float]) -> Population:
-    """How slopes on a drift lie that were drawn to each other; `DRIFTING` where they are few."""
-    if len(slopes) < FEW:
-        return DRIFTING
-    return Population(float(np.mean(slopes)), float(np.var(slopes, ddof=1)) + HIDDEN)
 
 
 def drawn(slope: Slope, usual: Population) -> Slope:

@@ -2,7 +2,7 @@
 
 A machine changes its speed, and no counter shows it. The anchor beside every burst does: the logarithm of a burst's
 median is regressed on the anchor's, which is a control variate, and read off where the anchor takes as long as it does
-in the median over the study (the reference state).
+in the median over the sweep (the reference state).
 
 The state has three parts, with a slope each. What *lasts* from a run to the next one, or to another study, slows down
 nearly everything alike; no run tells its slope, so it is a usual one with an error. What all anchors of some seconds
@@ -14,19 +14,21 @@ half: on such differences latencies have half the slope (regression dilution; W.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Optional, TypeVar
 
 import numpy as np
 
 from dliflow.analysis import sessions, slopes
-from dliflow.analysis.anchored import Bursts, Reference, reference_state
+from dliflow.analysis.anchored import Bursts, Reference, joined, reference_state, where
 from dliflow.analysis.sessions import Sessions
-from dliflow.analysis.slopes import DRIFTING, LASTING, TINY, USUAL, Population, Slope
+from dliflow.analysis.slopes import DRIFTING, LASTING, TINY, USUAL, Slope
 
 K = TypeVar("K", bound=Hashable)
 
 RUN_S = 600.0  # without a measurement, between two runs
+LIKE = 0.05  # difference of two runs' states, of logarithms, whose error from what lasts is 1 % at most
 PASSES = 4
 NEAR_S = 10.0  # standard deviation of the times whose anchors tell the drift; in these studies 7 to 15 did as well
 
@@ -48,25 +50,30 @@ def estimates(
     of: Mapping[K, Bursts],
     reference: Optional[Reference] = None,
     confidence: float = 0.95,
-    usual: Population = DRIFTING,
+    rounds: Mapping[K, Bursts] = MappingProxyType({}),
 ) -> dict[tuple[K, int], Estimate]:
     """The estimates of all points.
 
     Args:
         of: for each configuration its bursts, all of one node, since what they have in common is pooled.
         reference: the state to read off; that of these bursts when absent.
-        usual: slopes on a drift, where these configurations are too few to tell how they lie.
+        rounds: more bursts of some of them, beside an anchor of as many threads. They tell of latencies at the
+            reference state, and not which that is: they are of a few minutes, of which all others have seen nothing.
+            Those of a run that was faster or slower are left out: how latencies follow what lasts is hardly known.
     """
     if not of:
         return {}
     centre = reference_state(of.values())
+    more = of_like_runs(of, rounds, centre)
+    every = {key: joined(each, more[key]) if key in more else each for key, each in of.items()}
+    telling = {key: np.arange(len(every[key].at)) < len(each.at) for key, each in of.items()}
     away = {key: centre[each.threads] - (reference or centre)[each.threads] for key, each in of.items()}
-    over = {key: each.anchor - centre[each.threads] for key, each in of.items()}
-    lasting = of_runs(of, over)
-    drift = drifts(of, {key: over[key] - lasting[key] for key in of})
-    moment = {key: over[key] - lasting[key] - drift[key] for key in of}
-    steady = {key: each._replace(latency=each.latency - LASTING.value * lasting[key]) for key, each in of.items()}
-    slow = drifting(steady, drift, moment, usual)
+    over = {key: each.anchor - centre[each.threads] for key, each in every.items()}
+    lasting = of_runs(every, over, telling)
+    drift = drifts(every, {key: over[key] - lasting[key] for key in every}, telling)
+    moment = {key: over[key] - lasting[key] - drift[key] for key in every}
+    steady = {key: each._replace(latency=each.latency - LASTING.value * lasting[key]) for key, each in every.items()}
+    slow = drifting(steady, drift, moment)
     quick = {
         key: each._replace(latency=each.latency - slow[key].value * drift[key], anchor=moment[key])
         for key, each in steady.items()
@@ -93,24 +100,57 @@ def estimates(
     }
 
 
-def of_runs(of: Mapping[K, Bursts], over: Mapping[K, np.ndarray]) -> dict[K, np.ndarray]:
-    """At each burst the median of its run's anchors, over the reference state; 0 where all were measured in one run.
+def begins(of: Iterable[Bursts]) -> np.ndarray:
+    """When runs began, s. Between two nothing was measured for some time: an upgrade, or the rest of what failed."""
+    times = np.unique(np.concatenate([each.at for each in of]))
+    return times[np.diff(times, prepend=-math.inf) > RUN_S]
 
-    Between two runs nothing was measured for some time: an upgrade later, or the rest of what failed.
+
+def of_like_runs(of: Mapping[K, Bursts], rounds: Mapping[K, Bursts], centre: Reference) -> dict[K, Bursts]:
+    """The bursts of rounds of a run in which the sweep measured the same configuration, or which was as fast as one.
+
+    Of another one they would bring the error of what lasts, and a latency be known less than without them.
+    """
+    parts = [*of.values(), *rounds.values()]
+    began = begins(parts)
+    of_run = np.concatenate([_run(each, began) for each in parts])
+    over = np.concatenate([each.anchor - centre[each.threads] for each in parts])
+    state = np.array([np.median(over[of_run == number]) for number in range(len(began))])
+    kept = {}
+    for key, each in rounds.items():
+        own = state[np.unique(_run(of[key], began))]
+        like = np.abs(state[_run(each, began), None] - own).min(axis=1) <= LIKE
+        if like.any():
+            kept[key] = where(like, each)
+    return kept
+
+
+def _run(of: Bursts, began: np.ndarray) -> np.ndarray:
+    """Of each burst the number of its run."""
+    return np.searchsorted(began, of.at, "right") - 1
+
+
+def of_runs(
+    of: Mapping[K, Bursts], over: Mapping[K, np.ndarray], telling: Mapping[K, np.ndarray]
+) -> dict[K, np.ndarray]:
+    """At each burst the median of its run's anchors, over the reference state; 0 where all were measured in one run.
 
     Args:
         over: of each burst the logarithm of the anchor over that of the reference state.
+        telling: of each burst whether it tells of that state; of a run without such bursts all do.
     """
-    at = np.concatenate([each.at for each in of.values()])
-    times, place = np.unique(at, return_inverse=True)
-    run = np.cumsum(np.diff(times, prepend=times[0]) > RUN_S)[place]
-    every = np.concatenate(list(over.values()))
-    state_of = [float(np.median(every[run == number])) for number in range(run.max() + 1)]
+    began = begins(of.values())
+    run = np.concatenate([_run(each, began) for each in of.values()])
+    every, tell = (np.concatenate(list(each.values())) for each in (over, telling))
+    of_run = [run == number for number in range(len(began))]
+    state_of = [float(np.median(every[here & tell if (here & tell).any() else here])) for here in of_run]
     return _apart(of, np.array(state_of)[run])
 
 
-def drifts(of: Mapping[K, Bursts], over: Mapping[K, np.ndarray]) -> dict[K, np.ndarray]:
-    """At each burst the mean of the anchors near in time, of all configurations, less that of all.
+def drifts(
+    of: Mapping[K, Bursts], over: Mapping[K, np.ndarray], telling: Mapping[K, np.ndarray]
+) -> dict[K, np.ndarray]:
+    """At each burst the mean of the anchors near in time, of all configurations, less that of all that tell.
 
     Near is a normal curve around the session's beginning. Anchors of other threads tell the same, over a centre of
     their own. A mean of some dozens has an error, too, and is drawn to that of all by it: by the share of its variance
@@ -118,16 +158,17 @@ def drifts(of: Mapping[K, Bursts], over: Mapping[K, np.ndarray]) -> dict[K, np.n
 
     Args:
         over: of each burst the logarithm of the anchor over that of its run.
+        telling: of each burst whether it tells of the reference state.
     """
     at = np.concatenate([each.at for each in of.values()])
-    every = np.concatenate(list(over.values()))
+    every, tell = (np.concatenate(list(each.values())) for each in (over, telling))
     second = np.unique(at, return_inverse=True)[1] % 2
     whole, *halves = (_near(at, every, counted) for counted in (np.ones(len(at)), second, 1.0 - second))
-    told = np.isfinite(halves[0]) & np.isfinite(halves[1])
+    both = np.isfinite(halves[0]) & np.isfinite(halves[1])
     variance = float(np.var(whole))
-    common = float(np.cov(*(half[told] for half in halves))[0, 1]) if told.sum() > 1 else variance
+    common = float(np.cov(*(half[both] for half in halves))[0, 1]) if both.sum() > 1 else variance
     share = min(max(common / variance, 0.0), 1.0) if variance > TINY else 1.0
-    return _apart(of, share * (whole - whole.mean()))
+    return _apart(of, share * (whole - whole[tell].mean()))
 
 
 def _apart(of: Mapping[K, Bursts], values: np.ndarray) -> dict[K, np.ndarray]:
@@ -154,9 +195,7 @@ def _near(at: np.ndarray, values: np.ndarray, counted: np.ndarray) -> np.ndarray
         return (total / weight)[place]
 
 
-def drifting(
-    of: Mapping[K, Bursts], drift: Mapping[K, np.ndarray], moment: Mapping[K, np.ndarray], usual: Population
-) -> dict[K, Slope]:
+def drifting(of: Mapping[K, Bursts], drift: Mapping[K, np.ndarray], moment: Mapping[K, np.ndarray]) -> dict[K, Slope]:
     """The slopes on a drift, each drawn to where those of all configurations lie.
 
     A configuration has seen few states that last, one for each of its groups; all of them together have seen many.
@@ -164,7 +203,6 @@ def drifting(
     Args:
         drift: of each burst, as `drifts` tells it.
         moment: what the anchor of each burst is over that.
-        usual: slopes, where these configurations are too few to tell how they lie.
     """
     rest = dict(of)
     values = dict.fromkeys(of, 0.0)
@@ -175,5 +213,5 @@ def drifting(
             rest[key] = each._replace(latency=each.latency - passing, anchor=drift[key])
             values[key] = slopes.slope(rest[key]).value
     alone = sessions.regressed(rest)
-    lie = slopes.population(list(alone.values()), usual)
+    lie = slopes.population(list(alone.values()), DRIFTING)
     return {key: slopes.drawn(each, lie) for key, each in alone.items()}

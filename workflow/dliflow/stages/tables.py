@@ -66,6 +66,8 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> Iterator[tuple[s
     best = swept.best
     for planned in study_plan["compare"]:
         best = strain.best_states(rounds.of_one(planned, record.latest(planned)), best)
+    for planned in study_plan["compare"]:
+        swept.add_rounds(planned, rounds.undisturbed(planned, record.latest(planned), best))
     performance_rows = swept.rows(parity_rows, best)
     yield "performance", performance_rows
     yield "nodes", nodes.rows(performance_rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
@@ -59,7 +60,7 @@ class Swept:
     """What a study's configurations leave for its table, a few numbers for each point, so that thousands fit.
 
     Attributes:
-        bursts: by node and configuration those of the sweep.
+        bursts: by node and configuration those of the sweep, whose anchors tell the reference state.
         best: `strain.best_states` of all sessions.
     """
 
@@ -67,6 +68,7 @@ class Swept:
         self.bursts: dict[str, dict[tuple, anchored.Bursts]] = {}
         self.best: strain.Best = {}
         self._tuned: dict[str, dict[tuple, anchored.Bursts]] = {}
+        self._rounds: dict[tuple, list[anchored.Bursts]] = {}
         self._points: list[Point] = []
 
     def add(self, measured: Measured) -> None:
@@ -80,6 +82,17 @@ class Swept:
         for point, its_rows in grouped(measured.rows, columns.POINT).items():
             one = _point(its_rows, measured.sessions[point], measured.key)
             self._points.append(one._replace(row=one.row | gain))
+
+    def add_rounds(self, planned: shared.Row, groups: Sequence[Mapping[str, Any]]) -> None:
+        """Take note of a comparison: the latencies of its members are known from these sessions, too.
+
+        Args:
+            planned: the plan's row.
+            groups: as `figures.groups` of its record.
+        """
+        setting = shared.values(planned, columns.SETTING)
+        for member, bursts in anchored.bursts(groups).items():
+            self._rounds.setdefault((*setting, comparison.candidate(member)), []).append(bursts)
 
     def rows(self, parity_rows: shared.Rows, best: Optional[strain.Best] = None) -> shared.Rows:
         """One row for each configuration and batch size, each node's at the reference state of its own sweep.
@@ -106,7 +119,23 @@ class Swept:
         swept = self.bursts.get(node, {})
         every = swept | self._tuned.get(node, {})
         reference = anchored.reference_state(every.values()) | anchored.reference_state(swept.values())
-        return Node(reference, every, state.estimates(every, reference))
+        return Node(reference, every, state.estimates(every, reference, rounds=self.in_rounds(every)))
+
+    def in_rounds(self, of: Mapping[tuple, anchored.Bursts]) -> dict[tuple, anchored.Bursts]:
+        """The bursts that comparisons add to those of a node's configurations.
+
+        Where the anchor had other threads in them, that is another anchor; and what has no figure at a batch size gets
+        none.
+        """
+        added = {}
+        for key, each in of.items():
+            row = dict(zip(columns.MEASURED, key))
+            parts = self._rounds.get((*shared.values(row, columns.SETTING), comparison.name(row)), [])
+            same = [one for one in parts if one.threads == each.threads and np.isin(one.level, each.level).any()]
+            if same:
+                together = functools.reduce(anchored.joined, same)
+                added[key] = anchored.where(np.isin(together.level, each.level), together)
+        return added
 
 
 def rows(configurations: Iterable[Measured], parity_rows: shared.Rows) -> shared.Rows:

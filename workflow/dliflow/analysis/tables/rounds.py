@@ -55,6 +55,23 @@ def of_groups(point: shared.Row, groups: Sequence[dict[str, Any]]) -> shared.Row
     return table
 
 
+def undisturbed(
+    planned: shared.Row, outcome: dict[str, Any], best: strain.Best = MappingProxyType({})
+) -> Sequence[dict[str, Any]]:
+    """The groups of a comparison; none where it has none, or the machine was too busy beside them.
+
+    Args:
+        planned: the plan's row.
+        outcome: what became of it, as `record.latest` tells.
+        best: `strain.best_states` of the study; without it that of this comparison.
+    """
+    groups = shared.figures(outcome).get("groups", [])
+    if not groups:
+        return []
+    seen = strained(planned, groups, outcome["record"]["machine"]["usable_cpus"], best)
+    return [] if seen.doubtful else groups
+
+
 def strained(
     point: shared.Row, groups: Sequence[dict[str, Any]], usable_cpus: int, best: strain.Best = MappingProxyType({})
 ) -> strain.Strain:
