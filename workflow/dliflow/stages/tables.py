@@ -66,16 +66,15 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> Iterator[tuple[s
     best = swept.best
     for planned in study_plan["compare"]:
         best = strain.best_states(rounds.of_one(planned, record.latest(planned)), best)
-    for planned in study_plan["compare"]:
-        swept.add_rounds(planned, rounds.undisturbed(planned, record.latest(planned), best))
-    performance_rows = swept.rows(parity_rows, best)
-    yield "performance", performance_rows
-    yield "nodes", nodes.rows(performance_rows)
     differing = comparison.differing(parity_rows)
     for planned in study_plan["compare"]:
         outcome = record.latest(planned)
+        swept.add_rounds(planned, rounds.undisturbed(planned, outcome, best))
         yield "comparison", comparison.of_one(planned, outcome, differing, best)
         yield "rounds", rounds.of_one(planned, outcome)
+    performance_rows = swept.rows(parity_rows, best)
+    yield "performance", performance_rows
+    yield "nodes", nodes.rows(performance_rows)
     yield "profile", profile.rows(study_plan)
     yield "throughput", throughput.rows(study_plan, parity_rows, swept.bursts, best)
     yield "tuning", tuning.rows(study_plan, parity_rows, best)
