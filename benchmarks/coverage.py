@@ -51,6 +51,10 @@ class Machine(NamedTuple):
     stalls: bool = False
     anchor: float = 0.0
     """Standard deviation of the anchor's processes."""
+    unlike: float = 0.0
+    """That of the logarithm of how much sessions scatter, of a configuration at a batch size."""
+    wide: float = 0.0
+    """By how much more they scatter at the slow speed, as a share."""
 
 
 MACHINES = (
@@ -64,6 +68,9 @@ MACHINES = (
     Machine("heavy tails, 10 s", 10, 10, heavy=True),
     Machine("stalls, 10 s", 10, 10, stalls=True),
     Machine("anchors differ by 3 %", 10, 10, anchor=0.03),
+    Machine("rows scatter unlike, 10 s", 20, 10, unlike=0.5),
+    Machine("scatter where slow, 10 s", 20, 10, wide=2.0),
+    Machine("both, 1 min", 120, 60, unlike=0.5, wide=2.0),
 )
 
 
@@ -94,6 +101,8 @@ class Study(NamedTuple):
     """Of the leaders."""
     mean: float
     """State of the machine in the sweep."""
+    scatter: np.ndarray
+    """float64 (configuration, batch size): how much sessions scatter, over those of others."""
 
 
 def study(rng: np.random.Generator, machine: Machine) -> Study:
@@ -114,10 +123,12 @@ def study(rng: np.random.Generator, machine: Machine) -> Study:
         on_it = rng.random((jobs, opened, 1)) < 0.5
         touched = np.where(slopes == 0.5, on_it, slopes) * bursts[..., 1::2]
     latency = touched + noise(rng, machine, OF_BURST, touched.shape)
-    latency += rng.normal(0, OF_PROCESS, (jobs, 1, 1)) + rng.normal(0, OF_SESSION, (jobs, opened, 1))
+    levels = np.array([rng.permutation(np.repeat(np.arange(LEVELS), SESSIONS)) for _ in range(jobs)])
+    scatter = np.exp(machine.unlike * rng.normal(size=(CONFIGURATIONS, LEVELS)))
+    of_session = scatter[order[:, None], levels][..., None] * of_sessions(machine, bursts)
+    latency += rng.normal(0, OF_PROCESS, (jobs, 1, 1)) + of_session * rng.normal(size=(jobs, opened, 1))
     if machine.stalls:
         latency += rng.exponential(STALLED, latency.shape) * (rng.random(latency.shape) < STALLS)
-    levels = np.array([rng.permutation(np.repeat(np.arange(LEVELS), SESSIONS)) for _ in range(jobs)])
     shape = (GROUPS, opened, ROUNDS)
     group = np.broadcast_to(np.arange(GROUPS)[:, None, None], shape).ravel()
     session = np.repeat(np.arange(GROUPS * opened), ROUNDS)
@@ -130,16 +141,27 @@ def study(rng: np.random.Generator, machine: Machine) -> Study:
             level, group, session, latency[mine].ravel(), beside[mine].ravel(), at[mine].ravel()
         )
     mean = (SLOW * machine.slow_s / (machine.fast_s + machine.slow_s) if machine.slow_s else 0) + machine.drift / 2
-    return Study(of, of_leaders(rng, machine, speed, jobs * JOB_S), mean)
+    return Study(of, of_leaders(rng, machine, speed, jobs * JOB_S, scatter[:LEADERS]), mean, scatter)
 
 
-def of_leaders(rng: np.random.Generator, machine: Machine, speed: State, begin: float) -> dict[int, anchored.Bursts]:
-    """The bursts of rounds that begin then: one comparison after another, of all leaders at one batch size each."""
+def of_sessions(machine: Machine, states: np.ndarray) -> np.ndarray:
+    """Standard deviation of sessions that have seen these states (…, burst), one for all bursts of each."""
+    return OF_SESSION * (1 + machine.wide * states.mean(-1, keepdims=True) / SLOW)
+
+
+def of_leaders(
+    rng: np.random.Generator, machine: Machine, speed: State, begin: float, scatter: np.ndarray
+) -> dict[int, anchored.Bursts]:
+    """The bursts of rounds that begin then: one comparison after another, of all leaders at one batch size each.
+
+    Args:
+        scatter: of each leader at each batch size, over that of others.
+    """
     touched = np.array([SLOPES[number % 3] for number in range(LEADERS)])
     of: dict[int, anchored.Bursts] = {}
     for level in range(LEVELS):
         start, end = starts(GROUPS_OF_LEADERS, LEADERS, begin)
-        latency, beside = turns(rng, machine, speed, start, touched)
+        latency, beside = turns(rng, machine, speed, start, touched, scatter[:, level])
         group, session, _ = (index.ravel() for index in np.indices(latency.shape[:3]))
         at = np.broadcast_to(start[..., None], latency.shape[:3]).ravel()
         for member in range(LEADERS):
@@ -171,9 +193,10 @@ def half(interval: tuple[float, float] | None) -> float:
 def sweeps(runs: int) -> None:
     """Coverage of the intervals of the latency at the reference state, and as measured."""
     print(f"Sweeps, {runs} of each: share of 95 % intervals that hold the truth, half of their width in the median")
-    print(f"{'':26}{'at the reference state, slope':>32}{'':16}{'with rounds':>25}{'':24}{'as measured':>16}")
+    print("(widest: of the quarter of the rows whose sessions scatter most, where they are not all alike)")
+    print(f"{'':26}{'at the reference state, slope':>32}{'':24}{'with rounds':>25}{'':24}{'as measured':>16}")
     print(
-        f"{'':26}{'all':>8}" + "".join(f"{slope:>8.1f}" for slope in SLOPES) + f"{'half':>8}{'off by':>8}"
+        f"{'':26}{'all':>8}" + "".join(f"{slope:>8.1f}" for slope in SLOPES) + f"{'half':>8}{'off by':>8}{'widest':>8}"
         f"{'held':>9}{'half':>8}{'off by':>8}{'slopes':>24}{'held':>8}{'half':>8}"
     )
     for number, machine in enumerate(MACHINES):
@@ -183,23 +206,25 @@ def sweeps(runs: int) -> None:
             one = study(rng, machine)
             (reference,) = anchored.reference_state(one.sweep.values()).values()
             stalled = STALLS * STALLED if machine.stalls else 0.0
-            for (configuration, _), point in state.estimates(one.sweep, rounds=one.rounds).items():
+            most = np.quantile(one.scatter, 0.75)
+            for (configuration, level), point in state.estimates(one.sweep, rounds=one.rounds).items():
                 slope = SLOPES[configuration % 3]
                 truth = slope * reference + stalled
                 rows.append(
                     (
-                        *(slope, configuration < LEADERS),
+                        *(slope, configuration < LEADERS, one.scatter[configuration, level] > most),
                         *(holds(point.reference_interval, truth), half(point.reference_interval)),
                         *(math.log(point.reference) - truth, point.slope),
                         *(holds(point.interval, slope * one.mean + stalled), half(point.interval)),
                     )
                 )
-        slope, leads, held, width, off, found, held_measured, width_measured = np.array(rows).T
+        slope, leads, scattered, held, width, off, found, held_measured, width_measured = np.array(rows).T
         alone, leads = leads == 0, leads == 1
         print(
             f"{machine.name:26}{np.nanmean(held):8.1%}"
             + "".join(f"{np.nanmean(held[slope == each]):8.1%}" for each in SLOPES)
             + f"{np.nanmedian(width[alone]):8.1%}{off.mean():8.1%}"
+            + (f"{np.nanmean(held[scattered == 1]):8.1%}" if machine.unlike else f"{'–':>8}")
             + f"{np.nanmean(held[leads]):9.1%}{np.nanmedian(width[leads]):8.1%}{off[leads].mean():8.1%}"
             + "".join(f"{np.median(found[slope == each]):8.2f}" for each in SLOPES)
             + f"{np.nanmean(held_measured):8.1%}{np.nanmedian(width_measured):8.1%}",
@@ -213,13 +238,13 @@ def compared(rng: np.random.Generator, machine: Machine, groups: int) -> tuple[n
     Both float64 (group, session, round, member).
     """
     start, end = starts(groups, len(MEMBERS), 0.0)
-    return turns(rng, machine, changing(rng, machine, end), start, np.array(MEMBERS))
+    return turns(rng, machine, changing(rng, machine, end), start, np.array(MEMBERS), np.ones(len(MEMBERS)))
 
 
 def turns(
-    rng: np.random.Generator, machine: Machine, speed: State, start: np.ndarray, slopes: np.ndarray
+    rng: np.random.Generator, machine: Machine, speed: State, start: np.ndarray, slopes: np.ndarray, scatter: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same of members with these slopes, whose sessions start then (group, session)."""
+    """The same of members with these slopes and this scatter, whose sessions start then (group, session)."""
     (groups, _), members, bursts = start.shape, len(slopes), ROUNDS_OF_PAIR * len(slopes)
     states = speed(start[..., None] + (np.arange(2 * bursts + 1) + 0.5) * BURST_S)
     anchor = states[..., ::2] + noise(rng, machine, OF_ANCHOR, (groups, SESSIONS, bursts + 1))
@@ -231,7 +256,8 @@ def turns(
         slopes = np.where(slopes == 0.5, rng.random((groups, SESSIONS, 1, members)) < 0.5, slopes)
     latency = slopes * np.take_along_axis(states[..., 1::2].reshape(shape), place, -1)
     latency += noise(rng, machine, OF_BURST, shape) + rng.normal(0, OF_PROCESS, (groups, 1, 1, members))
-    latency += rng.normal(0, OF_SESSION, (groups, SESSIONS, 1, members))
+    of_session = scatter * of_sessions(machine, states)[..., None]
+    latency += of_session * rng.normal(size=(groups, SESSIONS, 1, members))
     if machine.stalls:
         latency += rng.exponential(STALLED, shape) * (rng.random(shape) < STALLS)
     return latency, beside

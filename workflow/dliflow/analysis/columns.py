@@ -423,7 +423,8 @@ PERFORMANCE = (
         NUMBER,
         "ms",
         f"the latency at the node's reference state: what it would be if the machine were always as fast as {ANCHOR}, "
-        "found it in the median of the sweep. It rests on the sessions of the sweep, and of rounds. Rows measured at "
+        "found it in the median of the sweep. It rests on the sessions of the sweep, and of rounds; "
+        "near that state they count for more. Rows measured at "
         "different times are compared by this",
         UNMEASURED,
     ),

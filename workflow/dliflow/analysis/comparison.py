@@ -250,7 +250,7 @@ def read_off(of_pair: Rounds, reference: float, confidence: float) -> Ratio:
     (of_sessions,) = sessions.at(of, slope.value, reference).values()
     groups = np.unique(of_sessions.group, return_inverse=True)[1]
     of_groups = of_sessions._replace(values=np.bincount(groups, of_sessions.values) / np.bincount(groups))
-    of_groups = of_groups._replace(group=np.arange(len(of_groups.values)))
+    of_groups = of_groups._replace(group=np.arange(len(of_groups.values)), weight=np.ones(len(of_groups.values)))
     (mean,) = sessions.means({0: ((slope,), {0: of_groups})}).values()
     return Ratio(math.exp(mean.value), sessions.interval(mean, confidence), slope.value)
 

@@ -1,9 +1,9 @@
 """The sessions of a point, their mean and its interval: sessions of one group may be alike, and slopes have errors.
 
-How alike those of a group are is pooled over a node's points, since the few groups of one cannot tell; what slopes take
-of the differences between groups is missing from them. How often 95 % intervals so hold the truth stands in
-docs/method.md, and comes from `benchmarks/coverage.py`; with the slope's error clustered by group, and without how
-slopes usually lie, it was less often.
+How alike those of a group are is pooled over a node's points, since the few groups of one cannot tell, and so is how
+they scatter (`scatter`); what slopes take of the differences between groups is missing from them. How often 95 %
+intervals so hold the truth stands in docs/method.md, and comes from `benchmarks/coverage.py`; with the slope's error
+clustered by group, and without how slopes usually lie, it was less often.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional, TypeVar
 
 import numpy as np
 
-from dliflow.analysis import slopes
+from dliflow.analysis import scatter, slopes
 from dliflow.analysis.anchored import Bursts
 from dliflow.analysis.slopes import TINY, UNKNOWN, Slope
 
@@ -40,22 +40,31 @@ class Sessions(NamedTuple):
     group: np.ndarray
     states: tuple[float, ...]
     """Means of the anchor's logarithm over that of the reference state: of the part of it that each slope is of."""
+    weight: np.ndarray
+    """float64: how much each counts: its variance is that of a session at the reference state over this."""
+
+    @property
+    def mean(self) -> float:
+        """Each as much as it counts."""
+        return float(self.weight @ self.values / self.weight.sum())
 
 
 class Squares(NamedTuple):
     """One way analysis of variance of a point's sessions."""
 
     total: float
-    """Sum of squares."""
+    """Sum of squares, of each session times its weight."""
     within: float
     """The part of it within groups."""
     sessions: int
+    weight: float
+    """Of all of them."""
     freedom_between: float
     freedom_within: int
     size: float
     """Sessions of a group: what the variance between groups counts for in the mean square between them."""
     share: float
-    """Sum of the squared shares of groups: what it counts for in the variance of the mean."""
+    """What it counts for in the variance of the mean: where all count the same, the sum of groups' squared shares."""
 
     def parts(self, alike: float) -> tuple[float, float]:
         """Expected mean squares between groups and within, where a session has variance 1 and this correlation."""
@@ -75,7 +84,7 @@ def at(of: Bursts, slope: float, reference: float) -> dict[int, Sessions]:
     for level in np.unique(of.level).tolist():
         here = of.level == level
         values, group = medians(adjusted[here], of.session[here], of.group[here])
-        by_level[level] = Sessions(values, group, (float(excess[here].mean()),))
+        by_level[level] = Sessions(values, group, (float(excess[here].mean()),), np.ones(len(values)))
     return by_level
 
 
@@ -87,6 +96,12 @@ def medians(values: np.ndarray, session: np.ndarray, group: np.ndarray) -> tuple
     return (values[low] + values[high]) / 2, group[low]
 
 
+def averages(values: np.ndarray, session: np.ndarray) -> np.ndarray:
+    """For each session the mean of its values, in the order of `medians`."""
+    place = np.unique(session, return_inverse=True)[1]
+    return np.bincount(place, values) / np.bincount(place)
+
+
 def analysis(of: Sessions, taken: float) -> Squares:
     """Of a point's sessions.
 
@@ -94,15 +109,17 @@ def analysis(of: Sessions, taken: float) -> Squares:
         taken: degrees of freedom between groups that slopes took out.
     """
     _, groups, sizes = np.unique(of.group, return_inverse=True, return_counts=True)
-    count, shares = len(of.values), sizes / len(of.values)
-    centred = of.values - of.values.mean()
+    count, weight = len(of.values), float(of.weight.sum())
+    roots = np.sqrt(of.weight)
+    centred = roots * (of.values - of.mean)
     within = centred - (np.bincount(groups, centred) / sizes)[groups]
     total = float(centred @ centred)
+    shares = np.bincount(groups, roots) / weight
     share = float(shares @ shares)
     return Squares(
-        *(total if total > count * TINY**2 else 0.0, float(within @ within), count),
+        *(total if total > count * TINY**2 else 0.0, float(within @ within), count, weight),
         *(max(len(sizes) - 1 - taken, 0.0), count - len(sizes)),
-        *(count * (1 - share) / max(len(sizes) - 1, 1), share),
+        *((count - weight * share) / max(len(sizes) - 1, 1), share),
     )
 
 
@@ -111,7 +128,7 @@ def alike(points: Sequence[Squares]) -> float:
     telling = [each for each in points if each.freedom_between and each.freedom_within and each.total]
     if not telling:
         return ALIKE
-    total, within, count, freedom, freedom_within, size, _ = np.array(telling).T
+    total, within, count, _, freedom, freedom_within, size, _ = np.array(telling).T
     scale = (count - 1) / total
     rest = float(scale @ within) / float(freedom_within.sum())
     above = (float(scale @ (total - within)) - rest * float(freedom.sum())) / float(freedom @ size)
@@ -147,15 +164,19 @@ def known(estimate: Slope, of: Bursts, points: Sequence[Squares], alike: float) 
     return Slope(estimate.value, variance, freedom, estimate.between)
 
 
-def means(of: Mapping[K, tuple[Sequence[Slope], Mapping[int, Sessions]]]) -> dict[tuple[K, int], Mean]:
+def means(
+    of: Mapping[K, tuple[Sequence[Slope], Mapping[int, Sessions]]], apart: bool = False
+) -> dict[tuple[K, int], Mean]:
     """Each point's mean over its sessions, of which those of one group may be alike.
 
     How alike is pooled over all points, since the few groups of one cannot tell. With it a point's sum of squares gives
-    the variance of its mean, with as many degrees of freedom as such a sum has (F. E. Satterthwaite, Biometrics Bull.
-    2, 1946). To it comes what the slopes' variances make of the distance to the reference state.
+    the variance of a session, with as many degrees of freedom as such a sum has (F. E. Satterthwaite, Biometrics Bull.
+    2, 1946); it is drawn to what all points have in common, and gives that of the mean. To it comes what the slopes'
+    variances make of the distance to the reference state.
 
     Args:
         of: sessions with the slopes that were taken out, in the order of their states; none where none were.
+        apart: whether each variance is that of the point's own sessions alone.
     """
     squares = {
         (key, level): analysis(each, sum(slope.between for slope in taken))
@@ -163,23 +184,32 @@ def means(of: Mapping[K, tuple[Sequence[Slope], Mapping[int, Sessions]]]) -> dic
         for level, each in points.items()
     }
     same = alike(list(squares.values()))
+    of_one = {point: one_session(each, same) for point, each in squares.items()}
+    to = scatter.common([] if apart else list(of_one.values()))
     estimated = {}
     for key, (taken, points) in of.items():
         for level, each in points.items():
-            estimated[key, level] = _mean(each, squares[key, level], same)
+            point = key, level
+            estimated[point] = _mean(each.mean, scatter.drawn(of_one[point], to), squares[point], same)
             for slope, state in zip(taken, each.states):
-                estimated[key, level] = plus(estimated[key, level], state**2 * slope.variance, slope.freedom)
+                estimated[point] = plus(estimated[point], state**2 * slope.variance, slope.freedom)
     return estimated
 
 
-def _mean(of: Sessions, squares: Squares, alike: float) -> Mean:
-    value, expected = float(of.values.mean()), squares.expected(alike)
+def one_session(squares: Squares, alike: float) -> scatter.Variance:
+    """The variance of a session at the reference state; without freedom where it cannot be told."""
+    expected = squares.expected(alike)
     if squares.sessions < 2 or expected <= 0:
-        return Mean(value, 0.0, 0.0)
+        return scatter.Variance(0.0, 0.0)
     between, within = squares.parts(alike)
-    variance = squares.total / expected * (within / squares.sessions + alike * squares.share)
     freedom = expected**2 / (squares.freedom_between * between**2 + squares.freedom_within * within**2)
-    return Mean(value, variance, freedom)
+    return scatter.Variance(squares.total / expected, freedom)
+
+
+def _mean(value: float, session: scatter.Variance, squares: Squares, alike: float) -> Mean:
+    _, within = squares.parts(alike)
+    variance = session.value * (within / squares.weight + alike * squares.share)
+    return Mean(value, variance, session.freedom)
 
 
 def plus(mean: Mean, variance: float, freedom: float) -> Mean:

@@ -14,13 +14,13 @@ half: on such differences latencies have half the slope (regression dilution; W.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Optional, TypeVar
 
 import numpy as np
 
-from dliflow.analysis import sessions, slopes
+from dliflow.analysis import scatter, sessions, slopes
 from dliflow.analysis.anchored import Bursts, Reference, joined, reference_state, where
 from dliflow.analysis.sessions import Sessions
 from dliflow.analysis.slopes import DRIFTING, LASTING, TINY, USUAL, Slope
@@ -34,13 +34,13 @@ NEAR_S = 10.0  # standard deviation of the times whose anchors tell the drift; i
 
 
 class Estimate(NamedTuple):
-    """The latency of a point: geometric means over its sessions, ms, with 95 % intervals where there are any."""
+    """The latency of a point: geometric means over sessions, ms, with 95 % intervals where there are any."""
 
     latency: float
     """As measured."""
     interval: Optional[tuple[float, float]]
     reference: float
-    """At the reference state."""
+    """At the reference state; sessions near to it count for more."""
     reference_interval: Optional[tuple[float, float]]
     slope: float
     """d log latency / d log anchor of the configuration as the machine drifts: 0 where its state does not touch it."""
@@ -79,17 +79,15 @@ def estimates(
         for key, each in steady.items()
     }
     fast = {key: slopes.drawn(each, USUAL) for key, each in sessions.regressed(quick).items()}
-    measured = sessions.means({key: ((), sessions.at(each, 0.0, 0.0)) for key, each in of.items()})
-    points: dict[K, tuple[Sequence[Slope], Mapping[int, Sessions]]] = {}
-    for key, each in quick.items():
-        at_reference = each._replace(latency=each.latency - LASTING.value * away[key])
-        by_level = sessions.at(at_reference, fast[key].value, 0.0)
-        for level, one in by_level.items():
-            here = each.level == level
-            parts = float(drift[key][here].mean()), float(lasting[key][here].mean()) + away[key]
-            by_level[level] = one._replace(states=(*one.states, *parts))
-        points[key] = (fast[key], slow[key], LASTING), by_level
-    adjusted = sessions.means(points)
+    as_they_are = {key: ((), sessions.at(each, 0.0, 0.0)) for key, each in of.items()}
+    measured = sessions.means(as_they_are, apart=True)  # the machine's states are in it, which move each one otherwise
+    at_reference = {
+        key: each._replace(latency=each.latency - LASTING.value * away[key] - fast[key].value * moment[key])
+        for key, each in quick.items()
+    }
+    states = {key: (moment[key], drift[key], lasting[key] + away[key]) for key in quick}
+    points = weighted(at_reference, states)
+    adjusted = sessions.means({key: ((fast[key], slow[key], LASTING), each) for key, each in points.items()})
     return {
         point: Estimate(
             *(math.exp(measured[point].value), sessions.interval(measured[point], confidence)),
@@ -118,8 +116,8 @@ def of_like_runs(of: Mapping[K, Bursts], rounds: Mapping[K, Bursts], centre: Ref
     state = np.array([np.median(over[of_run == number]) for number in range(len(began))])
     kept = {}
     for key, each in rounds.items():
-        own = state[np.unique(_run(of[key], began))]
-        like = np.abs(state[_run(each, began), None] - own).min(axis=1) <= LIKE
+        swept = state[np.unique(_run(of[key], began))]
+        like = np.abs(state[_run(each, began), None] - swept).min(axis=1) <= LIKE
         if like.any():
             kept[key] = where(like, each)
     return kept
@@ -169,6 +167,33 @@ def drifts(
     common = float(np.cov(*(half[both] for half in halves))[0, 1]) if both.sum() > 1 else variance
     share = min(max(common / variance, 0.0), 1.0) if variance > TINY else 1.0
     return _apart(of, share * (whole - whole[tell].mean()))
+
+
+def weighted(of: Mapping[K, Bursts], states: Mapping[K, tuple[np.ndarray, ...]]) -> dict[K, dict[int, Sessions]]:
+    """By batch size the sessions of each, which count the less, the farther from the reference state they were.
+
+    Args:
+        of: bursts whose latencies are at that state.
+        states: of each burst what the anchor is over it: moment, drift, and what lasts, which is not of the sessions.
+    """
+    points = {key: sessions.at(each, 0.0, 0.0) for key, each in of.items()}
+    every = [(key, level) for key, each in points.items() for level in each]
+    distance = {
+        (key, level): _of_sessions((states[key][0] + states[key][1]) ** 2, of[key], level) for key, level in every
+    }
+    growth = scatter.growth([(points[key][level].values, distance[key, level]) for key, level in every])
+    for key, level in every:
+        weight = scatter.weights(distance[key, level], growth)
+        parts = (_of_sessions(part, of[key], level) for part in states[key])
+        over = tuple(float(np.average(part, weights=weight)) for part in parts)
+        points[key][level] = points[key][level]._replace(states=over, weight=weight)
+    return points
+
+
+def _of_sessions(values: np.ndarray, of: Bursts, level: int) -> np.ndarray:
+    """The mean of each session at a batch size."""
+    here = of.level == level
+    return sessions.averages(values[here], of.session[here])
 
 
 def _apart(of: Mapping[K, Bursts], values: np.ndarray) -> dict[K, np.ndarray]:

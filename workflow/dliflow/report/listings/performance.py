@@ -17,7 +17,7 @@ HEADINGS = [
     Heading(
         "Latency",
         "At the reference state, with its 95 % interval: as if the machine were always as fast as the anchor, a fixed "
-        "small network, was in the median of the study. Order, ratios and FPS rest on it.",
+        "small network, was in the median of the sweep. Order, ratios and FPS rest on it.",
         "ms",
     ),
     Heading("FPS", "Images per second: batch size / latency at the reference state."),
