@@ -20,7 +20,7 @@ from dliflow.analysis.slopes import FEW, TINY
 
 GROWTHS = np.geomspace(0.1, 100, 31)
 SHOWN = 1.92  # of a logarithm of a likelihood: by how much a parameter must raise it, at 5 % (S. S. Wilks, 1938)
-PASSES = 20  # of Newton's method; ten give twelve digits
+PASSES = 10  # of Newton's method; six give twelve digits
 
 
 class Variance(NamedTuple):
@@ -56,8 +56,8 @@ def growth(points: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     sizes = np.array([len(each) for each, _ in telling])
     point = np.repeat(np.arange(len(sizes)), sizes)
 
-    def likelihood(growth_: float) -> float:
-        weight = weights(distance, growth_)
+    def likelihood(candidate: float) -> float:
+        weight = weights(distance, candidate)
         sums = np.bincount(point, weight)
         rest = values - (np.bincount(point, weight * values) / sums)[point]
         squares = np.bincount(point, weight * rest**2)

@@ -174,7 +174,8 @@ def weighted(of: Mapping[K, Bursts], states: Mapping[K, tuple[np.ndarray, ...]])
 
     Args:
         of: bursts whose latencies are at that state.
-        states: of each burst what the anchor is over it: moment, drift, and what lasts, which is not of the sessions.
+        states: of each burst what the anchor is over it: moment, drift, and what lasts. The first two are how far a
+            session was from it; the third is one for all of a run.
     """
     points = {key: sessions.at(each, 0.0, 0.0) for key, each in of.items()}
     every = [(key, level) for key, each in points.items() for level in each]
