@@ -324,7 +324,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="where results are kept")
     parser.add_argument("--jobs", type=int, default=2, help="networks that are tried side by side; default: 2")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for a process; default: 300")
-    parser.add_argument("--memory", type=float, default=10, help="GB of data for a process; default: 10")
+    parser.add_argument("--memory", type=float, default=12, help="GB of data for a process; default: 12")
     parser.add_argument("--keep", type=Path, help="where networks and their interchange files stay, and are used again")
     kept = os.environ.get("DLIFLOW_TEST_ENVIRONMENTS", CONFIG["environments"]["folder"])
     parser.add_argument("--environments", type=Path, default=kept, help=f"their folder; default: {kept}")
