@@ -50,9 +50,10 @@ def outcomes(environments, tmp_path_factory):
 def converted(study, environments, tmp_path_factory):
     """The manifest of the study's model in a framework and precision.
 
-    A framework that is not of the default study has its model converted here, of the study's own files.
+    A framework that is not of the default study has its model converted here, of the study's own files. Nothing may
+    come and go meanwhile in the folder where that is started: conversions run side by side, in the same one.
     """
-    folder = tmp_path_factory.mktemp("converted")
+    folder, started = tmp_path_factory.mktemp("converted"), tmp_path_factory.mktemp("started")
     entry = config.model(ROOT / "config/models", NETWORK, "test", "test")["input"]
 
     @functools.cache
@@ -68,12 +69,15 @@ def converted(study, environments, tmp_path_factory):
             options |= {"calibration": calibration, "calibration_set": {}, "input": entry}
         source = study.folder / paths.INTERCHANGE.format(model=NETWORK)
         command = ["-m", "dliflow", "convert", *arguments.words(source=source, **options)]
+        changed = started.stat().st_mtime_ns
         subprocess.run(
             [python_of(converter, environments), *command],
+            cwd=started,
             env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
             check=True,
             timeout=1500,
         )
+        assert started.stat().st_mtime_ns == changed, f"{framework}'s conversion wrote where it was started"
         return options["out"]
 
     return of
