@@ -81,12 +81,9 @@ def estimates(
     fast = {key: slopes.drawn(each, USUAL) for key, each in sessions.regressed(quick).items()}
     as_they_are = {key: ((), sessions.at(each, 0.0, 0.0)) for key, each in of.items()}
     measured = sessions.means(as_they_are, apart=True)  # the machine's states are in it, which move each one otherwise
-    at_reference = {
-        key: each._replace(latency=each.latency - LASTING.value * away[key] - fast[key].value * moment[key])
-        for key, each in quick.items()
-    }
+    at_reference = {key: each._replace(latency=each.latency - LASTING.value * away[key]) for key, each in quick.items()}
     states = {key: (moment[key], drift[key], lasting[key] + away[key]) for key in quick}
-    points = weighted(at_reference, states)
+    points = weighted(at_reference, fast, states)
     adjusted = sessions.means({key: ((fast[key], slow[key], LASTING), each) for key, each in points.items()})
     return {
         point: Estimate(
@@ -169,15 +166,18 @@ def drifts(
     return _apart(of, share * (whole - whole[tell].mean()))
 
 
-def weighted(of: Mapping[K, Bursts], states: Mapping[K, tuple[np.ndarray, ...]]) -> dict[K, dict[int, Sessions]]:
+def weighted(
+    of: Mapping[K, Bursts], fast: Mapping[K, Slope], states: Mapping[K, tuple[np.ndarray, ...]]
+) -> dict[K, dict[int, Sessions]]:
     """By batch size the sessions of each, which count the less, the farther from the reference state they were.
 
     Args:
-        of: bursts whose latencies are at that state.
+        of: bursts whose latencies are at that state but for the moment, which stands in place of the anchor.
+        fast: the slopes on that.
         states: of each burst what the anchor is over it: moment, drift, and what lasts. The first two are how far a
             session was from it; the third is one for all of a run.
     """
-    points = {key: sessions.at(each, 0.0, 0.0) for key, each in of.items()}
+    points = {key: sessions.at(each, fast[key].value, 0.0) for key, each in of.items()}
     every = [(key, level) for key, each in points.items() for level in each]
     distance = {
         (key, level): _of_sessions((states[key][0] + states[key][1]) ** 2, of[key], level) for key, level in every
