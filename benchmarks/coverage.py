@@ -22,9 +22,10 @@ from dliflow.measuring import measure, series
 
 SLOW = math.log(1.4)  # how much slower the slower speed is
 GROUPS, SESSIONS, LEVELS, ROUNDS, CONFIGURATIONS = 5, 3, 4, 2, 17
-MEMBERS, ROUNDS_OF_PAIR = (1.0, 1.0, 0.5, 0.0), 3  # of a comparison: the members' slopes
+MEMBERS = (1.0, 1.0, 0.5, 0.0)  # of a comparison: their slopes
+SESSIONS_OF_PAIR, ROUNDS_OF_PAIR = 1, 6  # of a comparison's group
 SLOPES = (0.0, 0.5, 1.0)  # of the configurations, by turns
-LEADERS, GROUPS_OF_LEADERS = 4, 6  # the first configurations, which are compared at each batch size behind the sweep
+LEADERS, GROUPS_OF_LEADERS = 4, 8  # the first configurations, which are compared at each batch size behind the sweep
 OF_PROCESS, OF_SESSION, OF_BURST, OF_ANCHOR = 0.03, 0.07, 0.024, 0.01  # standard deviations of logarithms
 LOAD_S, BURST_S = 0.25, 0.04  # a session of two rounds takes 0.45 s
 JOB_S = 0.6 + LEVELS * SESSIONS * (LOAD_S + (2 * ROUNDS + 1) * BURST_S)  # with its start
@@ -166,7 +167,7 @@ def of_leaders(
         at = np.broadcast_to(start[..., None], latency.shape[:3]).ravel()
         for member in range(LEADERS):
             here = (latency[..., member].ravel(), beside[..., member].ravel(), at)
-            one = anchored.Bursts(np.full(len(group), level), group, group * SESSIONS + session, *here)
+            one = anchored.Bursts(np.full(len(group), level), group, group * SESSIONS_OF_PAIR + session, *here)
             of[member] = anchored.joined(of[member], one) if member in of else one
         begin = end
     return of
@@ -175,8 +176,8 @@ def of_leaders(
 def starts(groups: int, members: int, begin: float) -> tuple[np.ndarray, float]:
     """When each session of a comparison has opened all its members, float64 (group, session), and when it has ended."""
     session_s = members * LOAD_S + (2 * ROUNDS_OF_PAIR * members + 1) * BURST_S
-    group_s = members + SESSIONS * session_s  # a second to start each
-    opened = members + np.arange(SESSIONS) * session_s + members * LOAD_S
+    group_s = members + SESSIONS_OF_PAIR * session_s  # a second to start each
+    opened = members + np.arange(SESSIONS_OF_PAIR) * session_s + members * LOAD_S
     return begin + np.arange(groups)[:, None] * group_s + opened, begin + groups * group_s
 
 
@@ -245,19 +246,19 @@ def turns(
     rng: np.random.Generator, machine: Machine, speed: State, start: np.ndarray, slopes: np.ndarray, scatter: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same of members with these slopes and this scatter, whose sessions start then (group, session)."""
-    (groups, _), members, bursts = start.shape, len(slopes), ROUNDS_OF_PAIR * len(slopes)
+    (groups, sessions), members, bursts = start.shape, len(slopes), ROUNDS_OF_PAIR * len(slopes)
     states = speed(start[..., None] + (np.arange(2 * bursts + 1) + 0.5) * BURST_S)
-    anchor = states[..., ::2] + noise(rng, machine, OF_ANCHOR, (groups, SESSIONS, bursts + 1))
+    anchor = states[..., ::2] + noise(rng, machine, OF_ANCHOR, (groups, sessions, bursts + 1))
     anchor += rng.normal(0, machine.anchor, (groups, 1, 1))
-    shape = (groups, SESSIONS, ROUNDS_OF_PAIR, members)
+    shape = (groups, sessions, ROUNDS_OF_PAIR, members)
     place = np.argsort(rng.random(shape))
     beside = np.take_along_axis(((anchor[..., 1:] + anchor[..., :-1]) / 2).reshape(shape), place, -1)
     if machine.one_processor:
-        slopes = np.where(slopes == 0.5, rng.random((groups, SESSIONS, 1, members)) < 0.5, slopes)
+        slopes = np.where(slopes == 0.5, rng.random((groups, sessions, 1, members)) < 0.5, slopes)
     latency = slopes * np.take_along_axis(states[..., 1::2].reshape(shape), place, -1)
     latency += noise(rng, machine, OF_BURST, shape) + rng.normal(0, OF_PROCESS, (groups, 1, 1, members))
     of_session = scatter * of_sessions(machine, states)[..., None]
-    latency += of_session * rng.normal(size=(groups, SESSIONS, 1, members))
+    latency += of_session * rng.normal(size=(groups, sessions, 1, members))
     if machine.stalls:
         latency += rng.exponential(STALLED, shape) * (rng.random(shape) < STALLS)
     return latency, beside
@@ -268,22 +269,22 @@ def rounds(latency: np.ndarray, beside: np.ndarray, pair: tuple[int, int]) -> co
     first, second = pair
     group, session, _ = np.indices(latency.shape[:3])
     return comparison.Rounds(
-        *(group.ravel(), (group * SESSIONS + session).ravel()),
+        *(group.ravel(), (group * SESSIONS_OF_PAIR + session).ravel()),
         *((latency[..., first] - latency[..., second]).ravel(), beside[..., [first, second]].mean(-1).ravel()),
     )
 
 
 def comparisons(runs: int) -> None:
     """Coverage of ratios, and how often two of the same are called different, where it ends when all is decided."""
-    least, most, width = 6, 16, 0.01
+    least, most, width = 8, 20, 0.01
     print(
         f"\nComparisons, {runs} of each: share of intervals that hold the true ratio, of pairs and of whole comparisons"
     )
     print("(wanted: 95 % of the latter), and of pairs of the same that are called different")
     kinds = {
-        "6 groups": (least, ((0, 1),)),
-        "6 groups, slopes differ": (least, ((0, 3),)),
-        "6 to 16, until decided": (most, ((0, 1),)),
+        f"{least} groups": (least, ((0, 1),)),
+        f"{least} groups, slopes differ": (least, ((0, 3),)),
+        f"{least} to {most}, until decided": (most, ((0, 1),)),
         "the same, three pairs": (most, ((0, 1), (0, 2), (0, 3))),
     }
     print(f"{'':26}{'':26}{'pairs':>8}{'whole':>8}{'the same':>10}{'groups':>8}{'half':>8}")
