@@ -193,7 +193,9 @@ def test_on_a_machine_too_busy_nobody_is_the_fastest_but_memory_is_told(tmp_path
 
 def test_rounds_between_batch_sizes_that_were_disturbed_give_no_latency_at_any_of_them(tmp_path):
     points = [
-        point(name, size, [ms * size, 1.1 * ms * size]) for size in (1, 2) for name, ms in (("a", 5.0), ("b", 12.0))
+        point(name, size, [ms * size**1.1, 1.1 * ms * size**1.1])
+        for size in (1, 2)
+        for name, ms in (("a", 5.0), ("b", 12.0))
     ]
     pairs, bursts = in_rounds(None, {called("a", size=1): 12.0, called("a", size=2): 10.0})
     quality_of = [quality(name) for name in "ab"]
@@ -204,6 +206,19 @@ def test_rounds_between_batch_sizes_that_were_disturbed_give_no_latency_at_any_o
     assert told(at_rest, batch_size=1, latency_ms=9.0) == (NO, None, None)
     assert told(disturbed, batch_size=1, latency_ms=9.0) == (YES, "a-fp32:1", None)
     assert told(disturbed, latency_ms=9.0)[:2] == (UNKNOWN, None)  # which batch size is best they would have told
+
+
+def test_what_is_quoted_of_a_batch_size_is_its_own_latency_where_that_contradicts_no_rounds(tmp_path):
+    points = [point("a", size, [4.9 * ms, 5.1 * ms]) for size, ms in ((1, 1.0), (2, 1.8))]
+    agreeing, contradicting = (
+        in_rounds(None, {called("a", size=1): 5.0, called("a", size=2): ms}) for ms in (8.0, 12.0)
+    )
+    for (pairs, bursts), expected in ((agreeing, {1: 5.0, 2: 9.0}), (contradicting, {1: 5.0, 2: 12.0})):
+        one = of(tables_of(points, [quality("a")], tmp_path, pairs, bursts))
+        quoted = {each.size: each.standing.latency.value for each in one.candidates}
+        assert quoted == pytest.approx(expected, rel=1e-3)
+        best = one.candidates[one.answer(Goal(objective=FPS)).best]
+        assert best.size == (2 if pairs is agreeing[0] else 1)
 
 
 def test_the_most_images_per_second_are_those_of_the_throughput_scenario(tmp_path):

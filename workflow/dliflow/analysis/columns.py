@@ -425,7 +425,8 @@ PERFORMANCE = (
         f"the latency at the node's reference state: what it would be if the machine were always as fast as {ANCHOR}, "
         "found it in the median of the sweep. It rests on the sessions of the sweep, and of rounds; "
         "near that state they count for more. Rows measured at "
-        "different times are compared by this",
+        "different times are compared by this. Page and terminal quote it of the fastest in rounds, and of the others "
+        "there that times their ratio in comparison.csv",
         UNMEASURED,
     ),
     *ends("latency_reference", "ms", "its 95 % interval", SINGLE, "_ms"),

@@ -1,11 +1,11 @@
 """Every figure that is quoted: who is fastest at a batch size, by how much, and which batch size is best. No words.
 
 Page, terminal and pictures take latencies, order and ties from here, so that they cannot contradict each other. What
-was measured together is decided by its rounds alone: one member stands with its latency at the reference state, which
-rests on all its sessions, of the sweep and of rounds; that of every other one is this latency times their ratio. So it
-is for the fastest of each batch size, which the comparison of batch sizes sets beside each other. Whatever had no part
-in rounds stands with its latency at the reference state, and is slower than what leads only where the intervals of both
-show it.
+was measured together is decided by its rounds alone: the fastest of a batch size stands with its latency at the
+reference state, which rests on all its sessions, of the sweep and of rounds; that of every other member is this latency
+times their ratio. Where the latencies of two batch sizes contradict what the comparison of these shows, those of all
+of them are that of the best one times its ratios. Whatever had no part in rounds stands with its latency at the
+reference state, and is slower than what leads only where the intervals of both show it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 from typing import Any, NamedTuple, Optional
 
 from dliflow.analysis import comparison, intervals
@@ -310,6 +311,19 @@ class Ranking(NamedTuple):
         together = self._together(one, other) if rounds else None
         return Beside(together or one.latency.over(other.latency), together is not None)
 
+    @property
+    def contradicts_rounds(self) -> bool:
+        """Whether of two that rounds tell apart the worse one has the lower quoted latency of an image."""
+        stood = {size: comparison.candidate(self._member(size)) for size in self.sizes}
+        beside_them = [
+            one for size, each in self.sizes.items() for one in each if self._in_rounds(size, one.name, stood[size])
+        ]
+        return any(self._contradicts_rounds(one, other) for one, other in permutations(beside_them, 2))
+
+    def _contradicts_rounds(self, one: Standing, other: Standing) -> bool:
+        beside, weight = self.beside(one, other), other.row["batch_size"] / one.row["batch_size"]
+        return beside.rounds and beside.verdict(weight) == SLOWER and one.fps.value > other.fps.value
+
     def _member(self, size: int) -> str:
         """Who stood for a batch size in the comparison of batch sizes; empty where nobody did."""
         contenders = self.between.contenders if self.between else []
@@ -369,7 +383,10 @@ def rankings(performance: Rows, pairs: Rows, rounds: Rows, disturbed: Collection
         at = {size: (*setting, size) for size in sizes}
         compared = {size: all_compared[point] for size, point in at.items() if point in all_compared}
         between = all_compared.get((*setting, None))
-        known = across(between, rows) if between and between.record not in disturbed else {}
-        ranked = {size: rank(sizes[size], compared.get(size), known.get(size, {})) for size in sorted(sizes)}
+        ranked = {size: rank(sizes[size], compared.get(size), {}) for size in sorted(sizes)}
         result[setting] = Ranking(ranked, compared, between)
+        if between and between.record not in disturbed and result[setting].contradicts_rounds:
+            known = across(between, rows)
+            ranked = {size: rank(sizes[size], compared.get(size), known.get(size, {})) for size in ranked}
+            result[setting] = Ranking(ranked, compared, between)
     return result
