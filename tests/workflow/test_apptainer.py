@@ -43,3 +43,9 @@ def test_every_job_up_to_a_measurement_runs_in_the_image_and_none_makes_an_envir
     rules = re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)  # of the statistics that the run begins with
     assert "sweep" in rules and "environment" not in rules
     assert not (project.folder / "results/envs").exists()
+
+
+def test_a_study_with_comparisons_can_be_planned(project, apptainer):
+    project.configure(environments={"folder": "results/envs"}, compare={"leaders": 2})
+    output = project.run("all", "--sdm", "apptainer", "--dry-run", **apptainer)
+    assert re.search(r"^compare +\d+$", output, re.MULTILINE)

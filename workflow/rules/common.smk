@@ -139,6 +139,11 @@ def needs_interpreter(framework):
     return paths.INTERPRETER.format(framework=framework) if CONDA else needs_environment(framework)
 
 
+def needs_interpreters(frameworks):
+    """The same for a stage that starts processes of several."""
+    return [marker for marker in map(needs_interpreter, frameworks) if marker]
+
+
 def converter_of(wildcards):
     """The framework in whose environment a model is converted."""
     return STUDY.converter(wildcards.model, wildcards.framework, wildcards.precision)
@@ -193,7 +198,7 @@ def anchor_of(wildcards):
 def anchors_of_candidates(wildcards):
     """Input function: those of the anchors that may run beside a comparison."""
     names = {plan.anchor(row["framework"], wildcards.device) for row in candidates(wildcards)}
-    return [needs_interpreter(name) for name in sorted({plan.ANCHOR, *names})]
+    return needs_interpreters(sorted({plan.ANCHOR, *names}))
 
 
 def tuned_configuration_of(wildcards):

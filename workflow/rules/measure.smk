@@ -108,7 +108,7 @@ rule tune:
 # Measure the leaders of one batch size together, in rounds; or those of all batch sizes, which rests on these.
 rule compare:
     input:
-        environments=lambda w: [needs_interpreter(name) for name in frameworks_of_candidates(w)],
+        environments=lambda w: needs_interpreters(frameworks_of_candidates(w)),
         converted=of_candidates(paths.CONVERTED),
         built=built_of_candidates,
         sweep=of_candidates(paths.SWEEP),
