@@ -104,6 +104,10 @@ def test_numbers_of_threads():
     assert frameworks.counts(8) == [1, 2, 4, 8]
 
 
+def test_the_page_has_every_framework_but_the_one_that_computes_nothing():
+    assert set(launch_parameters.studied()) == set(frameworks.names()) - {"null"}
+
+
 def test_the_page_is_made_of_the_declaration():
     page = (ROOT / "docs/launch-parameters.md").read_text(encoding="utf-8")
     drift = difflib.unified_diff(page.splitlines(), launch_parameters.text().splitlines(), "the page", "declared")
