@@ -8,9 +8,9 @@ read as records would be. Simulated processes warm up in the real timing loop wi
 
 from __future__ import annotations
 
+import argparse
 import gc
 import math
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -347,7 +347,9 @@ def warmups(runs: int) -> None:
 
 if __name__ == "__main__":
     gc.freeze()  # each run of the timing loop collects garbage; nothing of what is loaded now is any
-    RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    sweeps(RUNS)
-    comparisons(RUNS)
-    warmups(RUNS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", metavar="RUNS", nargs="?", type=int, default=200, help="studies of each kind")
+    runs = parser.parse_args().runs
+    sweeps(runs)
+    comparisons(runs)
+    warmups(runs)

@@ -10,8 +10,8 @@ what the best of all valid settings would.
 
 from __future__ import annotations
 
+import argparse
 import itertools
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -125,4 +125,6 @@ def main(machines: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("machines", metavar="MACHINES", nargs="?", type=int, default=100, help="for each space")
+    main(parser.parse_args().machines)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 from project import ROOT
@@ -22,6 +25,13 @@ def test_what_a_benchmark_imports_of_the_workflow_is_there(script):
             for name in (alias.name for alias in node.names):
                 if not hasattr(module, name):
                     importlib.import_module(f"{node.module}.{name}")
+
+
+@pytest.mark.parametrize("name", ["coverage", "proposals"])
+def test_a_benchmark_with_one_number_tells_what_it_is(name):
+    command = [sys.executable, str(ROOT / f"benchmarks/{name}.py"), "--help"]
+    variables = {**os.environ, "PYTHONPATH": f"{ROOT / 'workflow'}:{ROOT / 'tests'}"}
+    assert subprocess.run(command, env=variables, capture_output=True, text=True).stdout.startswith("usage: ")
 
 
 class Worker:
