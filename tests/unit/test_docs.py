@@ -86,6 +86,12 @@ def unknown_files(text: str) -> list[str]:
     return unknown
 
 
+def no_programs(text: str) -> list[str]:
+    """Files of this repository that a command runs, as `python benchmarks/study.py` does, and that are no programs."""
+    named = re.findall(r"\bpython\s+((?:benchmarks|tests)/[\w/]+\.py)", text)
+    return [name for name in named if not (ROOT / name).exists() or "__main__" not in (ROOT / name).read_text()]
+
+
 @pytest.mark.parametrize("name", [*TEXTS, HISTORY])
 def test_lines_fit_and_what_fits_stays_so(name):
     too_long = long_lines(name)
@@ -109,6 +115,11 @@ def test_files_that_are_named_exist(name):
         assert unknown == []
 
 
+@pytest.mark.parametrize("name", TEXTS)
+def test_commands_run_programs(name):
+    assert no_programs((ROOT / name).read_text(encoding="utf-8")) == []
+
+
 def test_the_checks_find_what_they_look_for():
     long = "x" * (WIDTH + 1)
     text = f"{long}\n| {long} |\n```\n{long}\n```\n    {long}\n{long}\n"
@@ -123,3 +134,5 @@ def test_the_checks_find_what_they_look_for():
         "dlflow",
         "lok.py",
     ]
+    programs = "`python benchmarks/study.py 3`\n    .venv/bin/python\ntests/faults/kils.py tests/project.py"
+    assert no_programs(f"{programs}; python tests/project.py") == ["tests/faults/kils.py", "tests/project.py"]
