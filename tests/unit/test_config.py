@@ -130,7 +130,11 @@ def test_a_model_of_one_s_own_takes_few_lines(tmp_path):
             "size: 192, resize: {shortside: 9}",
             r"input\.resize: unknown key 'shortside'; did you mean 'sho",
         ),
-        ("size: 192", "size: 192, resize: {short_side: 0}", r"input\.resize\.short_side: 0: 0 is less than the min"),
+        (
+            "size: 192",
+            "size: 192, resize: {short_side: 0}",
+            r"input\.resize\.short_side: 0: is less than the minimum of 1$",
+        ),
         (
             "size: 192",
             "size: [192, 256], resize: {short_side: 224}",
@@ -315,7 +319,11 @@ def test_few_requests_and_one_group_are_taken():
         ({"tensorflow": {"onednn": 1}}, r"tensorflow\.onednn: 1\. Right would be: true or false, or null for"),
         ({"mxnet": {"backend": "mkldnn"}}, r"mxnet\.backend: 'mkldnn'\. Right would be: MKLDNN, or null for"),
         ({"null": {"x": 1}}, r"null\.x: unknown option; known ones: none"),
-        ({"opnvino": {}}, r"opnvino: 'opnvino' is unknown; did you mean 'openvino'\?"),
+        (
+            {"opnvino": {}},
+            r"opnvino: 'opnvino' is unknown; did you mean 'openvino'\? To add it: docs/add-a-framework\.md$",
+        ),
+        ({"xyz": {}}, r"xyz: 'xyz' is unknown; known ones: .*, tflite\. To add it: docs/add-a-framework\.md$"),
     ],
 )
 def test_options_of_frameworks_are_checked_before_anything_runs(options, message):

@@ -11,11 +11,16 @@ SHOWN = 20  # lines of a list: a screenful
 FEW = 3  # items of a list within a line
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """The known word that is most like another, or all of them, as the end of a message."""
+def suggestion(word: str, known: Iterable[str], adding: str = "") -> str:
+    """The known word that is most like another, or all of them, as the end of a message.
+
+    Args:
+        adding: how another one is added.
+    """
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; known ones: {', '.join(known) or 'none'}"
+    end = f"; did you mean '{close[0]}'?" if close else f"; known ones: {', '.join(known) or 'none'}"
+    return f"{end}{'' if close else '.'} To add it: {adding}" if adding else end
 
 
 def some(items: Sequence[str]) -> str:

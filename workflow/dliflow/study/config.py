@@ -82,8 +82,9 @@ def _explain(error: Any) -> Iterator[str]:
         inner = list(_alternative(key, error))
         yield from inner or [f"{key}: {error.instance!r} is not valid. Right would be: {hint}"]
     else:
-        empty = error.instance is None
-        message = f"{key}: is empty" if empty else f"{key}: {error.instance!r}: {error.message}"
+        value = repr(error.instance)
+        problem = f"{value}: {error.message.removeprefix(f'{value} ')}"  # with which jsonschema's messages begin
+        message = f"{key}: {'is empty' if error.instance is None else problem}"
         yield f"{message}. Right would be: {hint}" if hint else message
 
 
@@ -259,7 +260,7 @@ def _unknown_framework(name: str, checkout: Path) -> Optional[str]:
     """Why a framework's name, with a version or without, can stand in no config."""
     known, family = frameworks.names(), frameworks.family(name)
     if family not in known:
-        return f"'{name}' is unknown{suggestion(family, known)}. To add it: docs/add-a-framework.md"
+        return f"'{name}' is unknown{suggestion(family, known, 'docs/add-a-framework.md')}"
     there = environments.names(family, checkout)
     if "@" not in name or name in there:
         return None
@@ -335,7 +336,7 @@ def registered(
     there = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in there:
         adding = f"write {folder}/{name}.yaml ({guide.format(kind)})"
-        raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, there)}. To add it: {adding}")
+        raise DliflowError(f"{origin}: {key}: '{name}' is unknown{suggestion(name, there, adding)}")
     if len(name) > LONGEST_NAME:
         raise DliflowError(
             f"{origin}: {key}: '{name}' has {len(name)} letters, and files are called after it; right would be "
