@@ -21,7 +21,8 @@ CONDA, CONTAINER = (
     method in workflow.deployment_settings.deployment_method
     for method in (DeploymentMethod.CONDA, DeploymentMethod.APPTAINER)
 )
-ORIGIN = ", ".join(map(str, workflow.configfiles)) or "--config"
+# Where a value may come from, for messages: the command line changes what the files say.
+ORIGIN = ", ".join([*map(str, workflow.configfiles), *(["--config"] if workflow.config_settings.config else [])])
 if workflow.is_main_process:
     checked(known.ensure, config, ORIGIN)  # the plan needs the models' entries
     if not CONDA and not CONTAINER:
