@@ -70,10 +70,11 @@ def test_broken_registry_file(project):
         ("", "is empty; right would be lines of 'key: value'"),
         ("models: [tiny]\n\tdataset: colours\n", "line 2, column 1: not valid YAML: "),
         ("threads: 1\nnode: a\nthreads: 2\n", "line 3: 'threads' stands in line 1 already"),
+        ("threads: 1\nnode: \xff\n", "line 2: is no text in UTF-8"),
     ],
 )
 def test_config_files_that_cannot_be_read(project, text, expected):
-    (project.folder / "config/config.yaml").write_text(text)
+    (project.folder / "config/config.yaml").write_text(text, encoding="latin-1")
     output = project.fail("all")
     assert "config/config.yaml: " in output
     assert expected in output
@@ -83,6 +84,23 @@ def test_config_files_that_cannot_be_read(project, text, expected):
 def test_a_key_that_stands_twice_in_a_study(project):
     (project.folder / "mine.yaml").write_text("threads: 1\nthreads: 2\n")
     assert "mine.yaml: keys stand twice" in project.fail("all", "--configfile", "mine.yaml")
+
+
+def test_a_key_of_the_command_line_is_not_blamed_on_a_file_alone(project):
+    output = project.fail("all", "--config", "thread=1")
+    assert "config/config.yaml, --config: (top level): unknown key 'thread'; did you mean 'threads'?" in output
+
+
+def test_what_this_machine_does_not_give_is_told_before_anything_runs_and_by_a_dry_run(project):
+    refusal = "launch.cpus: 0-9000: this process cannot have all of these processors"
+    project.configure(launch={"cpus": "0-9000"})
+    dry = project.run("all", "--dry-run")
+    assert f"Here the run would be refused:\n{refusal}" in dry
+    assert refusal in project.fail("all")
+    project.configure(launch={"cpus": None}, environments={"folder": "/proc/none"})
+    assert "Here the run would be refused:\nenvironments: /proc cannot be written to" in project.run("all", "--dry-run")
+    assert "environments: /proc cannot be written to" in project.fail("all")
+    assert not (project.folder / "results/sweep").exists()
 
 
 def test_unknown_launch_options_are_told_before_anything_runs(project):

@@ -68,22 +68,24 @@ def measured_on(job):
     return None if job.is_group() or job.rule.name not in MEASURING_RULES else job.wildcards_dict["node"]
 
 
-def check_launch():
-    """Refuse, before anything runs, to measure here what is not to be measured here, or in a way that this machine does
-    not allow.
-    """
+def measuring_nodes():
+    """The entries of the nodes on which this run is to measure."""
     names = set(map(measured_on, workflow.dag.needrun_jobs())) - {None}
-    measured = {name: STUDY.nodes[name] for name in sorted(names)}
-    checked(nodes.check_places, measured, workflow.local_exec, CONTAINER, ORIGIN)
-    if any(map(nodes.here, measured.values())):
-        checked(launch.check, CONFIG["launch"])
+    return {name: STUDY.nodes[name] for name in sorted(names)}
 
 
-def check_rights():
-    """Refuse, before anything runs, to write to results that somebody else has made: every job would fail by itself."""
+def check_machine():
+    """Raise what this machine does not give to this run: folders to write to (every job would fail by itself), and the
+    launch of what is measured here.
+    """
+    makes = any(job.rule.name == "environment" for job in workflow.dag.needrun_jobs())
+    folder = Path(CONFIG["environments"]["folder"])
     refusals = prerequisites.unwritable(prerequisites.folders_of_results(Path()))
+    refusals = refusals or (prerequisites.closed(folder) if makes else [])
     if refusals:
-        raise refused("\n".join(refusals))
+        raise DliflowError("\n".join(refusals))
+    if any(map(nodes.here, measuring_nodes().values())):
+        launch.check(CONFIG["launch"])
 
 
 def release(name):
@@ -201,7 +203,9 @@ def side_by_side():
 
 
 def tell_what_would_run():
-    """At the end of a dry run: why jobs would run, by part of the study how many, and about how long they would take."""
+    """At the end of a dry run: why jobs would run, by part of the study how many, about how long they would take, and what
+    would keep them from it here.
+    """
     if not workflow.dryrun or workflow.dag is None:
         return
     needed = workflow.dag.needrun_jobs()
@@ -210,6 +214,10 @@ def tell_what_would_run():
     for text in (why if NUMBERS_ONLY else None, lines):
         if text:
             print(f"\n{text}", file=sys.stderr, flush=True)  # where Snakemake speaks
+    try:
+        check_machine()
+    except DliflowError as error:
+        print(f"\nHere the run would be refused:\n{error}", file=sys.stderr, flush=True)
 
 
 if workflow.is_main_process:
@@ -225,10 +233,10 @@ onstart:
         engine.look_again_once(workflow.scheduler)
     engine.choose_among_few(workflow.scheduler, measured_on, release_the_measured)
     engine.keep_the_plan(workflow.dag, "convert")
-    check_rights()
+    checked(check_machine)
+    checked(nodes.check_places, measuring_nodes(), workflow.local_exec, CONTAINER, ORIGIN)
     source_code.note()
     tell_the_tables()
-    check_launch()
     Path(paths.PARTIALS).unlink(missing_ok=True)  # it is of the last run
     # Until the tables are made anew, what people read is not complete.
     if not workflow.touch and any(job.rule.name == "tables" for job in workflow.dag.needrun_jobs()):

@@ -57,6 +57,17 @@ def unwritable(folders: Iterable[Path]) -> list[str]:
     ]
 
 
+def closed(folder: Path) -> list[str]:
+    """That environments cannot be made in a folder, where that is so."""
+    refusal = _refusal(_there(folder))
+    if refusal is None:
+        return []
+    return [
+        f"environments: {_there(folder)} cannot be written to ({refusal}); name a folder of your own in "
+        "environments.folder"
+    ]
+
+
 def _used_environments(study: dict[str, Any], checkout: Path) -> list[str]:
     """The environments in which the study's models are read, converted or run, and libraries for that compiled."""
     named, kinds = study["frameworks"], study["precisions"]
@@ -110,12 +121,8 @@ def for_environments(study: dict[str, Any], checkout: Path) -> list[str]:
     if not unmade:
         return []
     _, missing = index()
-    refusal = _refusal(_there(folder))
-    if refusal is not None and not folder.is_relative_to(checkout):  # whose folders are told of anyway
-        missing.append(
-            f"environments: {_there(folder)} cannot be written to ({refusal}); name a folder of your own in "
-            "environments.folder"
-        )
+    if not folder.is_relative_to(checkout):  # whose folders are told of anyway
+        missing += closed(folder)
     free = shutil.disk_usage(_there(folder)).free / 1e9
     if free < ROOM_GB:
         missing.append(
