@@ -134,6 +134,24 @@ def test_what_is_wrong_is_told_in_a_line(arguments, message, tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: 1\nb: c: d\n", "mine.yaml: line 2, column 5: not valid YAML: "),
+        (b"a: 1\nb: \xff\n", "mine.yaml: line 2: is no text in UTF-8"),
+        (b"", "mine.yaml: is empty"),
+        (None, "mine.yaml: cannot be read as a config: No such file"),
+    ],
+)
+def test_the_doctor_names_the_line_of_a_file_that_snakemake_cannot_read(content, message, tmp_path):
+    if content is not None:
+        (tmp_path / "mine.yaml").write_bytes(content)
+    result = run(ROOT / "dliflow", "doctor", "--configfile", "mine.yaml", cwd=tmp_path)
+    assert result.returncode != 0
+    assert f"error: {message}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_config_beside_the_caller_names_versions_that_lie_in_the_checkout(tmp_path):
     (tmp_path / "mine.yaml").write_text("frameworks: [openvino@0.1]\n")
     for command in ("doctor", "known", "prune"):
