@@ -281,6 +281,12 @@ def test_a_version_that_was_never_measured_is_told_with_those_that_were(before):
     assert "but of onnxruntime==1.0, openvino==1.0" in problem
 
 
+def test_where_no_study_has_been_run_that_is_told(tmp_path):
+    problem = pairs.side("openvino", tmp_path).problem
+    none_run = f"no study that this version of dliflow can read has been run in {tmp_path}; run the study"
+    assert problem == f"openvino: there is no such folder, and {none_run}"
+
+
 def test_a_record_of_another_version_of_dliflow_counts_as_none(before, after):
     (record,) = before.glob("results/sweep/local/m/openvino-*/*.json")
     write_json(record, {**read_json(record), "schema": 0})
@@ -338,6 +344,16 @@ def test_each_verdict_has_its_exit_status(before, after, monkeypatch, capsys, tm
     assert "**dliflow compare: " in (tmp_path / "out.md").read_text()
 
 
+def test_what_is_set_against_itself_is_measured_and_told(before, after, monkeypatch, capsys):
+    """It tells what the machine does by itself."""
+    monkeypatch.setattr(compare, "measure", measured_as(gate.PASSED))
+    assert compare.run(asked(before, after)) == 0
+    assert compare.SAME not in capsys.readouterr().err
+    for one, other, study in ((before, before, before), ("openvino", "openvino==1.0", before)):
+        assert compare.run(asked(one, other, "--study", study)) == 0
+        assert capsys.readouterr().err == f"{compare.SAME}\n"
+
+
 def test_undecided_says_which_budget_would_tell(before, after, monkeypatch, capsys):
     monkeypatch.setattr(compare, "measure", measured_as(gate.UNDECIDED))
     compare.run(asked(before, after))
@@ -378,7 +394,7 @@ def test_without_a_common_row_nothing_is_measured(before, after, capsys):
 def test_a_study_without_figures_is_not_measured(before, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert compare.run(asked(before, tmp_path / "empty")) == 5
-    told = f"there is no measurement that this version of dliflow can read in {tmp_path / 'empty'}; run the study"
+    told = f"no study that this version of dliflow can read has been run in {tmp_path / 'empty'}; run the study"
     assert told in capsys.readouterr().out
 
 

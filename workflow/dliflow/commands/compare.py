@@ -46,6 +46,7 @@ TOLD = tuple(
 )
 LOG, RECORD = "gate.log", "record.json"
 FOLDER = CHECKOUT / paths.RESULTS / "gate"
+SAME = "BEFORE and AFTER are the same: what differs is this machine from one moment to the next"
 BESIDE_S = 1800  # seconds that a measurement may take beyond its budgets: the last groups, starting, hanging
 
 
@@ -257,6 +258,8 @@ def result(args: argparse.Namespace) -> dict[str, Any]:
     chosen = {key: getattr(args, key) for key in (*plan.IDENTITY, "batch_size")}
     before, after = (pairs.side(text, args.study) for text in (args.before, args.after))
     matched = pairs.matched(before, after, chosen)
+    if matched.pairs and all(pair.before == pair.after for pair in matched.pairs):
+        print(SAME, file=sys.stderr, flush=True)
     every = rows(matched.pairs, args)
     others, untold = changed(before, after, chosen)
     ended = datetime.datetime.now(datetime.timezone.utc)

@@ -14,7 +14,7 @@ from dliflow.records import runnable
 from dliflow.records.runnable import Swept
 
 BEFORE, AFTER = "before", "after"
-NOTHING = "there is no measurement that this version of dliflow can read in"
+NONE_RUN = "no study that this version of dliflow can read has been run in"
 FRAMEWORK = re.compile(rf"(?P<framework>{frameworks.NAME})(==(?P<version>[\w.+!-]+))?")
 
 
@@ -94,7 +94,7 @@ def side(text: str, study: Path) -> Side:
     """
     if Path(text).is_dir():
         folder = Path(text).resolve()
-        return _today(folder, None, runnable.swept(folder), f"{NOTHING} {folder}")
+        return _today(folder, None, runnable.swept(folder), f"{NONE_RUN} {folder}")
     named = FRAMEWORK.fullmatch(text)
     if named is None:
         raise DliflowError(
@@ -103,8 +103,9 @@ def side(text: str, study: Path) -> Side:
         )
     folder, framework, version = study.resolve(), named["framework"], named["version"]
     everything = runnable.swept(folder)
-    there = ", ".join(_versions(everything)) or "nothing at all"
-    nothing = f"{text}: there is no such folder, and of it {NOTHING} {folder}, but of {there}"
+    there = ", ".join(_versions(everything))
+    measured = f"in {folder} nothing was measured of it, but of {there}" if there else f"{NONE_RUN} {folder}"
+    nothing = f"{text}: there is no such folder, and {measured}"
     if version is None:
         those = [one for one in everything if one.identity["framework"] == framework]
         return _today(folder, framework, those, nothing)
