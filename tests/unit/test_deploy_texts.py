@@ -120,6 +120,20 @@ def test_more_than_8_bits_are_refused_rather_than_read_otherwise(tmp_path, monke
         module.pixels_of(file)
 
 
+def test_what_is_no_image_is_told_in_a_line(tmp_path, monkeypatch):
+    """Seen: tracebacks of Pillow's."""
+    (tmp_path / "text.jpg").write_text("no image")
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:60])
+    broken = bytearray((tmp_path / "whole.png").read_bytes())
+    broken[36:40] = b"\0\xff\0\xff"  # the name of its second part
+    (tmp_path / "broken.png").write_bytes(broken)
+    module = loaded(program.render(deployed(), "x"), tmp_path, monkeypatch)
+    for name in ("none.jpg", "text.jpg", "cut.png", "broken.png"):
+        with pytest.raises(SystemExit, match=rf"{name}: cannot be read as an image: "):
+            module.main([str(tmp_path / name)])
+
+
 def test_a_last_batch_is_filled_up_and_only_its_own_images_are_printed(tmp_path, monkeypatch, capsys):
     files = [str(file) for file in photographs(tmp_path)[:3]]
     module, asked = loaded(program.render(deployed(size=2), "x"), tmp_path, monkeypatch), []
