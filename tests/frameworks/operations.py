@@ -200,6 +200,7 @@ def network(shape, *steps) -> Graph:
 
 IMAGE, TOKENS = (4, 6, 6), (10, 8)  # channels, height, width; tokens, channels
 CONV = ("Conv", {"strides": (1, 1), "dilations": (1, 1), "pads": ((1, 1), (1, 1)), "group": 1}, random(4, 4, 3, 3))
+IN_GROUPS = ("Conv", {"strides": (1, 1), "dilations": (1, 1), "pads": ((0, 0), (0, 0)), "group": 2}, random(4, 4, 3, 3))
 STRIDED = ("MaxPool", {"kernel": (1, 1), "strides": (2, 2), "dilations": (1, 1), "pads": ((0, 0), (0, 0))})
 POSITIVE = ("Exp", {})
 
@@ -376,6 +377,9 @@ NETWORKS = {
         f"reduce_{op.lower()}": after((f"Reduce{op}", {"axes": (1, 3), "keepdims": keep}))
         for op, keep in (("L2", True), ("Max", False), ("Mean", True), ("Sum", False))
     },
+    "pad_channels_of_conv": after(
+        ("Pad", {"pads": ((0, 0), (2, 2), (1, 1), (1, 1)), "value": 0.0, "mode": "constant"}), IN_GROUPS
+    ),
     "resize_nearest": after(("Resize", {"size": (12, 9), "mode": "nearest", "coordinates": "asymmetric"})),
     **{
         f"resize_{kind}": after(("Resize", {"size": (9, 12), "mode": "linear", "coordinates": kind}))

@@ -230,7 +230,11 @@ def _gather(tf, x, *, axis, indices):
 
 
 def _pad(tf, x, *, pads, value, mode):
-    return Value(tf.pad(x.tensor, [pads[axis] for axis in x.order], mode, constant_values=value), x.order)
+    widths = [pads[axis] for axis in x.order]
+    if mode == "constant" and any(widths[-1]):
+        # The operation of `tf.pad` becomes part of a convolution behind it, without the channels that it pads.
+        return Value(tf.raw_ops.PadV2(input=x.tensor, paddings=widths, constant_values=value), x.order)
+    return Value(tf.pad(x.tensor, widths, mode, constant_values=value), x.order)
 
 
 def _slice(tf, x, *, axis, start, stop, step):
