@@ -340,6 +340,13 @@ NETWORKS = {
         f"{op.lower()}_value": after(("Transpose", {"axes": (0, 1, 3, 2)}), (op, {}, 0, 1))
         for op in ("Add", "Sub", "Max", "Min")
     },
+    **{
+        f"add_behind_bias_{kind}": network(IMAGE, (*CONV, random(4)), ("Add", {}, random(*shape)))
+        for kind, shape in (("image", (1, 1, 6, 6)), ("rows", (1, 1, 6, 1)), ("columns", (1, 1, 1, 6)))
+    },
+    "add_behind_bias_of_one_channel": network(
+        IMAGE, (*CONV[:2], random(1, 4, 3, 3), random(1)), ("Add", {}, random(1, 4, 1, 1))
+    ),
     "square": after(("Pow", {}, np.array(2.0))),
     "constant_first": after(POSITIVE, ("Div", {}, np.array(2.0), 1)),
     "broadcast_value": after(("ReduceMax", {"axes": (2,), "keepdims": True}), ("Sub", {}, 0, 1)),
@@ -370,6 +377,9 @@ NETWORKS = {
     ),
     "pad_reflect": after(("Pad", {"pads": ((0, 0), (0, 0), (1, 2), (2, 1)), "value": 0.0, "mode": "reflect"})),
     "pad_channels": after(("Pad", {"pads": ((0, 0), (1, 2), (0, 0), (0, 0)), "value": 0.5, "mode": "constant"})),
+    "pad_channels_of_conv": after(
+        ("Pad", {"pads": ((0, 0), (2, 2), (1, 1), (1, 1)), "value": 0.0, "mode": "constant"}), IN_GROUPS
+    ),
     "pad_tokens": network(
         TOKENS, linear(8, 4), ("Pad", {"pads": ((0, 0), (0, 2), (1, 0)), "value": 0.0, "mode": "constant"})
     ),
@@ -377,9 +387,6 @@ NETWORKS = {
         f"reduce_{op.lower()}": after((f"Reduce{op}", {"axes": (1, 3), "keepdims": keep}))
         for op, keep in (("L2", True), ("Max", False), ("Mean", True), ("Sum", False))
     },
-    "pad_channels_of_conv": after(
-        ("Pad", {"pads": ((0, 0), (2, 2), (1, 1), (1, 1)), "value": 0.0, "mode": "constant"}), IN_GROUPS
-    ),
     "resize_nearest": after(("Resize", {"size": (12, 9), "mode": "nearest", "coordinates": "asymmetric"})),
     **{
         f"resize_{kind}": after(("Resize", {"size": (9, 12), "mode": "linear", "coordinates": kind}))

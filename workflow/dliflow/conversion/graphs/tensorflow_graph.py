@@ -158,6 +158,15 @@ def _binary(name):
     return run
 
 
+def _add(tf, *operands):
+    tensors, order = aligned(tf, operands)
+    x, other = sorted(tensors, key=lambda tensor: isinstance(tensor, np.ndarray))
+    if isinstance(other, np.ndarray) and other.ndim and other.shape[-1] != x.shape[-1]:
+        # TensorFlow would add the constant to a bias before it, though it has other channels than the bias.
+        return Value(tf.subtract(x, -other), order)
+    return Value(tf.add(*tensors), order)
+
+
 def _reduce(run):
     """An operation over axes; `run` takes a tensor, the places of the axes, and whether they stay."""
 
@@ -253,7 +262,7 @@ def _transpose(tf, x, *, axes):
 
 OPERATIONS = {
     "Abs": _unary("abs"),
-    "Add": _binary("add"),
+    "Add": _add,
     "AveragePool": _image(_average_pool),
     "Broadcast": _broadcast,
     "Clip": _unary(_clip),
