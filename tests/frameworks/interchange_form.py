@@ -169,6 +169,12 @@ MODELS = {
         ),
         node("LogSoftmax", ["linear"], ["y"]),
     ),
+    "outside": (  # a window that begins behind the image
+        *(13, "N"),
+        node("Conv", ["x", "weight"], ["conv"]),
+        node("MaxPool", ["conv"], ["pool"], kernel_shape=[1, 1], strides=[4, 4], ceil_mode=1),
+        *(node("GlobalAveragePool", ["pool"], ["mean"]), node("Flatten", ["mean"], ["y"])),
+    ),
     "padded": (  # a pooling of what depends on the batch size alone, and says that it is not padded
         *(13, "N"),
         *(node("Shape", ["x"], ["shape"]), node("ConstantOfShape", ["shape"], ["zeros"])),
@@ -233,6 +239,17 @@ def read_by_an_older_onnx(path: Path) -> list[str] | str:
             return str(skip)
 
 
+def unread(name: str, folder: Path) -> str:
+    """Why `graph` does not read one of the models."""
+    opset, size, *nodes = MODELS[name]
+    form.write(model_of(nodes, opset, size), SHAPE, "NCHW", folder)
+    try:
+        graph.read(folder / "model.onnx", "none")
+    except Skip as skip:
+        return str(skip)
+    return ""
+
+
 def written(name: str, folder: Path) -> str:
     """What is said of one of the models at export."""
     opset, size, *nodes = MODELS[name]
@@ -257,6 +274,7 @@ if __name__ == "__main__":
     found = {name: settled(name, out) for name in sys.argv[2:]}
     found.update({name: written(name, out) for name in ("padded", "summed")})
     conv = ("Conv", ["x", "weight"], ["y"], "named")
+    found["unread"] = unread("outside", out)
     found["refused"] = [
         refusal(node(*conv, auto_pad="SAME_UPPER")),
         refusal(node(*conv), node("Relu", ["x"], ["unread"])),

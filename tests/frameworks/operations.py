@@ -38,10 +38,11 @@ def conv(x, weight, bias=0.0, *, strides, dilations, pads, group):
 
 
 def max_pool(x, *, kernel, strides, dilations, pads):
-    """Not dilated."""
+    """Of each window, every number at the dilations."""
     x = np.pad(x, [(0, 0), (0, 0), *pads], constant_values=-np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(x, kernel, (2, 3))
-    return windows[:, :, :: strides[0], :: strides[1]].max((-2, -1))
+    spans = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilations))
+    windows = np.lib.stride_tricks.sliding_window_view(x, spans, (2, 3))
+    return windows[:, :, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]].max((-2, -1))
 
 
 def average_pool(x, *, kernel, strides, pads):
@@ -370,6 +371,14 @@ NETWORKS = {
     ),
     "matmul_of_two_axes": network((4,), linear(4, 6), ("MatMul", {}, 0, random(6, 5))),
     "max_pool_strided": after(STRIDED),
+    **{
+        f"max_pool_{kind}": after(("MaxPool", {"kernel": (3, 3), "strides": s, "dilations": d, "pads": (pads, pads)}))
+        for kind, s, d, pads in (
+            ("ceil", (2, 2), (1, 1), (1, 2)),
+            ("dilated", (1, 1), (2, 3), (3, 2)),
+            ("dilated_strided", (2, 2), (2, 2), (2, 2)),
+        )
+    },
     "means_of_channels": after(
         ("Reshape", {"shape": (-1, 1, 4, 36)}),
         ("AveragePool", {"kernel": (3, 1), "strides": (1, 1), "pads": ((1, 1), (0, 0))}),

@@ -77,6 +77,10 @@ def test_operators_that_are_newer_or_made_of_others_are_written_out(found):
     assert newer["moved"] < 1e-5
 
 
+def test_windows_of_padding_alone_have_no_maximum(found):
+    assert "MaxPool" in found["unread"] and "a window of padding alone has no maximum" in found["unread"]
+
+
 def test_an_onnx_of_opset_17_reads_what_it_knows(found):
     for name in ("opset9", "opset13", "positions"):
         assert found[name]["older"] == found[name]["read"]

@@ -13,8 +13,10 @@ from dliflow import conversion
 from dliflow.machine import facts
 
 SCRIPT = ROOT / "tests/frameworks/operations.py"
-INT8 = ("attention", "convnext", "shuffle", "clip_above", "elu_steep")
+INT8 = ("attention", "convnext", "shuffle", "clip_above", "elu_steep", "max_pool_ceil")
 SKIPPED = {
+    ("mxnet", "max_pool_dilated"): "mxnet: dilated MaxPool is not taken",
+    ("mxnet", "max_pool_dilated_strided"): "mxnet: dilated MaxPool is not taken",
     ("pytorch", "resize_asymmetric"): "pytorch: linear Resize with asymmetric coordinates is not taken",
     ("tflite", "erf"): "tflite: operation Erf is not taken",
 }

@@ -313,6 +313,11 @@ class Reader:
     def _maxpool(self, inputs, attributes, output):
         kernel = tuple(attributes["kernel_shape"])
         window = self.window(inputs[0], output, attributes, kernel)
+        for axis, (stride, dilation, (before, _)) in enumerate(zip(*window.values()), 2):
+            size, outs = self.shape(inputs[0])[axis], self.shape(output)[axis]
+            places = np.arange(outs)[:, None] * stride + np.arange(kernel[axis - 2]) * dilation - before
+            if not np.any((places >= 0) & (places < size), axis=1).all():
+                raise Skip("a window of padding alone has no maximum")
         self.add("MaxPool", inputs, output, kernel=kernel, **window)
 
     def _averagepool(self, inputs, attributes, output):

@@ -101,7 +101,7 @@ def _dense(b, F, x, weight, bias=None):
 def _pool(kind, outside):
     def run(b, F, x, *, kernel, strides, pads, dilations=(1, 1)):
         if set(dilations) != {1}:
-            raise Skip("mxnet: dilated pooling is not taken")
+            raise Skip("mxnet: dilated MaxPool is not taken")
         pad = b.symmetric(kernel, strides, dilations, pads)
         if pad is None:
             x, pad = _padded(b, F, x, [(0, 0), (0, 0), *pads], outside), (0, 0)

@@ -88,17 +88,27 @@ def _conv(tf, x, weight, bias=None, *, strides, dilations, pads, group):
 
 
 def _max_pool(tf, x, *, kernel, strides, dilations, pads):
+    if max(dilations) > 1:  # which TensorFlow takes without strides alone
+        x = _repeated(tf, x, dilations, pads)
+        pooled = tf.nn.pool(x, kernel, "MAX", (1, 1), "VALID", dilations=dilations)
+        return pooled[:, :: strides[0], :: strides[1]]
     padding = _padding(x, kernel, strides, dilations, pads)
-    if not isinstance(padding, str):
-        if any(2 * max(pad) > k or d > 1 for pad, k, d in zip(pads, kernel, dilations)):
-            raise Skip("MaxPool with padding of more than half its kernel, or dilated, is not taken")
-        # Mirrored values are in the window anyway: they pad like minus infinity, but quantize well.
-        x, padding = tf.pad(x, padding, "SYMMETRIC"), "VALID"
-    if set(dilations) == {1}:
+    if isinstance(padding, str):
         return tf.nn.max_pool2d(x, kernel, strides, padding)
-    if max(strides) > 1:
-        raise Skip("MaxPool with strides and dilations is not taken")
-    return tf.nn.pool(x, kernel, "MAX", (1, 1), padding, dilations=dilations)
+    # Values that are in the window anyway pad like minus infinity, but quantize well.
+    mirrored = all(2 * max(pad) <= k for pad, k in zip(pads, kernel))
+    x = tf.pad(x, padding, "SYMMETRIC") if mirrored else _repeated(tf, x, dilations, pads)
+    return tf.nn.max_pool2d(x, kernel, strides, "VALID")
+
+
+def _repeated(tf, x, dilations, pads):
+    """An image padded to any width with the outer rows that its windows read anyway, as many as a dilation."""
+    for axis, (dilation, (before, after)) in enumerate(zip(dilations, pads), 1):
+        size = x.shape[axis]
+        places = [place % dilation for place in range(-before, 0)]
+        places += [*range(size), *(size - dilation + place % dilation for place in range(after))]
+        x = tf.gather(x, places, axis=axis) if before or after else x
+    return x
 
 
 def _average_pool(tf, x, *, kernel, strides, pads):
