@@ -55,6 +55,11 @@ CONSTANTS = {
     "pairs": np.random.default_rng(5).normal(size=(1, 9, 9, 64)).astype(np.float32),  # more than `inference.LARGE`
     "pair_weight": np.random.default_rng(6).normal(size=(64, 1)).astype(np.float32),
     "last": np.array([3]),
+    "border": np.array([0, 0, 1, 0, 0, 0, 2, 1]),
+    "crop": np.array([0, 0, -2, 1, 0, -1, 2, -3]),
+    "channels": np.array([1, 2, 1, 1]),
+    "planes": np.array([1, 1, 2, 3]),
+    "wide_dense": np.random.default_rng(7).normal(size=(36, 4)).astype(np.float32),
 }
 NEAREST = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
 MODELS = {
@@ -168,6 +173,16 @@ MODELS = {
             node("Squeeze", ["line", "second"], ["linear"]),
         ),
         node("LogSoftmax", ["linear"], ["y"]),
+    ),
+    "rare": (  # what slices, gathering and broadcasting are enough for, and what does nothing
+        *(19, "N"),
+        *(node("Conv", ["x", "weight"], ["conv"]), node("Pad", ["conv", "border"], ["edge"], mode="edge")),
+        *(node("Pad", ["edge", "border"], ["around"], mode="wrap"), node("Pad", ["around", "crop"], ["part"])),
+        *(node("Clip", ["part"], ["open"]), node("ReduceMean", ["open"], ["each"], noop_with_empty_axes=1)),
+        *(node("Tile", ["each", "channels"], ["eight"]), node("ReduceMax", ["eight", "plane"], ["most"])),
+        *(node("Tile", ["most", "planes"], ["wide"]), node("Flatten", ["wide"], ["flat"])),
+        node("Transpose", ["flat"], ["turned"], perm=[1, 0]),
+        node("Gemm", ["turned", "wide_dense"], ["y"], transA=1),
     ),
     "outside": (  # a window that begins behind the image
         *(13, "N"),

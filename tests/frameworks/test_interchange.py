@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-SETTLED = ("opset9", "opset13", "ranks", "attention", "fixed", "resized", "resized_alone", "positions", "newer")
+SETTLED = ("opset9", "opset13", "ranks", "attention", "fixed", "resized", "resized_alone", "positions", "newer", "rare")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,14 @@ def test_operators_that_are_newer_or_made_of_others_are_written_out(found):
     assert {"LogSoftmax", "Softsign", "ReduceMin", "DepthToSpace"} <= set(newer["file"])  # importers have them
     assert newer["read"].count("Gelu") == 1 and "Slice" not in newer["file"]
     assert newer["moved"] < 1e-5
+
+
+def test_padding_by_places_and_tiles_are_read(found):
+    assert found["rare"]["read"] == [
+        *("Conv", "Gather", "Gather", "Gather", "Gather", "Slice", "Slice", "Slice", "Pad", "Reshape", "Reshape"),
+        *("Gather", "ReduceMax", "Broadcast", "Reshape", "Transpose", "Transpose", "Dense"),
+    ]
+    assert found["rare"]["moved"] < 1e-5
 
 
 def test_windows_of_padding_alone_have_no_maximum(found):

@@ -23,6 +23,9 @@ REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2")
 MADE_OF_OTHERS = ("Celu", "LogSoftmax", "ReduceL1", "ReduceLogSum", "ReduceSumSquare", "Softsign")
 """Operators that ONNX itself makes of those that are read."""
 
+Step = tuple[str, int, int, dict[str, Any]]
+"""An operation along one axis: its name, the axis, the size that it leaves there, and further attributes."""
+
 
 class Reader:
     """The state of one translation."""
@@ -178,7 +181,10 @@ class Reader:
         return False
 
     def _clip(self, inputs, attributes, output):
-        self.add("Clip", inputs[:1], output, low=self.value(inputs, 1), high=self.value(inputs, 2))
+        low, high = self.value(inputs, 1), self.value(inputs, 2)
+        if low is None and high is None:
+            return self.reshape(inputs[0], output)
+        return self.add("Clip", inputs[:1], output, low=low, high=high)
 
     def _selu(self, inputs, attributes, output):
         bent = f"{output}/elu"
@@ -203,12 +209,15 @@ class Reader:
         self.add("Add", [steps[0], steps[2]], output)
 
     def _gemm(self, inputs, attributes, output):
+        x = inputs[0]
         if attributes.get("transA", 0):
-            raise Skip("with transA")
+            x = f"{output}/turned"
+            self.shapes[x] = self.shape(inputs[0])[::-1]
+            self.add("Transpose", inputs[:1], x, axes=(1, 0))
         weight, *bias = self.weights(inputs[1:])
         weight = weight * np.float32(attributes.get("alpha", 1.0))
         weight = weight if attributes.get("transB", 0) else weight.T
-        names = [inputs[0], self.constant(f"{output}/weight", weight)]
+        names = [x, self.constant(f"{output}/weight", weight)]
         if bias:
             bias = np.broadcast_to(bias[0] * np.float32(attributes.get("beta", 1.0)), (1, len(weight)))[0]
             names.append(self.constant(f"{output}/bias", bias))
@@ -343,10 +352,12 @@ class Reader:
     def reduce(self, op: str, inputs: list[str], attributes: dict[str, Any], output: str) -> None:
         """One value of those along some axes."""
         axes = self.value(inputs, 1)
+        if not axes and attributes.get("noop_with_empty_axes", 0) and op != "ReduceL2":
+            return self.reshape(inputs[0], output)
         if not axes:
             raise Skip("over all axes")
         axes = tuple(sorted(self.axis(axis, inputs[0]) for axis in axes))
-        self.add(op, inputs[:1], output, axes=axes, keepdims=bool(attributes.get("keepdims", 1)))
+        return self.add(op, inputs[:1], output, axes=axes, keepdims=bool(attributes.get("keepdims", 1)))
 
     def _reducemin(self, inputs, attributes, output):
         above, below = f"{output}/negative", f"{output}/max"
@@ -385,8 +396,7 @@ class Reader:
     def _slice(self, inputs, attributes, output):
         starts, ends = self.value(inputs, 1), self.value(inputs, 2)
         axes, steps = self.value(inputs, 3, list(range(len(starts)))), self.value(inputs, 4, [1] * len(starts))
-        x, shape = inputs[0], list(self.shape(inputs[0]))
-        parts = []
+        shape, parts = self.shape(inputs[0]), []
         for start, end, axis, step in zip(starts, ends, axes, steps):
             axis %= len(shape)
             if shape[axis] < 0:
@@ -396,15 +406,38 @@ class Reader:
             if step < 0:
                 raise Skip("backwards")
             begin, stop, _ = slice(start, end, step).indices(shape[axis])
-            parts.append({"axis": axis, "start": begin, "stop": stop, "step": step})
-        if not parts:
+            parts.append(self.part(axis, begin, stop, step))
+        self.one_by_one(inputs[0], parts, output)
+
+    @staticmethod
+    def part(axis: int, start: int, stop: int, step: int = 1) -> Step:
+        """A Slice as a step of `one_by_one`."""
+        return "Slice", axis, len(range(start, stop, step)), {"start": start, "stop": stop, "step": step}
+
+    def one_by_one(self, x: str, steps: list[Step], output: str) -> None:
+        """Operations along one axis each, one behind the other."""
+        if not steps:
             self.reshape(x, output)
-        for number, part in enumerate(parts, 1):
-            shape[part["axis"]] = len(range(part["start"], part["stop"], part["step"]))
-            name = output if number == len(parts) else f"{output}/{number}"
+        shape = list(self.shape(x))
+        for number, (op, axis, size, attributes) in enumerate(steps, 1):
+            shape[self.axis(axis, x)] = size
+            name = output if number == len(steps) else f"{output}/{number}"
             self.shapes[name] = tuple(shape)
-            self.add("Slice", [x], name, **part)
+            self.add(op, [x], name, axis=axis, **attributes)
             x = name
+
+    def gathered(self, x: str, places: dict[int, np.ndarray], output: str) -> None:
+        """A value with these of its places along each axis."""
+        steps: list[Step] = [("Gather", axis, len(each), {"indices": each}) for axis, each in places.items()]
+        self.one_by_one(x, steps, output)
+
+    def _tile(self, inputs, attributes, output):
+        times = {axis: count for axis, count in enumerate(self.value(inputs, 1)) if count > 1}
+        shape = self.shape(inputs[0])
+        if all(shape[axis] == 1 for axis in times):
+            return self.add("Broadcast", inputs[:1], output, shape=self.shape(output))
+        places = {self.axis(axis, inputs[0]): np.tile(np.arange(shape[axis]), count) for axis, count in times.items()}
+        return self.gathered(inputs[0], places, output)
 
     def _gather(self, inputs, attributes, output):
         x = inputs[0]
@@ -460,20 +493,32 @@ class Reader:
 
     def _pad(self, inputs, attributes, output):
         mode = attributes.get("mode", b"constant").decode()
-        if mode not in ("constant", "reflect"):
-            raise Skip(f"in mode {mode}")
-        pads, rank = self.value(inputs, 1), len(self.shape(inputs[0]))
-        axes = self.value(inputs, 3, list(range(rank)))
-        pairs = [(0, 0)] * rank
+        x, pads, shape = inputs[0], self.value(inputs, 1), self.shape(inputs[0])
+        axes = self.value(inputs, 3, list(range(len(shape))))
+        pairs = [(0, 0)] * len(shape)
         for place, axis in enumerate(axes):
-            pairs[axis % rank] = (pads[place], pads[place + len(axes)])
+            pairs[axis % len(shape)] = (pads[place], pads[place + len(axes)])
+        axes = [self.axis(axis, x) for axis, pair in enumerate(pairs) if any(pair)]
         if min(min(pair) for pair in pairs) < 0:
-            raise Skip("cropping")
-        for axis, pair in enumerate(pairs):
-            if any(pair):
-                self.axis(axis, inputs[0])
+            if mode != "constant":
+                raise Skip(f"cropping in mode {mode}")
+            x, pairs = self.cropped(x, pairs, output), [(max(before, 0), max(after, 0)) for before, after in pairs]
+        if mode in ("edge", "wrap"):
+            places = {axis: np.pad(np.arange(shape[axis]), pairs[axis], mode) for axis in axes}
+            return self.gathered(x, places, output)
         value = float(np.ravel(self.value(inputs, 2, 0.0))[0])
-        self.add("Pad", inputs[:1], output, pads=tuple(pairs), value=value, mode=mode)
+        return self.add("Pad", [x], output, pads=tuple(pairs), value=value, mode=mode)
+
+    def cropped(self, x: str, pairs: list[tuple[int, int]], output: str) -> str:
+        """A value without what padding below 0 takes away."""
+        shape, name = self.shape(x), f"{output}/cropped"
+        parts = [
+            self.part(axis, max(-before, 0), shape[axis] + min(after, 0))
+            for axis, (before, after) in enumerate(pairs)
+            if min(before, after) < 0
+        ]
+        self.one_by_one(x, parts, name)
+        return name
 
     def _transpose(self, inputs, attributes, output):
         rank = len(self.shape(inputs[0]))
