@@ -184,12 +184,15 @@ MODELS = {
         node("Transpose", ["flat"], ["turned"], perm=[1, 0]),
         node("Gemm", ["turned", "wide_dense"], ["y"], transA=1),
     ),
-    "outside": (  # a window that begins behind the image
-        *(13, "N"),
-        node("Conv", ["x", "weight"], ["conv"]),
-        node("MaxPool", ["conv"], ["pool"], kernel_shape=[1, 1], strides=[4, 4], ceil_mode=1),
-        *(node("GlobalAveragePool", ["pool"], ["mean"]), node("Flatten", ["mean"], ["y"])),
-    ),
+    **{  # a window that begins behind the image
+        f"outside_{kind}": (
+            *(13, "N"),
+            node("Conv", ["x", "weight"], ["conv"]),
+            node(kind, ["conv"], ["pool"], kernel_shape=[1, 1], strides=[4, 4], ceil_mode=1),
+            *(node("GlobalAveragePool", ["pool"], ["mean"]), node("Flatten", ["mean"], ["y"])),
+        )
+        for kind in ("MaxPool", "AveragePool")
+    },
     "padded": (  # a pooling of what depends on the batch size alone, and says that it is not padded
         *(13, "N"),
         *(node("Shape", ["x"], ["shape"]), node("ConstantOfShape", ["shape"], ["zeros"])),
@@ -289,7 +292,7 @@ if __name__ == "__main__":
     found = {name: settled(name, out) for name in sys.argv[2:]}
     found.update({name: written(name, out) for name in ("padded", "summed")})
     conv = ("Conv", ["x", "weight"], ["y"], "named")
-    found["unread"] = unread("outside", out)
+    found["unread"] = {kind: unread(f"outside_{kind}", out) for kind in ("MaxPool", "AveragePool")}
     found["refused"] = [
         refusal(node(*conv, auto_pad="SAME_UPPER")),
         refusal(node(*conv), node("Relu", ["x"], ["unread"])),

@@ -85,8 +85,10 @@ def test_padding_by_places_and_tiles_are_read(found):
     assert found["rare"]["moved"] < 1e-5
 
 
-def test_windows_of_padding_alone_have_no_maximum(found):
-    assert "MaxPool" in found["unread"] and "a window of padding alone has no maximum" in found["unread"]
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
+def test_windows_of_padding_alone_are_refused(found, operator):
+    refusal = found["unread"][operator]
+    assert refusal.startswith(f"none: ONNX operator {operator}") and "a window of padding alone" in refusal
 
 
 def test_an_onnx_of_opset_17_reads_what_it_knows(found):
