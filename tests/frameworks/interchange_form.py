@@ -184,6 +184,11 @@ MODELS = {
         node("Transpose", ["flat"], ["turned"], perm=[1, 0]),
         node("Gemm", ["turned", "wide_dense"], ["y"], transA=1),
     ),
+    "left_alone": (  # by a reduction
+        *(18, "N"),
+        *(node("Conv", ["x", "weight"], ["conv"]), node("ReduceMean", ["conv"], ["same"], noop_with_empty_axes=1)),
+        *(node("GlobalAveragePool", ["same"], ["pool"]), node("Flatten", ["pool"], ["y"])),
+    ),
     **{  # a window that begins behind the image
         f"outside_{kind}": (
             *(13, "N"),

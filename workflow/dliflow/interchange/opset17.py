@@ -38,6 +38,7 @@ def lower(model: Any) -> Optional[str]:
     reductions = [node for node in nodes if node.op_type.startswith("Reduce") and node.op_type != "ReduceSum"]
     newer = [node.op_type for node in nodes if node.op_type in SINCE_18]
     newer += [node.op_type for node in reductions if not values.keys() >= set(node.input[1:])]
+    newer += [node.op_type for node in reductions if _left_alone(node)]
     if newer:
         return newer[0]
     for node in reductions:
@@ -51,6 +52,11 @@ def lower(model: Any) -> Optional[str]:
     model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     onnx.checker.check_model(model)
     return None
+
+
+def _left_alone(node: Any) -> bool:
+    """Whether a reduction without axes does nothing; in opset 17 it would reduce all of them."""
+    return len(node.input) == 1 and any(item.name == "noop_with_empty_axes" and item.i for item in node.attribute)
 
 
 def shapes(model: Any, framework: str) -> inference.Shapes:
