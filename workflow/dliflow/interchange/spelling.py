@@ -101,15 +101,18 @@ def _mean_before_transpose(graph) -> None:
 
 
 def _halve_last(graph) -> None:
-    """Spell GELU as `(x * (1 + erf(x / sqrt(2)))) * 0.5`.
+    """Spell GELU as `(x * (erf(x / sqrt(2)) + 1)) * 0.5`.
 
-    PyTorch's exporter writes `x * (0.5 * (1 + erf))`, on which OpenCV 5.0.0 ends with a segmentation fault.
+    PyTorch's exporter writes `x * (0.5 * (erf + 1))`, TensorFlow `1 + erf`: on both OpenCV 5.0.0 ends with a
+    segmentation fault.
     """
     import onnx
 
     network = patterns.Network(graph)
     for gelu in network.gelus():
-        last = network.makers[gelu.output]
+        last, one_more = (network.makers[name] for name in (gelu.output, gelu.one_more))
+        if network.is_number(one_more.input[0], 1):
+            one_more.input[:] = one_more.input[::-1]
         half = constant(graph, "half", np.array(0.5, np.float32))
         doubled = f"{gelu.output}_twice"
         twice = onnx.helper.make_node("Mul", [gelu.x, gelu.one_more], [doubled], doubled)
