@@ -25,7 +25,7 @@ from typing import Any, Optional
 
 from dliflow.errors import DliflowError
 from dliflow.interchange import functions, settling, spelling
-from dliflow.interchange.inference import OPSET, at, fold, read_names
+from dliflow.interchange.inference import OPSET, at, drop_dead, fold, read_names
 
 PASSES = [
     "eliminate_identity",
@@ -63,6 +63,7 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
 
     model = functions.written_out(model, functions.is_newer)
     widen(model.graph)
+    drop_dead(model.graph)
     batch = _check(model, shape, layout)
     model = _at_opset(model)
     fold(model.graph)

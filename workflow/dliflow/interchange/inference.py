@@ -21,14 +21,30 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def read_names(graph) -> set[str]:
-    """Names of the values that a node or the graph's output takes."""
-    names = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-    return names - {""}  # an optional input that is left out
+    """Names of the values that a node, or one inside it, or the graph's output takes."""
+    return {value.name for value in graph.output}.union(*map(_read_by, graph.node))
+
+
+def _read_by(node) -> set[str]:
+    names = set(node.input) - {""}  # an optional input that is left out
+    return names.union(*(read_names(attribute.g) for attribute in node.attribute))
+
+
+def drop_dead(graph) -> None:
+    """Take away nodes that lead to no output."""
+    read = {value.name for value in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if read.intersection(node.output):
+            read |= _read_by(node)
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept[::-1])
 
 
 def fold(graph) -> None:
     """Compute what depends on constants only, and choose branches by them; take Dropout for the Identity it is, and
-    outputs away that none reads."""
+    optional outputs away that none reads."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
@@ -43,7 +59,7 @@ def fold(graph) -> None:
             read.update(name for part in chosen for name in part.input)
             waiting += chosen[::-1]
             continue
-        while len(node.output) > 1 and node.output[-1] not in read:
+        while node.output[-1] not in read and _last_is_optional(node):
             del node.output[-1]
         if node.op_type == "Dropout" and len(node.output) == 1:
             node.op_type = "Identity"
@@ -67,6 +83,15 @@ def fold(graph) -> None:
     del graph.node[:], graph.initializer[:], graph.value_info[:]
     graph.node.extend(kept)
     graph.initializer.extend(constants.values())
+
+
+def _last_is_optional(node) -> bool:
+    """Whether a node may do without its last output, as MaxPool without places: parts of a Split are not optional."""
+    import onnx
+
+    described = onnx.defs.get_schema(node.op_type, OPSET, "").outputs
+    last = described[min(len(node.output), len(described)) - 1]
+    return len(node.output) > 1 and last.option == onnx.defs.OpSchema.FormalParameterOption.Optional
 
 
 def _branch(choice, constants: dict[str, Any]) -> list:
