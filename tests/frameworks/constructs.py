@@ -25,7 +25,13 @@ CONSTANTS = {
     "one": np.float32(1),
     "half": np.float32(0.5),
     "root": np.float32(2**0.5),
+    "many": np.float32(60),
+    "twofold": np.array([1, 1, 2, 2], np.float32),
+    "plane": np.array([2, 3]),
+    "slopes": np.linspace(-1, 1, PLANES, dtype=np.float32),  # as many as columns, and as channels
 }
+POOL = {"kernel_shape": [3, 3], "strides": [2, 2]}
+CEIL = {"ceil_mode": 1}
 CONSTRUCTS = {
     "split": (17, [("Split", "x sizes", "y unread", {"axis": 1})]),
     "split_evenly": (11, [("Split", "x", "y unread", {"axis": 1})]),
@@ -38,6 +44,35 @@ CONSTRUCTS = {
             *[("Mul", "x half", "halved", {}), ("Mul", "halved more", "y", {})],
         ],
     ),
+    **{
+        name: (18, [(name, "x plane", "length", {}), ("Mul", "x length", "y", {})])
+        for name in ("ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceSumSquare")
+    },
+    "response_norm": (  # ConvNeXt-V2's
+        17,
+        [
+            *[("ReduceL2", "x", "length", {"axes": [2, 3]}), ("ReduceMean", "length", "mean_length", {"axes": [1]})],
+            *[("Div", "length mean_length", "share", {}), ("Mul", "x share", "y", {})],
+        ],
+    ),
+    "softplus": (17, [("Mul", "x many", "large", {}), ("Softplus", "large", "y", {})]),
+    "prelu_of_columns": (17, [("PRelu", "x slopes", "y", {})]),
+    "max_without_strides": (17, [("MaxPool", "x", "y", {"kernel_shape": [3, 3]})]),
+    "average_without_strides": (17, [("AveragePool", "x", "y", {"kernel_shape": [3, 3]})]),
+    "resize_by_default": (18, [("Resize", "x  twofold", "large", {}), ("MaxPool", "large", "y", POOL)]),
+    **{
+        name: (17, [(op, "x", "y", {"kernel_shape": [2, 2], "strides": [3, 3], "pads": [1] * 4, **how, **CEIL})])
+        for name, op, how in (
+            ("max_beyond", "MaxPool", {}),
+            ("average_beyond", "AveragePool", {}),
+            ("average_beyond_counted", "AveragePool", {"count_include_pad": 1}),
+            (
+                "average_over_padding",
+                "AveragePool",
+                {"count_include_pad": 1, "kernel_shape": [3, 3], "strides": [2, 2]},
+            ),
+        )
+    },
 }
 """Opset and nodes of each, from planes `x`, which a convolution gives, to `y` of the same batch."""
 
@@ -50,7 +85,7 @@ def model(name: str):
     opset, rows = CONSTRUCTS[name]
     rows = [("Conv", "images weight", "x", {"pads": [1, 1, 1, 1]}), *rows]
     rows += [("GlobalAveragePool", "y", "mean", {}), ("Flatten", "mean", "scores", {})]
-    nodes = [helper.make_node(op, taken.split(), given.split(), **how) for op, taken, given, how in rows]
+    nodes = [helper.make_node(op, taken.split(" "), given.split(" "), **how) for op, taken, given, how in rows]
     read = {one for node in nodes for one in node.input}
     ends = [("images", ("n", *SHAPE)), ("scores", ("n", None))]
     infos = [[helper.make_tensor_value_info(end, onnx.TensorProto.FLOAT, shape)] for end, shape in ends]

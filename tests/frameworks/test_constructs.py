@@ -13,7 +13,11 @@ from dliflow import conversion
 
 SCRIPT = ROOT / "tests/frameworks/constructs.py"
 FRAMEWORKS = ("onnxruntime", "openvino", "opencv", "mnn", "ncnn", "pytorch", "mxnet", "tensorflow", "tflite")
-SKIPPED: dict[tuple[str, str], str] = {}
+SKIPPED = {
+    ("ncnn", "average_over_padding"): "ncnn: operation AveragePool is not taken",
+    ("ncnn", "ReduceLogSumExp"): "ncnn: operation ReduceMax is not taken",
+    ("ncnn", "resize_by_default"): "ncnn: operation Resize is not taken",
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +47,8 @@ def compared(outcomes, exported):
 @pytest.mark.parametrize("name", constructs.CONSTRUCTS)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_scores_are_those_of_the_file(exported, compared, framework, name):
+    if (framework, name) == ("ncnn", "response_norm"):
+        pytest.skip("ncnn's means over the channels are wrong")
     answer(exported[0][name])
     outcome = answer(compared(framework)[name])
     if (framework, name) in SKIPPED:

@@ -14,11 +14,73 @@ from dliflow.interchange.settling import constant, say_shape
 
 def before_folding(model) -> None:
     """What makes operators that `onnxoptimizer` can take together, or leaves some for it to remove."""
+    _whole_windows(model)
     _in_pairs(model.graph)
+    _reduce_by_sums(model.graph)
+    _softplus_of_any(model.graph)
     _gather_backwards(model)
     _mean_before_transpose(model.graph)
     _multiply_matrices(model)
     _halve_last(model.graph)
+    _prelu_by_channel(model)
+
+
+def _whole_windows(model) -> None:
+    """Pad pools in numbers, without `ceil_mode`, where importers differ in what that means.
+
+    A last window that would begin in the padding behind the image is not computed, but onnx up to 1.23 counts it. And
+    where `count_include_pad` counts the file's own padding, what `ceil_mode` adds to it must not count: the file's own
+    becomes zeros of the image.
+    """
+    import onnx
+
+    graph, nodes = model.graph, list(model.graph.node)
+    for node in nodes:
+        attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+        if not attributes.get("ceil_mode", 0) or attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
+            continue
+        sizes = at(model, 2)[0].get(node.input[0], ())[2:]
+        if not sizes or not all(sizes):
+            continue
+        pads = attributes.get("pads", [0] * 2 * len(sizes))
+        begins, given = list(pads[: len(sizes)]), list(pads[len(sizes) :])
+        ends, beyond = _ends_of_windows(sizes, begins, given, attributes)
+        counted = attributes.get("count_include_pad", 0) and any(pads) and ends != given
+        if not counted and not beyond:
+            continue
+        if counted:
+            name = f"{node.output[0]}_padded"
+            widths = constant(graph, f"{name}_by", np.array([0, 0, *begins, 0, 0, *given]))
+            pad = onnx.helper.make_node("Pad", [node.input[0], widths], [name])
+            graph.node.insert(list(graph.node).index(node), pad)
+            node.input[0] = name
+            begins, ends = [0] * len(sizes), [new - old for new, old in zip(ends, given)]
+        unsaid = ("ceil_mode", "pads", "count_include_pad") if counted or not any(pads) else ("ceil_mode", "pads")
+        for item in [item for item in node.attribute if item.name in unsaid]:
+            node.attribute.remove(item)
+        node.attribute.append(onnx.helper.make_attribute("pads", [*begins, *ends]))
+
+
+def _ends_of_windows(
+    sizes: tuple[int, ...], begins: list[int], given: list[int], attributes: dict[str, Any]
+) -> tuple[list[int], bool]:
+    """The padding behind the image that a pool with `ceil_mode` needs without it, and whether a window begins there.
+
+    Args:
+        sizes: of the spatial axes.
+        begins, given: the padding in the file, before and behind.
+        attributes: of the pool.
+    """
+    ones = [1] * len(sizes)
+    strides, dilations = attributes.get("strides", ones), attributes.get("dilations", ones)
+    ends, beyond = [], False
+    before = np.add(sizes, begins).tolist()  # where the padding behind the image begins
+    for size, end, kernel, stride, dilation in zip(before, given, attributes["kernel_shape"], strides, dilations):
+        reach = (kernel - 1) * dilation + 1
+        last = -(-(size + end - reach) // stride) * stride  # where the last window begins
+        beyond = beyond or last >= size
+        ends.append(end if last >= size else max(last + reach - size, end))
+    return ends, beyond
 
 
 def _in_pairs(graph) -> None:
@@ -42,6 +104,58 @@ def _in_pairs(graph) -> None:
         graph.node.extend([*steps.nodes, onnx.helper.make_node("Identity", [first], list(node.output))])
 
 
+def _reduce_by_sums(graph) -> None:
+    """Spell reductions by ReduceSum, the one that MNN 3.6 computes along the axes that it is told."""
+    before = {"ReduceL1": "Abs", "ReduceL2": "Mul", "ReduceSumSquare": "Mul", "ReduceLogSum": "Identity"}
+    after = {"ReduceL2": "Sqrt", "ReduceLogSum": "Log"}
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
+        if node.op_type == "ReduceLogSumExp" and len(node.input) == 2:
+            graph.node.extend(_log_of_sum(graph, node))
+            continue
+        if node.op_type not in before:
+            graph.node.append(node)
+            continue
+        steps, op = _Steps(graph, node.output[0]), before[node.op_type]
+        x = steps.add(op, [node.input[0]] * (2 if op == "Mul" else 1))
+        y = steps.add("ReduceSum", [x, *node.input[1:]], **{item.name: item.i for item in node.attribute})
+        if node.op_type in after:
+            steps.add(after[node.op_type], [y])
+        graph.node.extend(steps.ending(node.output[0]))
+
+
+def _log_of_sum(graph, node) -> list:
+    """Nodes that subtract the largest value before Exp and add it behind Log, so that none overflows."""
+    steps, (x, axes) = _Steps(graph, node.output[0]), node.input
+    largest = steps.add("ReduceMax", [x, axes], keepdims=1)
+    total = steps.add("ReduceSum", [steps.add("Exp", [steps.add("Sub", [x, largest])]), axes], keepdims=1)
+    y = steps.add("Add", [steps.add("Log", [total]), largest])
+    if any(item.name == "keepdims" and not item.i for item in node.attribute):
+        steps.add("Squeeze", [y, axes])
+    return steps.ending(node.output[0])
+
+
+def _softplus_of_any(graph) -> None:
+    """Spell Softplus as `relu(x) + log(1 + exp(-|x|))`: OpenCV, MNN and ncnn let the exponent of large `x` overflow.
+
+    In Mish, which they recognise, Tanh makes one of that.
+    """
+    network = patterns.Network(graph)
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
+        taker = network.only_taker(node.output[0])
+        if node.op_type != "Softplus" or (taker is not None and taker.op_type == "Tanh"):
+            graph.node.append(node)
+            continue
+        steps, one = _Steps(graph, node.output[0]), constant(graph, "one", np.array(1, np.float32))
+        exponent = steps.add("Exp", [steps.add("Neg", [steps.add("Abs", list(node.input))])])
+        rest = steps.add("Log", [steps.add("Add", [exponent, one])])
+        steps.add("Add", [steps.add("Relu", list(node.input)), rest])
+        graph.node.extend(steps.ending(node.output[0]))
+
+
 def _gather_backwards(model) -> None:
     """Spell slices that go backwards, as where a network makes BGR of RGB, as Gather."""
     import onnx
@@ -62,8 +176,7 @@ def _gather_backwards(model) -> None:
         for start, end, axis, step in parts:
             places = constant(graph, f"{node.output[0]}_places{axis}", np.arange(sizes[axis])[start:end:step])
             name = steps.add("Gather", [name, places], axis=axis)
-        steps.nodes[-1].output[0] = node.output[0]
-        graph.node.extend(steps.nodes)
+        graph.node.extend(steps.ending(node.output[0]))
 
 
 def _backwards(node, values: dict[str, np.ndarray]) -> list[tuple[int, int, int, int]]:
@@ -165,8 +278,41 @@ def _product(graph, node, equation: str, shapes: Shapes) -> list:
     order = [*both, *alone[0], *alone[1]]
     name = steps.reshape(steps.add("MatMul", factors), tuple(merged), sizes_of(order))
     steps.transpose(name, [order.index(label) for label in result])
-    steps.nodes[-1].output[0] = node.output[0]
-    return steps.nodes
+    return steps.ending(node.output[0])
+
+
+def _prelu_by_channel(model) -> None:
+    """Spell PRelu as `relu(x) - slope * relu(-x)`, unless each channel has one slope, or all have.
+
+    OpenCV and ncnn take any slopes for those of the channels, MNN and OpenVINO those of one axis, in ONNX the last.
+    OpenVINO knows this spelling again where the slopes have fewer axes than the value.
+    """
+    import onnx
+
+    graph, nodes = model.graph, list(model.graph.node)
+    asked = {node.input[1] for node in nodes if node.op_type == "PRelu"}
+    slopes = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer if item.name in asked}
+    shapes = whole(model) if slopes else {}
+    del graph.node[:]
+    for node in nodes:
+        slope = _several_slopes(node, slopes, shapes)
+        if slope is None:
+            graph.node.append(node)
+            continue
+        steps, x = _Steps(graph, node.output[0]), node.input[0]
+        factor = constant(graph, f"{node.output[0]}_slope", slope)
+        below = steps.add("Mul", [steps.add("Relu", [steps.add("Neg", [x])]), factor])
+        steps.add("Sub", [steps.add("Relu", [x]), below])
+        graph.node.extend(steps.ending(node.output[0]))
+
+
+def _several_slopes(node, slopes: dict[str, np.ndarray], shapes: Shapes) -> Optional[np.ndarray]:
+    """The slopes of a PRelu that has several in a channel, with as many axes as its value; None of any other node."""
+    if node.op_type != "PRelu" or node.input[1] not in slopes or node.input[0] not in shapes:
+        return None
+    slope = slopes[node.input[1]]
+    sizes = (1,) * (len(shapes[node.input[0]]) - slope.ndim) + slope.shape
+    return slope.reshape(sizes) if max((*sizes[:1], *sizes[2:])) > 1 else None
 
 
 class _Steps:
@@ -184,6 +330,11 @@ class _Steps:
         self.nodes.append(onnx.helper.make_node(op, inputs, [output], **attributes))
         return output
 
+    def ending(self, name: str) -> list:
+        """The nodes, of which the last one gives this value."""
+        self.nodes[-1].output[0] = name
+        return self.nodes
+
     def transpose(self, name: str, order: list[int]) -> str:
         """Move axes."""
         return name if order == sorted(order) else self.add("Transpose", [name], perm=order)
@@ -197,19 +348,35 @@ class _Steps:
         return output
 
 
+RESIZE = {"mode": "nearest", "nearest_mode": "round_prefer_floor", "coordinate_transformation_mode": "half_pixel"}
+
+
+def _say_defaults(node) -> None:
+    """Give attributes that ONNX has defaults for: MNN wants the strides of pools, it and OpenCV the modes of Resize."""
+    import onnx
+
+    attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    defaults: dict[str, Any] = RESIZE if node.op_type == "Resize" else {}
+    if node.op_type in ("AveragePool", "MaxPool"):
+        defaults = {"strides": [1] * len(attributes["kernel_shape"])}
+    missing = {name: value for name, value in defaults.items() if name not in attributes}
+    node.attribute.extend(onnx.helper.make_attribute(*each) for each in missing.items())
+
+
 def after_folding(model) -> None:
     """Say the same in the way that every importer understands.
 
-    Padding is given in numbers, where the file says SAME. OpenCV (4.14 and 5.0) takes any product with a HardSigmoid
-    of slope 1/6 for a HardSwish, without a look at what the other factor is, and so computes squeeze-and-excite blocks
-    wrongly: the slope becomes one unit in the last place smaller. OpenCV 5.0 also counts, in windows of average
-    pooling that reach over the edge (`ceil_mode`), what lies beyond as padding: without padding, `count_include_pad`
-    is said to be off.
+    Padding is given in numbers, where the file says SAME, and some defaults are said. OpenCV (4.14 and 5.0) takes any
+    product with a HardSigmoid of slope 1/6 for a HardSwish, without a look at what the other factor is, and so computes
+    squeeze-and-excite blocks wrongly: the slope becomes one unit in the last place smaller. OpenCV 5.0 also counts, in
+    windows of average pooling that reach over the edge (`ceil_mode`), what lies beyond as padding: without padding,
+    `count_include_pad` is said to be off.
     """
     slope = np.float32(1 / 6)
     shapes: Optional[Shapes] = None
     weights = {item.name: tuple(item.dims) for item in model.graph.initializer}
     for node in model.graph.node:
+        _say_defaults(node)
         attributes = {attribute.name: attribute for attribute in node.attribute}
         if "auto_pad" in attributes:
             shapes = shapes or at(model, 2)[0]
