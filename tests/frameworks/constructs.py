@@ -55,6 +55,10 @@ CONSTRUCTS = {
             *[("Div", "length mean_length", "share", {}), ("Mul", "x share", "y", {})],
         ],
     ),
+    "mean_variance": (
+        17,
+        [("MeanVarianceNormalization", "x", "normal", {"axes": [2, 3]}), ("Relu", "normal", "y", {})],
+    ),
     "softplus": (17, [("Mul", "x many", "large", {}), ("Softplus", "large", "y", {})]),
     "prelu_of_columns": (17, [("PRelu", "x slopes", "y", {})]),
     "max_without_strides": (17, [("MaxPool", "x", "y", {"kernel_shape": [3, 3]})]),

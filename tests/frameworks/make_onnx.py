@@ -82,6 +82,19 @@ def main(folder: Path) -> None:
     save(folder / "stored.onnx", stored, planes, [scores], eighths=eighths, step=np.float32(0.01))
     save(folder / "any.onnx", ends, ("planes", 1, [-1, *planes[2][1:]]), [("scores", 1, [-1, 16])], weight=single)
     save(folder / "sizes.onnx", ends, ("planes", 1, ["n", 3, "height", "width"]), [scores], weight=single)
+    save(folder / "zero.onnx", ends, ("planes", 1, [0, *planes[2][1:]]), [("scores", 1, [0, 16])], weight=single)
+    save(folder / "unsaid.onnx", ends, planes, [("scores", 1, None)], weight=single)
+    stuck = [*ends[:3], make("Reshape", ["mean", "pair"], ["scores"])]
+    save(folder / "stuck.onnx", stuck, planes, [scores], weight=single, pair=np.array([2, 16]))
+    dilated = [*ends[:2], make("AveragePool", ["z"], ["mean"], kernel_shape=[31, 31], dilations=[2, 2]), ends[3]]
+    save(folder / "dilated.onnx", dilated, planes, [("scores", 1, None)], opset=19, weight=single)
+    normal = [
+        *ends[:2],
+        make("MeanVarianceNormalization", ["z"], ["n"]),
+        make("GlobalMaxPool", ["n"], ["mean"]),
+        ends[3],
+    ]
+    save(folder / "normal.onnx", normal, planes, [scores], weight=single)
     two = [make("Mul", ["images", "share"], ["planes"]), *ends]
     save(folder / "two.onnx", two, [("images", *planes[1:]), ("share", 1, [])], [scores], weight=single)
     for_training = [

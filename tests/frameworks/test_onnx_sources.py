@@ -16,6 +16,8 @@ GOOD = {
     "class.onnx": {"output": "scores"},
     "stored.onnx": {},  # weights of 8 bits
     "any.onnx": {},  # -1 as the batch size
+    "zero.onnx": {},  # 0 as the batch size
+    "unsaid.onnx": {},  # no shape of the scores
     "sizes.onnx": {},  # any height and width
     "training.onnx": {},  # Dropout and BatchNormalization in training mode
     "opset9.onnx": {},  # a linear Upsample, by coordinates of its own
@@ -38,6 +40,9 @@ BAD = [
         for name in ("negative", "beyond", "nonsense", "long", "above", "short")
     ],
     ("loops.onnx", {"layout": "NCHW"}, "the model's Loop '' decides while it runs what is computed; export"),
+    ("stuck.onnx", {}, "stuck.onnx: ONNX Runtime cannot run the model: [ONNXRuntimeError]"),
+    ("dilated.onnx", {}, "the model does not come out in opset 18: Unrecognized attribute: dilations for operator Av"),
+    ("normal.onnx", {}, "the model's MeanVarianceNormalization '' is over the images of a batch"),
     ("opset6.onnx", {}, "is of ONNX opset 6, which ONNX Runtime does not run; export it with 7 or a newer one"),
     ("compiled.onnx", {}, "refused: operator EPContext of the domain 'com.microsoft'"),
     ("theirs.onnx", {}, "refused: operator Relu of the domain 'com.example'"),

@@ -25,7 +25,7 @@ from typing import Any, Optional
 
 from dliflow.errors import DliflowError
 from dliflow.interchange import functions, settling, spelling
-from dliflow.interchange.inference import OPSET, at, drop_dead, fold, read_names
+from dliflow.interchange.inference import OPSET, at, check, drop_dead, fold, read_names
 
 PASSES = [
     "eliminate_identity",
@@ -61,6 +61,7 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     import onnx
     import onnxoptimizer
 
+    _refuse_of_batch(model.graph)
     model = functions.written_out(model, functions.is_newer)
     widen(model.graph)
     drop_dead(model.graph)
@@ -82,13 +83,24 @@ def write(model: Any, shape: tuple[int, ...], layout: str, out: Path) -> int:
     model.ir_version = 8  # that of the opset; older versions of what reads it take no newer one
     del model.opset_import[:]
     model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
-    onnx.checker.check_model(model)
+    check(model)
     _check_form(model.graph)
     (out / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
     return scores
 
 
 # What is taken.
+
+
+def _refuse_of_batch(graph) -> None:
+    """Refuse an operator by which an image's scores depend on the others of its batch, as its default is."""
+    for node in graph.node:
+        axes = next((list(item.ints) for item in node.attribute if item.name == "axes"), [0, 2, 3])
+        if node.op_type == "MeanVarianceNormalization" and 0 in axes:
+            raise DliflowError(
+                f"the model's MeanVarianceNormalization '{node.name}' is over the images of a batch: its scores of one "
+                "image depend on the others"
+            )
 
 
 def _check(model, shape: tuple[int, ...], layout: str) -> int:

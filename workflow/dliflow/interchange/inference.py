@@ -20,6 +20,21 @@ LARGE = 4096
 Shapes = dict[str, tuple[int, ...]]
 
 
+def check(model) -> None:
+    """Refuse, by its name, an operator that is not as the model's opset has it, or a graph that does not hold together.
+
+    Raises:
+        DliflowError: with what `onnx.checker` says.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        version = model.opset_import[0].version
+        raise DliflowError(f"the model does not come out in opset {version}: {' '.join(str(error).split())}") from error
+
+
 def read_names(graph) -> set[str]:
     """Names of the values that a node, or one inside it, or the graph's output takes."""
     return {value.name for value in graph.output}.union(*map(_read_by, graph.node))

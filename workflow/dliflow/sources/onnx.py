@@ -43,13 +43,20 @@ def read(path: Path, ends: dict) -> Any:
 
     try:
         model = onnx.load(path)
+        _describe_outputs(model)
         onnx.checker.check_model(model)
     # ValueError: weights in another file, at an offset or of a length that is none.
-    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
+    except (
+        OSError,
+        ValueError,
+        DecodeError,
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+    ) as error:
         raise DliflowError(f"{path}: not an ONNX model that can be read: {error}") from error
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
         for dim in value.type.tensor_type.shape.dim:
-            if dim.dim_value < 0:  # PaddlePaddle's word for any size
+            if dim.HasField("dim_value") and dim.dim_value <= 0:  # words for any size: PaddlePaddle's is -1
                 dim.Clear()
     _refuse_others(model, path)
     model = functions.written_out(model, lambda operator: False)
@@ -62,6 +69,17 @@ def read(path: Path, ends: dict) -> Any:
     _refuse_classes(graph, path)
     _for_inference(graph)
     return model
+
+
+def _describe_outputs(model) -> None:
+    """Infer the shapes of outputs where the file leaves them out, which ONNX's checker does not take."""
+    import onnx
+
+    if all(value.type.tensor_type.HasField("shape") for value in model.graph.output):
+        return
+    outputs = onnx.shape_inference.infer_shapes(model).graph.output
+    del model.graph.output[:]
+    model.graph.output.extend(outputs)
 
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
@@ -130,7 +148,7 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     """Scores of the file in ONNX Runtime; batch by batch where the file's batch size is fixed.
 
     Raises:
-        DliflowError: when the input is of another dtype, layout or size, or ONNX Runtime cannot open the model.
+        DliflowError: when the input is of another dtype, layout or size, or ONNX Runtime cannot run the model.
     """
     import onnx
     import onnxruntime
@@ -145,12 +163,12 @@ def predict(network: Network, batch: np.ndarray) -> np.ndarray:
     file_shape = [dim.dim_value for dim in kind.shape.dim]  # 0 for a symbol
     one = batch.shape[1:]
     form.check_input(file_shape, one if layout == "NCHW" else (one[2], *one[:2]), layout)
+    size = file_shape[0] or len(batch)
     try:
         session = onnxruntime.InferenceSession(network.model.SerializeToString(), providers=providers)
+        outputs = [session.run(None, {described.name: part})[0] for part in batches.parts(batch, size)]
     except Exception as error:  # it has no common class for what a file can make it raise
-        raise DliflowError(f"{path}: ONNX Runtime cannot open the model: {error}") from error
-    size = file_shape[0] or len(batch)
-    outputs = [session.run(None, {described.name: part})[0] for part in batches.parts(batch, size)]
+        raise DliflowError(f"{path}: ONNX Runtime cannot run the model: {' '.join(str(error).split())}") from error
     return np.concatenate([scores.reshape(size, -1) for scores in outputs])[: len(batch)].astype(np.float32)
 
 
