@@ -135,7 +135,6 @@ REFERENCE = {
     ),
     "Pow": np.power,
     "Reciprocal": np.reciprocal,
-    "ReduceL2": reduce(lambda x, axis, keepdims: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))),
     "ReduceMax": reduce(np.max),
     "ReduceMean": reduce(np.mean),
     "ReduceSum": reduce(np.sum),
@@ -394,7 +393,7 @@ NETWORKS = {
     ),
     **{
         f"reduce_{op.lower()}": after((f"Reduce{op}", {"axes": (1, 3), "keepdims": keep}))
-        for op, keep in (("L2", True), ("Max", False), ("Mean", True), ("Sum", False))
+        for op, keep in (("Max", False), ("Mean", True), ("Sum", False))
     },
     "resize_nearest": after(("Resize", {"size": (12, 9), "mode": "nearest", "coordinates": "asymmetric"})),
     **{

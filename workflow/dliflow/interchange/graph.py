@@ -15,7 +15,7 @@ remains:
 | Add, Sub, Mul, Div, Pow, Max, Min (a, b)     | none; of equal rank, sizes equal or 1; a constant may have none |
 | LayerNorm (x, scale, bias)                   | axes, the last ones, which scale and bias have; epsilon         |
 | InstanceNorm (x, scale, bias)                | epsilon; x is (N, C, ...), scale and bias are (C,)              |
-| ReduceMean, ReduceSum, ReduceMax, ReduceL2   | axes, keepdims                                                  |
+| ReduceMean, ReduceSum, ReduceMax             | axes, keepdims                                                  |
 | Gelu                                         | approximate, "none" or "tanh"                                   |
 | Clip                                         | low, high; None where open                                      |
 | HardSigmoid, LeakyRelu, Elu                  | alpha and beta, alpha, alpha                                    |

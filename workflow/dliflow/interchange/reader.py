@@ -19,8 +19,8 @@ UNARY: dict[str, dict[str, float]] = {
 """Operators of one value with the defaults of their attributes."""
 BINARY = ("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min")
 RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
-REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2")
-MADE_OF_OTHERS = ("Celu", "LogSoftmax", "ReduceL1", "ReduceLogSum", "ReduceSumSquare", "Softsign")
+REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax")
+MADE_OF_OTHERS = ("Celu", "LogSoftmax", "Softsign")
 """Operators that ONNX itself makes of those that are read."""
 
 Step = tuple[str, int, int, dict[str, Any]]
@@ -357,7 +357,7 @@ class Reader:
     def reduce(self, op: str, inputs: list[str], attributes: dict[str, Any], output: str) -> None:
         """One value of those along some axes."""
         axes = self.value(inputs, 1)
-        if not axes and attributes.get("noop_with_empty_axes", 0) and op != "ReduceL2":
+        if not axes and attributes.get("noop_with_empty_axes", 0):
             return self.reshape(inputs[0], output)
         if not axes:
             raise Skip("over all axes")

@@ -271,7 +271,6 @@ OPERATIONS = {
     "Pad": _pad,
     "Pow": _binary("broadcast_power", "broadcast_power", lambda F, x, y: F.pow(x, y)),
     "Reciprocal": _unary("reciprocal"),
-    "ReduceL2": lambda b, F, x, *, axes, keepdims: F.sqrt(F.sum(F.square(x), axis=axes, keepdims=keepdims)),
     "ReduceMax": _reduce("max"),
     "ReduceMean": _mean,
     "ReduceSum": _reduce("sum"),

@@ -157,7 +157,6 @@ OPERATIONS = {
     "MaxPool": _max_pool,
     "Min": _named("minimum"),
     "Pad": _pad,
-    "ReduceL2": lambda torch, sizes, x, *, axes, keepdims: torch.linalg.vector_norm(x, dim=axes, keepdim=keepdims),
     "ReduceMax": lambda torch, sizes, x, *, axes, keepdims: torch.amax(x, axes, keepdims),
     "ReduceMean": _mean,
     "ReduceSum": lambda torch, sizes, x, *, axes, keepdims: torch.sum(x, axes, keepdims),

@@ -300,7 +300,6 @@ OPERATIONS = {
     "Pad": _pad,
     "Pow": _binary("pow"),
     "Reciprocal": _unary(lambda tf, x: 1 / x),
-    "ReduceL2": _reduce(lambda tf, x, axes, keep: tf.sqrt(tf.reduce_sum(tf.square(x), axes, keep))),
     "ReduceMax": _reduce(lambda tf, x, axes, keep: tf.reduce_max(x, axes, keep)),
     "ReduceMean": _reduce(lambda tf, x, axes, keep: tf.reduce_mean(x, axes, keep)),
     "ReduceSum": _reduce(lambda tf, x, axes, keep: tf.reduce_sum(x, axes, keep)),
