@@ -319,24 +319,14 @@ class Reader:
         self._conv([image, weight, *inputs[2:]], {**attributes, **window, "pads": [0, before, 0, after]}, rows)
         self.reshape(rows, output)
 
-    def pooling(self, x: str, output: str, attributes: dict[str, Any]) -> dict[str, Any]:
-        """Kernel and window of a pooling, each window of which reads a value: of none there is no maximum or mean."""
-        kernel = tuple(attributes["kernel_shape"])
-        window = self.window(x, output, attributes, kernel)
-        for axis in range(2):
-            size, outs = self.shape(x)[2 + axis], self.shape(output)[2 + axis]
-            starts = np.arange(outs)[:, None] * window["strides"][axis] - window["pads"][axis][0]
-            places = starts + np.arange(kernel[axis]) * window["dilations"][axis]
-            if not np.any((places >= 0) & (places < size), axis=1).all():
-                raise Skip("a window of padding alone")
-        return {"kernel": kernel, **window}
-
     def _maxpool(self, inputs, attributes, output):
-        self.add("MaxPool", inputs, output, **self.pooling(inputs[0], output, attributes))
+        kernel = tuple(attributes["kernel_shape"])
+        window = self.window(inputs[0], output, attributes, kernel)
+        self.add("MaxPool", inputs, output, kernel=kernel, **window)
 
     def _averagepool(self, inputs, attributes, output):
-        window = self.pooling(inputs[0], output, attributes)
-        kernel = window["kernel"]
+        kernel = tuple(attributes["kernel_shape"])
+        window = self.window(inputs[0], output, attributes, kernel)
         if set(window.pop("dilations")) != {1}:
             raise Skip("dilations are not")
         counted = attributes.get("pads", [0] * 4) if attributes.get("count_include_pad", 0) else [0] * 4
@@ -349,7 +339,7 @@ class Reader:
         factor = kernel[0] * kernel[1] / np.outer(*counts)[None, None]
         uniform = np.all(factor == 1)
         pooled = output if uniform else f"{output}/pooled"
-        self.add("AveragePool", inputs, pooled, **window)
+        self.add("AveragePool", inputs, pooled, kernel=kernel, **window)
         if not uniform:
             self.shapes[pooled] = self.shape(output)
             self.add("Mul", [pooled, self.constant(f"{output}/factor", factor)], output)
