@@ -260,8 +260,12 @@ class Beside(NamedTuple):
     """Whether rounds tell it."""
 
     def verdict(self, weight: float = 1.0) -> str:
-        """On the first where the second is the best, by their latencies or by them times weights of that ratio."""
-        return verdict(self.ratio.times(weight), self.rounds)
+        """On the first where the second is the best, by their latencies or by them times weights of that ratio.
+
+        Undecided where rounds show the opposite: latencies and rounds disagree then.
+        """
+        ratio = self.ratio.times(weight)
+        return UNDECIDED if ratio.inverse.above_1 else verdict(ratio, self.rounds)
 
 
 class Ranking(NamedTuple):
@@ -313,16 +317,17 @@ class Ranking(NamedTuple):
 
     @property
     def contradicts_rounds(self) -> bool:
-        """Whether of two that rounds tell apart the worse one has the lower quoted latency of an image."""
-        stood = {size: comparison.candidate(self._member(size)) for size in self.sizes}
-        beside_them = [
-            one for size, each in self.sizes.items() for one in each if self._in_rounds(size, one.name, stood[size])
-        ]
-        return any(self._contradicts_rounds(one, other) for one, other in permutations(beside_them, 2))
+        """Whether of two that stood for their batch sizes, and that rounds tell apart, the worse one is quoted with
+        the lower latency of an image.
+        """
+        stood = [(size, comparison.candidate(self._member(size))) for size in self.sizes]
+        both = permutations((one for size, name in stood for one in self.sizes[size] if one.name == name), 2)
+        return any(one.fps.value > other.fps.value and self._shown_worse(one, other) for one, other in both)
 
-    def _contradicts_rounds(self, one: Standing, other: Standing) -> bool:
+    def _shown_worse(self, one: Standing, other: Standing) -> bool:
+        """Whether rounds show that an image takes longer by the first."""
         beside, weight = self.beside(one, other), other.row["batch_size"] / one.row["batch_size"]
-        return beside.rounds and beside.verdict(weight) == SLOWER and one.fps.value > other.fps.value
+        return beside.rounds and beside.verdict(weight) == SLOWER
 
     def _member(self, size: int) -> str:
         """Who stood for a batch size in the comparison of batch sizes; empty where nobody did."""
