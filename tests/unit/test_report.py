@@ -352,7 +352,7 @@ def test_the_highest_fps_is_that_of_the_rounds_and_names_what_is_not_told_apart(
 
 def test_who_is_fastest_at_a_batch_size_may_be_another_than_stood_for_it(tmp_path):
     """The sweep sends `a` into the comparison of batch sizes; the rounds of batch size 8 find `b` twice as fast."""
-    points = [point(name, size, [5.0 * size, 5.1 * size]) for size in (1, 8) for name in "ab"]
+    points = [point(name, size, [5.0 * size**1.1, 5.1 * size**1.1]) for size in (1, 8) for name in "ab"]
     slower, faster = (in_rounds(size, {called("a"): 5.0 * size, called("b"): 5.0 * size * ratio})
                       for size, ratio in ((1, 1.5), (8, 0.5)))  # fmt: skip
     between = of_sizes({1: 200, 8: 190})

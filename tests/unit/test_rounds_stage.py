@@ -70,18 +70,22 @@ def named(members) -> set[str]:
     return {comparison.name(one) for one in members}
 
 
+def chosen(args):
+    return rounds.chosen(args, rounds.swept(args))
+
+
 def test_the_leaders_of_a_batch_size_meet_the_fastest_of_the_sweep(study):
-    members, pairs = rounds.chosen(asked(study, [4]))
+    members, pairs = chosen(asked(study, [4]))
     assert named(members) == {ORT, OV}
     assert pairs == [Pair(OV, ORT, "leaders")]
 
 
 def test_who_failed_or_gave_other_scores_takes_no_part(study):
-    assert rounds.chosen(asked(study, [4], missing=[OV])) == ([], [])
+    assert chosen(asked(study, [4], missing=[OV])) == ([], [])
     row = next(row for row in study["parity"] if row["framework"] == "openvino")
     changed = {**read_json(Path(row["record"])), "status": "skipped", "reason": "cannot"}
     write_json(Path(row["record"]), changed)
-    assert rounds.chosen(asked(study, [4])) == ([], [])
+    assert chosen(asked(study, [4])) == ([], [])
 
 
 def test_who_was_not_measured_at_a_batch_size_takes_no_part_in_its_comparison(study):
@@ -89,8 +93,8 @@ def test_who_was_not_measured_at_a_batch_size_takes_no_part_in_its_comparison(st
     for row in study["sweep"]:
         if row["framework"] == "openvino":
             records.sweep(row, [1, 4], np.random.default_rng(0), (skipped,))
-    assert rounds.chosen(asked(study, [4])) == ([], [])
-    assert named(rounds.chosen(asked(study, [1]))[0]) == {ORT, OV}
+    assert chosen(asked(study, [4])) == ([], [])
+    assert named(chosen(asked(study, [1]))[0]) == {ORT, OV}
 
 
 def test_the_fastest_of_each_batch_size_meets_that_of_the_most_images(study):
@@ -98,7 +102,7 @@ def test_the_fastest_of_each_batch_size_meets_that_of_the_most_images(study):
     one, four, _ = (row["record"] for row in study["compare"])
     Path(one).unlink()
     divide(four, ORT, 4)
-    members, pairs = rounds.chosen(asked(study, [1, 4]))
+    members, pairs = chosen(asked(study, [1, 4]))
     assert named(members) == {f"{OV}:1", f"{ORT}:4"}
     assert [member["size"] for member in members] == [1, 4]
     assert pairs == [Pair(f"{OV}:1", f"{ORT}:4", "batch size")]  # of the sweep: an image takes half as long
@@ -109,7 +113,7 @@ def test_a_batch_size_at_which_nothing_ran_is_left_out(study):
         lost = {"batch_size": 4, "skipped": True, "reason": "too many"}
         records.sweep(row, [1, 4], np.random.default_rng(0), (lost,))
     Path(study["compare"][1]["record"]).unlink()
-    assert rounds.chosen(asked(study, [1, 4])) == ([], [])
+    assert chosen(asked(study, [1, 4])) == ([], [])
 
 
 TUNED = "openvino-python-default-fp32-tuned"
@@ -126,7 +130,7 @@ def tuned(tmp_path, monkeypatch):
 
 
 def test_tuned_settings_meet_the_default_ones_where_they_lead(tuned):
-    members, pairs = rounds.chosen(asked(tuned, [1]))
+    members, pairs = chosen(asked(tuned, [1]))
     assert named(members) >= {TUNED, OV}
     assert Pair(TUNED, OV, "tuning") in pairs or Pair(TUNED, OV, "leaders") in pairs
     (one,) = (member for member in members if comparison.name(member) == TUNED)
@@ -151,14 +155,14 @@ def test_the_anchor_of_a_comparison_runs_on_a_gpu_that_a_member_brings_one_for(m
 def test_settings_that_were_not_shown_to_be_faster_take_no_part(tuned):
     (row,) = tuned["tune"]
     records.tune(row, np.random.default_rng(0), gain=1.0)
-    assert TUNED not in named(rounds.chosen(asked(tuned, [1]))[0])
-    assert TUNED not in named(rounds.chosen(asked(tuned, [4]))[0])
+    assert TUNED not in named(chosen(asked(tuned, [1]))[0])
+    assert TUNED not in named(chosen(asked(tuned, [4]))[0])
 
 
 def test_tuned_settings_stand_for_the_batch_size_at_which_they_were_found(tuned):
     for record in (row["record"] for row in tuned["compare"][:2]):
         Path(record).unlink()  # then the sweep tells who is fastest at a batch size
-    members, _ = rounds.chosen(asked(tuned, [1, 4]))
+    members, _ = chosen(asked(tuned, [1, 4]))
     assert named(members) >= {f"{TUNED}:1"}
     assert f"{TUNED}:4" not in named(members)
 

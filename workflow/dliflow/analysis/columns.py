@@ -660,6 +660,14 @@ COMPARISON = (
         "difference to who is faster",
         UNRUN,
     ),
+    Column(
+        "reference_anchor_ms",
+        NUMBER,
+        "ms",
+        "the state at which the ratio is read off: the anchor's median over the node's sweep, with as many threads; "
+        "over these bursts where the sweep has none with as many",
+        UNRUN,
+    ),
     Column("sessions", WHOLE, "count", "openings of the models in all groups", UNRUN),
     Column(
         "groups_needed",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -211,14 +212,24 @@ def _rounds(groups: Groups, pair: Pair) -> Iterator[tuple[int, int, float, float
                 yield number, opening, ratio_, (beside_first + beside_second) / 2
 
 
-def ratio(groups: Groups, pair: Pair, confidence: float = 0.95) -> Ratio:
-    """The ratio over all groups where the anchor takes as long as in the median over all bursts."""
-    return read_off(rounds(groups, pair), reference(groups), confidence)
+def ratio(groups: Groups, pair: Pair, confidence: float = 0.95, at: Optional[float] = None) -> Ratio:
+    """The ratio over all groups.
+
+    Args:
+        at: the state to read it off at, as `reference` tells; by default that of the rounds alone.
+    """
+    return read_off(rounds(groups, pair), reference(groups) if at is None else at, confidence)
 
 
-def reference(groups: Groups) -> float:
-    """Logarithm of what the anchor takes in the median over all bursts, ms: the state that ratios are read off at."""
-    return float(np.median(_anchors(groups)))
+def reference(groups: Groups, of_sweep: anchored.Reference = MappingProxyType({})) -> float:
+    """The state that ratios are read off at: logarithm of what the anchor takes, ms.
+
+    It is that which latencies are read off at, where the sweep had an anchor of as many threads. The minute of a few
+    rounds may be a slow one, and the ratio another there. Else it is the median over all bursts.
+    """
+    of_members = anchored.bursts(groups)
+    threads = next(iter(of_members.values())).threads
+    return of_sweep[threads] if threads in of_sweep else float(np.median(_anchors(groups)))
 
 
 def at_state(groups: Groups, pair: Pair, confidence: float = 0.95) -> States:
@@ -283,9 +294,11 @@ def best(names: Collection[str], ratio_of: Callable[[str, str], float]) -> str:
     return next(unbeaten, ordered[0])
 
 
-def decided(groups: Groups, pairs: Sequence[Pair], width: float) -> bool:
+def decided(
+    groups: Groups, pairs: Sequence[Pair], width: float, of_sweep: anchored.Reference = MappingProxyType({})
+) -> bool:
     """Whether every pair is known: who is faster, or the ratio to ± this share of it; so also as it will be told."""
-    at, sure = reference(groups), max(confidence(pairs), of_verdicts(pairs))
+    at, sure = reference(groups, of_sweep), max(confidence(pairs), of_verdicts(pairs))
     return all(settled(rounds(groups, pair), at, sure, width) for pair in pairs)
 
 
@@ -312,6 +325,7 @@ def until_decided(
     least: int,
     budget_s: float,
     width: float,
+    of_sweep: anchored.Reference = MappingProxyType({}),
 ) -> str:
     """Make groups until all pairs are `decided`, or they have taken the budget (`time`); which of the two it was.
 
@@ -321,17 +335,20 @@ def until_decided(
         least: so many groups in any case.
         budget_s: after so many seconds no other group begins.
         width: half of a ratio's interval that is narrow enough, as a share of the ratio.
+        of_sweep: the sweep's reference state.
     """
     while len(groups) < least or sum(group["wall_s"] for group in groups) < budget_s:
         groups.append(make())
-        if len(groups) >= least and decided(groups, pairs, width):
+        if len(groups) >= least and decided(groups, pairs, width, of_sweep):
             return "decided"
     return "time"
 
 
-def groups_needed(groups: Groups, pair: Pair, width: float, confidence: float) -> Optional[int]:
-    """How many groups more would decide a pair, as `more_groups` tells."""
-    return more_groups(rounds(groups, pair), reference(groups), width, confidence)
+def groups_needed(
+    groups: Groups, pair: Pair, width: float, confidence: float, at: Optional[float] = None
+) -> Optional[int]:
+    """How many groups more would decide a pair, as `more_groups` tells; `at` is that of `ratio`."""
+    return more_groups(rounds(groups, pair), reference(groups) if at is None else at, width, confidence)
 
 
 def more_groups(of_pair: Rounds, reference: float, width: float, confidence: float) -> Optional[int]:

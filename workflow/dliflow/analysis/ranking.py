@@ -10,6 +10,7 @@ reference state, and is slower than what leads only where the intervals of both 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,12 @@ class Comparison:
         """Those that were asked for: each takes some milliseconds."""
         return {}
 
+    @property
+    def _state(self) -> Optional[float]:
+        """Logarithm of the anchor, ms, at which ratios are read off, here as in comparison.csv."""
+        anchor_ms = self.pairs[0]["reference_anchor_ms"]
+        return None if anchor_ms is None else math.log(anchor_ms)
+
     @cached_property
     def contenders(self) -> list[str]:
         """Those of which the best is looked for, in the order of the table."""
@@ -115,7 +122,7 @@ class Comparison:
         """Of the times of an image of two members, at that confidence where no other is given."""
         asked = first, second, confidence or self.confidence
         if asked not in self._ratios:
-            ratio = comparison.ratio(self.groups, Pair(first, second, ""), asked[2])
+            ratio = comparison.ratio(self.groups, Pair(first, second, ""), asked[2], self._state)
             self._ratios[asked] = Figure(ratio.ratio, ratio.interval)
         return self._ratios[asked]
 
@@ -317,11 +324,12 @@ class Ranking(NamedTuple):
 
     @property
     def contradicts_rounds(self) -> bool:
-        """Whether of two that stood for their batch sizes, and that rounds tell apart, the worse one is quoted with
-        the lower latency of an image.
+        """Whether of two that rounds tell apart, each the fastest of its batch size or the one that stood for it, the
+        worse one is quoted with the lower latency of an image.
         """
-        stood = [(size, comparison.candidate(self._member(size))) for size in self.sizes]
-        both = permutations((one for size, name in stood for one in self.sizes[size] if one.name == name), 2)
+        of_sizes = ((self.sizes[size], comparison.candidate(self._member(size))) for size in self.sizes)
+        leading = [one for each, stood in of_sizes for one in each if one is each[0] or one.name == stood]
+        both = permutations(leading, 2)
         return any(one.fps.value > other.fps.value and self._shown_worse(one, other) for one, other in both)
 
     def _shown_worse(self, one: Standing, other: Standing) -> bool:

@@ -15,13 +15,13 @@ import json
 import random
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dliflow import frameworks
 from dliflow.analysis import anchored, comparison, race, state
-from dliflow.analysis.anchored import Bursts
+from dliflow.analysis.anchored import Bursts, Reference
 from dliflow.analysis.state import Estimate
 from dliflow.configuration import CPP
 from dliflow.errors import DliflowError
@@ -64,8 +64,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the record")
 
 
-def swept(args: argparse.Namespace) -> tuple[dict[str, Member], dict[tuple[str, int], Estimate]]:
-    """Each candidate that ran and whose scores agreed, and what the sweep knows of them by name and batch size."""
+class Swept(NamedTuple):
+    """What the sweep tells of the candidates that ran, and whose scores agreed."""
+
+    members: dict[str, Member]
+    estimates: dict[tuple[str, int], Estimate]
+    """By name and batch size."""
+    reference: Reference
+    """The state that ratios are read off at."""
+
+
+def swept(args: argparse.Namespace) -> Swept:
+    """Read the candidates' records."""
     point = {"node": args.node, "model": args.model, "device": args.device}
     members: dict[str, Member] = {}
     bursts: dict[tuple[str, int | None], Bursts] = {}  # of all batch sizes, or of the only one with these settings
@@ -90,7 +100,8 @@ def swept(args: argparse.Namespace) -> tuple[dict[str, Member], dict[tuple[str, 
             ).values()
             broken |= {(name, lost["batch_size"]) for one in records for lost in one["figures"]["broken"]}
     estimates = {(name, size): known for ((name, _), size), known in state.estimates(bursts).items()}
-    return members, {key: known for key, known in estimates.items() if key not in broken}
+    kept = {key: known for key, known in estimates.items() if key not in broken}
+    return Swept(members, kept, anchored.reference_state(bursts.values()))
 
 
 def _tuned(args: argparse.Namespace, candidate: Member) -> dict[int, dict[str, Any]]:
@@ -119,9 +130,9 @@ def _of_sweep(path: str) -> dict[str, Any]:
     return record.read(path if Path(path).exists() else paths.partial(path))
 
 
-def chosen(args: argparse.Namespace) -> tuple[list[Member], list[comparison.Pair]]:
+def chosen(args: argparse.Namespace, known: Swept) -> tuple[list[Member], list[comparison.Pair]]:
     """Who takes part, each with its `size`, and the pairs to decide."""
-    members, estimates = swept(args)
+    members, estimates = known.members, known.estimates
     if len(args.batch_sizes) == 1:
         (size,) = args.batch_sizes
         of_size = {name: estimates[name, size] for name in members if (name, size) in estimates}
@@ -130,7 +141,7 @@ def chosen(args: argparse.Namespace) -> tuple[list[Member], list[comparison.Pair
             return [], []
         point = {"node": args.node, "model": args.model, "device": args.device}
         return comparison.choose(able, of_size, args.leaders, lambda member: earlier.version(member, point))
-    fastest = {size: _fastest(args, size, members, estimates) for size in args.batch_sizes}
+    fastest = {size: _fastest(args, size, known) for size in args.batch_sizes}
     each = [{**_at(members[name], size), "size": size} for size, name in fastest.items() if name is not None]
     if len(each) < 2:
         return [], []
@@ -145,21 +156,21 @@ def _of_image(member: Member, estimates: Mapping[tuple[str, int], Estimate]) -> 
     return estimates[called, member["size"]].reference / member["size"]
 
 
-def _fastest(
-    args: argparse.Namespace, size: int, members: Collection[str], estimates: Mapping[tuple[str, int], Estimate]
-) -> str | None:
+def _fastest(args: argparse.Namespace, size: int, known: Swept) -> str | None:
     """The fastest of a batch size: by its rounds, without any by the sweep; None where nothing ran."""
-    able = [name for name in members if (name, size) in estimates]
+    able = [name for name in known.members if (name, size) in known.estimates]
     path = Path(paths.COMPARE.format(node=args.node, model=args.model, device=args.device, batch_size=size))
     of_size = record.read(str(path)) if path.exists() else None
     if of_size is not None and of_size["status"] == "ok":
         figures = of_size["figures"]
         together = [name for name in figures["members"] if name in able]
         if together:
+            groups, at = figures["groups"], comparison.reference(figures["groups"], known.reference)
             return comparison.best(
-                together, lambda one, other: comparison.ratio(figures["groups"], comparison.Pair(one, other, "")).ratio
+                together,
+                lambda one, other: comparison.ratio(groups, comparison.Pair(one, other, ""), at=at).ratio,
             )
-    return min(able, key=lambda name: estimates[name, size].reference, default=None)
+    return min(able, key=lambda name: known.estimates[name, size].reference, default=None)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -167,7 +178,8 @@ def run(args: argparse.Namespace) -> None:
     sizes = {"batch_sizes": args.batch_sizes} if len(args.batch_sizes) > 1 else {"batch_size": args.batch_sizes[0]}
     point = {"node": args.node, "model": args.model, "device": args.device, **sizes}
     identity = {**point, "scenario": "latency", "threads": args.threads or "default"}
-    members, pairs = chosen(args)
+    known = swept(args)
+    members, pairs = chosen(args, known)
     if not members:
         reason = f"fewer than two of {len(args.candidates)} configurations ran: there is nothing to compare"
         session.write_record(args.out, "compare", identity, status="skipped", reason=reason)
@@ -178,7 +190,7 @@ def run(args: argparse.Namespace) -> None:
     with feed.shared(feed.images(args)) as inputs:
         while True:
             try:
-                figures = compared(args, members, pairs, groups, inputs)
+                figures = compared(args, members, pairs, known.reference, groups, inputs)
                 break
             except (workers.WorkerEnded, turns.Skipped) as ended:
                 print(f"dliflow rounds: {ended}", file=sys.stderr, flush=True)
@@ -215,12 +227,14 @@ def compared(
     args: argparse.Namespace,
     members: Sequence[Member],
     pairs: Sequence[comparison.Pair],
+    reference: Reference,
     groups: list[Mapping[str, Any]],
     inputs: int,
 ) -> dict[str, Any]:
     """The record's figures of a comparison.
 
     Args:
+        reference: of the sweep.
         groups: those that were finished before a member broke, which had a part in them; more are added.
         inputs: descriptor of the inputs, which the workers inherit.
 
@@ -240,7 +254,7 @@ def compared(
             sessions = [turns.session(running, sizes, pace, order) for _ in range(args.sessions)]
             return turns.described(running, watch.seen(), sessions, begun)
 
-    stopped_by = comparison.until_decided(make, groups, pairs, args.groups, args.budget, args.width)
+    stopped_by = comparison.until_decided(make, groups, pairs, args.groups, args.budget, args.width, reference)
     return {
         "members": {name: ready["identity"] for name, ready in groups[0]["members"].items()},
         "pairs": [pair._asdict() for pair in pairs],

@@ -67,10 +67,11 @@ def make(study_plan: dict[str, Any], models: dict[str, Any]) -> Iterator[tuple[s
     for planned in study_plan["compare"]:
         best = strain.best_states(rounds.of_one(planned, record.latest(planned)), best)
     differing = comparison.differing(parity_rows)
+    states = {node: swept.reference(node) for node in {planned["node"] for planned in study_plan["compare"]}}
     for planned in study_plan["compare"]:
         outcome = record.latest(planned)
         swept.add_rounds(planned, rounds.undisturbed(planned, outcome, best))
-        yield "comparison", comparison.of_one(planned, outcome, differing, best)
+        yield "comparison", comparison.of_one(planned, outcome, differing, best, states[planned["node"]])
         yield "rounds", rounds.of_one(planned, outcome)
     performance_rows = swept.rows(parity_rows, best)
     yield "performance", performance_rows

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Optional
 
 import numpy as np
 
-from dliflow.analysis import comparison, doubts, strain
+from dliflow.analysis import anchored, comparison, doubts, strain
 from dliflow.analysis.comparison import Pair
 from dliflow.analysis.tables import rounds, shared
 from dliflow.analysis.tables.measurements import placed
@@ -31,6 +32,7 @@ def of_one(
     outcome: dict[str, Any],
     others: Mapping[tuple, shared.Row],
     best: strain.Best = MappingProxyType({}),
+    of_sweep: anchored.Reference = MappingProxyType({}),
 ) -> shared.Rows:
     """Those of one comparison.
 
@@ -39,6 +41,7 @@ def of_one(
         outcome: what became of it, as `record.latest` tells.
         others: what `differing` tells.
         best: `strain.best_states` of the study; without it that of this comparison.
+        of_sweep: the reference state of the node's sweep; without it that of this comparison.
     """
     row = {**shared.identity(planned, outcome), "record": outcome.get("path", planned["record"])}
     figures = shared.figures(outcome)
@@ -48,8 +51,9 @@ def of_one(
     usable_cpus = outcome["record"]["machine"]["usable_cpus"]
     pairs = [Pair(**pair) for pair in figures["pairs"]]
     strained = rounds.strained(row, figures["groups"], usable_cpus, best)
+    at = comparison.reference(figures["groups"], of_sweep)
     for pair in pairs:
-        table.append({**row, **_pair(figures, pair, comparison.of_verdicts(pairs), usable_cpus, strained)})
+        table.append({**row, **_pair(figures, pair, comparison.of_verdicts(pairs), at, usable_cpus, strained)})
         for member in pair[:2]:
             parity_row = others.get(shared.values(figures["members"][member]), {"status": "ok"})
             shared.fail_with_parity(table[-1], parity_row)
@@ -57,16 +61,17 @@ def of_one(
 
 
 def _pair(
-    figures: dict[str, Any], pair: Pair, confidence: float, usable_cpus: int, strained: strain.Strain
+    figures: dict[str, Any], pair: Pair, confidence: float, at: float, usable_cpus: int, strained: strain.Strain
 ) -> dict[str, Any]:
     """The columns of one pair.
 
     Args:
         figures: the comparison's.
         confidence: of its interval and of what would decide it.
+        at: the state that it is read off at.
     """
     groups, members, width = figures["groups"], figures["members"], figures["width_asked"]
-    ratio = comparison.ratio(groups, pair, confidence)
+    ratio = comparison.ratio(groups, pair, confidence, at)
     low, high = ratio.interval or (None, None)
     without = [f"compared without {name}: {why}" for name, why in figures["missing"].items()]
     doubted = [*doubts.of_strain(strained), *doubts.of_pair(groups, usable_cpus, pair, ratio, width)]
@@ -80,6 +85,7 @@ def _pair(
         "ratio_ci_low": low,
         "ratio_ci_high": high,
         "state_slope": ratio.slope,
+        "reference_anchor_ms": math.exp(at),
         "verdict": ratio.verdict,
         "groups": len(groups),
         "sessions": len(sessions),
@@ -91,7 +97,7 @@ def _pair(
         "launch": "; ".join(placed(asked)),
         "first_peak_rss_mib": _peak(sessions, pair.first),
         "second_peak_rss_mib": _peak(sessions, pair.second),
-        "groups_needed": comparison.groups_needed(groups, pair, width, confidence),
+        "groups_needed": comparison.groups_needed(groups, pair, width, confidence, at),
         "group_s": float(np.median([group["wall_s"] for group in groups])),
     }
 

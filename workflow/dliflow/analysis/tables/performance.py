@@ -94,6 +94,11 @@ class Swept:
         for member, bursts in anchored.bursts(groups).items():
             self._rounds.setdefault((*setting, comparison.candidate(member)), []).append(bursts)
 
+    def reference(self, node: str) -> dict[int, float]:
+        """The reference state of a node: that of its sweep, of settings that were tuned alone that of these."""
+        swept, tuned = (of.get(node, {}).values() for of in (self.bursts, self._tuned))
+        return anchored.reference_state([*swept, *tuned]) | anchored.reference_state(swept)
+
     def rows(self, parity_rows: shared.Rows, best: Optional[strain.Best] = None) -> shared.Rows:
         """One row for each configuration and batch size, each node's at the reference state of its own sweep.
 
@@ -116,9 +121,7 @@ class Swept:
         return table
 
     def _node(self, node: str) -> Node:
-        swept = self.bursts.get(node, {})
-        every = swept | self._tuned.get(node, {})
-        reference = anchored.reference_state(every.values()) | anchored.reference_state(swept.values())
+        every, reference = self.bursts.get(node, {}) | self._tuned.get(node, {}), self.reference(node)
         return Node(reference, every, state.estimates(every, reference, rounds=self.in_rounds(every)))
 
     def in_rounds(self, of: Mapping[tuple, anchored.Bursts]) -> dict[tuple, anchored.Bursts]:
