@@ -27,6 +27,7 @@ SESSIONS_OF_PAIR, ROUNDS_OF_PAIR = 1, 6  # of a comparison's group
 SLOPES = (0.0, 0.5, 1.0)  # of the configurations, by turns
 LEADERS, GROUPS_OF_LEADERS = 4, 8  # the first configurations, which are compared at each batch size behind the sweep
 OF_PROCESS, OF_SESSION, OF_BURST, OF_ANCHOR = 0.03, 0.07, 0.024, 0.01  # standard deviations of logarithms
+SWEEP_S = 600.0  # before a comparison
 LOAD_S, BURST_S = 0.25, 0.04  # a session of two rounds takes 0.45 s
 JOB_S = 0.6 + LEVELS * SESSIONS * (LOAD_S + (2 * ROUNDS + 1) * BURST_S)  # with its start
 STALLS, STALLED = 0.05, 0.3  # share of the bursts that a stall hits, and the mean of the logarithm that it adds
@@ -233,13 +234,15 @@ def sweeps(runs: int) -> None:
         )
 
 
-def compared(rng: np.random.Generator, machine: Machine, groups: int) -> tuple[np.ndarray, np.ndarray]:
+def compared(rng: np.random.Generator, machine: Machine, groups: int) -> tuple[np.ndarray, np.ndarray, float]:
     """The bursts of a comparison whose members all take 1 ms at full speed: their logarithms, and the anchor's beside.
 
-    Both float64 (group, session, round, member).
+    Both float64 (group, session, round, member). And the reference state of the sweep before it, by anchors alike.
     """
-    start, end = starts(groups, len(MEMBERS), 0.0)
-    return turns(rng, machine, changing(rng, machine, end), start, np.array(MEMBERS), np.ones(len(MEMBERS)))
+    start, end = starts(groups, len(MEMBERS), SWEEP_S)
+    speed, at = changing(rng, machine, end), np.linspace(0, SWEEP_S, 5000)
+    reference = float(np.median((speed(at) + speed(at + 2 * BURST_S)) / 2))
+    return *turns(rng, machine, speed, start, np.array(MEMBERS), np.ones(len(MEMBERS))), reference
 
 
 def turns(
@@ -294,9 +297,8 @@ def comparisons(runs: int) -> None:
             confidence = comparison.confidence([comparison.Pair("", "", "")] * len(pairs))
             held, different, groups, widths = [], [], [], []
             for _ in range(runs):
-                latency, beside = compared(rng, machine, last)
+                latency, beside, reference = compared(rng, machine, last)
                 for count in range(least, last + 1):
-                    reference = float(np.median(beside[:count]))
                     each = [rounds(latency[:count], beside[:count], pair) for pair in pairs]
                     if all(comparison.settled(one, reference, confidence, width) for one in each):
                         break

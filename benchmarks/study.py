@@ -17,7 +17,7 @@ from pathlib import Path
 import finished
 import numpy as np
 
-from dliflow.analysis import anchored, columns, comparison, rows, state
+from dliflow.analysis import anchored, columns, comparison, ranking, rows, state
 from dliflow.analysis.strain import Strains
 from dliflow.analysis.tables.performance import Swept
 from dliflow.files import read_json
@@ -123,12 +123,12 @@ def swept(study: Path, tables: read.Tables) -> Swept:
 
 
 def agreement(ratios: Iterable[comparison.Ratio]) -> str:
-    """Of two studies' latencies."""
+    """Of two studies' latencies, or ratios."""
     known = [ratio for ratio in ratios if ratio.interval is not None]
     agreeing = sum(ratio.verdict == comparison.TIE for ratio in known)
     middle, most = np.quantile([abs(math.log(ratio.ratio)) for ratio in known], [0.5, 0.9])
     return (
-        f"{agreeing} of {len(known)} rows agree ({agreeing / len(known):.0%}); "
+        f"{agreeing} of {len(known)} agree ({agreeing / len(known):.0%}); "
         f"they differ by {middle:.1%} in the median, {most:.1%} at the ninth decile"
     )
 
@@ -156,6 +156,24 @@ def again(first: Swept, second: Swept) -> None:
             print(f"  {what:23} {agreement(finished.ratio(one[point], other[point]) for point in points)}")
 
 
+def ratios(compared: Rows) -> dict[tuple, ranking.Figure]:
+    """By batch size and members, in alphabetical order, what rounds say."""
+    known = {}
+    for row in compared:
+        ratio = ranking.Figure(row["ratio"], ranking.interval(row["ratio_ci_low"], row["ratio_ci_high"]))
+        members = row["first"], row["second"]
+        ordered = tuple(sorted(members))
+        known[row["batch_size"], ordered] = ratio if members == ordered else ratio.inverse
+    return known
+
+
+def again_in_rounds(first: Rows, second: Rows) -> None:
+    """Whether two studies' rounds agree, on the pairs that both compared."""
+    one, other = ratios(first), ratios(second)
+    both = [one[pair].over(other[pair]) for pair in sorted(one.keys() & other.keys(), key=str)]
+    print(f"  ratios in rounds        {agreement(comparison.Ratio(*each, slope=0.0) for each in both)}")
+
+
 def main() -> None:
     """Print all of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -167,13 +185,15 @@ def main() -> None:
     performance = rows.usable(tables.performance)
     widths(performance)
     slopes(performance)
-    pairs([row for row in tables.comparison if row["ratio"] is not None])
+    compared = [row for row in tables.comparison if row["ratio"] is not None]
+    pairs(compared)
     opening(args.study, "the sweep", tables.measurements)
     opening(args.study, "the rounds", tables.comparison)
     spent(args.study / Path(paths.RUN).parent, tables.measurements)
     if args.again is not None:
         other = read.tables(args.again / folder)
         again(swept(args.study, tables), swept(args.again, other))
+        again_in_rounds(compared, [row for row in other.comparison if row["ratio"] is not None])
 
 
 if __name__ == "__main__":
