@@ -582,7 +582,7 @@ COMPARISON = (
         "ratio",
         NUMBER,
         "ratio",
-        "latency of the first over that of the second, at the reference state of these rounds; of batch sizes: time of "
+        "latency of the first over that of the second, at the reference state; of batch sizes: time of "
         "an image. Geometric mean over the groups",
         UNRUN,
     ),

@@ -2,8 +2,8 @@
 
 A round gives every member one burst, so that two members' ratio is free of what the machine did between rounds. What
 is left of the machine's state, where it touches one member more than the other, is taken out by the anchor beside the
-bursts. A group has new processes, and processes differ, so the group is the unit of the intervals: Student's t of the
-groups' log ratios.
+bursts: ratios are read off where latencies are. A group has new processes, and processes differ, so the group is the
+unit of the intervals: Student's t of the groups' log ratios.
 """
 
 from __future__ import annotations

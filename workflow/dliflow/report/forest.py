@@ -50,7 +50,7 @@ def comparison(tables: Tables) -> Figure:
     axes[-1][0].set_xlabel("Ratio of latencies, of batch sizes that of an image's time; below 1 the first is faster")
     canvas.footnote(
         figure,
-        "Measured together, at the reference state of these rounds. Bars: 95 % intervals that hold together for all "
+        "Measured together, at the reference state. Bars: 95 % intervals that hold together for all "
         f"pairs of leaders; grey: no difference shown, or doubtful. {left_out}",
     )
     return figure

@@ -12,7 +12,7 @@ HEADINGS = [
     Heading("Batch", "Images in a request; “all” where the fastest of each batch size were compared."),
     Heading("Why", "Among the leaders, against FP32, against default launch parameters, C++ against Python, against "
             "an older version, or one batch size against another.", number=False),
-    Heading("Ratio", "Of their latencies at the reference state of these rounds, of batch sizes that of an image’s "
+    Heading("Ratio", "Of their latencies at the reference state, of batch sizes that of an image’s "
             "time; below 1 the first is faster. Its 95 % interval holds for all pairs of leaders together."),
     Heading("Verdict", "What the interval shows.", number=False),
     Heading("Slope", "By how many per cent the ratio rises when the anchor’s time does by one: near 0 the machine’s "
