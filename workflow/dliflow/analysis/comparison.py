@@ -227,9 +227,8 @@ def reference(groups: Groups, of_sweep: anchored.Reference = MappingProxyType({}
     It is that which latencies are read off at, where the sweep had an anchor of as many threads. The minute of a few
     rounds may be a slow one, and the ratio another there. Else it is the median over all bursts.
     """
-    of_members = anchored.bursts(groups)
-    threads = next(iter(of_members.values())).threads
-    return of_sweep[threads] if threads in of_sweep else float(np.median(_anchors(groups)))
+    ((threads, of_rounds), *_) = anchored.reference_state(anchored.bursts(groups).values()).items()
+    return of_sweep.get(threads, of_rounds)
 
 
 def at_state(groups: Groups, pair: Pair, confidence: float = 0.95) -> States:
